@@ -1,0 +1,1 @@
+"""Kadam: trains neural networks; runs PyTorch scripts unchanged."""

@@ -1,0 +1,80 @@
+"""Devices, as PyTorch names them. Kadam's tensors live on the CPU; other names are understood and refused at use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kadam.errors import KadamError, OperandError
+
+_TYPES = ("cpu", "cuda", "mps", "xpu", "meta", "mkldnn", "hip", "xla", "vulkan", "ipu", "hpu", "mtia", "privateuseone")
+
+
+class DeviceError(KadamError, RuntimeError):
+    """A device that is not there."""
+
+
+class device:  # noqa: N801  (PyTorch's name)
+    """A device's type and index, as `torch.device`.
+
+    Raises:
+        DeviceError: no such device type.
+    """
+
+    __slots__ = ("index", "type")
+
+    def __init__(self, type: str | device | int = "cpu", index: int | None = None) -> None:
+        if isinstance(type, device):
+            type, index = type.type, type.index
+        if isinstance(type, int):
+            type, index = "cuda", type
+        if not isinstance(type, str):
+            raise OperandError(f"device(): argument 'type' must be str, not {type.__class__.__name__}")
+        name, colon, number = type.partition(":")
+        if name not in _TYPES:
+            raise DeviceError(f"Expected one of {', '.join(_TYPES)} device type at start of device string: {type}")
+        if colon:
+            if index is not None or not number.isdigit():
+                raise DeviceError(f"Invalid device string: '{type}'")
+            index = int(number)
+        self.type = name
+        self.index = index
+
+    def __repr__(self) -> str:
+        return f"device(type='{self.type}')" if self.index is None else f"device(type='{self.type}', index={self.index})"
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.index))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return device, (self.type, self.index)
+
+    def __enter__(self) -> device:
+        check(self)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        return None
+
+
+cpu = device("cpu")
+
+
+def check(where: Any) -> None:
+    """Raise unless `where` (a device, its name, None) is the CPU.
+
+    Raises:
+        DeviceError: it is another device; Kadam computes on the CPU.
+    """
+    if where is None or where is cpu:
+        return
+    found = device(where)
+    if found.type == "cuda":
+        raise DeviceError("Torch not compiled with CUDA enabled: Kadam computes on the CPU. Fix: use device='cpu'.")
+    if found.type != "cpu":
+        raise DeviceError(f"Kadam computes on the CPU, not on '{found}'. Fix: use device='cpu'.")

@@ -1,0 +1,1 @@
+"""Engines: `compile(graph)` gives a function from the feeds to the outputs."""

@@ -1,0 +1,54 @@
+"""Kadam's exceptions: each subclasses what PyTorch raises, so that ported `except` clauses work.
+
+An error says the operation and its verdict, the exact disagreement, where each operand came from, and one fix.
+"""
+
+from __future__ import annotations
+
+
+class KadamError(Exception):
+    """The root of every error that Kadam raises on purpose."""
+
+
+class ShapeError(KadamError, RuntimeError):
+    """Shapes that an operation cannot combine."""
+
+
+class DTypeError(KadamError, RuntimeError):
+    """Element types that an operation cannot combine or compute with."""
+
+
+class AxisError(KadamError, IndexError):
+    """An axis that a tensor does not have."""
+
+
+class IndexOutOfRange(KadamError, IndexError):
+    """An index (a class label, a row, a position) beyond the axis that it points into."""
+
+
+class GradientError(KadamError, RuntimeError):
+    """A derivative that cannot be taken: no history, freed history, a value changed in place."""
+
+
+class InPlaceError(KadamError, RuntimeError):
+    """An in-place change that PyTorch's rules forbid."""
+
+
+class OperandError(KadamError, TypeError):
+    """An argument of the wrong Python type."""
+
+
+class UnsupportedError(KadamError, NotImplementedError):
+    """A thing PyTorch has and Kadam does not have (yet); the message names it and what comes closest."""
+
+
+class RecordingError(KadamError, RuntimeError):
+    """A recording that was interrupted or is used from another thread."""
+
+
+class VerifyError(KadamError):
+    """A graph whose nodes contradict their primitives: a defect of Kadam, never of the user's program."""
+
+
+class TextError(KadamError, ValueError):
+    """A graph text that cannot be read back."""

@@ -1,0 +1,95 @@
+"""The base of the words of the language: a primitive stands in one place, complete."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from kadam.ir.graph import Node
+from kadam.ir.types import TensorType, parse_type
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A primitive applied to inputs of given types: the registry test runs each one.
+
+    Attributes:
+        primitive: with its attributes.
+        types: of the inputs, as `"f32[2,3], f32[3,4]"`.
+        low, high: bounds of the random values of floating-point inputs (the domain where the function is smooth).
+        integers: bounds [low, high) of integer inputs.
+    """
+
+    primitive: Primitive
+    types: str
+    low: float = -2.0
+    high: float = 2.0
+    integers: tuple[int, int] = (0, 3)
+
+    def input_types(self) -> tuple[TensorType, ...]:
+        parts = self.types.replace("], ", "];").split(";")
+        return tuple(parse_type(part) for part in parts if part.strip())
+
+
+@dataclass(frozen=True)
+class Primitive(ABC):
+    """One operation of a graph; its attributes are the fields of a frozen dataclass.
+
+    Facets, in this order in each subclass: `infer`, `reference`, `vjp`, and `examples` that put them to the test.
+    A subclass that lacks one cannot be constructed.
+    """
+
+    _named: ClassVar[dict[str, type[Primitive]]] = {}
+    # False: no derivative passes (comparisons, integer results, detach).
+    differentiable: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        Primitive._named[cls.__name__] = cls
+
+    @staticmethod
+    def registry() -> dict[str, type[Primitive]]:
+        """Every complete primitive by name."""
+        return {name: cls for name, cls in Primitive._named.items() if not inspect.isabstract(cls)}
+
+    @abstractmethod
+    def infer(self, *inputs: Any) -> TensorType:
+        """The type of the result.
+
+        Raises:
+            ShapeError, DTypeError: the inputs do not fit.
+        """
+
+    @abstractmethod
+    def reference(self, *inputs: Any) -> Array:
+        """The value, by NumPy: the meaning of the primitive and the oracle of every other engine.
+
+        It may return a view of an input; it never writes into one.
+        """
+
+    @abstractmethod
+    def vjp(self, ct: Node, out: Node, *inputs: Any) -> tuple[Node | None, ...]:
+        """The cotangent of each input, given the cotangent `ct` of the result `out`; None where none passes.
+
+        Pure, in graph terms; it may emit nodes that `prune` drops later.
+        """
+
+    @classmethod
+    @abstractmethod
+    def examples(cls) -> Iterable[Example]:
+        """Small applications that show every branch of the facets."""
+
+
+class View(Primitive):
+    """A primitive of one input whose result may share the input's memory, seen otherwise (`reference` returns a view)."""
+
+    @abstractmethod
+    def restore(self, base: Node, view: Node) -> Node:
+        """`base` with the part that this view shows replaced by `view`: how in-place changes of views are recorded."""

@@ -1,0 +1,100 @@
+"""Changing the element type or the place of everything that a module holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+from kadam import dtypes
+from kadam.dtypes import dtype
+from kadam.nn.modules.registration import BUFFER, MODULE, PARAMETER, members_of
+from kadam.nn.modules.state import Stateful
+from kadam.nn.parameter import Parameter
+from kadam.ops.creation import empty_like
+from kadam.recording.modes import no_grad
+from kadam.tensor import Tensor
+
+
+class Convertible(Stateful):
+    """The part of `Module` that applies a function to all tensors; parameters stay the same objects."""
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Replace the value of every parameter, gradient and buffer by `fn` of it."""
+        if recurse:
+            for child in self.children():
+                child._apply(fn)
+        for _, parameter in members_of(vars(self), PARAMETER):
+            if parameter is not None:
+                _convert(parameter, fn)
+        for name, buffer in members_of(vars(self), BUFFER):
+            if buffer is not None:
+                vars(self)[name] = fn(buffer)
+        return self
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """Convert floating-point parameters and buffers to a type, or move all to a device; as `Tensor.to`.
+
+        Raises:
+            TypeError: the type is not a floating-point or complex one.
+        """
+        target = next((one for one in (*args, *kwargs.values()) if isinstance(one, dtype | Tensor)), None)
+        record = target.dtype if isinstance(target, Tensor) else target
+        if record is None:
+            return self._apply(lambda tensor: tensor.to(*args, **kwargs))
+        if not (record.is_floating_point or record.is_complex):
+            raise TypeError(
+                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={record}"
+            )
+        return self._apply_to_floating(lambda tensor: tensor.to(*args, **kwargs))
+
+    def type(self, dst_type: dtype | str) -> Self:
+        """Convert all parameters and buffers to a type."""
+        return self._apply(lambda tensor: tensor.type(dst_type))
+
+    def float(self) -> Self:
+        """Convert floating-point parameters and buffers to float32."""
+        return self._apply_to_floating(lambda tensor: tensor.to(dtypes.float32))
+
+    def double(self) -> Self:
+        """Convert floating-point parameters and buffers to float64."""
+        return self._apply_to_floating(lambda tensor: tensor.to(dtypes.float64))
+
+    def half(self) -> Self:
+        """Convert floating-point parameters and buffers to float16."""
+        return self._apply_to_floating(lambda tensor: tensor.to(dtypes.float16))
+
+    def bfloat16(self) -> Self:
+        """Convert floating-point parameters and buffers to bfloat16."""
+        return self._apply_to_floating(lambda tensor: tensor.to(dtypes.bfloat16))
+
+    def _apply_to_floating(self, fn: Callable[[Tensor], Tensor]) -> Self:
+        def convert(tensor: Tensor) -> Tensor:
+            return fn(tensor) if tensor.is_floating_point() or tensor.is_complex() else tensor
+
+        return self._apply(convert)
+
+    def cpu(self) -> Self:
+        """Move all parameters and buffers to the CPU, where they are."""
+        return self._apply(lambda tensor: tensor.cpu())
+
+    def cuda(self, device: Any = None) -> Self:
+        """Move all parameters and buffers to a GPU; raises as PyTorch built without CUDA does."""
+        return self._apply(lambda tensor: tensor.cuda(device))
+
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
+        """Give all parameters and buffers fresh memory on a device, without their values."""
+        return self._apply(lambda tensor: empty_like(tensor, device=device), recurse=recurse)
+
+    def share_memory(self) -> Self:
+        """Put all parameters and buffers into memory that processes share; as `Tensor.share_memory_`."""
+        return self._apply(lambda tensor: tensor.share_memory_())
+
+
+def _convert(parameter: Parameter, fn: Callable[[Tensor], Tensor]) -> None:
+    with no_grad():
+        converted = fn(parameter)
+        gradient = None if parameter.grad is None else fn(parameter.grad)
+    if converted is not parameter:
+        parameter.data = converted
+    if gradient is not parameter.grad:
+        parameter.grad = gradient

@@ -1,0 +1,9 @@
+"""What is done to the parameters and gradients of modules. As `torch.nn.utils`."""
+
+from kadam.nn.utils.clip_grad import clip_grad_norm as clip_grad_norm
+from kadam.nn.utils.clip_grad import clip_grad_norm_ as clip_grad_norm_
+from kadam.nn.utils.clip_grad import clip_grad_value_ as clip_grad_value_
+from kadam.nn.utils.clip_grad import clip_grads_with_norm_ as clip_grads_with_norm_
+from kadam.nn.utils.clip_grad import get_total_norm as get_total_norm
+from kadam.nn.utils.convert_parameters import parameters_to_vector as parameters_to_vector
+from kadam.nn.utils.convert_parameters import vector_to_parameters as vector_to_parameters

@@ -1,0 +1,444 @@
+"""The same elements seen otherwise: shapes, orders of axes, parts. Most results share the operand's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kadam.errors import AxisError, OperandError, ShapeError
+from kadam.ir.primitive import Primitive
+from kadam.primitives import move as p
+from kadam.primitives.broadcast import Broadcast
+from kadam.recording.calls import emit
+from kadam.recording.memory import is_contiguous, viewable
+from kadam.recording.operation import operation, view
+from kadam.recording.tensor import Recorded
+from kadam.shapes import Shape, axis_of, count, with_inferred
+
+if TYPE_CHECKING:
+    from kadam.tensor import Tensor
+
+Chain = Sequence[Primitive]
+Sizes = int | Sequence[int]
+
+
+def sizes_of(name: str, sizes: tuple[Any, ...]) -> Shape:
+    """Sizes given one by one or as one sequence, as a shape.
+
+    Raises:
+        OperandError: something else than whole numbers.
+    """
+    if len(sizes) == 1 and isinstance(sizes[0], list | tuple):
+        sizes = tuple(sizes[0])
+    try:
+        return tuple([size if type(size) is int else size.__index__() for size in sizes])
+    except (AttributeError, TypeError):
+        raise OperandError(f"{name}(): argument 'size' must be tuple of ints, not {sizes!r}") from None
+
+
+def _reshape_chain(input: Tensor, shape: Shape) -> Chain:
+    return () if tuple(input.shape) == shape else (p.Reshape(shape),)
+
+
+@view(grad="ViewBackward0")
+def _viewed(input: Tensor, shape: tuple[int, ...]) -> Chain:
+    return _reshape_chain(input, with_inferred(shape, count(input.shape)))
+
+
+@view(grad="UnsafeViewBackward0")
+def _copied_flat(input: Tensor, shape: tuple[int, ...]) -> Chain:
+    return (p.Copy(), p.Reshape(with_inferred(shape, count(input.shape))))
+
+
+def view_as_shape(self: Tensor, *shape: Any) -> Tensor:
+    """The same memory with another shape; one size may be -1. As `Tensor.view` (a dtype reinterprets the memory).
+
+    Raises:
+        ShapeError: the shape does not fit, or the memory's order does not allow it.
+    """
+    from kadam.ops.convert import reinterpret
+
+    if len(shape) == 1 and hasattr(shape[0], "itemsize"):
+        return reinterpret(self, shape[0])
+    wanted = with_inferred(sizes_of("view", shape), self.numel())
+    if self._base is not None and not viewable(self, wanted):
+        raise ShapeError(
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+            "contiguous subspaces). Use .reshape(...) instead."
+        )
+    return _viewed(self, wanted)  # type: ignore[no-any-return]
+
+
+def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """The same elements with another shape, in the same memory where its order allows that. As `torch.reshape`.
+
+    Raises:
+        ShapeError: the shape does not fit.
+    """
+    wanted = sizes_of("reshape", shape)
+    if input._node is None and input._base is not None:
+        wanted = with_inferred(wanted, input.numel())
+        if not viewable(input, wanted):
+            return _copied_flat(input, wanted)  # type: ignore[no-any-return]
+    return _viewed(input, wanted)  # type: ignore[no-any-return]
+
+
+def view_as(self: Tensor, other: Tensor) -> Tensor:
+    """This tensor with the shape of another. As `Tensor.view_as`."""
+    return view_as_shape(self, *other.shape)
+
+
+def reshape_as(self: Tensor, other: Tensor) -> Tensor:
+    """This tensor with the shape of another. As `Tensor.reshape_as`."""
+    return reshape(self, *other.shape)
+
+
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """The axes from `start_dim` to `end_dim` as one. As `torch.flatten`.
+
+    Raises:
+        ShapeError: `start_dim` comes after `end_dim`.
+    """
+    rank = len(input.shape)
+    if rank == 0:
+        return reshape(input, 1)
+    first, last = axis_of(start_dim, rank), axis_of(end_dim, rank)
+    if first > last:
+        raise ShapeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    shape = input.shape
+    if first == last:
+        return input
+    return reshape(input, *shape[:first], count(shape[first : last + 1]), *shape[last + 1 :])
+
+
+def ravel(input: Tensor) -> Tensor:
+    """All elements along one axis. As `torch.ravel`."""
+    return reshape(input, -1)
+
+
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """One axis as several. As `torch.unflatten`."""
+    axis = axis_of(dim, len(input.shape))
+    inner = with_inferred(tuple(sizes), input.shape[axis])
+    return reshape(input, *input.shape[:axis], *inner, *input.shape[axis + 1 :])
+
+
+def _permute_chain(input: Tensor, axes: tuple[int, ...]) -> Chain:
+    return () if axes == tuple(range(len(axes))) else (p.Permute(axes),)
+
+
+@view(grad="PermuteBackward0")
+def _permuted(input: Tensor, dims: tuple[int, ...]) -> Chain:
+    rank = len(input.shape)
+    if len(dims) != rank:
+        raise ShapeError(
+            f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
+            f"ordering of dimensions i.e. input.dim() = {rank} is not equal to len(dims) = {len(dims)}"
+        )
+    axes = tuple(axis_of(dim, rank) for dim in dims)
+    if len(set(axes)) != rank:
+        raise ShapeError("permute(): duplicate dims are not allowed.")
+    return (p.Permute(axes),)
+
+
+def permute(input: Tensor, *dims: Any) -> Tensor:
+    """The axes in another order. As `torch.permute`.
+
+    Raises:
+        ShapeError: `dims` is no order of the axes.
+    """
+    return _permuted(input, sizes_of("permute", dims))  # type: ignore[no-any-return]
+
+
+@view(grad="TransposeBackward0")
+def transpose(input: Tensor, dim0: int, dim1: int) -> Chain:
+    """Two axes exchanged. As `torch.transpose`."""
+    rank = len(input.shape)
+    first, second = axis_of(dim0, rank), axis_of(dim1, rank)
+    axes = list(range(rank))
+    if axes:
+        axes[first], axes[second] = axes[second], axes[first]
+    return (p.Permute(tuple(axes)),)
+
+
+@view(grad="TBackward0")
+def t(input: Tensor) -> Chain:
+    """A matrix transposed; a vector or a number as it is. As `torch.t`.
+
+    Raises:
+        ShapeError: more than two axes.
+    """
+    rank = len(input.shape)
+    if rank > 2:
+        raise ShapeError(f"t() expects a tensor with <= 2 dimensions, but self is {rank}D")
+    return (p.Permute((1, 0)),) if rank == 2 else (p.Reshape(tuple(input.shape)),)
+
+
+@view(grad="PermuteBackward0")
+def _reversed_axes(input: Tensor) -> Chain:
+    return (p.Permute(tuple(reversed(range(len(input.shape))))),)
+
+
+def transposed_property(self: Tensor) -> Tensor:
+    """The axes in reverse order. As `Tensor.T`."""
+    return _reversed_axes(self)  # type: ignore[no-any-return]
+
+
+def matrix_transpose(self: Tensor) -> Tensor:
+    """The last two axes exchanged. As `Tensor.mT`.
+
+    Raises:
+        ShapeError: fewer than two axes.
+    """
+    if len(self.shape) < 2:
+        raise ShapeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {len(self.shape)}-D tensor.")
+    return transpose(self, -2, -1)  # type: ignore[return-value]
+
+
+def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+    """Axes moved to other places, the others in order. As `torch.movedim`.
+
+    Raises:
+        ShapeError: axes repeated, or not as many sources as destinations.
+    """
+    sources = (source,) if isinstance(source, int) else tuple(source)
+    targets = (destination,) if isinstance(destination, int) else tuple(destination)
+    rank = len(input.shape)
+    if len(sources) != len(targets):
+        raise ShapeError(
+            f"movedim: Invalid source or destination dims: source ({list(sources)} dims) should contain the same "
+            f"number of dims as destination ({list(targets)} dims)"
+        )
+    sources, targets = tuple(axis_of(a, rank) for a in sources), tuple(axis_of(a, rank) for a in targets)
+    if len(set(sources)) != len(sources) or len(set(targets)) != len(targets):
+        raise ShapeError("movedim: repeated dim in `source` or `destination`")
+    order = [axis for axis in range(rank) if axis not in sources]
+    for target, axis in sorted(zip(targets, sources, strict=True)):
+        order.insert(target, axis)
+    return permute(input, *order)
+
+
+@view
+def squeeze_axes(input: Tensor, dim: int | tuple[int, ...] | None = None) -> Chain:
+    rank = len(input.shape)
+    if dim is None:
+        chosen = set(range(rank))
+    else:
+        chosen = {axis_of(one, rank) for one in (dim if isinstance(dim, tuple) else (dim,))}
+    shape = tuple(size for axis, size in enumerate(input.shape) if not (axis in chosen and size == 1))
+    return (p.Reshape(shape),)
+
+
+def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
+    """Without the axes of size 1: all of them, or those named. As `torch.squeeze`."""
+    return squeeze_axes(input, tuple(dim) if isinstance(dim, list | tuple) else dim)  # type: ignore[no-any-return]
+
+
+@view
+def unsqueeze(input: Tensor, dim: int) -> Chain:
+    """With an axis of size 1 at `dim`. As `torch.unsqueeze`."""
+    axis = axis_of(dim, len(input.shape) + 1)
+    shape = tuple(input.shape)
+    return (p.Reshape((*shape[:axis], 1, *shape[axis:])),)
+
+
+@view(grad="ExpandBackward0")
+def _expanded(input: Tensor, sizes: tuple[int, ...]) -> Chain:
+    shape = tuple(input.shape)
+    offset = len(sizes) - len(shape)
+    if offset < 0:
+        raise ShapeError(
+            f"expand({list(sizes)}): the number of sizes provided ({len(sizes)}) must be greater or equal to the "
+            f"number of dimensions in the tensor ({len(shape)})"
+        )
+    wanted = []
+    for axis, size in enumerate(sizes):
+        own = shape[axis - offset] if axis >= offset else None
+        if size == -1:
+            if own is None:
+                raise ShapeError(
+                    f"The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension {axis}"
+                )
+            size = own
+        elif own is not None and own not in (1, size):
+            raise ShapeError(
+                f"The expanded size of the tensor ({size}) must match the existing size ({own}) at non-singleton "
+                f"dimension {axis}.  Target sizes: {list(sizes)}.  Tensor sizes: {list(shape)}"
+            )
+        wanted.append(size)
+    return (Broadcast(tuple(wanted)),)
+
+
+def expand(self: Tensor, *sizes: Any) -> Tensor:
+    """Axes of size 1 repeated, and leading axes added, without a copy. As `Tensor.expand`.
+
+    Raises:
+        ShapeError: an axis of another size cannot be stretched.
+    """
+    return _expanded(self, sizes_of("expand", sizes))  # type: ignore[no-any-return]
+
+
+def expand_as(self: Tensor, other: Tensor) -> Tensor:
+    """Stretched to the shape of another tensor. As `Tensor.expand_as`."""
+    return expand(self, *other.shape)
+
+
+def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
+    """Stretched to a shape. As `torch.broadcast_to`."""
+    return expand(input, *size)
+
+
+@view(grad="SliceBackward0")
+def slice_axis(input: Tensor, dim: int, start: int, stop: int, step: int = 1) -> Chain:
+    """Elements start, start + step ... before stop along one axis; bounds as Python's slices."""
+    rank = len(input.shape)
+    axis = axis_of(dim, rank)
+    start, stop, _ = slice(start, stop).indices(input.shape[axis])
+    return (sliced(tuple(input.shape), axis, start, max(start, stop), step),)
+
+
+def sliced(shape: Shape, axis: int, start: int, stop: int, step: int = 1) -> p.Slice:
+    """The slice of one axis, the others whole."""
+    starts, stops, steps = [0] * len(shape), list(shape), [1] * len(shape)
+    starts[axis], stops[axis], steps[axis] = start, stop, step
+    return p.Slice(tuple(starts), tuple(stops), tuple(steps))
+
+
+@view(grad="SliceBackward0")
+def narrow(input: Tensor, dim: int, start: int, length: int) -> Chain:
+    """`length` elements of one axis from `start`. As `torch.narrow`.
+
+    Raises:
+        ShapeError: they go beyond the axis.
+    """
+    axis = axis_of(dim, len(input.shape))
+    size = input.shape[axis]
+    if not -size <= start <= size:
+        raise AxisError(f"start out of range (expected to be in range of [{-size}, {size}], but got {start})")
+    begin = start + size if start < 0 else start
+    if length < 0 or begin + length > size:
+        raise ShapeError(f"start ({start}) + length ({length}) exceeds dimension size ({size}).")
+    return (sliced(tuple(input.shape), axis, begin, begin + length),)
+
+
+@view
+def select(input: Tensor, dim: int, index: int) -> Chain:
+    """One element of an axis, which is dropped. As `torch.select`.
+
+    Raises:
+        AxisError: the index is beyond the axis, or the tensor has no axes.
+    """
+    shape = tuple(input.shape)
+    if not shape:
+        raise AxisError("select() cannot be applied to a 0-dim tensor.")
+    axis = axis_of(dim, len(shape))
+    size = shape[axis]
+    if not -size <= index < size:
+        raise AxisError(
+            f"select(): index {index} out of range for tensor of size {list(shape)} at dimension {axis}"
+        )
+    at = index % size
+    return (sliced(shape, axis, at, at + 1), p.Reshape((*shape[:axis], *shape[axis + 1 :])))
+
+
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """The elements of one axis, each without it. As `torch.unbind`."""
+    axis = axis_of(dim, len(input.shape))
+    return tuple(select(input, axis, index) for index in range(input.shape[axis]))  # type: ignore[misc]
+
+
+def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Parts of one axis, of the given size (the last may be smaller) or sizes. As `torch.split`.
+
+    Raises:
+        ShapeError: the sizes do not add up to the axis.
+    """
+    axis = axis_of(dim, len(tensor.shape))
+    size = tensor.shape[axis]
+    if isinstance(split_size_or_sections, int):
+        part = split_size_or_sections
+        if part < 0 or (part == 0 and size != 0):
+            raise ShapeError(f"split expects split_size be non-negative, but got split_size={part}")
+        bounds = [(at, min(at + part, size)) for at in range(0, max(size, 1), max(part, 1))]
+    else:
+        sections = [int(section) for section in split_size_or_sections]
+        if sum(sections) != size or any(section < 0 for section in sections):
+            raise ShapeError(
+                f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at dimension "
+                f"{axis}), but got split_sizes={sections}"
+            )
+        ends = [sum(sections[: index + 1]) for index in range(len(sections))]
+        bounds = [(end - section, end) for end, section in zip(ends, sections, strict=True)]
+    return tuple(slice_axis(tensor, axis, start, stop) for start, stop in bounds)  # type: ignore[misc]
+
+
+def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """Parts of one axis of the given sizes. As `torch.split_with_sizes`."""
+    return split(input, list(split_sizes), dim)
+
+
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """One axis in (at most) so many parts of equal size, the last perhaps smaller. As `torch.chunk`.
+
+    Raises:
+        ShapeError: `chunks` is not positive.
+    """
+    if chunks <= 0:
+        raise ShapeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    size = input.shape[axis_of(dim, len(input.shape))]
+    return split(input, max(-(-size // chunks), 1), dim) if size else (input,) * chunks
+
+
+def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """One axis cut at the given places, or in so many parts as equal as can be. As `torch.tensor_split`."""
+    axis = axis_of(dim, len(input.shape))
+    size = input.shape[axis]
+    if isinstance(indices_or_sections, Recorded):
+        indices_or_sections = indices_or_sections.tolist()  # type: ignore[attr-defined]
+    if isinstance(indices_or_sections, int):
+        parts = indices_or_sections
+        if parts <= 0:
+            raise ShapeError(f"number of sections must be larger than 0, got {parts}")
+        each, more = divmod(size, parts)
+        ends = [(index + 1) * each + min(index + 1, more) for index in range(parts)]
+        return tuple(slice_axis(input, axis, s, e) for s, e in zip([0, *ends], ends, strict=False))  # type: ignore[misc]
+    cuts = [0, *indices_or_sections, size]
+    return tuple(slice_axis(input, axis, s, max(s, e)) for s, e in zip(cuts, cuts[1:], strict=False))  # type: ignore[misc]
+
+
+@view(grad="CloneBackward0")
+def _contiguous(input: Tensor) -> Chain:
+    return (p.Copy(),)
+
+
+def contiguous(self: Tensor, memory_format: object = None) -> Tensor:
+    """This tensor if its elements lie in row-major order, else a copy in which they do. As `Tensor.contiguous`."""
+    if self._node is not None or is_contiguous(self):
+        return self
+    return _contiguous(self)  # type: ignore[no-any-return]
+
+
+@operation
+def clone(input: Tensor) -> Tensor:
+    """A copy, through which gradients flow. As `torch.clone`."""
+    return emit(p.Copy(), input)
+
+
+def clone_as(self: Tensor, *, memory_format: object = None) -> Tensor:
+    """A copy, through which gradients flow. As `Tensor.clone`."""
+    return clone(self)
+
+
+@view
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Chain:
+    """The diagonal of two axes, as a last axis. As `torch.diagonal`.
+
+    Raises:
+        ShapeError: the two axes are one.
+    """
+    rank = len(input.shape)
+    first, second = axis_of(dim1, rank), axis_of(dim2, rank)
+    if first == second:
+        raise ShapeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    return (p.Diagonal(offset, first, second),)
+

@@ -1,0 +1,35 @@
+"""Optimizers, and schedules of their learning rates. As `torch.optim`."""
+
+from kadam.optim import lr_scheduler as lr_scheduler
+from kadam.optim import swa_utils as swa_utils
+from kadam.optim.adadelta import Adadelta as Adadelta
+from kadam.optim.adagrad import Adagrad as Adagrad
+from kadam.optim.adam import Adam as Adam
+from kadam.optim.adamax import Adamax as Adamax
+from kadam.optim.adamw import AdamW as AdamW
+from kadam.optim.asgd import ASGD as ASGD
+from kadam.optim.lbfgs import LBFGS as LBFGS
+from kadam.optim.nadam import NAdam as NAdam
+from kadam.optim.optimizer import Optimizer as Optimizer
+from kadam.optim.radam import RAdam as RAdam
+from kadam.optim.rmsprop import RMSprop as RMSprop
+from kadam.optim.rprop import Rprop as Rprop
+from kadam.optim.sgd import SGD as SGD
+
+__all__ = [
+    "ASGD",
+    "LBFGS",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "NAdam",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "lr_scheduler",
+    "swa_utils",
+]

@@ -1,0 +1,197 @@
+"""How the optimizers are written: one rule for one parameter, applied to a whole group in one recorded call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from kadam.dtypes import default_float, float32, float64
+from kadam.errors import UnsupportedError
+from kadam.optim.optimizer import Optimizer
+from kadam.recording.modes import enable_grad, no_grad
+from kadam.recording.tensor import Number, add_now, from_array, read
+from kadam.tensor import Tensor
+
+
+class Batch:
+    """Parameters of a group that take the same step: with their gradients and what is remembered of each."""
+
+    __slots__ = ("grads", "params", "states")
+
+    def __init__(self) -> None:
+        self.params: list[Tensor] = []
+        self.grads: list[Tensor] = []
+        self.states: list[dict[str, Any]] = []
+
+    def column(self, name: str) -> list[Tensor]:
+        """What is remembered under `name`, of each parameter."""
+        return [state[name] for state in self.states]
+
+
+class RuleOptimizer(Optimizer):
+    """An optimizer of which a family says what it remembers (`_start`), and how it applies its rule (`_update`)."""
+
+    def _start(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
+        """What is remembered of a parameter before its first step."""
+        raise NotImplementedError
+
+    def _update(self, group: dict[str, Any], clock: Any, batch: Batch) -> None:
+        """Apply the rule, with the scalars of this clock."""
+        raise NotImplementedError
+
+    def _visit(self, param: Tensor, group: dict[str, Any]) -> tuple[dict[str, Any], Hashable]:
+        """What is remembered of a parameter, its steps counted on, and its clock."""
+        state = self.state[param]
+        if not state:
+            state.update(self._start(param, group))
+        add_now(state["step"], 1)
+        return state, self._clock(state)
+
+    def _clock(self, state: dict[str, Any]) -> Hashable:
+        """All that the rule's scalars depend on beyond the group's options: the count of steps, this one included."""
+        return value_of(state["step"])
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update the parameters that have a gradient.
+
+        Args:
+            closure: computes the loss and its gradients anew before the update.
+
+        Returns:
+            What the closure returned.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        with no_grad():
+            for group in self.param_groups:
+                for clock, batch in self._batches(group).items():
+                    self._update(group, clock, batch)
+        return loss
+
+    def _batches(self, group: dict[str, Any]) -> dict[Hashable, Batch]:
+        """The parameters with a gradient by their clocks: one batch, unless some missed earlier steps."""
+        batches: dict[Hashable, Batch] = {}
+        for param in group["params"]:
+            grad = param.grad
+            if grad is None:
+                continue
+            state, clock = self._visit(param, group)
+            batch = batches.get(clock)
+            if batch is None:
+                batch = batches[clock] = Batch()
+            batch.params.append(param)
+            batch.grads.append(grad)
+            batch.states.append(state)
+        return batches
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:  # options that the saved state is too old to have
+            for name, default in self.defaults.items():
+                group.setdefault(name, default)
+        for remembered in self.state.values():
+            if "step" in remembered and not isinstance(remembered["step"], Tensor):
+                remembered["step"] = scalar(float(remembered["step"]))
+
+
+def course(group: dict[str, Any], lr: float = 0.0) -> tuple[str, float, bool]:
+    """What else than its gradients steers a group: the arguments decay, amount and maximize of `on_course`.
+
+    Args:
+        group: its weight decay is "inside" the gradient, or "beside" the step (decoupled).
+        lr: its learning rate, for a decoupled weight decay.
+    """
+    weight_decay = number(group["weight_decay"])
+    if weight_decay == 0:
+        return "none", 0.0, group["maximize"]
+    if group.get("decoupled_weight_decay", False):
+        return "beside", 1 - lr * weight_decay, group["maximize"]
+    return "inside", weight_decay, group["maximize"]
+
+
+def on_course(param: Tensor, grad: Tensor, decay: str, amount: Number, maximize: bool) -> tuple[Tensor, Tensor]:
+    """The parameter, shrunk by a weight decay beside the step, and the gradient to descend, with one inside it."""
+    if maximize:
+        grad = -grad
+    if decay == "inside":
+        grad = grad + amount * param
+    elif decay == "beside":
+        param = param * amount
+    return param, grad
+
+
+def for_each(rule: Callable[..., tuple[Tensor, ...]], *columns: Sequence[Tensor]) -> list[Tensor]:
+    """Apply the rule of one parameter to each; the results column by column: all parameters, all first moments ...
+
+    Complex numbers are handed to the rule as pairs of real ones.
+    """
+    rows = [_on_real_pairs(rule, row) for row in zip(*columns, strict=True)]
+    return [value for column in zip(*rows, strict=True) for value in column]
+
+
+def _on_real_pairs(rule: Callable[..., tuple[Tensor, ...]], row: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(from_pairs(value, row[0]) for value in rule(*map(as_pairs, row)))
+
+
+def as_pairs(value: Tensor) -> Tensor:
+    """Complex numbers as pairs of real ones; real numbers as they are."""
+    return view_as_real(value) if value.is_complex() else value
+
+
+def from_pairs(value: Tensor, like: Tensor) -> Tensor:
+    """What `as_pairs` made of a tensor such as `like`, back again."""
+    return view_as_complex(value) if like.is_complex() else value
+
+
+def scalar(value: float) -> Tensor:
+    """A number that is remembered of a parameter, such as its count of steps."""
+    kind = float64 if default_float() is float64 else float32
+    return from_array(np.array(value, kind.numpy))
+
+
+def value_of(remembered: Tensor) -> float:
+    """The number in such a tensor."""
+    return float(read(remembered).item())
+
+
+def filled_like(param: Tensor, value: complex = 0) -> Tensor:
+    """A tensor of the parameter's type, all of `value`."""
+    return from_array(np.full(param.shape, value, param.dtype.numpy))
+
+
+def number(value: Any) -> Any:
+    """An option as a number, which may be given as a tensor of one element."""
+    return value.item() if isinstance(value, Tensor) else value
+
+
+def check_numbers(family: str, **options: Any) -> None:
+    """Raise ValueError for an option that is negative, and for a tensor that holds more than one number."""
+    for name, value in options.items():
+        if isinstance(value, Tensor) and value.numel() != 1:
+            raise ValueError(f"{family}: {name} as a Tensor must be 1-element, not of shape {tuple(value.shape)}")
+        if not value >= 0:
+            raise ValueError(f"{family}: Invalid {name}: {value}; it must not be negative")
+
+
+def check_betas(family: str, betas: Sequence[Any]) -> None:
+    """Raise ValueError for a decay rate of moments outside [0, 1)."""
+    for index, beta in enumerate(betas):
+        if not 0 <= beta < 1:
+            raise ValueError(f"{family}: Invalid beta parameter at index {index}: {beta}; it must be in [0, 1)")
+
+
+def check_modes(family: str, differentiable: bool, foreach: bool | None = None, fused: bool | None = None) -> None:
+    """Refuse what cannot be done. Whether updates are made one by one or all at once is Kadam's own choice."""
+    if fused and (differentiable or foreach):
+        raise RuntimeError(
+            f"{family}: `fused` and {'`differentiable`' if differentiable else '`foreach`'} exclude each other"
+        )
+    if differentiable:
+        raise UnsupportedError(
+            f"{family}: differentiable=True, derivatives through the update, is not supported. Fix: write the update "
+            "with tensor operations, outside no_grad()."
+        )

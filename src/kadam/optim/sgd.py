@@ -1,0 +1,131 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kadam.ir.graph import Phase
+from kadam.optim.optimizer import ParamsT
+from kadam.optim.rule import (
+    Batch,
+    RuleOptimizer,
+    check_modes,
+    check_numbers,
+    course,
+    filled_like,
+    for_each,
+    number,
+    on_course,
+)
+from kadam.recording.memory import assign_all
+from kadam.recording.operation import operation
+from kadam.recording.tensor import Number
+
+if TYPE_CHECKING:
+    from kadam.tensor import Tensor
+
+
+class SGD(RuleOptimizer):
+    """Stochastic gradient descent, with momentum if asked for.
+
+    Args:
+        params: parameters, or groups of them.
+        lr: learning rate.
+        momentum: the part of the last velocity that is kept.
+        dampening: the part of the gradient that the velocity leaves out.
+        weight_decay: weight of the L2 penalty.
+        nesterov: look ahead along the velocity; needs a momentum and no dampening.
+        maximize: climb instead of descending.
+
+    Raises:
+        ValueError: a setting is negative, or `nesterov` stands without a momentum or with a dampening.
+
+    Source: Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning", but with the
+        rate applied to the velocity: b = momentum b + (1 - dampening) g, p = p - lr b, and b = g at the first step.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float | Tensor = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
+        check_numbers("SGD", lr=lr, momentum=momentum, weight_decay=weight_decay)
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError("SGD: nesterov=True requires a momentum and zero dampening")
+        check_modes("SGD", differentiable, foreach, fused)
+        options = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
+            "fused": fused,
+        }
+        super().__init__(params, options)
+
+    def _visit(self, param: Tensor, group: dict[str, Any]) -> tuple[dict[str, Any], Hashable]:
+        if group["momentum"] == 0:
+            return {}, "moving"  # plain descent remembers nothing
+        state = self.state[param]
+        if state.get("momentum_buffer") is not None:
+            return state, "moving"
+        state["momentum_buffer"] = filled_like(param)
+        return state, "at rest"
+
+    def _update(self, group: dict[str, Any], clock: Hashable, batch: Batch) -> None:
+        momentum = group["momentum"]
+        velocities = batch.column("momentum_buffer") if momentum != 0 else []
+        values = sgd(
+            batch.params,
+            batch.grads,
+            velocities,
+            number(group["lr"]),
+            momentum,
+            1 if clock == "at rest" else 1 - group["dampening"],
+            group["nesterov"],
+            *course(group),
+        )
+        assign_all([*batch.params, *velocities], values)
+
+
+@operation(differentiable=False, phase=Phase.UPDATE)
+def sgd(
+    params: Sequence[Tensor],
+    grads: Sequence[Tensor],
+    velocities: Sequence[Tensor],
+    lr: Number,
+    momentum: Number,
+    share: Number,
+    nesterov: bool,
+    decay: str,
+    amount: Number,
+    maximize: bool,
+) -> list[Tensor]:
+    """p - lr b with the velocity b = momentum b + share g; with nesterov p - lr (g + momentum b).
+
+    Returns:
+        The parameters, then the velocities, if there are any (without them b = g).
+    """
+
+    def rule(param: Tensor, grad: Tensor, *velocity: Tensor) -> tuple[Tensor, ...]:
+        param, grad = on_course(param, grad, decay, amount, maximize)
+        if not velocity:
+            return (param - lr * grad,)
+        moved = velocity[0] * momentum + share * grad
+        direction = grad + momentum * moved if nesterov else moved
+        return param - lr * direction, moved
+
+    return for_each(rule, params, grads, *([velocities] if velocities else []))

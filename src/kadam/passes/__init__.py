@@ -1,0 +1,9 @@
+"""What is done to a graph before an engine gets it. Each pass is a verb: Graph -> Graph, same values, fewer nodes."""
+
+from kadam.passes.prune import prune
+from kadam.passes.share import share
+
+# In the order in which they pay: what is not needed need not be compared.
+PASSES = (prune, share)
+
+__all__ = ["PASSES", "prune", "share"]

@@ -1,0 +1,29 @@
+"""Compute the same thing once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from kadam.ir.graph import Graph, Node, Phase
+from kadam.passes.rebuild import rebuild
+
+_ORDER = {phase: order for order, phase in enumerate(Phase)}
+
+
+def share(graph: Graph) -> Graph:
+    """The graph with equal nodes merged: those that apply one primitive to the same inputs. Inputs are all distinct.
+
+    A merged node takes its phase, scope, source and origin from the one of the earliest phase, so that what the
+    backward pass computes again is shown where the forward pass computed it.
+    """
+    fed = {node.id for node in graph.inputs}
+    leader: dict[int, int] = {}
+    leaders: dict[Hashable, int] = {}
+    noted: dict[int, Node] = {}
+    for node in graph.nodes:
+        # Attributes are compared as text: 0.0 equals -0.0, but a constant of one is not a constant of the other.
+        key = node.id if node.id in fed else (repr(node.primitive), *(leader[source.id] for source in node.inputs))
+        first = leader[node.id] = leaders.setdefault(key, node.id)
+        if first not in noted or _ORDER[node.phase] < _ORDER[noted[first].phase]:
+            noted[first] = node
+    return rebuild(graph, noted, leader)

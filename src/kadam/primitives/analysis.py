@@ -1,0 +1,199 @@
+"""Powers, exponentials and logarithms, and the two activations that are words of their own."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from kadam.ir.builder import emit
+from kadam.ir.graph import Node
+from kadam.ir.primitive import Array
+from kadam.primitives.bits import And
+from kadam.primitives.compare import Equal, GreaterEqual, LessEqual
+from kadam.primitives.elementwise import ANALYTIC, NUMBERS, REAL, Elementwise, conj, where
+from kadam.primitives.precision import at_least
+from kadam.primitives.sources import full_like
+
+
+class Analytic(Elementwise):
+    """A function of one floating-point or complex number."""
+
+    accepts: ClassVar = ANALYTIC
+    cases: ClassVar = ("f32[2,3]", "f32[]", "c64[3]")
+
+
+class Positive(Analytic):
+    """A function whose examples are drawn above 0."""
+
+    domain: ClassVar = (0.3, 3.0)
+
+
+@dataclass(frozen=True)
+class Reciprocal(Positive):
+    """1 / x. As `torch.reciprocal`."""
+
+    def reference(self, x: Array) -> Array:
+        return np.reciprocal(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (-ct * conj(out * out),)
+
+
+@dataclass(frozen=True)
+class Sqrt(Positive):
+    """The square root. As `torch.sqrt`."""
+
+    def reference(self, x: Array) -> Array:
+        return np.sqrt(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct / conj(2 * out),)
+
+
+@dataclass(frozen=True)
+class Rsqrt(Positive):
+    """1 / sqrt x. As `torch.rsqrt`."""
+
+    @at_least(np.float32)
+    def reference(self, x: Array) -> Array:
+        return np.reciprocal(np.sqrt(x))
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (-0.5 * ct * conj(out * out * out),)
+
+
+@dataclass(frozen=True)
+class Pow(Elementwise):
+    """a to the power of b; 1 where b is 0. Integers to negative powers are truncated towards 0. As `torch.pow`."""
+
+    accepts: ClassVar = NUMBERS
+    cases: ClassVar = ("f32[2,3], f32[2,3]", "i64[5], i64[5]", "c64[3], c64[3]")
+    domain: ClassVar = (0.3, 2.0)
+
+    def reference(self, a: Array, b: Array) -> Array:
+        if a.dtype.kind != "i":
+            return np.power(a, b)
+        whole = np.power(a, np.maximum(b, 0))
+        # The one integer whose reciprocal power is not a fraction is 1, up to its sign.
+        inverse = np.where(np.absolute(a) == 1, np.where(b % 2 == 0, 1, a), 0).astype(a.dtype)
+        return np.where(b < 0, inverse, whole)
+
+    def vjp(self, ct: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
+        zero = full_like(ct, 0)
+        slope = ct * conj(b * emit(Pow(), a, b - 1))
+        rate = ct * conj(out * emit(Log(), a))
+        return where(emit(Equal(), b, zero), zero, slope), where(self._vanishes(a, b), zero, rate)
+
+    def _vanishes(self, a: Node, b: Node) -> Node:
+        """Where 0 to the power of b stays 0 (or 1, at b = 0) when b changes, though log 0 is infinite."""
+        zero = full_like(a, 0)
+        at_zero = emit(Equal(), a, zero)
+        return at_zero if a.dtype.is_complex else emit(And(), at_zero, emit(GreaterEqual(), b, zero))
+
+
+@dataclass(frozen=True)
+class Exp(Analytic):
+    """e to the power of x. As `torch.exp`."""
+
+    def reference(self, x: Array) -> Array:
+        return np.exp(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct * conj(out),)
+
+
+@dataclass(frozen=True)
+class Exp2(Analytic):
+    """2 to the power of x. As `torch.exp2`."""
+
+    def reference(self, x: Array) -> Array:
+        return np.exp2(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct * conj(out) * math.log(2),)
+
+
+@dataclass(frozen=True)
+class Expm1(Analytic):
+    """exp x - 1, exact near 0. As `torch.expm1`."""
+
+    def reference(self, x: Array) -> Array:
+        return np.expm1(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct * (conj(out) + 1),)
+
+
+@dataclass(frozen=True)
+class Log(Positive):
+    """The natural logarithm. As `torch.log`."""
+
+    def reference(self, x: Array) -> Array:
+        return np.log(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct / conj(x),)
+
+
+@dataclass(frozen=True)
+class Log1p(Positive):
+    """log(1 + x), exact near 0. As `torch.log1p`."""
+
+    def reference(self, x: Array) -> Array:
+        return np.log1p(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct / conj(x + 1),)
+
+
+@dataclass(frozen=True)
+class Log2(Positive):
+    """The logarithm to base 2. As `torch.log2`."""
+
+    def reference(self, x: Array) -> Array:
+        return np.log2(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct / conj(x * math.log(2)),)
+
+
+@dataclass(frozen=True)
+class Log10(Positive):
+    """The logarithm to base 10. As `torch.log10`."""
+
+    def reference(self, x: Array) -> Array:
+        return np.log10(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct / conj(x * math.log(10)),)
+
+
+@dataclass(frozen=True)
+class Sigmoid(Analytic):
+    """1 / (1 + exp -x), between 0 and 1. As `torch.sigmoid`."""
+
+    @at_least(np.float32)
+    def reference(self, x: Array) -> Array:
+        return np.asarray(1 / (1 + np.exp(-x)))  # exp overflows to inf for large -x, and 1 / inf is the right 0
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct * conj((1 - out) * out),)
+
+
+@dataclass(frozen=True)
+class Relu(Elementwise):
+    """max(x, 0), whose derivative at 0 is 0. As `torch.relu`."""
+
+    accepts: ClassVar = REAL
+    cases: ClassVar = ("f32[2,3]", "i64[5]")
+    integers: ClassVar = (-3, 3)
+
+    def reference(self, x: Array) -> Array:
+        return np.maximum(x, np.zeros((), x.dtype))
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        zero = full_like(ct, 0)
+        return (where(emit(LessEqual(), out, zero), zero, ct),)

@@ -1,0 +1,127 @@
+"""Elements held against each other: the comparisons, and the larger and the smaller of two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from kadam.dtypes import BOOL, FLOAT, INTEGER, bool_
+from kadam.ir.builder import emit
+from kadam.ir.graph import Node
+from kadam.ir.primitive import Array
+from kadam.ir.types import TensorType
+from kadam.primitives.elementwise import Elementwise, where
+from kadam.primitives.sources import full_like
+
+ORDERED = (BOOL, INTEGER, FLOAT)
+
+
+class Comparison(Elementwise):
+    """Inputs of one type; the result is boolean and passes no derivative. Whatever is compared with nan is unequal."""
+
+    accepts: ClassVar[tuple[int, ...]] = ORDERED
+    differentiable: ClassVar[bool] = False
+    cases: ClassVar[tuple[str, ...]] = ("f32[2,3], f32[2,3]", "i64[5], i64[5]", "bool[4], bool[4]")
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        return super().infer(*inputs).with_dtype(bool_)
+
+    def vjp(self, ct: Node, out: Node, *inputs: Any) -> tuple[None, ...]:
+        return (None,) * len(inputs)
+
+
+@dataclass(frozen=True)
+class Less(Comparison):
+    """a < b. As `torch.lt`."""
+
+    def reference(self, a: Array, b: Array) -> Array:
+        return np.less(a, b)
+
+
+@dataclass(frozen=True)
+class LessEqual(Comparison):
+    """a <= b. As `torch.le`."""
+
+    def reference(self, a: Array, b: Array) -> Array:
+        return np.less_equal(a, b)
+
+
+@dataclass(frozen=True)
+class Greater(Comparison):
+    """a > b. As `torch.gt`."""
+
+    def reference(self, a: Array, b: Array) -> Array:
+        return np.greater(a, b)
+
+
+@dataclass(frozen=True)
+class GreaterEqual(Comparison):
+    """a >= b. As `torch.ge`."""
+
+    def reference(self, a: Array, b: Array) -> Array:
+        return np.greater_equal(a, b)
+
+
+@dataclass(frozen=True)
+class Equal(Comparison):
+    """a = b. As `torch.eq`."""
+
+    accepts: ClassVar = Elementwise.accepts
+
+    def reference(self, a: Array, b: Array) -> Array:
+        return np.equal(a, b)
+
+
+@dataclass(frozen=True)
+class NotEqual(Comparison):
+    """a != b. As `torch.ne`."""
+
+    accepts: ClassVar = Elementwise.accepts
+
+    def reference(self, a: Array, b: Array) -> Array:
+        return np.not_equal(a, b)
+
+
+@dataclass(frozen=True)
+class IsNan(Comparison):
+    """Whether x is not a number. As `torch.isnan`."""
+
+    accepts: ClassVar = Elementwise.accepts
+    cases: ClassVar = ("f32[2,3]", "i64[3]")
+
+    def reference(self, x: Array) -> Array:
+        return np.isnan(x)
+
+
+class Extremum(Elementwise):
+    """One of two elements; nan wins. The other one gets no cotangent, and of a tie each gets half."""
+
+    accepts: ClassVar = ORDERED
+    cases: ClassVar = ("f32[2,3], f32[2,3]", "i64[5], i64[5]", "bool[4], bool[4]")
+    loses: ClassVar[Comparison]  # where this holds of a and b, the result is b
+
+    def vjp(self, ct: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
+        zero, share = full_like(ct, 0), where(emit(Equal(), a, b), ct / 2, ct)
+        return where(emit(self.loses, a, b), zero, share), where(emit(self.loses, b, a), zero, share)
+
+
+@dataclass(frozen=True)
+class Maximum(Extremum):
+    """The larger of a and b. As `torch.maximum`."""
+
+    loses: ClassVar = Less()
+
+    def reference(self, a: Array, b: Array) -> Array:
+        return np.maximum(a, b)
+
+
+@dataclass(frozen=True)
+class Minimum(Extremum):
+    """The smaller of a and b. As `torch.minimum`."""
+
+    loses: ClassVar = Greater()
+
+    def reference(self, a: Array, b: Array) -> Array:
+        return np.minimum(a, b)

@@ -1,0 +1,213 @@
+"""Pooling: where each window's largest element stands, and what each window sums to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from kadam.dtypes import BOOL, COMPLEX, int64
+from kadam.errors import DTypeError, ShapeError
+from kadam.ir.builder import emit
+from kadam.ir.graph import Node
+from kadam.ir.primitive import Array, Example, Primitive
+from kadam.ir.types import TensorType
+from kadam.primitives.index import Gather
+from kadam.primitives.move import reshaped
+from kadam.primitives.window import Margins, add_windows, pad_array, unpad_array, window_counts, window_view
+from kadam.shapes import Shape, contiguous_strides, count
+
+
+@dataclass(frozen=True)
+class WindowArgMax(Primitive):
+    """Where the largest element of each window over the last axes stands: its row-major position in their plane.
+
+    Of equal elements the first, of nans the last; padding never wins.
+    As the indices of `torch.nn.functional.max_pool2d`.
+    """
+
+    kernel: Shape
+    stride: Shape
+    padding: Margins
+    dilation: Shape
+    differentiable: ClassVar[bool] = False
+
+    def infer(self, x: TensorType) -> TensorType:
+        if x.dtype.category in (BOOL, COMPLEX):
+            raise DTypeError(f"WindowArgMax: x is {x}; it must have real numbers")
+        counts = self._counts(x.shape)
+        return TensorType(int64, (*x.shape[: -len(counts)], *counts))
+
+    def _counts(self, shape: Shape) -> Shape:
+        sizes = shape[-len(self.kernel) :]
+        return window_counts("WindowArgMax", sizes, self.kernel, self.stride, self.padding, self.dilation)
+
+    def reference(self, x: Array) -> Array:
+        plane = x.shape[-len(self.kernel) :]
+        lead, counts = x.shape[: -len(plane)], self._counts(x.shape)
+        lowest = np.iinfo(x.dtype).min if x.dtype.kind in "iu" else -np.inf
+        padded = pad_array(x, self.padding, lowest)
+        windows = window_view(padded, self.kernel, self.stride, self.dilation, counts)
+        candidates = [windows[(*[slice(None)] * len(lead), *tap)] for tap in np.ndindex(*self.kernel)]
+        starts = self._starts(counts)
+        winner = _first_largest(candidates, lowest, self._first_taps(starts))
+        strides = contiguous_strides(plane)
+        taps = [grid * step for grid, step in zip(_grid(self.kernel), self.dilation, strict=True)]
+        return _inner(starts, strides) + _inner(taps, strides).reshape(-1).take(winner)
+
+    def _starts(self, counts: Shape) -> list[Array]:
+        """For each axis, where its windows begin in the unpadded plane."""
+        places = zip(_grid(counts), self.stride, self.padding, strict=True)
+        return [place * step - before for place, step, (before, _) in places]
+
+    def _first_taps(self, starts: Sequence[Array]) -> Array:
+        """The number of each window's first tap that is not padding."""
+        taps = [-(np.minimum(start, 0) // step) for start, step in zip(starts, self.dilation, strict=True)]
+        return _inner(taps, contiguous_strides(self.kernel))
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[None]:
+        return (None,)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        return (
+            Example(cls((2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1)), "f32[2,3,4,6]"),
+            Example(cls((3, 2), (1, 2), ((1, 1), (0, 1)), (1, 2)), "f32[2,5,5]"),
+            Example(cls((3,), (2,), ((1, 2),), (1,)), "f32[2,6]"),
+            Example(cls((2, 2, 2), (1, 2, 1), ((0, 0), (1, 1), (0, 0)), (1, 1, 1)), "f32[1,3,4,3]"),
+        )
+
+
+@dataclass(frozen=True)
+class WindowSum(Primitive):
+    """The sum of each window over the last axes; padding counts as zero. As `avg_pool2d` times the window's size."""
+
+    kernel: Shape
+    stride: Shape
+    padding: Margins
+
+    def infer(self, x: TensorType) -> TensorType:
+        if x.dtype.category == BOOL:
+            raise DTypeError(f"WindowSum: cannot sum {x}. Fix: cast it to an integer type first.")
+        counts = self.counts(x.shape[-len(self.kernel) :])
+        return x.with_shape((*x.shape[: -len(counts)], *counts))
+
+    def counts(self, sizes: Shape) -> Shape:
+        return window_counts("WindowSum", sizes, self.kernel, self.stride, self.padding, self.dilation())
+
+    def dilation(self) -> Shape:
+        return (1,) * len(self.kernel)
+
+    def reference(self, x: Array) -> Array:
+        lead, counts = x.ndim - len(self.kernel), self.counts(x.shape[-len(self.kernel) :])
+        padded = pad_array(x, self.padding)
+        windows = window_view(padded, self.kernel, self.stride, self.dilation(), counts)
+        result = np.zeros((*x.shape[:lead], *counts), x.dtype)
+        for tap in np.ndindex(*self.kernel):
+            result += windows[(*[slice(None)] * lead, *tap)]
+        return result
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (emit(WindowSpread(self.kernel, self.stride, self.padding, x.shape[-len(self.kernel) :]), ct),)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        return (
+            Example(cls((2, 2), (2, 2), ((0, 0), (0, 0))), "f32[2,3,4,6]"),
+            Example(cls((3, 2), (1, 2), ((1, 2), (0, 1))), "f32[2,5,5]"),
+            Example(cls((3,), (2,), ((1, -1),)), "i64[2,8]"),
+        )
+
+
+@dataclass(frozen=True)
+class WindowSpread(Primitive):
+    """Each element added to all places of its window, on a plane of `size`: the transpose of `WindowSum`."""
+
+    kernel: Shape
+    stride: Shape
+    padding: Margins
+    size: Shape
+
+    def transpose(self) -> WindowSum:
+        return WindowSum(self.kernel, self.stride, self.padding)
+
+    def infer(self, sums: TensorType) -> TensorType:
+        plane = sums.with_shape((*sums.shape[: -len(self.size)], *self.size))
+        expected = self.transpose().infer(plane)
+        if sums != expected:
+            raise ShapeError(f"WindowSpread: the windows of {plane} are {expected}, the input is {sums}")
+        return plane
+
+    def reference(self, sums: Array) -> Array:
+        lead, counts = sums.shape[: -len(self.size)], sums.shape[-len(self.size) :]
+        inside = (size + before + after for size, (before, after) in zip(self.size, self.padding, strict=True))
+        padded = np.zeros((*lead, *inside), sums.dtype)
+        windows = np.broadcast_to(
+            sums.reshape(*lead, *self.transpose().dilation(), *counts), (*lead, *self.kernel, *counts)
+        )
+        add_windows(padded, windows, self.kernel, self.stride, self.transpose().dilation(), counts)
+        return unpad_array(padded, self.padding, self.size)
+
+    def vjp(self, ct: Node, out: Node, sums: Node) -> tuple[Node]:
+        return (emit(self.transpose(), ct),)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        return (
+            Example(cls((2, 2), (2, 2), ((0, 0), (0, 0)), (4, 5)), "f32[2,3,2,2]"),
+            Example(cls((3, 2), (1, 2), ((1, 2), (0, 1)), (5, 5)), "f32[2,6,3]"),
+            Example(cls((3,), (2,), ((1, -1),), (8,)), "i64[2,3]"),
+        )
+
+
+def max_pool(x: Node, kernel: Shape, stride: Shape, padding: Margins, dilation: Shape) -> tuple[Node, Node]:
+    """The largest element of each window over the last axes, and its row-major position in their plane."""
+    indices = emit(WindowArgMax(kernel, stride, padding, dilation), x)
+    lead = x.shape[: -len(kernel)]
+    flat = reshaped(x, (*lead, count(x.shape[-len(kernel) :])))
+    places = reshaped(indices, (*lead, count(indices.shape[-len(kernel) :])))
+    return reshaped(emit(Gather(len(lead)), flat, places), indices.shape), indices
+
+
+def pool_padding(
+    sizes: Shape, kernel: Shape, stride: Shape, padding: Shape, dilation: Shape, ceil_mode: bool
+) -> Margins:
+    """(before, after) padding per axis. With `ceil_mode` a last window that overhangs counts if it starts inside."""
+    if not ceil_mode:
+        return tuple((margin, margin) for margin in padding)
+    margins = []
+    for size, taps, step, margin, gap in zip(sizes, kernel, stride, padding, dilation, strict=True):
+        reach = gap * (taps - 1) + 1
+        last = -(-(size + 2 * margin - reach) // step)
+        if last * step >= size + margin:
+            last -= 1
+        margins.append((margin, last * step + reach - size - margin))
+    return tuple(margins)
+
+
+def _first_largest(candidates: Sequence[Array], lowest: float, default: Array) -> Array:
+    """For each place the number of the first candidate that is largest there; `default` where all are the lowest."""
+    best = candidates[0].copy()
+    for candidate in candidates[1:]:
+        np.maximum(best, candidate, out=best)
+    missing = np.ones(best.shape, np.bool_)
+    winner = np.zeros(best.shape, np.min_scalar_type(len(candidates)))
+    for candidate in candidates:
+        missing &= candidate != best
+        winner += missing
+    if missing.any():  # nan equals nothing, not even the nan that won
+        for number, candidate in enumerate(candidates):
+            winner[candidate != candidate] = number
+    return np.where(best == lowest, default, winner)
+
+
+def _grid(sizes: Shape) -> list[Array]:
+    """For each axis its positions, shaped to broadcast over a tensor of these sizes."""
+    return list(np.ogrid[tuple(map(slice, sizes))])
+
+
+def _inner(parts: Sequence[Array], weights: Sequence[int]) -> Array:
+    """The weighted sum of arrays that broadcast."""
+    return np.asarray(sum(part * weight for part, weight in zip(parts, weights, strict=True)))

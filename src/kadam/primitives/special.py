@@ -1,0 +1,277 @@
+"""The error function and the gamma function, with their kin: NumPy has neither.
+
+All are computed in float64 and rounded once, so a float32 result is right to the last bit almost everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from kadam.dtypes import FLOAT
+from kadam.ir.builder import emit
+from kadam.ir.graph import Node
+from kadam.ir.primitive import Array, Example
+from kadam.primitives.analysis import Exp
+from kadam.primitives.elementwise import Elementwise
+from kadam.primitives.precision import at_least
+
+
+class Special(Elementwise):
+    """A function of one floating-point number."""
+
+    accepts: ClassVar = (FLOAT,)
+    cases: ClassVar = ("f32[2,3]", "f32[]")
+
+
+@dataclass(frozen=True)
+class Erf(Special):
+    """The error function, 2 / sqrt pi times the integral of exp(-t^2) from 0 to x. As `torch.erf`."""
+
+    @at_least(np.float64)
+    def reference(self, x: Array) -> Array:
+        return erf(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct * (2 / math.sqrt(math.pi)) * emit(Exp(), -(x * x)),)
+
+
+@dataclass(frozen=True)
+class Erfc(Special):
+    """1 - erf x, exact where erf x is close to 1. As `torch.erfc`."""
+
+    @at_least(np.float64)
+    def reference(self, x: Array) -> Array:
+        return erfc(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct * (-2 / math.sqrt(math.pi)) * emit(Exp(), -(x * x)),)
+
+
+@dataclass(frozen=True)
+class Erfinv(Special):
+    """The number whose error function is x. As `torch.erfinv`."""
+
+    domain: ClassVar = (-0.9, 0.9)
+
+    @at_least(np.float64)
+    def reference(self, x: Array) -> Array:
+        return erfinv(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        inverse = emit(Erfinv(), x)  # not `out`: PyTorch reads the input, so `out` may be changed in place
+        return (ct * (math.sqrt(math.pi) / 2) * emit(Exp(), inverse * inverse),)
+
+
+@dataclass(frozen=True)
+class Lgamma(Special):
+    """log |gamma(x)|. As `torch.lgamma`."""
+
+    domain: ClassVar = (0.3, 4.0)
+
+    @at_least(np.float64)
+    def reference(self, x: Array) -> Array:
+        return lgamma(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct * emit(Polygamma(0), x),)
+
+
+@dataclass(frozen=True)
+class Polygamma(Special):
+    """The derivative of log gamma(x) of order `order` + 1; order 0 is digamma. As `torch.polygamma`."""
+
+    order: int
+
+    @at_least(np.float64)
+    def reference(self, x: Array) -> Array:
+        return polygamma(self.order, x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct * emit(Polygamma(self.order + 1), x),)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        return tuple(Example(cls(order), "f32[2,3]", 0.3, 4.0) for order in range(3))
+
+
+# Coefficients, highest power first, of W. J. Cody's rational approximations.
+_ERF_SMALL = (
+    (1.85777706184603153e-1, 3.16112374387056560e0, 1.13864154151050156e2, 3.77485237685302021e2,
+     3.20937758913846947e3),
+    (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3),
+)  # fmt: skip
+_ERFC_MIDDLE = (
+    (2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594e0, 6.61191906371416295e1,
+     2.98635138197400131e2, 8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3,
+     1.23033935479799725e3),
+    (1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3,
+     3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3, 1.23033935480374942e3),
+)  # fmt: skip
+_ERFC_LARGE = (
+    (1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1, 1.25781726111229246e-1,
+     1.60837851487422766e-2, 6.58749161529837803e-4),
+    (1.0, 2.56852019228982242e0, 1.87295284992346725e0, 5.27905102951428412e-1, 6.05183413124413191e-2,
+     2.33520497626869185e-3),
+)  # fmt: skip
+_SMALL, _LARGE, _BEYOND = 0.46875, 4.0, 30.0  # where the approximations meet; erfc is 0 beyond the last
+
+
+def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], x: Array) -> Array:
+    above, below = coefficients
+    return np.polyval(above, x) / np.polyval(below, x)
+
+
+def _by_range(x: Array, bounds: tuple[float, ...], functions: Sequence[Callable[[Array], Array]]) -> Array:
+    """Function i where x is below bound i, for the lowest such i; the last function above all bounds and for nan."""
+    part = np.searchsorted(bounds, x, side="right")
+    return np.piecewise(x, [part == i for i in range(len(bounds))], [*functions])
+
+
+def erf(x: Array) -> Array:
+    """The error function of float64 numbers.
+
+    Source: W. J. Cody, Rational Chebyshev approximations for the error function, Math. Comp. 23 (1969).
+    """
+    return _by_range(x, (-_SMALL, _SMALL), (lambda x: _erfc_tail(x) - 1, _erf_small, lambda x: 1 - _erfc_tail(x)))
+
+
+def erfc(x: Array) -> Array:
+    """1 - erf x of float64 numbers, to full relative precision. Source: as `erf`."""
+    return _by_range(x, (-_SMALL, _SMALL), (lambda x: 2 - _erfc_tail(x), lambda x: 1 - _erf_small(x), _erfc_tail))
+
+
+def _erf_small(x: Array) -> Array:
+    return x * _ratio(_ERF_SMALL, x * x)
+
+
+def _erfc_tail(x: Array) -> Array:
+    """erfc |x| for |x| above the small bound."""
+    distance = np.minimum(np.abs(x), _BEYOND)
+    scaled = _by_range(distance, (_LARGE,), (_erfc_middle, _erfc_large))
+    # exp(-x^2) in two factors: the first exponent is exact, the second small.
+    rounded = np.trunc(distance * 16) / 16
+    scaled *= np.exp(-rounded * rounded) * np.exp(-(distance - rounded) * (distance + rounded))
+    return scaled
+
+
+def _erfc_middle(distance: Array) -> Array:
+    return _ratio(_ERFC_MIDDLE, distance)
+
+
+def _erfc_large(distance: Array) -> Array:
+    inverse_square = 1 / (distance * distance)
+    return (1 / math.sqrt(math.pi) - inverse_square * _ratio(_ERFC_LARGE, inverse_square)) / distance
+
+
+def erfinv(y: Array) -> Array:
+    """The inverse of the error function of float64 numbers.
+
+    Source: S. Winitzki, A handy approximation for the error function and its inverse (2008), for a first guess of
+    three digits, each of whose two steps of Halley's method triples the digits.
+    """
+    size = np.abs(y)
+    log = np.log1p(-size) + np.log1p(size)
+    a = 0.147
+    half, rest = 2 / (math.pi * a) + log / 2, -log / a
+    x = np.sqrt(rest / (np.sqrt(half * half + rest) + half))
+    for _ in range(2):
+        excess = np.where(size < 0.5, erf(x) - size, (1 - size) - erfc(x))
+        step = excess * np.exp(x * x) * (math.sqrt(math.pi) / 2)
+        x = x - step / (1 + x * step)
+    return np.copysign(np.where(size == 1, np.inf, x), y)
+
+
+def _zeta(s: Array | float, q: Array | float) -> Array:
+    """The Hurwitz zeta function, the sum of (q + k)^-s over k = 0, 1, 2 ..., for s > 1 and q >= 1/2.
+
+    Source: the Euler-Maclaurin summation formula, as in F. Johansson, Rigorous high-precision computation of the
+    Hurwitz zeta function and its derivatives, Numerical Algorithms 69 (2015).
+    """
+    direct = 12
+    total = sum(((q + k) ** -s for k in range(1, direct)), start=q**-s)
+    a = q + direct
+    total = total + a ** (1 - s) / (s - 1) + a**-s / 2
+    factor = s * a ** (-s - 1)
+    for j, bernoulli in enumerate(_BERNOULLI, start=1):
+        total = total + bernoulli / math.factorial(2 * j) * factor
+        factor = factor * (s + 2 * j - 1) * (s + 2 * j) / (a * a)
+    return np.asarray(total)
+
+
+# B_2, B_4 ...: the numbers of Bernoulli.
+_BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330)
+
+# log gamma(2 + z) as a polynomial of z, highest power first.
+_POWERS = np.arange(29.0, 1.0, -1.0)
+_LGAMMA_AT_2 = np.concatenate(((-1) ** _POWERS * _zeta(_POWERS, 2.0) / _POWERS, [1 - np.euler_gamma, 0.0]))
+_STIRLING = 8.5
+
+
+def lgamma(x: Array) -> Array:
+    """log |gamma(x)| of float64 numbers.
+
+    Source: F. W. J. Olver et al., NIST Handbook of Mathematical Functions (2010), 5.5.3 (reflection), 5.7.3 (series at
+    1 and 2), 5.5.1 (recurrence) and 5.11.1 (Stirling's series).
+    """
+    pieces = (_lgamma_reflected, lambda x: _series(x - 1) - np.log(x), _lgamma_middle, _lgamma_stirling)
+    return np.where(np.isinf(x), np.inf, _by_range(x, (0.5, 1.5, _STIRLING), pieces))
+
+
+def _series(z: Array) -> Array:
+    return np.asarray(np.polyval(_LGAMMA_AT_2, z))
+
+
+def _lgamma_reflected(x: Array) -> Array:
+    return math.log(math.pi) - np.log(np.abs(np.sin(np.pi * (x - np.rint(x))))) - lgamma(1 - x)
+
+
+def _lgamma_middle(x: Array) -> Array:
+    product = np.ones_like(x)
+    for _ in range(math.ceil(_STIRLING - 2.5)):
+        high = x > 2.5
+        x = np.where(high, x - 1, x)
+        product = np.where(high, product * x, product)
+    return _series(x - 2) + np.log(product)
+
+
+def _lgamma_stirling(x: Array) -> Array:
+    square = 1 / (x * x)
+    terms = [bernoulli / (2 * j * (2 * j - 1)) for j, bernoulli in enumerate(_BERNOULLI, start=1)]
+    correction = np.polyval(terms[::-1], square) / x
+    return np.asarray((x - 0.5) * (np.log(x) - 1) + (math.log(2 * math.pi) - 1) / 2 + correction)
+
+
+def polygamma(order: int, x: Array) -> Array:
+    """The derivative of log gamma(x) of order `order` + 1, of float64 numbers; nan at a pole whose two sides differ.
+
+    Source: NIST Handbook of Mathematical Functions (2010), 5.15.1 and 5.15.6; 25.11 for the zeta function.
+    """
+    right = _digamma if order == 0 else lambda x: (-1) ** (order + 1) * math.factorial(order) * _zeta(order + 1.0, x)
+
+    def reflected(x: Array) -> Array:
+        # The derivatives of cot(pi x) are polynomials in c = cot(pi x), as d c / dx = -pi (1 + c^2).
+        powers = np.array([1.0, 0.0])
+        for _ in range(order):
+            powers = np.polymul(np.polyder(powers), [-math.pi, 0.0, -math.pi])
+        offset = x - np.rint(x)
+        value = (-1) ** order * right(1 - x) - math.pi * np.polyval(powers, 1 / np.tan(np.pi * offset))
+        pole = np.inf if order % 2 else np.where(x == 0, np.copysign(np.inf, -x), np.nan)
+        return np.where(offset == 0, pole, value)
+
+    return _by_range(x, (0.5,), (reflected, right))
+
+
+def _digamma(x: Array) -> Array:
+    shift = np.zeros_like(x)
+    for _ in range(10):
+        low = x < 10
+        shift = np.where(low, shift + 1 / x, shift)
+        x = np.where(low, x + 1, x)
+    square = 1 / (x * x)
+    terms = [bernoulli / (2 * j) for j, bernoulli in enumerate(_BERNOULLI, start=1)]
+    return np.log(x) - 0.5 / x - square * np.polyval(terms[::-1], square) - shift

@@ -1,0 +1,194 @@
+"""Angles and their ratios, circular and hyperbolic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from kadam.dtypes import FLOAT
+from kadam.ir.builder import emit
+from kadam.ir.graph import Node
+from kadam.ir.primitive import Array
+from kadam.primitives.analysis import Analytic, Reciprocal, Rsqrt
+from kadam.primitives.elementwise import Elementwise, conj
+
+
+@dataclass(frozen=True)
+class Sin(Analytic):
+    """The sine. As `torch.sin`."""
+
+    def reference(self, x: Array) -> Array:
+        return np.sin(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct * conj(emit(Cos(), x)),)
+
+
+@dataclass(frozen=True)
+class Cos(Analytic):
+    """The cosine. As `torch.cos`."""
+
+    def reference(self, x: Array) -> Array:
+        return np.cos(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (-ct * conj(emit(Sin(), x)),)
+
+
+@dataclass(frozen=True)
+class Tan(Analytic):
+    """The tangent. As `torch.tan`."""
+
+    domain: ClassVar = (-1.2, 1.2)
+
+    def reference(self, x: Array) -> Array:
+        return np.tan(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct * conj(1 + out * out),)
+
+
+@dataclass(frozen=True)
+class Asin(Analytic):
+    """The angle in [-pi/2, pi/2] whose sine is x. As `torch.asin`."""
+
+    domain: ClassVar = (-0.9, 0.9)
+
+    def reference(self, x: Array) -> Array:
+        return np.arcsin(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct * conj(emit(Rsqrt(), 1 - x * x)),)
+
+
+@dataclass(frozen=True)
+class Acos(Analytic):
+    """The angle in [0, pi] whose cosine is x. As `torch.acos`."""
+
+    domain: ClassVar = (-0.9, 0.9)
+
+    def reference(self, x: Array) -> Array:
+        return np.arccos(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (-ct * conj(emit(Rsqrt(), 1 - x * x)),)
+
+
+@dataclass(frozen=True)
+class Atan(Analytic):
+    """The angle in (-pi/2, pi/2) whose tangent is x. As `torch.atan`."""
+
+    domain: ClassVar = (-0.9, 0.9)
+
+    def reference(self, x: Array) -> Array:
+        return np.arctan(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct / conj(1 + x * x),)
+
+
+@dataclass(frozen=True)
+class Sinh(Analytic):
+    """The hyperbolic sine (exp x - exp -x) / 2. As `torch.sinh`."""
+
+    def reference(self, x: Array) -> Array:
+        return np.sinh(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct * conj(emit(Cosh(), x)),)
+
+
+@dataclass(frozen=True)
+class Cosh(Analytic):
+    """The hyperbolic cosine (exp x + exp -x) / 2. As `torch.cosh`."""
+
+    def reference(self, x: Array) -> Array:
+        return np.cosh(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct * conj(emit(Sinh(), x)),)
+
+
+@dataclass(frozen=True)
+class Tanh(Analytic):
+    """Hyperbolic tangent y = tanh x, y in [-1, 1]. As `torch.tanh`."""
+
+    domain: ClassVar = (-1.2, 1.2)
+
+    def reference(self, x: Array) -> Array:
+        return np.tanh(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct * conj(1 - out * out),)
+
+
+@dataclass(frozen=True)
+class Asinh(Analytic):
+    """The number whose hyperbolic sine is x. As `torch.asinh`."""
+
+    domain: ClassVar = (-0.9, 0.9)
+
+    def reference(self, x: Array) -> Array:
+        return np.arcsinh(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct * conj(emit(Rsqrt(), x * x + 1)),)
+
+
+@dataclass(frozen=True)
+class Acosh(Analytic):
+    """The number, not below 0, whose hyperbolic cosine is x. As `torch.acosh`."""
+
+    domain: ClassVar = (1.2, 3.0)
+
+    def reference(self, x: Array) -> Array:
+        return np.arccosh(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        # Two roots, not the root of the product: so the branch is right in the whole complex plane.
+        return (ct * conj(emit(Rsqrt(), x - 1) * emit(Rsqrt(), x + 1)),)
+
+
+@dataclass(frozen=True)
+class Atanh(Analytic):
+    """The number whose hyperbolic tangent is x. As `torch.atanh`."""
+
+    domain: ClassVar = (-0.9, 0.9)
+
+    def reference(self, x: Array) -> Array:
+        return np.arctanh(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct / conj(1 - x * x),)
+
+
+@dataclass(frozen=True)
+class Atan2(Elementwise):
+    """The angle of the point (x, y), in [-pi, pi]. As `torch.atan2`."""
+
+    accepts: ClassVar = (FLOAT,)
+    cases: ClassVar = ("f32[2,3], f32[2,3]",)
+    domain: ClassVar = (0.3, 2.0)
+
+    def reference(self, y: Array, x: Array) -> Array:
+        return np.arctan2(y, x)
+
+    def vjp(self, ct: Node, out: Node, y: Node, x: Node) -> tuple[Node, Node]:
+        scaled = ct * emit(Reciprocal(), x * x + y * y)
+        return scaled * x, -scaled * y
+
+
+@dataclass(frozen=True)
+class Hypot(Elementwise):
+    """sqrt(a^2 + b^2), without overflow on the way. As `torch.hypot`."""
+
+    accepts: ClassVar = (FLOAT,)
+    cases: ClassVar = ("f32[2,3], f32[2,3]",)
+
+    def reference(self, a: Array, b: Array) -> Array:
+        return np.hypot(a, b)
+
+    def vjp(self, ct: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
+        return ct * (a / out), ct * (b / out)

@@ -1,0 +1,1 @@
+"""How plain Python becomes a graph at no cost. Read `step.py` first."""

@@ -1,0 +1,457 @@
+"""The backward pass: recorded sweeps through the present recording and through the histories of earlier ones.
+
+A sweep carries cotangents from where they are known down to the leaves, in one recorded call. It halts where Python has a
+say: at tensors with hooks and at the results of custom functions (the recording's `stops`). The driver then runs the
+user's code on the cotangent that arrived and sweeps on from what it returned, latest stop first, latest recording first.
+
+A *place* is where a recording or a history knows a tensor: a position in the present recording, a node id in a history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kadam import autodiff
+from kadam.errors import GradientError, OperandError, ShapeError
+from kadam.ir.builder import current_builder
+from kadam.ir.graph import Node, Phase
+from kadam.ir.types import TensorType
+from kadam.primitives.sources import Full
+from kadam.recording.calls import symbol
+from kadam.recording.history import CHANGED, TWICE, History, Plan, emitted_again, plan
+from kadam.recording.memory import assign
+from kadam.recording.modes import grad_mode
+from kadam.recording.operation import Raw, operation
+from kadam.recording.spec import spec_of
+from kadam.recording.step import Recording, state
+from kadam.recording.tensor import Recorded, from_array, made
+from kadam.recording.trail import Path
+
+if TYPE_CHECKING:
+    from kadam.tensor import Tensor
+
+Places = tuple[int, ...]
+
+
+class Stop:
+    """Where a backward pass halts for the user's code.
+
+    Attributes:
+        places: of the tensors that halt it, in order: one with hooks, or all results of a custom function.
+        hooks: place -> functions of the cotangent, by number.
+        keeper: place -> the tensor that keeps its gradient (`retain_grad`).
+        function: takes the cotangents of all places and delivers those of its inputs; None for mere hooks.
+    """
+
+    def __init__(self, places: Sequence[int], function: Callable[..., None] | None = None) -> None:
+        self.places = list(places)
+        self.hooks: dict[int, dict[int, Callable[[Any], Any]]] = {}
+        self.keeper: dict[int, Recorded] = {}
+        self.function = function
+
+    def move(self, to: Mapping[int, int]) -> None:
+        """The recording is closed: its positions become node ids."""
+        self.places = [to[place] for place in self.places]
+        self.hooks = {to[place]: hooks for place, hooks in self.hooks.items()}
+        self.keeper = {to[place]: tensor for place, tensor in self.keeper.items()}
+
+
+@operation
+def combine(a: Tensor, b: Tensor) -> Tensor:
+    """The sum of two cotangents."""
+    return symbol(a._node + b._node)  # type: ignore[operator]
+
+
+def _sweep(
+    path: Path, nodes: Sequence[Node], cts: Mapping[int, Node], collect: set[int], stops: set[int]
+) -> dict[int, Node]:
+    leaves = {node.id for node in path.feeds if node.id in path.builder.active}
+    return autodiff.backward(nodes, cts, path.builder.active, leaves | collect | stops, stops - set(cts))
+
+
+def _seeded(nodes: Sequence[Node], starts: Places, cts: Sequence[Tensor | None]) -> dict[int, Node]:
+    builder = current_builder()
+    found = {}
+    for start, ct in zip(starts, cts, strict=True):
+        kind = nodes[start].type
+        found[start] = builder.emit(Full(1, kind.shape, kind.dtype)) if ct is None else ct._node
+    return found  # type: ignore[return-value]
+
+
+@operation(phase=Phase.BACKWARD)
+def sweep_present(
+    cts: Sequence[Tensor | None], starts: Raw, collect: Raw, stops: Raw, create_graph: Raw, retain: Raw
+) -> dict[int, Tensor]:
+    """Carry cotangents from the positions `starts` of the present recording to its leaves: position -> cotangent."""
+    path = state.inside.path
+    builder = path.builder
+    at = {path.at(place).id: place for place in (*starts, *collect, *stops)}
+    at.update({node.id: ~index for index, node in enumerate(path.feeds)})
+    ids = tuple(path.at(place).id for place in starts)
+    halts, wanted = {path.at(place).id for place in stops}, {path.at(place).id for place in collect}
+    ahead = plan(path, ids, _leaves(path) | wanted | halts, halts - set(ids))
+    if ahead.reading & path.freed:
+        raise GradientError(TWICE)
+    changed = path.overwritten.intersection(ahead.needed)
+    if changed:
+        node = builder.nodes[min(changed)]
+        raise GradientError(CHANGED.format(what=f"a {node.type} that {node.source} made"))
+    if not retain:
+        path.freed |= ahead.reading
+    builder.tracking = create_graph
+    nodes = list(builder.nodes)
+    found = _sweep(path, nodes, _seeded(nodes, ids, cts), wanted, halts)
+    return {at[one]: symbol(ct) for one, ct in found.items()}
+
+
+def _leaves(path: Path) -> set[int]:
+    return {node.id for node in path.feeds if node.id in path.builder.active}
+
+
+@operation(phase=Phase.BACKWARD)
+def sweep_history(
+    cts: Sequence[Tensor | None],
+    values: Sequence[Tensor],
+    needed: Raw,
+    end: Raw,
+    starts: Raw,
+    collect: Raw,
+    stops: Raw,
+    create_graph: Raw,
+) -> dict[int, Tensor]:
+    """Carry cotangents through an earlier recording, which ended at `end`: node id -> cotangent."""
+    path: Path = end.plans["path"]
+    builder = current_builder()
+    builder.tracking = create_graph
+    known: dict[int, Node] = dict(zip(needed, [value._node for value in values], strict=True))  # type: ignore[arg-type]
+
+    def adopt(node: Node) -> Node:
+        if node.id not in known:
+            again = emitted_again(node)
+            # what is neither needed nor a view is read by derivatives that nobody asked for: prune drops them
+            primitive = node.primitive if again else Full(0, node.shape, node.dtype)
+            known[node.id] = builder.emit(primitive, *[adopt(source) for source in node.inputs if again])
+        return known[node.id]
+
+    builder.adopt = adopt
+    nodes = path.builder.nodes
+    found = _sweep(path, nodes, _seeded(nodes, starts, cts), set(collect), set(stops))
+    return {one: symbol(ct) for one, ct in found.items()}
+
+
+class Region:
+    """A recording that a backward pass goes through: the present one, or the history of one.
+
+    Attributes:
+        seeds: place -> cotangent from which to sweep; None stands for ones.
+        arrived: place of a stop -> cotangent that waits there.
+    """
+
+    def __init__(self, owner: Recording | History) -> None:
+        self.owner = owner
+        self.seeds: dict[int, Recorded | None] = {}
+        self.arrived: dict[int, Recorded] = {}
+
+
+class BackwardPass:
+    """One backward pass.
+
+    Attributes:
+        create_graph, retain: as in PyTorch.
+        grads: id of a leaf or a captured tensor -> the tensor and the cotangent that has arrived.
+        captures: (serial of a recording, place) -> a tensor in it whose gradient is asked for.
+    """
+
+    def __init__(self, create_graph: bool, retain: bool, captures: Sequence[Recorded] = ()) -> None:
+        self.create_graph = create_graph
+        self.retain = retain
+        self.regions: dict[int, Region] = {}
+        self.grads: dict[int, tuple[Recorded, Recorded]] = {}
+        self.captures: dict[tuple[int, int], Recorded] = {}
+        for tensor in captures:
+            found = locate(tensor)
+            if found is not None:
+                self.captures[(found[0].serial, found[1])] = tensor
+
+    def deliver(self, tensor: Recorded, ct: Recorded | None) -> None:
+        """A cotangent for `tensor`: kept for a leaf, swept on from anything else that requires grad."""
+        if not tensor._spec.requires_grad:
+            return
+        found = locate(tensor)
+        if found is None:
+            self.keep(tensor, ct if ct is not None else ones_like(tensor))
+            return
+        owner, place = found
+        region = self._region(owner)
+        if place in owner.stops:
+            self._arrive(region, place, ct if ct is not None else ones_like(tensor))
+        elif place in region.seeds:
+            seen = region.seeds[place]
+            seen = seen if seen is not None else ones_like(tensor)
+            region.seeds[place] = combine(seen, ct if ct is not None else ones_like(tensor))  # type: ignore[arg-type]
+        else:
+            region.seeds[place] = ct
+
+    def go_on(self, owner: Recording | History, place: int, ct: Recorded) -> None:
+        """Sweep on from a stop that a cotangent has passed."""
+        self._region(owner).seeds[place] = ct
+
+    def keep(self, tensor: Recorded, ct: Recorded) -> None:
+        """A cotangent has arrived at a tensor whose gradient is asked for."""
+        seen = self.grads.get(id(tensor))
+        self.grads[id(tensor)] = (tensor, ct if seen is None else combine(seen[1], ct))  # type: ignore[arg-type]
+
+    def run(self) -> None:
+        """Sweep until nothing waits."""
+        while self.regions:
+            serial = max(self.regions)
+            region = self.regions[serial]
+            if region.seeds:
+                self._go(region)
+            elif region.arrived:
+                self._halt(region, max(region.arrived))
+            else:
+                del self.regions[serial]
+
+    def _region(self, owner: Recording | History) -> Region:
+        region = self.regions.get(owner.serial)
+        if region is None:
+            region = self.regions[owner.serial] = Region(owner)
+        elif isinstance(owner, History) and not isinstance(region.owner, History):
+            region.owner = owner  # the recording was cut while the pass was in it
+        return region
+
+    def _arrive(self, region: Region, place: int, ct: Recorded) -> None:
+        seen = region.arrived.get(place)
+        region.arrived[place] = ct if seen is None else combine(seen, ct)  # type: ignore[arg-type]
+
+    def _go(self, region: Region) -> None:
+        owner, seeds = region.owner, region.seeds
+        region.seeds = {}
+        stops = tuple(sorted(owner.stops))
+        collect = tuple(
+            [place for serial, place in self.captures if serial == owner.serial and place not in owner.stops]
+        )
+        if isinstance(owner, History):
+            reached = self._through_history(owner, seeds, collect, stops)
+            feeds = {node.id: feed for node, feed in zip(owner.current_path().feeds, owner.feeds, strict=True)}
+        else:
+            starts, cts = tuple(seeds), list(seeds.values())
+            reached = sweep_present(cts, starts, collect, stops, self.create_graph, self.retain)  # type: ignore[arg-type]
+            feeds = {~index: feed for index, feed in enumerate(owner.feeds)}
+        for place, ct in reached.items():
+            if place in feeds:
+                self.deliver(feeds[place], ct)
+            elif place in owner.stops:
+                self._arrive(region, place, ct)
+            else:
+                self.keep(self.captures[(owner.serial, place)], ct)
+
+    def _through_history(
+        self, history: History, seeds: Mapping[int, Recorded | None], collect: Places, stops: Places
+    ) -> dict[int, Tensor]:
+        path, starts = history.current_path(), tuple(seeds)
+        key = (starts, collect, stops)
+        ahead: Plan | None = history.end.plans.get(key)
+        if ahead is None:
+            halts = set(stops) - set(starts)
+            ahead = plan(path, starts, _leaves(path) | set(collect) | set(stops), halts)
+            history.end.plans[key] = ahead
+        if ahead.reading & history.freed:
+            raise GradientError(TWICE)
+        values = [_as_tensor(history, one) for one in ahead.needed]
+        reached = sweep_history(
+            list(seeds.values()), values, ahead.needed, history.end, starts, collect, stops, self.create_graph  # type: ignore[arg-type]
+        )
+        if not self.retain:
+            history.free(ahead.reading)
+        return reached
+
+    def _halt(self, region: Region, place: int) -> None:
+        """Run the user's code at a stop."""
+        owner = region.owner
+        stop: Stop = owner.stops[place]
+        cts = {one: region.arrived.pop(one) for one in stop.places if one in region.arrived}
+        with grad_mode(self.create_graph):
+            for one, ct in cts.items():
+                for hook in list(stop.hooks.get(one, {}).values()):
+                    cts[one] = ct = hooked(hook, ct)
+                if one in stop.keeper:
+                    stop.keeper[one]._grad = ct
+                capture = self.captures.get((owner.serial, one))
+                if capture is not None:
+                    self.keep(capture, ct)
+            if stop.function is not None:
+                stop.function([cts.get(one) for one in stop.places], self)
+                return
+        for one, ct in cts.items():
+            self.go_on(owner, one, ct)
+
+
+def hooked(hook: Callable[[Any], Any], ct: Recorded) -> Recorded:
+    """The cotangent after a tensor's hook.
+
+    Raises:
+        OperandError: the hook returned something else than a tensor or None.
+    """
+    result = hook(ct)
+    if result is None:
+        return ct
+    if not isinstance(result, Recorded):
+        raise OperandError(f"expected Variable, but hook returned '{type(result).__name__}'")
+    return result
+
+
+def locate(tensor: Recorded) -> tuple[Any, int] | None:
+    """Where a tensor's derivative is known: the present recording or a history, and its place; None for a leaf."""
+    if tensor._spec.grad_name is None:
+        return None
+    if tensor._rec is state.rec and tensor._pos >= 0:
+        return state.rec, tensor._pos
+    if tensor._history is None:
+        raise GradientError("this tensor's history is gone: the recording that made it failed or was interrupted")
+    return tensor._history, tensor._place
+
+
+def ones_like(tensor: Recorded) -> Tensor:
+    """The cotangent that a scalar root starts with."""
+    return from_array(np.ones(tensor._spec.shape, tensor._spec.dtype.numpy))
+
+
+def _as_tensor(history: History, one: int) -> Recorded:
+    """A value of an earlier recording as an operand: the feed itself, or a tensor of what was saved."""
+    value = history.value(one)
+    if isinstance(value, Recorded):
+        return value
+    tensor = object.__new__(made.cls)
+    tensor._array = value = np.asarray(value)
+    path = history.current_path()
+    active = one in path.builder.active
+    node = path.builder.nodes[one]
+    tensor._spec = spec_of(TensorType(node.dtype, node.shape), active, "Saved" if active else None)
+    tensor._history, tensor._place = history, one
+    return tensor
+
+
+def accumulate(leaf: Recorded, ct: Recorded, create_graph: bool) -> None:
+    """Add a cotangent to a leaf's `.grad`, in place as PyTorch does."""
+    if leaf._hooks is not None:
+        with grad_mode(create_graph):
+            for hook in list(leaf._hooks.values()):
+                ct = hooked(hook, ct)
+    if leaf._grad is None:
+        leaf._grad = ct
+    elif create_graph:
+        leaf._grad = combine(leaf._grad, ct)  # type: ignore[arg-type]
+    else:
+        with grad_mode(False):
+            assign(leaf._grad, combine(leaf._grad, ct))  # type: ignore[arg-type]
+    if leaf._after_hooks is not None:
+        for hook in list(leaf._after_hooks.values()):
+            hook(leaf)
+
+
+def check_root(root: Recorded, ct: Recorded | None) -> None:
+    """Raise where PyTorch refuses to start a backward pass.
+
+    Raises:
+        GradientError: the root has no gradient, or is no scalar and was given no cotangent.
+        ShapeError: the cotangent has another shape.
+    """
+    if not root._spec.requires_grad:
+        raise GradientError(
+            "element 0 of tensors does not require grad and does not have a grad_fn. Fix: compute it from a tensor "
+            "with requires_grad=True, outside torch.no_grad()."
+        )
+    if ct is None:
+        if root._spec.type.elements != 1:
+            raise GradientError(
+                "grad can be implicitly created only for scalar outputs; this one is "
+                f"{root._spec.type}. Fix: reduce it (loss.mean()) or pass gradient=."
+            )
+    elif ct._spec.shape != root._spec.shape:
+        raise ShapeError(
+            f"Mismatch in shape: grad_output[0] has a shape of {ct._spec.shape} and output[0] has a shape of "
+            f"{root._spec.shape}."
+        )
+
+
+def backward(
+    roots: Sequence[Recorded],
+    cts: Sequence[Recorded | None],
+    retain: bool,
+    create_graph: bool,
+    inputs: Sequence[Recorded] | None = None,
+) -> None:
+    """Add the gradients of `roots` to the `.grad` of the leaves (of `inputs` only, if given). As `torch.autograd.backward`."""
+    for root, ct in zip(roots, cts, strict=True):
+        check_root(root, ct)
+    rec, root = state.rec, roots[0]
+    if rec is not None and len(roots) == 1 and inputs is None and not rec.stops and root._rec is rec and root._pos >= 0:
+        feeds = rec.feeds
+        reached = sweep_present([cts[0]], (root._pos,), (), (), create_graph, retain)  # type: ignore[list-item]
+        if all([place < 0 and feeds[~place]._spec.grad_name is None for place in reached]):
+            for place, ct in reached.items():
+                leaf = feeds[~place]
+                if leaf._grad is None and leaf._hooks is None and leaf._after_hooks is None:
+                    leaf._grad = ct
+                else:
+                    accumulate(leaf, ct, create_graph)
+            return
+        work = BackwardPass(create_graph, retain)
+        for place, ct in reached.items():
+            work.deliver(feeds[~place], ct)
+    else:
+        work = BackwardPass(create_graph, retain, inputs or ())
+        for root, ct in zip(roots, cts, strict=True):
+            work.deliver(root, ct)
+    work.run()
+    chosen = None if inputs is None else {id(tensor) for tensor in inputs}
+    for tensor, ct in list(work.grads.values()):
+        if chosen is None or id(tensor) in chosen:
+            accumulate(tensor, ct, create_graph)
+
+
+def gradients(
+    roots: Sequence[Recorded],
+    cts: Sequence[Recorded | None],
+    inputs: Sequence[Recorded],
+    retain: bool,
+    create_graph: bool,
+) -> list[Recorded | None]:
+    """The gradients of `roots` with respect to `inputs`; None where a root does not depend on one."""
+    for root, ct in zip(roots, cts, strict=True):
+        check_root(root, ct)
+    for tensor in inputs:
+        if not tensor._spec.requires_grad:
+            raise GradientError("One of the differentiated Tensors does not require grad")
+    work = BackwardPass(create_graph, retain, inputs)
+    for root, ct in zip(roots, cts, strict=True):
+        work.deliver(root, ct)
+    work.run()
+    found: list[Recorded | None] = []
+    for tensor in inputs:
+        ct = work.grads[id(tensor)][1] if id(tensor) in work.grads else None
+        if ct is not None and tensor._spec.grad_name is None and tensor._hooks is not None:
+            with grad_mode(create_graph):
+                for hook in list(tensor._hooks.values()):
+                    ct = hooked(hook, ct)
+        found.append(ct)
+    return found
+
+
+class GradFn:
+    """What made a tensor, as far as gradients are concerned: what `Tensor.grad_fn` shows."""
+
+    def __init__(self, tensor: Recorded) -> None:
+        self.tensor = tensor
+
+    def name(self) -> str:
+        """PyTorch's name of the operation, such as `MeanBackward0`."""
+        return str(self.tensor._spec.grad_name)
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self.tensor):#x}>"

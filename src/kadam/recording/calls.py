@@ -1,0 +1,366 @@
+"""A call that the trail does not know yet: the body runs on symbols, and what came of it is remembered."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kadam import dtypes
+from kadam.errors import KadamError, OperandError, RecordingError
+from kadam.ir.builder import Builder, building, current_builder
+from kadam.ir.graph import Node, Phase
+from kadam.ir.primitive import Primitive, View
+from kadam.ir.types import TensorType
+from kadam.primitives.sources import Input
+from kadam.recording.place import where
+from kadam.recording.spec import Spec, spec_of
+from kadam.recording.step import LONGEST, Recording, cut, start, state
+from kadam.recording.tensor import Recorded, as_number, made, read
+from kadam.recording.trail import Path, TrailNode
+
+if TYPE_CHECKING:
+    from kadam.tensor import Tensor
+
+PLAIN = frozenset({int, bool, str, float, type(None), dtypes.dtype})  # what stands in a key as it is
+_ROLES = {
+    "Tensor": "operand",
+    "Tensor|None": "optional",
+    "Tensor|Number": "mixed",
+    "Tensor|Number|None": "mixed_optional",
+    "Sequence[Tensor]": "list",
+    "Sequence[Tensor|None]": "list_optional",
+    "Number": "number",
+    "Number|None": "number_optional",
+    "Fixed": "fixed",
+    "Fixed|None": "fixed",
+    "Raw": "raw",
+}
+_NUMBER_TYPES = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_, complex: dtypes.complex128}
+
+
+class Operation:
+    """What is known of an operation; it stands first in the keys of its calls.
+
+    Attributes:
+        name: as the surface calls it.
+        body: what runs on symbols at first sight.
+        chain_of: for a view: the primitives between the first operand and the result.
+        caller: the generated function.
+        phase: of the nodes that it emits, where it is not the call's own.
+        grad_name: PyTorch's name of its derivative; a body that only calls other operations takes theirs.
+        differentiable: False: its results never require grad.
+        names, roles, defaults, keyword_only: of its parameters, in order.
+    """
+
+    def __init__(self, body: Callable[..., Any], phase: Phase | None, grad: str | None, differentiable: bool) -> None:
+        self.name = body.__name__
+        self.body = body
+        self.chain_of: Callable[..., Iterable[Primitive]] | None = None
+        self.caller: Callable[..., Any] = body
+        self.phase = phase
+        self.forces_name = grad is not None
+        self.grad_name = grad or "".join(part.capitalize() for part in self.name.split("_")) + "Backward0"
+        self.differentiable = differentiable
+        self.names: list[str] = []
+        self.roles: list[str] = []
+        self.defaults: dict[str, Any] = {}
+        self.keyword_only: set[str] = set()
+        for name, parameter in inspect.signature(body).parameters.items():
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                raise TypeError(f"{self.name}: the body of an operation takes named parameters only")
+            self.names.append(name)
+            annotation = parameter.annotation if isinstance(parameter.annotation, str) else "static"
+            self.roles.append(_ROLES.get(annotation.replace(" ", ""), "static"))
+            if parameter.default is not parameter.empty:
+                self.defaults[name] = parameter.default
+            if parameter.kind is parameter.KEYWORD_ONLY:
+                self.keyword_only.add(name)
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}>"
+
+    def run_body(self, arguments: Sequence[Any]) -> Any:
+        """The body on symbols."""
+        positional = [one for name, one in zip(self.names, arguments, strict=True) if name not in self.keyword_only]
+        named = {name: one for name, one in zip(self.names, arguments, strict=True) if name in self.keyword_only}
+        return self.body(*positional, **named)
+
+
+def freeze(value: Any) -> Any:
+    """A static argument as something that can stand in a key."""
+    if isinstance(value, list | tuple):
+        for one in value:
+            if one.__class__ not in PLAIN:
+                return tuple([freeze(one) for one in value])
+        return tuple(value)
+    if isinstance(value, slice):
+        return ("slice", freeze(value.start), freeze(value.stop), freeze(value.step))
+    if isinstance(value, Recorded):
+        return read(value).item()
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
+
+
+def structure(value: Any) -> Any:
+    """A static argument as a body sees it."""
+    if isinstance(value, list | tuple):
+        return tuple(structure(one) for one in value)
+    return freeze(value) if isinstance(value, Recorded | np.generic) else value
+
+
+def end_step(rec: Recording) -> None:
+    """The step is over: cut the recording, unless reading a value has done so already."""
+    if state.rec is rec:
+        if rec.closed:
+            start()
+        else:
+            rec.roll_back()
+            cut(rec)
+
+
+def emit(primitive: Primitive, *operands: Tensor) -> Tensor:
+    """In a body: apply a primitive to symbols."""
+    nodes = []
+    for operand in operands:
+        if operand._node is None:
+            raise RecordingError("a tensor from outside stands in the body of an operation: make it a parameter")
+        nodes.append(operand._node)
+    return symbol(current_builder().emit(primitive, *nodes))
+
+
+def symbol(node: Node, weak: bool = False) -> Tensor:
+    """In a body: the tensor that stands for a node. `weak`: a Python number."""
+    tensor = object.__new__(made.cls)
+    tensor._node = node
+    active = node.id in current_builder().active
+    tensor._spec = spec_of(node.type, active, "symbol" if active else None, weak)
+    return tensor  # type: ignore[return-value]
+
+
+def inner(op: Operation, arguments: tuple[Any, ...]) -> Any:
+    """A call inside a body: its nodes become part of the outer call."""
+    builder = current_builder()
+    noted = builder.phase, builder.tracking
+    if op.phase is not None:
+        builder.phase = op.phase
+    builder.tracking = builder.tracking and op.differentiable
+    try:
+        result = op.run_body(arguments)
+    finally:
+        builder.phase, builder.tracking = noted
+    _tag(op, result, arguments)
+    return result
+
+
+def _tag(op: Operation, result: Any, arguments: Iterable[Any]) -> None:
+    given = {id(argument) for argument in arguments}
+    for tensor in _parts(result):
+        if tensor is not None and id(tensor) not in given and (tensor._tag is None or op.forces_name):
+            tensor._tag = op.grad_name
+
+
+def _parts(result: Any) -> Iterable[Any]:
+    if isinstance(result, Recorded):
+        return (result,)
+    return result.values() if isinstance(result, dict) else result  # type: ignore[no-any-return]
+
+
+def refuse(op: Operation, rec: Recording, arguments: tuple[Any, ...], error: Exception) -> Any:
+    """A call whose arguments make no key: say which one, as PyTorch does."""
+    rec.roll_back()
+    for position, (name, role, value) in enumerate(zip(op.names, op.roles, arguments, strict=True), start=1):
+        problem = _problem(role, value)
+        if problem is not None:
+            raise OperandError(f"{op.name}(): argument '{name}' (position {position}) {problem}") from None
+    if isinstance(error, KadamError | TypeError):
+        raise error
+    raise OperandError(f"{op.name}(): {error}") from error
+
+
+def _problem(role: str, value: Any) -> str | None:
+    if role == "operand" and not isinstance(value, Recorded):
+        return f"must be Tensor, not {type(value).__name__}"
+    if role in ("mixed", "number") and not isinstance(value, Recorded):
+        try:
+            as_number(value)
+        except OperandError:
+            return f"must be Tensor or Number, not {type(value).__name__}"
+    if role in ("list", "list_optional"):
+        if isinstance(value, Recorded) or not isinstance(value, list | tuple):
+            return f"must be tuple of Tensors, not {'Tensor' if isinstance(value, Recorded) else type(value).__name__}"
+        for index, one in enumerate(value):
+            if not isinstance(one, Recorded) and not (one is None and role == "list_optional"):
+                return f"must be tuple of Tensors, but found element of type {type(one).__name__} at pos {index}"
+    return None
+
+
+def first_sight(op: Operation, rec: Recording, key: Any, arguments: tuple[Any, ...]) -> Any:
+    """Run the body on symbols, add a trail node, and return what the call returns."""
+    if rec.here.depth >= LONGEST:
+        end_step(rec)
+        return op.caller(**dict(zip(op.names, arguments, strict=True)))
+    node = extend(rec, op, arguments)
+    if op.chain_of is not None:
+        _remember_view(node)
+    rec.here[key] = rec.here = node  # the old place gets the item first
+    assert node.assemble is not None
+    return node.assemble(rec, node, arguments)
+
+
+def extend(rec: Recording, op: Operation, arguments: tuple[Any, ...]) -> TrailNode:
+    """The trail node after one more call: emits the nodes of the feeds that it admitted and of its body."""
+    path = rec.current_path()
+    builder = path.builder
+    have, have_feeds, active, freed = len(builder.nodes), len(path.feeds), set(builder.active), set(path.freed)
+    builder.scope, builder.source = where()
+    builder.phase, builder.origin, builder.adopt = op.phase or Phase.FORWARD, None, None
+    try:
+        path.feeds.extend(_fed(builder, feed) for feed in rec.feeds[have_feeds:])
+        builder.tracking = state.grad and op.differentiable
+        state.rec, state.inside = None, rec
+        with building(builder):
+            symbols = _symbols(rec, op, arguments, path)
+            result = op.run_body(symbols)
+            _tag(op, result, symbols)
+        node = TrailNode(rec.here)
+        _remember(node, result, symbols)
+    except BaseException as error:
+        del builder.nodes[have:], path.feeds[have_feeds:]
+        builder.active, path.freed = active, freed
+        rec.roll_back()
+        if isinstance(error, KadamError):
+            _explain(error, op, arguments)
+        raise
+    finally:
+        state.rec = rec
+    node.nodes = tuple(builder.nodes[have:])
+    node.inputs = tuple(path.feeds[have_feeds:])
+    node.active = frozenset(builder.active - active)
+    node.freed = frozenset(path.freed - freed)
+    node.feeds += len(node.inputs)
+    node.created += len(node.outputs)
+    path.created.extend(node.outputs)
+    path.end = node
+    return node
+
+
+def _fed(builder: Builder, feed: Any) -> Node:
+    builder.tracking = True
+    if not isinstance(feed, Recorded):
+        return builder.emit(Input(TensorType(_NUMBER_TYPES[type(feed)], ())))
+    node = builder.emit(Input(feed._spec.type))
+    if feed._spec.requires_grad:
+        builder.active.add(node.id)
+    return node
+
+
+def _symbols(rec: Recording, op: Operation, arguments: tuple[Any, ...], path: Path) -> list[Any]:
+    """The arguments as the body sees them: symbols for operands and runtime numbers, structure as it is."""
+    new_feeds = zip(rec.feeds[rec.here.feeds :], path.feeds[rec.here.feeds :], strict=True)
+    numbers = iter([node for feed, node in new_feeds if not isinstance(feed, Recorded)])
+
+    def of(value: Any) -> Any:
+        if value is None:
+            return None
+        return symbol(path.at(value._pos)) if isinstance(value, Recorded) else symbol(next(numbers), weak=True)
+
+    symbols: list[Any] = []
+    for name, role, value in zip(op.names, op.roles, arguments, strict=True):
+        if role in ("list", "list_optional"):
+            symbols.append([of(one) for one in value])
+        elif role in ("static", "fixed"):
+            symbols.append(structure(value))
+        elif role == "raw":
+            symbols.append(value)
+        elif role == "number" and name in op.defaults and value is op.defaults[name]:
+            symbols.append(value)
+        else:
+            symbols.append(of(value))
+    return symbols
+
+
+def _explain(error: KadamError, op: Operation, arguments: tuple[Any, ...]) -> None:
+    """Add to an error what each operand is, once."""
+    if getattr(error, "explained", False) or not error.args:
+        return
+    lines = [
+        f"  {name:<10} {value._spec.type!s:<16} {value._spec.grad_name or 'leaf'}"
+        for name, value in zip(op.names, arguments, strict=True)
+        if isinstance(value, Recorded)
+    ]
+    error.args = ("\n".join([str(error.args[0]), *lines]), *error.args[1:])
+    error.explained = True  # type: ignore[attr-defined]
+
+
+def _remember(node: TrailNode, result: Any, symbols: Sequence[Any]) -> None:
+    """Note on the trail what a call returns: new tensors, operands as they are, or a structure of these."""
+    outputs: list[Node] = []
+    specs: list[Spec] = []
+    recipe: list[int | None] = []  # per part: -1 a new tensor, the index of an operand, or None
+    for part in _parts(result):
+        operand = next((index for index, one in enumerate(symbols) if one is part), None)
+        recipe.append(None if part is None else -1 if operand is None else operand)
+        if part is not None and operand is None:
+            active = part._spec.requires_grad
+            outputs.append(part._node)
+            specs.append(spec_of(part._node.type, active, part._tag if active else None))
+    node.outputs, node.specs = tuple(outputs), tuple(specs)
+    if isinstance(result, Recorded):
+        node.plain = recipe == [-1]
+        node.spec = specs[0] if specs else None
+        node.assemble = _assemble_one if node.plain else _operand_at(recipe[0])
+    elif isinstance(result, dict):
+        node.assemble = _assembler(lambda *parts, names=tuple(result): dict(zip(names, parts, strict=True)), recipe)
+    else:
+        node.assemble = _assembler(type(result), recipe)
+
+
+def create(rec: Recording, spec: Spec) -> Recorded:
+    """The next tensor of a recording."""
+    tensor = object.__new__(made.cls)
+    tensor._rec = rec
+    tensor._spec = spec
+    tensor._pos = len(rec.created)
+    rec.created.append(tensor)
+    return tensor
+
+
+def _assemble_one(rec: Recording, node: TrailNode, arguments: tuple[Any, ...]) -> Any:
+    assert node.spec is not None
+    return create(rec, node.spec)
+
+
+def _operand_at(index: int | None) -> Callable[..., Any]:
+    return lambda rec, node, arguments: arguments[index]
+
+
+def _assembler(kind: Callable[..., Any], recipe: list[int | None]) -> Callable[..., Any]:
+    def assemble(rec: Recording, node: TrailNode, arguments: tuple[Any, ...]) -> Any:
+        specs = iter(node.specs)
+        parts = [
+            None if index is None else create(rec, next(specs)) if index < 0 else arguments[index] for index in recipe
+        ]
+        return kind(parts) if kind is list or kind is tuple else kind(*parts)
+
+    return assemble
+
+
+def _remember_view(node: TrailNode) -> None:
+    chain = tuple(one.primitive for one in node.nodes if not isinstance(one.primitive, Input))
+    if chain and all(isinstance(primitive, View) for primitive in chain):
+        node.info, node.plain, node.assemble = chain, False, _assemble_view
+
+
+def _assemble_view(rec: Recording, node: TrailNode, arguments: tuple[Any, ...]) -> Any:
+    seen = arguments[0]
+    tensor = create(rec, node.spec)  # type: ignore[arg-type]
+    root = seen if seen._base is None else seen._base
+    root._viewed = True
+    tensor._base = root
+    tensor._chain = seen._chain + node.info
+    tensor._tracked = seen._tracked
+    return tensor

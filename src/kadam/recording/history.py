@@ -1,0 +1,199 @@
+"""What a backward pass needs of a recording that was cut before it came: the values that derivatives read, no more.
+
+A forward pass whose loss is read (`loss.item()`) before `backward()` is cut there. The tensors that live on keep a
+history: the path that made them and the values that their derivatives will read, so that nothing is computed twice.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kadam import autodiff
+from kadam.errors import GradientError
+from kadam.ir.builder import Builder, building, emit
+from kadam.ir.graph import Node
+from kadam.ir.primitive import Array, View
+from kadam.primitives.sources import Input
+
+from kadam.recording.trail import Path, Program, TrailNode
+
+if TYPE_CHECKING:
+    from kadam.recording.step import Recording
+    from kadam.recording.tensor import Recorded
+
+TWICE = (
+    "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
+    "freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
+    "retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors "
+    "after calling backward."
+)
+CHANGED = (
+    "one of the variables needed for gradient computation has been modified by an inplace operation: {what}; expected "
+    "its values of the forward pass instead. Fix: clone() the tensor before it is changed, or change it after backward()."
+)
+
+
+def emitted_again(node: Node) -> bool:
+    """Whether a value costs nothing to make again, so that it need not be saved: views and constants."""
+    return isinstance(node.primitive, View) or (not node.inputs and not isinstance(node.primitive, Input))
+
+
+class Plan:
+    """What a sweep through a closed path reads.
+
+    Attributes:
+        needed: ids of the nodes whose values are read, in order.
+        reading: ids of the nodes whose derivatives read them.
+        reached: ids at which cotangents arrive.
+    """
+
+    __slots__ = ("needed", "reached", "reading")
+
+    def __init__(self, needed: tuple[int, ...], reading: frozenset[int], reached: tuple[int, ...]) -> None:
+        self.needed = needed
+        self.reading = reading
+        self.reached = reached
+
+
+def plan(
+    path: Path, starts: Iterable[int], collect: Collection[int], stops: Collection[int], spent: Collection[int] = ()
+) -> Plan:
+    """Sweep on paper from the nodes `starts`: what would be read, by whom, and where cotangents arrive."""
+    nodes, scratch = path.builder.nodes, Builder()
+    read: dict[int, Node] = {}  # id of the stand-in in the scratch graph -> the node it stands for
+
+    def adopt(node: Node) -> Node:
+        if emitted_again(node):
+            return scratch.emit(node.primitive, *[adopt_once(source) for source in node.inputs])
+        stand_in = scratch.emit(Input(node.type))
+        read[stand_in.id] = node
+        return stand_in
+
+    known: dict[int, Node] = {}
+
+    def adopt_once(node: Node) -> Node:
+        if node.id not in known:
+            known[node.id] = adopt(node)
+        return known[node.id]
+
+    scratch.adopt = adopt_once
+    with building(scratch):
+        cts = {start: emit(Input(nodes[start].type)) for start in starts}
+        found = autodiff.backward(nodes, cts, path.builder.active, collect, {*stops, *spent})
+        used = _ancestors(scratch.nodes, [node.id for node in found.values()])
+    needed = sorted({read[one].id for one in used if one in read})
+    reading = {
+        scratch.nodes[one].origin for one in used if any(source.id in read for source in scratch.nodes[one].inputs)
+    }
+    return Plan(tuple(needed), frozenset(one for one in reading if one is not None), tuple(sorted(found)))
+
+
+def _ancestors(nodes: Sequence[Node], roots: Iterable[int]) -> set[int]:
+    seen, waiting = set(), list(roots)
+    while waiting:
+        one = waiting.pop()
+        if one not in seen:
+            seen.add(one)
+            waiting.extend(source.id for source in nodes[one].inputs)
+    return seen
+
+
+def needs_of(path: Path, watched: Sequence[Node]) -> tuple[tuple[int, ...], frozenset[int]]:
+    """Ids of the nodes whose values a backward pass from `watched` will read (feeds aside), and of their readers."""
+    if not watched:
+        return (), frozenset()
+    active = path.builder.active
+    leaves = {node.id for node in path.feeds if node.id in active}
+    found = plan(path, {node.id for node in watched if node.id in active}, leaves, (), path.freed)
+    fed = {node.id for node in path.feeds}
+    return tuple(one for one in found.needed if one not in fed), found.reading
+
+
+class History:
+    """A closed recording, as far as a later backward pass needs it.
+
+    Attributes:
+        end: the trail node where it was cut: its identity in the trail's keys.
+        serial: the recording's number; later ones are swept first.
+        feeds: the tensors that it was fed with, with their versions then.
+        saved: node id -> value, the tensor that owns it (if any) and its version then.
+        reading: ids of all nodes whose derivatives read a value.
+        freed: ids of the nodes swept without `retain_graph`.
+        stops: node id -> what happens when a backward pass arrives there.
+    """
+
+    __slots__ = ("end", "feeds", "freed", "path", "reading", "saved", "serial", "stops", "versions")
+
+    def __init__(
+        self,
+        end: TrailNode,
+        rec: Recording,
+        program: Program,
+        saved: Sequence[Array | None],
+        owners: Sequence[Recorded],
+    ) -> None:
+        self.end = end
+        self.serial = rec.serial
+        self.stops: dict[int, Any] = {}
+        self.feeds: list[Any] = rec.feeds
+        self.versions = [_version(feed) for feed in rec.feeds]
+        self.reading = program.reading
+        self.path: Path | None = None
+        owner_of = {}
+        if owners:
+            created = self.current_path().created
+            owner_of = {created[tensor._pos].id: tensor for tensor in owners}
+        self.freed: set[int] = set(self.current_path().freed)
+        if rec.stops:
+            to = {place: self.current_path().at(place).id for place in rec.stops}
+            for stop in dict.fromkeys(rec.stops.values()):
+                stop.move(to)
+            self.stops = {to[place]: stop for place, stop in rec.stops.items()}
+        self.saved: dict[int, tuple[Array, weakref.ref[Recorded] | None, int]] = {}
+        for one, array in zip(program.saved, saved, strict=True):
+            if array is not None:
+                owner = owner_of.get(one)
+                self.saved[one] = (array, None, 0) if owner is None else (array, weakref.ref(owner), owner._version)
+
+    def current_path(self) -> Path:
+        """The graph of the closed recording."""
+        if self.path is None:
+            self.path = self.end.plans.get("path")
+            if self.path is None:
+                self.path = self.end.plans["path"] = Path(self.end)
+        return self.path
+
+    def value(self, one: int) -> Any:
+        """The feed or the saved array behind node `one`.
+
+        Raises:
+            GradientError: it was changed in place since, or freed.
+        """
+        path = self.current_path()
+        for index, node in enumerate(path.feeds):
+            if node.id == one:
+                feed = self.feeds[index]
+                if _version(feed) != self.versions[index]:
+                    raise GradientError(CHANGED.format(what=f"an operand of type {node.type} at {node.source}"))
+                return feed
+        if one not in self.saved:
+            raise GradientError(TWICE)
+        array, reference, version = self.saved[one]
+        owner = None if reference is None else reference()
+        if owner is not None and owner._version != version:
+            node = path.builder.nodes[one]
+            raise GradientError(CHANGED.format(what=f"the result {node.type} of {node.source}"))
+        return array
+
+    def free(self, reading: Collection[int]) -> None:
+        """A sweep without `retain_graph` has passed the nodes `reading`."""
+        self.freed.update(reading)
+        if self.freed.issuperset(self.reading):
+            self.saved.clear()
+
+
+def _version(feed: Any) -> int:
+    root = getattr(feed, "root", None)
+    return 0 if root is None else root._version

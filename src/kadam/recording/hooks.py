@@ -1,0 +1,99 @@
+"""Hooks on tensors: the user's code in the backward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kadam.errors import GradientError
+from kadam.recording.backprop import Stop, locate
+from kadam.recording.tensor import Recorded
+
+
+class Handle:
+    """Takes a hook back, as `torch.utils.hooks.RemovableHandle`."""
+
+    _next = 0
+
+    def __init__(self, hooks: dict[int, Any]) -> None:
+        Handle._next += 1
+        self.id = Handle._next
+        self.hooks = hooks
+
+    def remove(self) -> None:
+        """Take the hook back."""
+        self.hooks.pop(self.id, None)
+
+    def __enter__(self) -> Handle:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.remove()
+
+
+def _stop_at(tensor: Recorded) -> tuple[Stop, int] | None:
+    """The stop of a non-leaf, made if there is none, and its place; None for a leaf."""
+    found = locate(tensor)
+    if found is None:
+        return None
+    owner, place = found
+    stop = owner.stops.get(place)
+    if stop is None:
+        stop = owner.stops[place] = Stop([place])
+    return stop, place
+
+
+def _check(tensor: Recorded) -> None:
+    if not tensor._spec.requires_grad:
+        raise GradientError("cannot register a hook on a tensor that doesn't require gradient")
+
+
+def register_hook(tensor: Recorded, hook: Callable[[Any], Any]) -> Handle:
+    """Call `hook` with the gradient of `tensor` in each backward pass; what it returns (if not None) goes on instead.
+
+    Raises:
+        GradientError: the tensor does not require grad.
+    """
+    _check(tensor)
+    found = _stop_at(tensor)
+    if found is None:
+        if tensor._hooks is None:
+            tensor._hooks = {}
+        hooks = tensor._hooks
+    else:
+        stop, place = found
+        hooks = stop.hooks.setdefault(place, {})
+    handle = Handle(hooks)
+    hooks[handle.id] = hook
+    return handle
+
+
+def register_after_hook(tensor: Recorded, hook: Callable[[Any], None]) -> Handle:
+    """Call `hook` with the leaf `tensor` after each accumulation into its `.grad`.
+
+    Raises:
+        GradientError: the tensor is no leaf or does not require grad.
+    """
+    _check(tensor)
+    if tensor._spec.grad_name is not None:
+        raise GradientError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+    if tensor._after_hooks is None:
+        tensor._after_hooks = {}
+    handle = Handle(tensor._after_hooks)
+    tensor._after_hooks[handle.id] = hook
+    return handle
+
+
+def retain_grad(tensor: Recorded) -> None:
+    """Keep the gradient of a non-leaf in its `.grad`.
+
+    Raises:
+        GradientError: the tensor does not require grad.
+    """
+    if not tensor._spec.requires_grad:
+        raise GradientError("can't retain_grad on Tensor that has requires_grad=False")
+    found = _stop_at(tensor)
+    if found is not None:
+        stop, place = found
+        stop.keeper[place] = tensor
+        tensor._retains = True

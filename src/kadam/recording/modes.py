@@ -1,0 +1,170 @@
+"""Whether gradients are recorded: `no_grad`, `enable_grad`, `set_grad_enabled`, `inference_mode`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TypeVar
+
+from kadam.recording.step import state
+from kadam.recording.trail import TrailNode
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations record gradients now."""
+    return state.grad
+
+
+def _switch(grad: bool) -> None:
+    """Set the grad mode: a move along the trail, as the same calls mean something else from here on."""
+    if state.grad is grad:
+        return
+    state.grad = grad
+    rec = state.rec
+    if rec is None:
+        return
+    here = rec.here
+    if here.parent is None and not rec.closed:
+        rec.here = state.roots[grad]
+    elif here.info is _Move and here.parent is not None and len(rec.created) == here.parent.created:
+        rec.here = here.parent  # nothing was called since the mode was entered
+    else:
+        node = here.get(_Move)
+        if node is None:
+            node = TrailNode(here)
+            node.info = _Move
+            here[_Move] = node
+        rec.here = node
+
+
+class _Move:
+    """Key of a change of mode on the trail."""
+
+
+class _Mode:
+    """A context manager that is also a decorator, as PyTorch's."""
+
+    grad = True
+
+    def __init__(self) -> None:
+        self.outer: list[bool] = []
+
+    def __enter__(self) -> None:
+        self.outer.append(state.grad)
+        _switch(self.grad)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _switch(self.outer.pop())
+
+    def __call__(self, function: Function) -> Function:
+        if inspect.isgeneratorfunction(function):
+            return _wrapped_generator(function, self.clone)  # type: ignore[return-value]
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with self.clone():
+                return function(*args, **kwargs)
+
+        return wrapped  # type: ignore[return-value]
+
+    def clone(self) -> _Mode:
+        return type(self)()
+
+
+def _wrapped_generator(function: Callable[..., Any], mode: Callable[[], _Mode]) -> Callable[..., Any]:
+    """A generator whose own steps run in the mode, and its caller's do not."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        generator = function(*args, **kwargs)
+        sent: Any = None
+        while True:
+            try:
+                with mode():
+                    value = generator.send(sent)
+            except StopIteration as end:
+                return end.value
+            sent = yield value
+
+    return wrapped
+
+
+class grad_mode(_Mode):  # noqa: N801  (a context, as its siblings)
+    """The given grad mode, for Kadam's own use."""
+
+    def __init__(self, grad: bool) -> None:
+        super().__init__()
+        self.grad = grad
+
+
+class no_grad(_Mode):  # noqa: N801  (PyTorch's name)
+    """Operations inside record no gradients. A context manager and a decorator (`@no_grad` and `@no_grad()`)."""
+
+    grad = False
+
+    def __new__(cls, function: Any = None) -> Any:
+        mode = super().__new__(cls)
+        if function is None:
+            return mode
+        mode.__init__()  # type: ignore[misc]
+        return mode(function)
+
+    def __init__(self, function: Any = None) -> None:
+        super().__init__()
+
+
+class enable_grad(no_grad):  # noqa: N801  (PyTorch's name)
+    """Operations inside record gradients, also within `no_grad`."""
+
+    grad = True
+
+
+class inference_mode(_Mode):  # noqa: N801  (PyTorch's name)
+    """As `no_grad`; `inference_mode(False)` leaves the mode as PyTorch does: gradients are recorded."""
+
+    def __new__(cls, mode: Any = True) -> Any:
+        self = super().__new__(cls)
+        if callable(mode):
+            self.__init__(True)  # type: ignore[misc]
+            return self(mode)
+        return self
+
+    def __init__(self, mode: bool = True) -> None:
+        super().__init__()
+        self.mode = mode
+        self.grad = not mode
+
+    def clone(self) -> _Mode:
+        return inference_mode(self.mode)  # type: ignore[no-any-return]
+
+
+class set_grad_enabled(_Mode):  # noqa: N801  (PyTorch's name)
+    """Set the grad mode at once; as a context manager, until the block ends."""
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__()
+        self.grad = bool(mode)
+        self.before = state.grad
+        _switch(self.grad)
+
+    def __enter__(self) -> None:
+        self.outer.append(self.before)
+        _switch(self.grad)
+
+    def __call__(self, function: Function) -> Function:
+        _switch(self.before)
+        return super().__call__(function)
+
+    def clone(self) -> _Mode:
+        return set_grad_enabled(self.grad)
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether gradients are off (Kadam's inference mode is `no_grad`)."""
+    return not state.grad

@@ -1,0 +1,177 @@
+"""How an operation of the surface is declared, and the generated function that calls it.
+
+`@operation` turns a body, written over tensors in the language of the surface, into a function that records calls. For
+each operation a caller is generated (as `dataclass` generates `__init__`) so that a call that the trail knows costs one
+look-up: it computes the key from the arguments' roles, which stand in the body's annotations:
+
+    Tensor                  an operand
+    Tensor | None           an operand that may be absent
+    Tensor | Number         an operand, or a Python number that becomes an input of the run
+    Sequence[Tensor]        several operands
+    Number                  a runtime scalar: its value may change from call to call; the default is structure
+    Fixed                   a number that is structure, told apart by kind (2 is not 2.0)
+    Raw                     structure that stands in the key as it is
+    anything else           structure: part of the key
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from kadam.errors import KadamError
+from kadam.ir.graph import Phase
+from kadam.recording import calls
+from kadam.recording.calls import Operation, emit
+from kadam.recording.step import StepEnds, state
+from kadam.recording.tensor import Number, Recorded, admit, admit_number, alias, made, sees_now
+
+if TYPE_CHECKING:
+    from kadam.tensor import Tensor
+
+Fixed = bool | int | float | complex
+Raw = Any
+Body = TypeVar("Body", bound=Callable[..., Any])
+
+_KEY = {
+    "operand": "({p}._pos if {p}._rec is rec else admit(rec, {p}))",
+    "optional": "(None if {p} is None else {p}._pos if {p}._rec is rec else admit(rec, {p}))",
+    "mixed": "(({p}._pos if {p}._rec is rec else admit(rec, {p})) if isinstance({p}, Recorded) else number(rec, {p}))",
+    "mixed_optional": (
+        "(None if {p} is None else ({p}._pos if {p}._rec is rec else admit(rec, {p})) "
+        "if isinstance({p}, Recorded) else number(rec, {p}))"
+    ),
+    "list": "tuple([t._pos if t._rec is rec else admit(rec, t) for t in {p}])",
+    "list_optional": "tuple([None if t is None else t._pos if t._rec is rec else admit(rec, t) for t in {p}])",
+    "number": "number(rec, {p})",
+    "number_default": "(None if {p} is {p}_default else number(rec, {p}))",
+    "number_optional": "(None if {p} is None else number(rec, {p}))",
+    "fixed": "({p}.__class__, {p})",
+    "raw": "{p}",
+    "static": "({p} if {p}.__class__ in PLAIN else freeze({p}))",
+}
+# A call. The `try` costs nothing unless a step ends inside.
+_CALLER = """
+def {name}({signature}):
+    rec = state.rec
+    if rec is None:
+        return inner(op, ({arguments}))
+{seen}    try:
+        key = (op, {key})
+        node = rec.here.get(key)
+    except StepEnds:
+        end_step(rec)
+        return {name}({passing})
+    except (AttributeError, TypeError, KadamError) as error:
+        return refuse(op, rec, ({arguments}), error)
+    if node is None:
+        return first_sight(op, rec, key, ({arguments}))
+    rec.here = node
+    if node.plain:
+        tensor = new(made.cls)
+        tensor._rec = rec
+        tensor._spec = node.spec
+        created = rec.created
+        tensor._pos = len(created)
+        created.append(tensor)
+        return tensor
+    return node.assemble(rec, node, ({arguments}))
+"""
+_SEEN = """\
+    if {first}.__class__ is made.cls and {first}._array is not None and sees_now(rec, {first}):
+        return see_now(op, ({arguments}))
+"""
+
+
+def _caller_of(op: Operation) -> Callable[..., Any]:
+    arguments = "".join(f"{name}, " for name in op.names)
+    signature, key = [], []
+    for name, role in zip(op.names, op.roles, strict=True):
+        if name in op.keyword_only and "*" not in signature:
+            signature.append("*")
+        signature.append(f"{name}={name}_default" if name in op.defaults else name)
+        has_default = role == "number" and name in op.defaults
+        key.append(_KEY["number_default" if has_default else role].format(p=name))
+    source = _CALLER.format(
+        name=op.name,
+        signature=", ".join(signature),
+        arguments=arguments,
+        key="".join(f"{part}, " for part in key),
+        passing=", ".join(f"{name}={name}" for name in op.names),
+        seen=_SEEN.format(first=op.names[0], arguments=arguments) if op.chain_of is not None else "",
+    )
+    names: dict[str, Any] = {f"{name}_default": value for name, value in op.defaults.items()}
+    names.update(
+        op=op, state=state, made=made, admit=admit, number=admit_number, Recorded=Recorded, PLAIN=calls.PLAIN,
+        freeze=calls.freeze, inner=calls.inner, StepEnds=StepEnds, end_step=calls.end_step, KadamError=KadamError,
+        refuse=calls.refuse, first_sight=calls.first_sight, new=object.__new__, sees_now=sees_now, see_now=_see_now,
+    )  # fmt: skip
+    exec(compile(source, f"<call of {op.name}>", "exec"), names)
+    caller: Callable[..., Any] = names[op.name]
+    op.caller = caller
+    return caller
+
+
+@overload
+def operation(body: Body) -> Body: ...
+@overload
+def operation(
+    *, phase: Phase | None = None, grad: str | None = None, differentiable: bool = True
+) -> Callable[[Body], Body]: ...
+def operation(
+    body: Any = None, *, phase: Phase | None = None, grad: str | None = None, differentiable: bool = True
+) -> Any:
+    """Declare an operation: see the module's first lines for the roles of its parameters.
+
+    Args:
+        body: runs once per path, on symbols; returns a tensor or a (named) tuple or list of tensors.
+        phase: of the nodes it emits, where that is not the phase of the call.
+        grad: PyTorch's name of the derivative, where it differs from `<Name>Backward0`.
+        differentiable: False: the results never require grad.
+    """
+    if body is None:
+        return lambda found: operation(found, phase=phase, grad=grad, differentiable=differentiable)  # type: ignore[call-overload]
+    return _dressed(Operation(body, phase, grad, differentiable), body)
+
+
+def view(body: Any = None, *, grad: str | None = None) -> Any:
+    """Declare an operation whose result sees its first operand's memory.
+
+    The body returns the chain of primitives that leads from the operand to the result, given the other arguments (a
+    chain with a primitive that is no view makes a copy; an empty chain returns the operand itself). A tensor whose
+    values are known and that needs no gradient is seen at once, without a recording.
+    """
+    if body is None:
+        return lambda found: view(found, grad=grad)
+    op = Operation(body, None, grad, True)
+    op.chain_of = body
+
+    def emitted(input: Tensor, *rest: Any) -> Tensor:
+        result = input
+        for primitive in body(input, *rest):
+            result = emit(primitive, result)
+        return result
+
+    op.body = emitted
+    return _dressed(op, body)
+
+
+def _dressed(op: Operation, body: Callable[..., Any]) -> Any:
+    caller = _caller_of(op)
+    for name in ("__module__", "__qualname__", "__doc__", "__annotations__"):
+        setattr(caller, name, getattr(body, name))
+    if op.chain_of is not None:
+        caller.__annotations__ = {**body.__annotations__, "return": "Tensor"}
+    caller.__signature__ = inspect.signature(body)  # type: ignore[attr-defined]
+    caller.operation = op  # type: ignore[attr-defined]
+    return caller
+
+
+def _see_now(op: Operation, arguments: tuple[Any, ...]) -> Any:
+    assert op.chain_of is not None
+    tensor, *rest = arguments
+    return alias(tensor, tuple(op.chain_of(tensor, *[calls.structure(one) for one in rest])))
+
+
+__all__ = ["Fixed", "Number", "Operation", "Raw", "emit", "operation", "view"]

@@ -1,0 +1,48 @@
+"""Where in the user's program a call stands: its line, and the module whose forward pass it is in."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import CodeType, FrameType
+from typing import Any
+
+from kadam.ir.graph import Source
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_LESSONS = os.path.join(_PACKAGE, "lessons") + os.sep
+# The code of `Module.__call__`, whose frames tell the modules that are being called.
+module_calls: set[CodeType] = set()
+
+
+def is_ours(filename: str) -> bool:
+    """Whether a file is part of Kadam (and not one of its lesson programs, which are user code)."""
+    return (filename.startswith(_PACKAGE) and not filename.startswith(_LESSONS)) or filename.startswith("<call of ")
+
+
+def where() -> tuple[str, Source | None]:
+    """The module path (`encoder.fc1`) and the user's line of the call that is being recorded."""
+    frame: FrameType | None = sys._getframe(1)
+    source: Source | None = None
+    modules: list[Any] = []
+    while frame is not None:
+        code = frame.f_code
+        if code in module_calls:
+            modules.append(frame.f_locals["self"])
+        elif source is None and not is_ours(code.co_filename):
+            source = Source(_shown(code.co_filename), frame.f_lineno)
+        frame = frame.f_back
+    return _scope(modules[::-1]), source
+
+
+def _shown(filename: str) -> str:
+    here = os.getcwd() + os.sep
+    return filename[len(here) :] if filename.startswith(here) else filename
+
+
+def _scope(modules: list[Any]) -> str:
+    names = []
+    for outer, called in zip(modules, modules[1:], strict=False):
+        name = next((name for name, module in outer.named_modules() if module is called and name), None)
+        names.append(name if name is not None else type(called).__name__)
+    return ".".join(names)

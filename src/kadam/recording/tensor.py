@@ -1,0 +1,358 @@
+"""The state of a tensor: where its value stands, what memory it sees, what gradient it has."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kadam import dtypes
+from kadam.dtypes import dtype
+from kadam.errors import DTypeError, GradientError, InPlaceError, OperandError, RecordingError, ShapeError
+from kadam.ir.graph import Node
+from kadam.ir.primitive import Array, View
+from kadam.ir.types import TensorType
+from kadam.primitives.move import Detach
+from kadam.recording.spec import Size, Spec, spec_of
+from kadam.recording.step import Recording, StepEnds, cut, state
+
+if TYPE_CHECKING:
+    from kadam.recording.history import History
+    from kadam.tensor import Tensor
+
+Number = bool | int | float | complex
+
+
+class Recorded:
+    """A tensor, as far as recording is concerned; `kadam.Tensor` adds the surface.
+
+    Its value stands in one of three places: in memory (`_array`), in a recording (`_rec`, `_pos`), or behind a view of
+    another tensor (`_base`, `_chain`). Class attributes are the values of a plain new tensor, so that making one is
+    setting three attributes.
+    """
+
+    _rec: Any = None  # the recording in which `_pos` is its value; the recording's anchor: see `Recording`
+    _pos: int = 0
+    _spec: Spec
+    _array: Array | None = None  # its memory; current unless a recording has a newer value for it
+    _base: Recorded | None = None  # the tensor whose memory it sees
+    _chain: tuple[Any, ...] = ()  # how it sees it: view primitives, from the base's shape to its own
+    _viewed: bool = False  # whether views of it have been made
+    _tracked: bool = True  # False for `.data`: changes through it are not seen by autograd
+    _exposed: bool = False  # whether NumPy code may hold its memory
+    _version: int = 0
+    _history: History | None = None  # how an earlier recording made it ...
+    _place: int = 0  # ... and as which node
+    _grad: Recorded | None = None
+    _hooks: dict[int, Any] | None = None  # of a leaf: called with its gradient
+    _after_hooks: dict[int, Any] | None = None  # of a leaf: called after its gradient has been accumulated
+    _node: Node | None = None  # its node, while an operation's body runs on symbols
+    _retains: bool = False  # whether it keeps its gradient although it is no leaf
+    _tag: str | None = None  # and the name of the operation that made it
+
+    @property
+    def shape(self) -> Size:
+        """The sizes of the axes."""
+        return self._spec.shape
+
+    @property
+    def dtype(self) -> dtype:
+        """The element type."""
+        return self._spec.dtype
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation that requires grad made this tensor."""
+        return self._spec.grad_name is None or not self._spec.requires_grad
+
+    @property
+    def root(self) -> Recorded:
+        """The tensor that owns the memory."""
+        return self if self._base is None else self._base
+
+    __array_priority__ = 1000.0  # `array * tensor` is the tensor's business
+
+
+class _Made:
+    """The class of new tensors: `kadam.tensor` sets it, one floor up."""
+
+    cls: type[Recorded] = Recorded
+
+
+made = _Made()
+_new = object.__new__
+
+
+def from_array(array: Array, requires_grad: bool = False) -> Tensor:
+    """A new tensor that owns `array` (not copied).
+
+    Raises:
+        DTypeError: PyTorch has no such element type.
+    """
+    tensor = _new(made.cls)
+    record = dtypes.of_numpy(array.dtype)
+    if not array.dtype.isnative:
+        array = array.astype(record.numpy)
+    tensor._array = array
+    tensor._spec = spec_of(TensorType(record, array.shape), requires_grad)
+    return tensor  # type: ignore[return-value]
+
+
+def is_current(tensor: Recorded) -> bool:
+    """Whether the tensor's memory holds its value: no recording has a newer one."""
+    if tensor._array is None:
+        return False
+    root = tensor if tensor._base is None else tensor._base
+    rec = state.rec
+    if rec is None:
+        return tensor._node is None
+    return _settled(tensor, rec) and (root is tensor or _settled(root, rec))
+
+
+def _settled(tensor: Recorded, rec: Recording) -> bool:
+    at = tensor._rec
+    return (at is not rec or tensor._pos < 0) and at is not rec.anchor
+
+
+def read(tensor: Recorded) -> Array:
+    """The tensor's value now; the recording that has it is cut if need be. Not to be written into.
+
+    Raises:
+        RecordingError: the value was lost when a recording was interrupted or failed.
+    """
+    if tensor._node is not None:
+        raise RecordingError("the body of an operation cannot read values: it runs once, on symbols")
+    rec = state.rec
+    if rec is None:
+        raise RecordingError("a value cannot be read inside the body of an operation")
+    if not is_current(tensor):
+        owner = tensor._rec if isinstance(tensor._rec, Recording) and not tensor._rec.closed else rec
+        cut(owner)
+    if tensor._array is None and tensor._base is not None and tensor._base._array is not None:
+        tensor._array = seen_through(tensor._base._array, tensor._chain)
+    if tensor._array is None:
+        raise RecordingError(
+            "this tensor has no value: the recording that would have computed it failed or was interrupted. "
+            "Fix: repeat the computation."
+        )
+    return tensor._array
+
+
+def seen_through(array: Array, chain: tuple[Any, ...]) -> Array:
+    """The view of `array` that a chain of view primitives shows."""
+    for primitive in chain:
+        array = primitive.reference(array)
+    return array
+
+
+def check_writable(tensor: Recorded) -> None:
+    """Raise where PyTorch forbids an in-place change.
+
+    Raises:
+        InPlaceError: a leaf that requires grad, or a view of one, in grad mode.
+    """
+    if not state.grad:
+        return
+    if tensor._spec.requires_grad and tensor._spec.grad_name is None:
+        raise InPlaceError(
+            "a leaf Variable that requires grad is being used in an in-place operation. "
+            "Fix: change it under torch.no_grad()."
+        )
+    base = tensor._base
+    if base is not None and tensor._spec.requires_grad and base._spec.requires_grad and base._spec.grad_name is None:
+        raise InPlaceError(
+            "a view of a leaf Variable that requires grad is being used in an in-place operation. "
+            "Fix: change it under torch.no_grad()."
+        )
+
+
+def overwrite(tensor: Recorded, values: Any) -> None:
+    """Write values (an array or a number that stretches to the tensor's shape, cast to its type) into memory at once.
+
+    Raises:
+        InPlaceError: as `check_writable`.
+        ShapeError: the values do not stretch to the tensor's shape.
+    """
+    check_writable(tensor)
+    array = read(tensor)
+    root = tensor.root
+    rec = state.rec
+    if rec is not None and any(feed is root or getattr(feed, "_base", None) is root for feed in rec.feeds):
+        cut(rec)  # calls that were recorded before must see the old values
+    try:
+        np.copyto(array, values, casting="unsafe")
+    except ValueError as error:
+        raise ShapeError(f"cannot write values of shape {np.shape(values)} into {tensor._spec.type}") from error
+    touch(tensor)
+
+
+def add_now(tensor: Recorded, number: float) -> None:
+    """Add a number to a tensor's memory at once (step counters, batches seen)."""
+    array = tensor._array
+    if array is None or not is_current(tensor) or tensor._rec is state.rec:
+        array = read(tensor) + number
+        overwrite(tensor, array)
+    else:
+        array += array.dtype.type(number)
+        touch(tensor)
+
+
+def touch(tensor: Recorded) -> None:
+    """Note that a tensor's memory has changed."""
+    if tensor._tracked:
+        tensor.root._version += 1
+
+
+def admit(rec: Recording, tensor: Any) -> Any:
+    """Make a tensor that `rec` has not met an operand of it: its part of the key.
+
+    Raises:
+        StepEnds: it is state that the recording has updated.
+        OperandError: it is not a tensor.
+    """
+    if not isinstance(tensor, Recorded):
+        raise OperandError(f"expected a Tensor, not {type(tensor).__name__}")
+    at = tensor._rec
+    if at is rec:
+        return tensor._pos
+    if at is rec.anchor:
+        raise StepEnds
+    base = tensor._base
+    if base is not None and not _settled(base, rec):
+        if base._rec is rec.anchor:
+            raise StepEnds
+        return _derive(rec, tensor)
+    if tensor._array is None:
+        read(tensor)
+        if state.rec is not rec:
+            raise StepEnds  # reading it cut this recording
+    root = tensor if base is None else base
+    if root._exposed:
+        freeze_exposed(rec, root, tensor)
+    rec.feeds.append(tensor)
+    tensor._rec = rec
+    tensor._pos = -len(rec.feeds)
+    return tensor._spec
+
+
+def freeze_exposed(rec: Recording, root: Recorded, tensor: Recorded) -> None:
+    """NumPy code may change this memory before the recording runs: take its values now, if anyone else holds it."""
+    owner = root._array
+    while owner is not None and isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    mine = sum(1 for one in (root._array, tensor._array) if one is not owner and one is not None) - (root is tensor)
+    held = 3 if owner is root._array else 2  # the attribute, the variable and getrefcount's own; views hold their base
+    if owner is None or owner.base is not None or sys.getrefcount(owner) > held + max(mine, 0):
+        rec.frozen[len(rec.feeds)] = tensor._array.copy()  # type: ignore[union-attr]
+
+
+def _derive(rec: Recording, tensor: Recorded) -> int:
+    """The position of a view whose base has a newer value in `rec`."""
+    from kadam.recording.memory import see
+
+    fresh = see(tensor._base, tensor._chain)
+    tensor._rec, tensor._pos = rec, fresh._pos
+    return fresh._pos
+
+
+def admit_number(rec: Recording, value: Any) -> Any:
+    """Make a Python number an input of this run: only its kind enters the key.
+
+    Raises:
+        OperandError: it is no number.
+    """
+    kind = value.__class__
+    if kind is not float and kind is not int and kind is not bool and kind is not complex:
+        if isinstance(value, Recorded):
+            return value._pos if value._rec is rec else admit(rec, value)
+        value, kind = as_number(value)
+    rec.feeds.append(value)
+    return kind
+
+
+def share_memory_with(tensor: Recorded) -> Array:
+    """A NumPy view of the tensor's memory; from now on others may change it, so recordings take its values at once."""
+    tensor.root._exposed = True
+    assert tensor._array is not None
+    return tensor._array.view()
+
+
+def from_shared(array: Array) -> Tensor:
+    """A tensor that shares the memory of a NumPy array, as `torch.from_numpy`."""
+    tensor = from_array(array.view())
+    tensor._exposed = True
+    return tensor
+
+
+def as_number(value: Any) -> tuple[Number, type]:
+    """A NumPy or other number as Python's own, and its kind.
+
+    Raises:
+        OperandError: it is no number.
+    """
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        value = value.item()
+    for kind in (bool, int, float, complex):
+        if isinstance(value, kind):
+            return kind(value), kind
+    raise OperandError(f"expected a Tensor or a number, not {type(value).__name__}")
+
+
+def set_requires_grad(tensor: Recorded, flag: bool) -> None:
+    """As `Tensor.requires_grad = flag`.
+
+    Raises:
+        GradientError: a non-leaf cannot stop requiring grad.
+        DTypeError: only floating-point and complex tensors can require grad.
+    """
+    spec = tensor._spec
+    if spec.requires_grad == flag:
+        return
+    if not flag and spec.grad_name is not None:
+        raise GradientError(
+            "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
+            "subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+        )
+    if flag and spec.dtype.category < dtypes.FLOAT:
+        raise DTypeError("only Tensors of floating point and complex dtype can require gradients")
+    if tensor._rec is state.rec and state.rec is not None:
+        cut(state.rec)  # its uses so far were recorded with the old flag
+        read(tensor)
+    tensor._spec = spec_of(spec.type, flag)
+    tensor._rec = None
+
+
+def detached(tensor: Recorded, tracked: bool = True) -> Tensor:
+    """A tensor that sees the same memory and takes part in no gradient. As `Tensor.detach`; untracked: `Tensor.data`."""
+    alias = _new(made.cls)
+    root = tensor.root
+    root._viewed = True
+    alias._base, alias._chain = root, (*tensor._chain, Detach())
+    alias._spec = spec_of(tensor._spec.type)
+    if not tracked:
+        alias._tracked = False
+    if is_current(tensor):
+        alias._array = tensor._array
+    return alias  # type: ignore[return-value]
+
+
+def sees_now(rec: Recording, tensor: Recorded) -> bool:
+    """Whether a view of the tensor can be made at once, without a recording."""
+    return not (tensor._spec.requires_grad and state.grad) and is_current(tensor)
+
+
+def alias(tensor: Recorded, chain: tuple[Any, ...]) -> Recorded:
+    """The view of a tensor in memory that a chain of primitives shows (a copy, if one of them is no view)."""
+    if not chain:
+        return tensor
+    array = seen_through(tensor._array, chain)  # type: ignore[arg-type]
+    if not all(isinstance(primitive, View) for primitive in chain):
+        return from_array(array.copy() if array.base is not None else array)
+    seen = object.__new__(made.cls)
+    root = tensor.root
+    root._viewed = True
+    seen._base, seen._chain, seen._array = root, tensor._chain + chain, array
+    seen._tracked = tensor._tracked
+    seen._spec = spec_of(TensorType(tensor._spec.dtype, array.shape))
+    return seen

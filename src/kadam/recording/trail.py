@@ -1,0 +1,146 @@
+"""The trail: a trie of the calls that recordings have made, with everything that was worked out once.
+
+A path from the root is a recording. A hot call is one look-up in the trail node that the last call led to; the graph,
+its derivative and its compiled form hang on the nodes and are never made twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from kadam.engines.reference import Run
+from kadam.ir.builder import Builder
+from kadam.ir.graph import Node
+from kadam.recording.spec import Spec
+
+
+class TrailNode(dict[Any, "TrailNode"]):
+    """One recorded call after the calls above it; its items are the calls that followed, by key.
+
+    Attributes:
+        parent: the call before; None at a root.
+        depth: how many calls lead here.
+        feeds, created: how many feeds and results the recording has after this call.
+        spec: of the result, when there is just one new tensor (`plain`).
+        specs: of all new tensors.
+        assemble: makes what the call returns when it is not one new tensor.
+        nodes, inputs, outputs: what the call added to the graph: all nodes, those fed, those of the new tensors.
+        active: ids among `nodes` through which gradients flow.
+        overwritten: ids of nodes whose memory this call changed.
+        freed: ids of nodes that a backward pass swept without `retain_graph`.
+        info: what a special call (a backward sweep) keeps for itself.
+        programs: what ran when a recording ended here, by what was asked for.
+    """
+
+    __slots__ = (
+        "active", "assemble", "created", "depth", "feeds", "freed", "info", "inputs", "nodes", "outputs",
+        "overwritten", "parent", "plain", "plans", "programs", "spec", "specs", "visited",
+    )  # fmt: skip
+
+    def __init__(self, parent: TrailNode | None = None) -> None:
+        super().__init__()
+        self.parent = parent
+        self.depth: int = 0 if parent is None else parent.depth + 1
+        self.feeds: int = 0 if parent is None else parent.feeds
+        self.created: int = 0 if parent is None else parent.created
+        self.plain = False
+        self.spec: Spec | None = None
+        self.specs: tuple[Spec, ...] = ()
+        self.assemble: Callable[..., Any] | None = None
+        self.nodes: tuple[Node, ...] = ()
+        self.inputs: tuple[Node, ...] = ()
+        self.outputs: tuple[Node, ...] = ()
+        self.active: frozenset[int] = frozenset()
+        self.overwritten: frozenset[int] = frozenset()
+        self.freed: frozenset[int] = frozenset()
+        self.info: Any = None
+        self.programs: dict[Any, Program] = {}
+        self.plans: dict[Any, Any] = {}
+        self.visited = 0
+
+    __hash__ = object.__hash__  # a node of the trie is itself, whatever follows it
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __ne__(self, other: object) -> bool:
+        return self is not other
+
+    def line(self) -> list[TrailNode]:
+        """The calls from the root to this one, in order."""
+        found, node = [], self
+        while node.parent is not None:
+            found.append(node)
+            node = node.parent
+        return found[::-1]
+
+    def below(self) -> Iterator[TrailNode]:
+        """This node and all that follow it."""
+        waiting = [self]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting.extend(node.values())
+
+
+class Program:
+    """What runs when a recording ends at a trail node and certain values are asked for.
+
+    Attributes:
+        run: feeds -> values, in the order of `wanted`, then of `saved`.
+        wanted: positions (among the created) whose values are returned.
+        saved: ids of the nodes whose values a later backward pass will read.
+        reading: ids of the nodes whose derivatives read a value.
+        count: how often it ran.
+    """
+
+    __slots__ = ("count", "reading", "run", "saved", "wanted")
+
+    def __init__(
+        self, run: Run, wanted: tuple[int, ...], saved: tuple[int, ...], reading: frozenset[int]
+    ) -> None:
+        self.run = run
+        self.wanted = wanted
+        self.saved = saved
+        self.reading = reading
+        self.count = 0
+
+
+class Path:
+    """The graph that leads to a trail node, ready to be continued."""
+
+    def __init__(self, end: TrailNode) -> None:
+        self.builder = Builder()
+        self.feeds: list[Node] = []
+        self.created: list[Node] = []
+        self.overwritten: set[int] = set()
+        self.freed: set[int] = set()
+        self.end = end
+        for node in end.line():
+            self._take(node)
+
+    def advance(self, end: TrailNode) -> Path:
+        """The path that leads to `end`: this one continued, if `end` lies further along it."""
+        ahead, node = [], end
+        while node is not self.end:
+            if node.parent is None:
+                return Path(end)
+            ahead.append(node)
+            node = node.parent
+        for node in reversed(ahead):
+            self._take(node)
+        self.end = end
+        return self
+
+    def _take(self, node: TrailNode) -> None:
+        self.builder.nodes.extend(node.nodes)
+        self.builder.active.update(node.active)
+        self.feeds.extend(node.inputs)
+        self.created.extend(node.outputs)
+        self.overwritten.update(node.overwritten)
+        self.freed.update(node.freed)
+
+    def at(self, position: int) -> Node:
+        """The node of a position: feeds count down from -1, created tensors up from 0."""
+        return self.created[position] if position >= 0 else self.feeds[~position]

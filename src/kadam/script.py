@@ -1,0 +1,101 @@
+"""Runs a Python program, unmodified, with Kadam as its `torch`.
+
+The program finds the world as `python program.py` would show it: its own `__main__` module, `sys.argv`, `sys.path[0]`.
+It ends as it would there too: its own exit code, 1 after an uncaught error, 130 after an interruption.
+"""
+
+from __future__ import annotations
+
+import builtins
+import io
+import os
+import runpy
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from importlib.machinery import SourceFileLoader
+from types import ModuleType
+
+from kadam import torch_imports, tracebacks
+
+FAILED = 1
+CANNOT_OPEN = 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells count it
+
+
+def run_file(path: str, arguments: Sequence[str] = ()) -> int:
+    """Run a script and give its exit code; `-` is the script on standard input.
+
+    Raises:
+        SystemExit: the script has ended itself, by `sys.exit` for example.
+    """
+    try:
+        source, filename = _read(path)
+    except OSError as error:
+        print(f"kadam run: can't open file {path!r}: {error.strerror}", file=sys.stderr)
+        return CANNOT_OPEN
+    directory = os.path.dirname(os.path.realpath(path)) if path != "-" else ""
+
+    def program() -> None:
+        main = _new_main(filename)
+        exec(compile(source, filename, "exec", dont_inherit=True), vars(main))
+
+    return _run(program, [path, *arguments], directory)
+
+
+def run_module(name: str, arguments: Sequence[str] = ()) -> int:
+    """Run a module as a script, as `python -m` does, and give its exit code.
+
+    Raises:
+        SystemExit: the module has ended itself.
+    """
+    return _run(lambda: runpy.run_module(name, run_name="__main__", alter_sys=True), [name, *arguments], os.getcwd())
+
+
+def _read(path: str) -> tuple[bytes, str]:
+    """The source of a script, and the name that tracebacks show for it."""
+    if path == "-":
+        return sys.stdin.buffer.read(), "<stdin>"
+    with io.open_code(os.path.abspath(path)) as file:
+        return file.read(), os.path.abspath(path)
+
+
+def _new_main(filename: str) -> ModuleType:
+    """A `__main__` module of the program's own, where pickle and dataclasses find its classes."""
+    main = ModuleType("__main__")
+    vars(main).update(__builtins__=builtins, __cached__=None)
+    if filename != "<stdin>":
+        vars(main).update(__file__=filename, __loader__=SourceFileLoader("__main__", filename))
+    sys.modules["__main__"] = main
+    return main
+
+
+def _run(program: Callable[[], object], argv: list[str], directory: str) -> int:
+    torch_imports.install()
+    sys.argv[:] = argv
+    if not sys.flags.safe_path:
+        sys.path[0] = directory
+    _shorten_tracebacks_of_threads()
+    try:
+        program()
+    except SystemExit:
+        raise
+    except BaseException as error:
+        tracebacks.shorten(error)
+        sys.excepthook(type(error), error, error.__traceback__)
+        return INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
+    return 0
+
+
+def _shorten_tracebacks_of_threads() -> None:
+    show = threading.excepthook
+
+    def show_shortened(failure: threading.ExceptHookArgs) -> None:
+        if failure.exc_value is not None:
+            tracebacks.shorten(failure.exc_value)
+            failure = threading.ExceptHookArgs(
+                (failure.exc_type, failure.exc_value, failure.exc_value.__traceback__, failure.thread)
+            )
+        show(failure)
+
+    threading.excepthook = show_shortened

@@ -1,0 +1,196 @@
+"""Checkpoints: objects with tensors in files, in PyTorch's own format, readable by both.
+
+A file cannot run code here: reading one only builds values. A file is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any
+
+from kadam.errors import OperandError, UnsupportedError
+from kadam.serialization.allowlist import (
+    add_safe_globals,
+    allowed_by_user,
+    clear_safe_globals,
+    get_safe_globals,
+    safe_globals,
+)
+from kadam.serialization.archive import Archive, write_archive
+from kadam.serialization.files import CheckpointError, FileError, FileLike, name_of, replacing
+from kadam.serialization.pickler import pickled
+from kadam.serialization.unpickler import globals_named, unpickled
+from kadam.serialization.vocabulary import PYTHON, TORCH, Storage, StorageType
+from kadam.tensor import device
+
+__all__ = [
+    "CheckpointError", "FileError", "add_safe_globals", "clear_safe_globals", "get_safe_globals",
+    "get_unsafe_globals_in_checkpoint", "load", "safe_globals", "save",
+]  # fmt: skip
+
+MapLocation = str | bytes | device | Mapping[str, str] | Callable[[Storage, str], Storage | None] | None
+
+
+def save(
+    obj: object,
+    f: FileLike,
+    pickle_module: Any = None,
+    pickle_protocol: int = 2,
+    _use_new_zipfile_serialization: bool = True,
+) -> None:
+    """Write an object and all tensors in it to a file that `torch.load` and `kadam.load` read, as `torch.save`.
+
+    Tensors that share memory share it in the file, and again when loaded. A path is replaced only once the new file
+    is complete and on the disk.
+
+    Raises:
+        FileError: the path cannot be a file.
+        UnsupportedError: a whole module (save its state_dict), another pickle module, or the legacy format.
+    """
+    if pickle_module not in (None, pickle):
+        raise UnsupportedError("save: another pickle_module is not supported. Fix: leave pickle_module out.")
+    if not _use_new_zipfile_serialization:
+        raise UnsupportedError("save: PyTorch's legacy file format is not supported. Fix: save in the default format.")
+    if pickle_protocol < 2:
+        raise UnsupportedError(f"save: pickle protocol {pickle_protocol} is not supported. Fix: leave it at 2.")
+    if not isinstance(f, str | os.PathLike) and not hasattr(f, "write"):
+        raise _FileLikeError(f"save: expected a path or a file-like object with a 'write' method, but got {f!r}.")
+    content, storages = pickled(obj, pickle_protocol)
+    contents = {storage.key: storage.content for storage in storages}
+    if isinstance(f, str | os.PathLike):
+        with replacing(f) as file:
+            write_archive(file, content, contents)
+    else:
+        write_archive(f, content, contents)
+
+
+def load(
+    f: FileLike,
+    map_location: MapLocation = None,
+    pickle_module: Any = None,
+    *,
+    weights_only: bool | None = None,
+    mmap: bool | None = None,
+    **pickle_load_args: Any,
+) -> Any:
+    """Read an object that `torch.save` or `kadam.save` has written, as `torch.load` with `weights_only=True`.
+
+    Args:
+        f: a path, or a file-like object that can `read` and `seek`; reading begins where it stands.
+        map_location: where tensors saved on other devices go; the CPU is the only place there is.
+        pickle_module: only None.
+        weights_only: None or True. A file can never run code here.
+        mmap: read tensors from the file only when they are used; the file must be given by its path.
+
+    Raises:
+        EOFError: the file is empty.
+        FileError: the file is damaged, or its tensors are for a device that is not here; a RuntimeError.
+        CheckpointError: not a checkpoint, or one that names what is not allowed; a pickle.UnpicklingError.
+        UnsupportedError: `weights_only=False`, the legacy format or a TorchScript program.
+    """
+    _check_weights_only(weights_only, pickle_module)
+    encoding = pickle_load_args.pop("encoding", "utf-8")
+    if pickle_load_args:
+        warnings.warn(f"load: {', '.join(pickle_load_args)} has no effect with weights_only=True.", stacklevel=2)
+    if mmap and not isinstance(f, str | os.PathLike):
+        raise ValueError("load: f must be a file path in order to use the mmap argument.")
+    with _opened(f) as archive:
+        storages = _Storages(archive, map_location, bool(mmap))
+        return unpickled(archive.read("data.pkl"), storages.find, archive.name, encoding)
+
+
+def get_unsafe_globals_in_checkpoint(f: FileLike) -> list[str]:
+    """The full names that a checkpoint asks for and that are not allowed, so that `load` would refuse it."""
+    known = PYTHON.keys() | TORCH.keys() | allowed_by_user().keys()
+    with _opened(f) as archive:
+        return sorted(globals_named(archive.read("data.pkl"), archive.name) - known)
+
+
+class _FileLikeError(OperandError, AttributeError):
+    pass
+
+
+def _check_weights_only(weights_only: bool | None, pickle_module: Any) -> None:
+    if weights_only and pickle_module is not None:
+        raise FileError("load: cannot safely load weights when an explicit pickle_module is given. Fix: leave it out.")
+    if weights_only is False or pickle_module is not None:
+        raise UnsupportedError(
+            "load: weights_only=False would let the file run code, and no file can do that here. Fix: leave "
+            "weights_only out. A file of weights loads just so; classes of your own in it are allowed by "
+            "torch.serialization.add_safe_globals([MyClass]). A whole module is not supported: save its state_dict."
+        )
+
+
+@contextmanager
+def _opened(f: FileLike) -> Iterator[Archive]:
+    with _readable(f) as file:
+        archive = Archive(file, name_of(f))
+        try:
+            yield archive
+        finally:
+            archive.close()
+
+
+@contextmanager
+def _readable(f: FileLike) -> Iterator[IO[bytes]]:
+    """An open file that can seek, closed afterwards only if it was given by its path."""
+    if isinstance(f, str | os.PathLike):
+        with open(f, "rb") as file:
+            yield file
+        return
+    try:
+        f.seek(f.tell())
+    except (io.UnsupportedOperation, AttributeError) as error:
+        raise type(error)(
+            f"load: only a file that can seek can be loaded ({error}). Fix: io.BytesIO(f.read())."
+        ) from None
+    yield f
+
+
+class _Storages:
+    """The storages of one checkpoint, each read once, when a tensor first needs it."""
+
+    def __init__(self, archive: Archive, map_location: MapLocation, is_mapped: bool) -> None:
+        self._read = archive.map_array if is_mapped else archive.read_array
+        self._archive = archive
+        self._map_location = map_location
+        self._found: dict[str, Storage] = {}
+
+    def find(self, kind: StorageType, key: str, place: str, count: int) -> Storage:
+        """The storage of this key, holding `count` elements, saved at `place`.
+
+        Raises:
+            FileError: it is missing, of another size, or for a device that is not here.
+        """
+        if key not in self._found:
+            content = self._read(f"data/{key}", count * kind.dtype.itemsize)
+            self._found[key] = self._placed(Storage(kind, key, content, self._archive.is_foreign_order), place)
+        storage = self._found[key]
+        if (storage.type, storage.count) != (kind, count):
+            raise FileError(f"load: {self._archive.name} is damaged: storage {key!r} has two types or sizes.")
+        return storage
+
+    def _placed(self, storage: Storage, place: str) -> Storage:
+        """The storage where `map_location` wants it, which must be the CPU."""
+        wanted = self._map_location
+        if isinstance(wanted, Mapping):
+            place = str(wanted.get(place, place))
+        elif isinstance(wanted, bytes):
+            place = wanted.decode()
+        elif isinstance(wanted, str | device):
+            place = str(wanted)
+        elif wanted is not None:
+            moved = wanted(storage, place)
+            if moved is not None:
+                return moved
+        if place != "cpu":
+            raise FileError(
+                f"load: Attempting to deserialize object on device {place!r}, but the CPU is the only device here. "
+                "Fix: load with map_location='cpu'."
+            )
+        return storage

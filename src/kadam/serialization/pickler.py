@@ -1,0 +1,111 @@
+"""Writing an object as PyTorch would pickle it, tensors under PyTorch's names and their memory left out."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kadam.errors import UnsupportedError
+from kadam.nn import Module
+from kadam.nn.parameter import Parameter
+from kadam.recording.storage import memory_of
+from kadam.serialization import vocabulary
+from kadam.serialization.files import FileError
+from kadam.serialization.vocabulary import STORAGE_TYPES, TORCH, WITHOUT_OWN_STORAGE, Storage, attributes_of
+from kadam.tensor import Size, Tensor, device
+
+_NAME_OF = {id(known): name for name, known in TORCH.items()}
+
+
+def pickled(obj: object, protocol: int) -> tuple[bytes, list[Storage]]:
+    """The pickle of `obj`, and the storages that it refers to, in the order of their keys.
+
+    Raises:
+        UnsupportedError: `obj` holds a whole module.
+        pickle.PicklingError: `obj` holds something that cannot be pickled.
+    """
+    file = io.BytesIO()
+    pickler = _Pickler(file, protocol)
+    pickler.dump(obj)
+    return file.getvalue(), list(pickler.storages.values())
+
+
+@dataclass(eq=False)
+class _Data:
+    """A parameter without its role: the plain tensor that a file holds inside it."""
+
+    of: Tensor
+
+
+class _Pickler(pickle._Pickler):
+    # The pure-Python pickler, because the compiled one writes only names that it can import.
+    write: Callable[[bytes], object]
+    memoize: Callable[[object], None]
+
+    def __init__(self, file: io.BytesIO, protocol: int) -> None:
+        super().__init__(file, protocol)
+        self.storages: dict[object, Storage] = {}
+
+    def persistent_id(self, obj: object) -> tuple[object, ...] | None:
+        if not isinstance(obj, Storage):
+            return None
+        return "storage", obj.type, obj.key, "cpu", obj.count
+
+    def reducer_override(self, obj: Any) -> Any:
+        if id(obj) in _NAME_OF:
+            return _NAME_OF[id(obj)]
+        if isinstance(obj, Tensor):
+            return self._tensor(obj)
+        if isinstance(obj, _Data):
+            return self._memory(obj.of, requires_grad=False)
+        if isinstance(obj, Size):
+            return Size, (tuple(obj),)
+        if isinstance(obj, device):
+            return device, (obj.type,) if obj.index is None else (obj.type, obj.index)
+        if isinstance(obj, Module):
+            raise UnsupportedError(
+                f"save: a whole module ({type(obj).__name__}) cannot be saved, because loading it would run code that "
+                "the file names. Fix: save model.state_dict(); load it with model.load_state_dict(torch.load(path))."
+            )
+        return NotImplemented
+
+    def save_global(self, obj: Any, name: str | None = None) -> None:
+        if name is None or id(obj) not in _NAME_OF:
+            super().save_global(obj, name)  # type: ignore[misc]
+            return
+        module, _, attribute = name.rpartition(".")
+        self.write(pickle.GLOBAL + f"{module}\n{attribute}\n".encode())
+        self.memoize(obj)
+
+    def _tensor(self, tensor: Tensor) -> tuple[Any, ...]:
+        """How a tensor is rebuilt, with its role and the attributes that the program has set on it."""
+        attributes = attributes_of(tensor)
+        if isinstance(tensor, Parameter):
+            no_hooks: OrderedDict[str, Any] = OrderedDict()
+            args = (_Data(tensor), tensor.requires_grad, no_hooks)
+            if attributes:
+                return vocabulary.rebuild_parameter_with_state, (*args, attributes)
+            return vocabulary.rebuild_parameter, args
+        rebuild = self._memory(tensor, tensor.requires_grad)
+        return (vocabulary.rebuild_from_type, (rebuild[0], Tensor, rebuild[1], attributes)) if attributes else rebuild
+
+    def _memory(self, tensor: Tensor, requires_grad: bool) -> tuple[Any, ...]:
+        """How a plain tensor is rebuilt from its storage."""
+        owner, elements, offset, shape, strides = memory_of(tensor)
+        dtype = tensor.dtype
+        if owner not in self.storages:
+            self.storages[owner] = Storage(STORAGE_TYPES[dtype], str(len(self.storages)), elements.view(np.uint8))
+        storage = self.storages[owner]
+        if storage.type is not STORAGE_TYPES[dtype]:
+            raise FileError("save: tensors of different types see the same memory. Fix: save a clone() of one of them.")
+        no_hooks: OrderedDict[str, Any] = OrderedDict()
+        args = (storage, offset, tuple(shape), tuple(strides), requires_grad, no_hooks)
+        if dtype in WITHOUT_OWN_STORAGE:
+            return vocabulary.rebuild_tensor_as, (*args, dtype)
+        return vocabulary.rebuild_tensor, args

@@ -1,0 +1,197 @@
+"""What a checkpoint may name: PyTorch's names on one side, Kadam's objects on the other, the same for both directions.
+
+A pickle builds its objects by naming functions and classes. These are all of them: none can do more than build a value.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+from kadam import dtypes
+from kadam.errors import UnsupportedError
+from kadam.nn.parameter import Parameter
+from kadam.recording.storage import from_memory
+from kadam.serialization.files import CheckpointError
+from kadam.tensor import Size, Tensor, device
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+AnyTensor = TypeVar("AnyTensor", bound=Tensor)
+
+
+@dataclass(frozen=True)
+class StorageType:
+    """The element type of a storage. PyTorch's newest types have none of their own and are stored as bytes."""
+
+    dtype: dtypes.dtype
+
+
+@dataclass(eq=False)
+class Storage:
+    """The memory of one or more tensors, as a checkpoint holds it.
+
+    Attributes:
+        type: the class that the checkpoint names for it.
+        key: names its record.
+        content: its bytes.
+        is_foreign_order: whether each element's bytes stand in the order that this machine does not use.
+    """
+
+    type: StorageType
+    key: str
+    content: Bytes
+    is_foreign_order: bool = False
+    _seen_as: dict[dtypes.dtype, Array] = field(default_factory=dict, repr=False)
+
+    @property
+    def count(self) -> int:
+        """How many elements of its own type it holds."""
+        return self.content.size // self.type.dtype.itemsize
+
+    def seen_as(self, dtype: dtypes.dtype) -> Array:
+        """The elements as this type: the same array at every call, so that its tensors share memory."""
+        if dtype not in self._seen_as:
+            elements = self.content.view(dtype.numpy)
+            self._seen_as[dtype] = elements.byteswap() if self.is_foreign_order else elements
+        return self._seen_as[dtype]
+
+    def cpu(self) -> Storage:
+        """The storage itself, for a `map_location` that moves it to the CPU."""
+        return self
+
+
+def rebuild_tensor(
+    storage: Storage,
+    offset: int,
+    shape: Sequence[int],
+    strides: Sequence[int],
+    requires_grad: bool,
+    backward_hooks: object,
+    metadata: dict[str, bool] | None = None,
+) -> Tensor:
+    """A tensor of the storage's own type."""
+    return rebuild_tensor_as(
+        storage, offset, shape, strides, requires_grad, backward_hooks, storage.type.dtype, metadata
+    )
+
+
+def rebuild_tensor_as(
+    storage: Storage,
+    offset: int,
+    shape: Sequence[int],
+    strides: Sequence[int],
+    requires_grad: bool,
+    backward_hooks: object,
+    dtype: dtypes.dtype,
+    metadata: dict[str, bool] | None = None,
+) -> Tensor:
+    """A tensor that sees the storage's bytes as `dtype`.
+
+    Raises:
+        CheckpointError: the tensor would reach beyond its storage.
+        UnsupportedError: a lazy conjugate or negative.
+    """
+    if metadata and any(metadata.values()):
+        raise UnsupportedError(
+            f"load: a tensor is stored as a lazy view ({', '.join(metadata)}), which Kadam does not have. "
+            "Fix: save x.resolve_conj() or x.resolve_neg() instead."
+        )
+    elements = storage.seen_as(dtype)
+    _check_reach(elements.size, offset, shape, strides)
+    return from_memory(elements, offset, tuple(shape), tuple(strides), requires_grad=bool(requires_grad))
+
+
+def _check_reach(count: int, offset: int, shape: Sequence[int], strides: Sequence[int]) -> None:
+    numbers = (offset, *shape, *strides)
+    is_sane = len(shape) == len(strides) and all(type(number) is int and number >= 0 for number in numbers)
+    reach = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=False)) + 1
+    if not is_sane or (0 not in shape and reach > count):
+        raise CheckpointError(
+            f"load: a tensor of shape {list(shape)}, strides {list(strides)} and offset {offset} does not lie inside "
+            f"its storage of {count} elements."
+        )
+
+
+def rebuild_parameter(data: Tensor, requires_grad: bool, backward_hooks: object) -> Parameter:
+    """A parameter with the memory of `data`."""
+    return Parameter(data, requires_grad)
+
+
+def rebuild_parameter_with_state(
+    data: Tensor, requires_grad: bool, backward_hooks: object, state: dict[str, Any]
+) -> Parameter:
+    """A parameter on which the program had set attributes of its own."""
+    return with_attributes(rebuild_parameter(data, requires_grad, backward_hooks), state)
+
+
+def rebuild_from_type(
+    rebuild: Callable[..., Tensor], kind: type, args: tuple[Any, ...], state: dict[str, Any]
+) -> Tensor:
+    """A tensor on which the program had set attributes of its own."""
+    if rebuild not in (rebuild_tensor, rebuild_tensor_as, rebuild_parameter) or kind not in (Tensor, Parameter):
+        raise CheckpointError(f"load: a {kind!r} cannot be rebuilt by {rebuild!r}.")
+    return with_attributes(rebuild(*args), state)
+
+
+def attributes_of(tensor: Tensor) -> dict[str, Any]:
+    """What the program itself has set on a tensor."""
+    return {name: value for name, value in vars(tensor).items() if not name.startswith("_")}
+
+
+def with_attributes(tensor: AnyTensor, state: dict[str, Any]) -> AnyTensor:
+    """The tensor with attributes that a file gives it; never one that Kadam itself uses."""
+    for name, value in state.items():
+        if name.startswith("_") or hasattr(type(tensor), name):
+            raise CheckpointError(f"load: a tensor's attribute {name!r} cannot come from a file.")
+        setattr(tensor, name, value)
+    return tensor
+
+
+def encode(text: str, encoding: str) -> bytes:
+    """The bytes that an old pickle protocol writes as text."""
+    if encoding not in ("latin1", "latin-1"):
+        raise CheckpointError(f"load: bytes are stored as {encoding!r} text; only 'latin1' is known.")
+    return text.encode(encoding)
+
+
+def _storage_name(dtype: dtypes.dtype) -> str:
+    names = {
+        "float64": "Double", "float32": "Float", "float16": "Half", "bfloat16": "BFloat16", "int64": "Long",
+        "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool",
+        "complex64": "ComplexFloat", "complex128": "ComplexDouble",
+    }  # fmt: skip
+    return f"torch.{names[dtype.name]}Storage"
+
+
+UNTYPED = StorageType(dtypes.uint8)
+WITHOUT_OWN_STORAGE = (dtypes.uint16, dtypes.uint32, dtypes.uint64)
+STORAGE_TYPES = {dtype: UNTYPED if dtype in WITHOUT_OWN_STORAGE else StorageType(dtype) for dtype in dtypes.ALL}
+
+TORCH: dict[str, Any] = {
+    "torch.Size": Size,
+    "torch.device": device,
+    "torch._utils._rebuild_tensor_v2": rebuild_tensor,
+    "torch._utils._rebuild_tensor_v3": rebuild_tensor_as,
+    "torch._utils._rebuild_parameter": rebuild_parameter,
+    "torch._utils._rebuild_parameter_with_state": rebuild_parameter_with_state,
+    "torch._tensor._rebuild_from_type_v2": rebuild_from_type,
+    "torch.Tensor": Tensor,
+    "torch.nn.parameter.Parameter": Parameter,
+    "torch.storage.UntypedStorage": UNTYPED,
+    **{_storage_name(dtype): kind for dtype, kind in STORAGE_TYPES.items() if kind is not UNTYPED},
+    **{f"torch.{dtype.name}": dtype for dtype in dtypes.ALL},
+}
+PYTHON: dict[str, Any] = {
+    "collections.OrderedDict": OrderedDict,
+    "collections.Counter": Counter,
+    "builtins.set": set,
+    "builtins.bytes": bytes,
+    "builtins.bytearray": bytearray,
+    "builtins.complex": complex,
+    "_codecs.encode": encode,
+}

@@ -1,0 +1,348 @@
+"""Tensor: the state of a recorded tensor with PyTorch's methods. Each method is an operation of one of the `ops` rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from kadam import dtypes, printing
+from kadam.device import cpu, device
+from kadam.errors import GradientError, OperandError, ShapeError
+from kadam.ops import arithmetic
+from kadam.recording import backprop, memory
+from kadam.recording.hooks import Handle, register_after_hook, register_hook, retain_grad
+from kadam.recording.spec import Size
+from kadam.recording.tensor import (
+    Recorded,
+    detached,
+    from_array,
+    made,
+    overwrite,
+    read,
+    set_requires_grad,
+    share_memory_with,
+)
+
+
+class Tensor(Recorded):
+    """A multi-dimensional array of one element type, as `torch.Tensor`."""
+
+    # --- what is known without values ---------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients are computed for this tensor."""
+        return self._spec.requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, flag: bool) -> None:
+        set_requires_grad(self, bool(flag))
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set `requires_grad` in place."""
+        set_requires_grad(self, bool(requires_grad))
+        return self
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward passes have accumulated; None before the first."""
+        return self._grad  # type: ignore[return-value]
+
+    @grad.setter
+    def grad(self, gradient: Tensor | None) -> None:
+        if gradient is not None:
+            if not isinstance(gradient, Tensor):
+                raise OperandError(f"assigned grad expected to be a Tensor or None but got {type(gradient).__name__}")
+            if gradient.shape != self.shape:
+                raise ShapeError(
+                    f"assigned grad has data of a different size: the tensor is {self._spec.type}, "
+                    f"the gradient {gradient._spec.type}"
+                )
+        self._grad = gradient
+
+    @property
+    def grad_fn(self) -> backprop.GradFn | None:
+        """What made this tensor, as far as gradients are concerned; None for a leaf."""
+        spec = self._spec
+        return backprop.GradFn(self) if spec.requires_grad and spec.grad_name is not None else None
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self._spec.shape)
+
+    def dim(self) -> int:
+        """The number of axes."""
+        return len(self._spec.shape)
+
+    ndimension = dim
+
+    def size(self, dim: int | None = None) -> Any:
+        """The sizes of the axes, or of one."""
+        return self._spec.shape if dim is None else self._spec.shape[dim]
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self._spec.type.elements
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        """The size of an element, in bytes."""
+        return self._spec.dtype.itemsize
+
+    @property
+    def itemsize(self) -> int:
+        """The size of an element, in bytes."""
+        return self._spec.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """The size of all elements, in bytes."""
+        return self._spec.type.size_bytes
+
+    @property
+    def device(self) -> device:
+        """Where the tensor is: Kadam's tensors are on the CPU."""
+        return cpu
+
+    @property
+    def layout(self) -> str:
+        """Kadam's tensors are dense."""
+        return "torch.strided"
+
+    is_cuda = is_sparse = is_quantized = is_meta = is_mps = False
+    names: tuple[None, ...] = ()
+
+    @property
+    def _is_view(self) -> bool:
+        return self._base is not None
+
+    def is_floating_point(self) -> bool:
+        """Whether the elements are floating-point numbers."""
+        return self._spec.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        """Whether the elements are complex numbers."""
+        return self._spec.dtype.is_complex
+
+    def is_signed(self) -> bool:
+        """Whether the element type has negative numbers."""
+        return self._spec.dtype.is_signed
+
+    def is_inference(self) -> bool:
+        """Kadam's inference mode is `no_grad`: its tensors are ordinary."""
+        return False
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Steps between neighbours along each axis, in elements."""
+        strides = memory.strides_of(self)
+        return strides if dim is None else strides[dim]
+
+    def storage_offset(self) -> int:
+        """Where in its memory the tensor begins, in elements."""
+        return memory.offset_of(self)
+
+    def is_contiguous(self, memory_format: object = None) -> bool:
+        """Whether the elements lie in memory in row-major order without gaps."""
+        return memory.is_contiguous(self)
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return int(read(self).__array_interface__["data"][0])
+
+    def __len__(self) -> int:
+        if not self._spec.shape:
+            raise TypeError("len() of a 0-d tensor")
+        return self._spec.shape[0]
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    # --- values -------------------------------------------------------------------------------------------------
+
+    def item(self) -> Any:
+        """The value of a tensor of one element, as a Python number.
+
+        Raises:
+            ShapeError: it has more or fewer.
+        """
+        array = read(self)
+        if array.size != 1:
+            raise ShapeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
+        return _python(array.reshape(()))
+
+    def tolist(self) -> Any:
+        """The values as nested lists of Python numbers."""
+        array = read(self)
+        return _python(array) if not array.shape else _widened(array).tolist()
+
+    def numpy(self, *, force: bool = False) -> np.ndarray[Any, Any]:
+        """The values as a NumPy array that shares this tensor's memory.
+
+        Raises:
+            GradientError: the tensor requires grad (and `force` is off).
+        """
+        if self._spec.requires_grad and not force:
+            raise GradientError(
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+            )
+        read(self)
+        return share_memory_with(self)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        array = self.numpy()
+        if dtype is None or array.dtype == dtype:
+            return array.copy() if copy else array
+        return array.astype(dtype)
+
+    def __bool__(self) -> bool:
+        array = read(self)
+        if array.size != 1:
+            kind = "no values" if array.size == 0 else "more than one value"
+            raise ShapeError(f"Boolean value of Tensor with {kind} is ambiguous")
+        return bool(array)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __index__(self) -> int:
+        if self._spec.dtype.category > dtypes.INTEGER or self.numel() != 1:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.item())
+
+    def __contains__(self, element: Any) -> bool:
+        value = read(element) if isinstance(element, Tensor) else element
+        return bool((read(self) == value).any())
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self._spec.shape:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))
+
+    def __repr__(self, *, tensor_contents: object = None) -> str:
+        return printing.format_tensor(
+            read(self),
+            self._spec.dtype,
+            requires_grad=self._spec.requires_grad,
+            grad_fn=self._spec.grad_name if self._spec.requires_grad else None,
+        )
+
+    def __format__(self, spec: str) -> str:
+        if not self._spec.shape and not spec.endswith("}"):
+            return format(self.item(), spec)
+        return object.__format__(self, spec)
+
+    # --- gradients ----------------------------------------------------------------------------------------------
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Sequence[Tensor] | Tensor | None = None,
+    ) -> None:
+        """Add the gradient of this tensor to the `.grad` of the leaves that it depends on.
+
+        Raises:
+            GradientError: it has no gradient, its graph was freed, or it is no scalar and `gradient` is missing.
+        """
+        retain = create_graph if retain_graph is None else retain_graph
+        given = [inputs] if isinstance(inputs, Tensor) else inputs
+        backprop.backward([self], [gradient], retain, create_graph, given)
+
+    def detach(self) -> Tensor:
+        """A tensor that shares this one's memory and takes part in no gradient."""
+        return detached(self)
+
+    def detach_(self) -> Tensor:
+        """Take this tensor out of the graph that made it."""
+        return memory.detach_in_place(self)
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory, changes of which autograd does not see."""
+        return detached(self, tracked=False)
+
+    @data.setter
+    def data(self, other: Tensor) -> None:
+        memory.take_memory(self, other)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Handle:
+        """Call `hook` with this tensor's gradient whenever it is computed; it may return another."""
+        return register_hook(self, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> Handle:
+        """Call `hook` with this leaf whenever its `.grad` has been accumulated."""
+        return register_after_hook(self, hook)
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this tensor, although it is no leaf, in `.grad`."""
+        retain_grad(self)
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether `retain_grad` was called on this non-leaf."""
+        return self._retains
+
+    # --- copies -------------------------------------------------------------------------------------------------
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if id(self) in memo:
+            return memo[id(self)]  # type: ignore[no-any-return]
+        if not self.is_leaf:
+            raise GradientError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
+                "moment. Fix: detach() it first."
+            )
+        copy = from_array(read(self).copy(), self._spec.requires_grad)
+        copy.__class__ = type(self)
+        memo[id(self)] = copy
+        if self._grad is not None:
+            copy._grad = self._grad.__deepcopy__(memo)  # type: ignore[attr-defined]
+        for name, value in vars(self).items():
+            if not name.startswith("_"):
+                setattr(copy, name, value)
+        return copy
+
+    def __copy__(self) -> Tensor:
+        copy = detached(self)
+        copy.__class__ = type(self)
+        copy.requires_grad = self._spec.requires_grad
+        return copy
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), np.ascontiguousarray(read(self)), self._spec.requires_grad)
+
+    def __setstate__(self, state: Any) -> None:
+        raise TypeError("a Tensor is rebuilt by its constructor")
+
+    # --- arithmetic ---------------------------------------------------------------------------------------------
+
+    add, add_, __add__, __radd__, __iadd__ = (arithmetic.add, arithmetic.add_, arithmetic.add, arithmetic.add, arithmetic.add_)
+
+
+def _python(array: np.ndarray[Any, Any]) -> Any:
+    return _widened(array).item()
+
+
+def _widened(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return array if array.dtype.kind in "biufc" else array.astype(np.float32)
+
+
+def _rebuilt(kind: type[Tensor], array: np.ndarray[Any, Any], requires_grad: bool) -> Tensor:
+    tensor = from_array(array, requires_grad)
+    tensor.__class__ = kind
+    return tensor
+
+
+made.cls = Tensor
+__all__ = ["Size", "Tensor", "overwrite"]
