@@ -1,1 +1,3 @@
 """Kadam: trains neural networks; runs PyTorch scripts unchanged."""
+
+from kadam.tensor import Tensor

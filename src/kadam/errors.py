@@ -26,6 +26,10 @@ class IndexOutOfRange(KadamError, IndexError):
     """An index (a class label, a row, a position) beyond the axis that it points into."""
 
 
+class LinAlgError(KadamError, RuntimeError):
+    """A matrix that has no such factorisation, inverse or solution."""
+
+
 class GradientError(KadamError, RuntimeError):
     """A derivative that cannot be taken: no history, freed history, a value changed in place."""
 

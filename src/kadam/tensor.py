@@ -10,7 +10,7 @@ import numpy as np
 from kadam import dtypes, printing
 from kadam.device import cpu, device
 from kadam.errors import GradientError, OperandError, ShapeError
-from kadam.ops import arithmetic
+from kadam.ops import arithmetic, convert, creation, indexing, shape
 from kadam.recording import backprop, memory
 from kadam.recording.hooks import Handle, register_after_hook, register_hook, retain_grad
 from kadam.recording.spec import Size
@@ -325,9 +325,50 @@ class Tensor(Recorded):
     def __setstate__(self, state: Any) -> None:
         raise TypeError("a Tensor is rebuilt by its constructor")
 
-    # --- arithmetic ---------------------------------------------------------------------------------------------
+    # --- operations: one block per room ---------------------------------------------------------------------------
 
-    add, add_, __add__, __radd__, __iadd__ = (arithmetic.add, arithmetic.add_, arithmetic.add, arithmetic.add, arithmetic.add_)
+    # ops.shape
+    view, reshape, view_as, reshape_as = shape.view_as_shape, shape.reshape, shape.view_as, shape.reshape_as
+    flatten, ravel, unflatten = shape.flatten, shape.ravel, shape.unflatten
+    permute, transpose, t, movedim, moveaxis = shape.permute, shape.transpose, shape.t, shape.movedim, shape.movedim
+    swapaxes, swapdims = shape.transpose, shape.transpose
+    T = property(shape.transposed_property)
+    mT = property(shape.matrix_transpose)
+    squeeze, unsqueeze = shape.squeeze, shape.unsqueeze
+    expand, expand_as, broadcast_to = shape.expand, shape.expand_as, shape.broadcast_to
+    narrow, select, unbind, diagonal = shape.narrow, shape.select, shape.unbind, shape.diagonal
+    split, split_with_sizes, chunk, tensor_split = (
+        shape.split, shape.split_with_sizes, shape.chunk, shape.tensor_split,
+    )  # fmt: skip
+    contiguous, clone = shape.contiguous, shape.clone_as
+
+    # ops.convert
+    to, type, type_as = convert.to, convert.type_of, convert.type_as
+    float, double, half, bfloat16 = convert.to_float, convert.to_double, convert.to_half, convert.to_bfloat16
+    bool, long, int, short = convert.to_bool, convert.to_long, convert.to_int, convert.to_short
+    char, byte, cfloat, cdouble = convert.to_char, convert.to_byte, convert.to_cfloat, convert.to_cdouble
+    cpu, cuda = convert.to_cpu, convert.to_cuda
+    real, imag = property(convert.real), property(convert.imag)
+
+    # ops.creation
+    new_full, new_zeros, new_ones = creation.new_full, creation.new_zeros, creation.new_ones
+    new_empty, new_tensor = creation.new_empty, creation.new_tensor
+
+    # ops.indexing
+    __getitem__, __setitem__ = indexing.getitem, indexing.setitem
+    nonzero, argwhere, masked_select = indexing.nonzero, indexing.argwhere, indexing.masked_select
+    index_put, index_put_ = indexing.index_put, indexing.index_put_
+
+    # ops.arithmetic
+    add, add_, __add__, __radd__, __iadd__ = (
+        arithmetic.add, arithmetic.add_, arithmetic.add, arithmetic.add, arithmetic.add_,
+    )  # fmt: skip
+    sub, sub_, __sub__, __rsub__, __isub__ = (
+        arithmetic.sub, arithmetic.sub_, arithmetic.sub, arithmetic.rsub, arithmetic.sub_,
+    )  # fmt: skip
+    mul, mul_, __mul__, __rmul__, __imul__ = (
+        arithmetic.mul, arithmetic.mul_, arithmetic.mul, arithmetic.mul, arithmetic.mul_,
+    )  # fmt: skip
 
 
 def _python(array: np.ndarray[Any, Any]) -> Any:

@@ -86,11 +86,11 @@ class Adadelta(RuleOptimizer):
             batch.grads,
             squares,
             travels,
-            number(group["lr"]),
-            group["rho"],
-            1 - group["rho"],
-            group["eps"],
-            *course(group),
+            lr=number(group["lr"]),
+            keep=group["rho"],
+            fresh=1 - group["rho"],
+            eps=group["eps"],
+            **course(group),
         )
         assign_all([*batch.params, *squares, *travels], values)
 

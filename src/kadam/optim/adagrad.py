@@ -95,9 +95,9 @@ class Adagrad(RuleOptimizer):
             batch.params,
             batch.grads,
             sums,
-            number(group["lr"]) / (1 + (step - 1) * group["lr_decay"]),
-            group["eps"],
-            *course(group),
+            lr=number(group["lr"]) / (1 + (step - 1) * group["lr_decay"]),
+            eps=group["eps"],
+            **course(group),
         )
         assign_all([*batch.params, *sums], values)
 

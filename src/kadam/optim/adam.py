@@ -96,13 +96,13 @@ class Adam(RuleOptimizer):
             means,
             squares,
             peaks,
-            lr / (1 - beta1**step),
-            1 - beta1,
-            beta2,
-            1 - beta2,
-            (1 - beta2**step) ** 0.5,
-            group["eps"],
-            *course(group, lr),
+            step_size=lr / (1 - beta1**step),
+            fresh1=1 - beta1,
+            keep2=beta2,
+            fresh2=1 - beta2,
+            root_bias2=(1 - beta2**step) ** 0.5,
+            eps=group["eps"],
+            **course(group, lr),
         )
         assign_all([*batch.params, *means, *squares, *peaks], values)
 

@@ -84,11 +84,11 @@ class Adamax(RuleOptimizer):
             batch.grads,
             means,
             sizes,
-            number(group["lr"]) / (1 - beta1**step),
-            1 - beta1,
-            beta2,
-            group["eps"],
-            *course(group),
+            step_size=number(group["lr"]) / (1 - beta1**step),
+            fresh1=1 - beta1,
+            keep2=beta2,
+            eps=group["eps"],
+            **course(group),
         )
         assign_all([*batch.params, *means, *sizes], values)
 

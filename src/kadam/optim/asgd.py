@@ -92,11 +92,11 @@ class ASGD(RuleOptimizer):
             batch.params,
             batch.grads,
             averages,
-            eta,
-            1 - group["lambd"] * eta,
-            mu,
-            mu != 1,
-            *course(group),
+            eta=eta,
+            keep=1 - group["lambd"] * eta,
+            mu=mu,
+            averaging=mu != 1,
+            **course(group),
         )
         assign_all([*batch.params, *averages], values)
         lr = number(group["lr"])

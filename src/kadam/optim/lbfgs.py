@@ -10,8 +10,8 @@ from kadam.ops.join import cat
 from kadam.optim.line_search import Point, strong_wolfe
 from kadam.optim.optimizer import Optimizer, ParamsT
 from kadam.optim.rule import as_pairs, check_numbers, filled_like, from_pairs, number
-from kadam.recording.modes import enable_grad, no_grad
 from kadam.recording.memory import assign_all
+from kadam.recording.modes import enable_grad, no_grad
 from kadam.recording.operation import operation
 from kadam.recording.tensor import Number, read
 

@@ -79,7 +79,7 @@ class _Search:
             left, right = sorted((ends[0].t, ends[1].t))
             if (right - left) * self.reach < _NARROWEST:
                 break
-            t, stuck = _inside(_cubic_minimum(*ends, left, right), left, right, stuck)
+            t, stuck = _inside(_cubic_minimum(ends[0], ends[1], left, right), left, right, stuck)
             point = self.at(t)
             if self.too_high(point) or point.loss >= ends[low].loss:
                 ends[1 - low] = point
@@ -108,7 +108,7 @@ def _better(ends: list[Point]) -> int:
 
 
 def _inside(t: Any, left: Any, right: Any, stuck: bool) -> tuple[Any, bool]:
-    """`t`, or a point a tenth inside the interval if `t` is close to an end again; and whether it is for the first time."""
+    """`t`, but a tenth away from an end if it is close to one again; and whether it is close for the first time."""
     margin = 0.1 * (right - left)
     if not min(right - t, t - left) < margin:
         return t, False

@@ -105,14 +105,14 @@ class NAdam(RuleOptimizer):
             batch.grads,
             means,
             squares,
-            lr * (1 - now) / (1 - product),
-            lr * soon / (1 - product * soon),
-            1 - beta1,
-            beta2,
-            1 - beta2,
-            1 - beta2**step,
-            group["eps"],
-            *course(group, lr),
+            grad_rate=lr * (1 - now) / (1 - product),
+            mean_rate=lr * soon / (1 - product * soon),
+            fresh1=1 - beta1,
+            keep2=beta2,
+            fresh2=1 - beta2,
+            bias2=1 - beta2**step,
+            eps=group["eps"],
+            **course(group, lr),
         )
         assign_all([*batch.params, *means, *squares], values)
 

@@ -98,12 +98,12 @@ class RMSprop(RuleOptimizer):
             squares,
             means,
             velocities,
-            number(group["lr"]),
-            group["alpha"],
-            1 - group["alpha"],
-            group["eps"],
-            group["momentum"],
-            *course(group),
+            lr=number(group["lr"]),
+            keep=group["alpha"],
+            fresh=1 - group["alpha"],
+            eps=group["eps"],
+            momentum=group["momentum"],
+            **course(group),
         )
         assign_all([*batch.params, *squares, *means, *velocities], values)
 

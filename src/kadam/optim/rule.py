@@ -98,7 +98,7 @@ class RuleOptimizer(Optimizer):
                 remembered["step"] = scalar(float(remembered["step"]))
 
 
-def course(group: dict[str, Any], lr: float = 0.0) -> tuple[str, float, bool]:
+def course(group: dict[str, Any], lr: float = 0.0) -> dict[str, Any]:
     """What else than its gradients steers a group: the arguments decay, amount and maximize of `on_course`.
 
     Args:
@@ -107,10 +107,10 @@ def course(group: dict[str, Any], lr: float = 0.0) -> tuple[str, float, bool]:
     """
     weight_decay = number(group["weight_decay"])
     if weight_decay == 0:
-        return "none", 0.0, group["maximize"]
+        return {"decay": "none", "amount": 0.0, "maximize": group["maximize"]}
     if group.get("decoupled_weight_decay", False):
-        return "beside", 1 - lr * weight_decay, group["maximize"]
-    return "inside", weight_decay, group["maximize"]
+        return {"decay": "beside", "amount": 1 - lr * weight_decay, "maximize": group["maximize"]}
+    return {"decay": "inside", "amount": weight_decay, "maximize": group["maximize"]}
 
 
 def on_course(param: Tensor, grad: Tensor, decay: str, amount: Number, maximize: bool) -> tuple[Tensor, Tensor]:

@@ -92,11 +92,11 @@ class SGD(RuleOptimizer):
             batch.params,
             batch.grads,
             velocities,
-            number(group["lr"]),
-            momentum,
-            1 if clock == "at rest" else 1 - group["dampening"],
-            group["nesterov"],
-            *course(group),
+            lr=number(group["lr"]),
+            momentum=momentum,
+            share=1.0 if clock == "at rest" else 1.0 - group["dampening"],
+            nesterov=group["nesterov"],
+            **course(group),
         )
         assign_all([*batch.params, *velocities], values)
 

@@ -14,8 +14,8 @@ from kadam.nn.modules.module import Module
 from kadam.ops.create import tensor
 from kadam.optim.lr_scheduler.base import LRScheduler, per_group
 from kadam.optim.optimizer import Optimizer
-from kadam.recording.modes import no_grad
 from kadam.recording.memory import assign_all
+from kadam.recording.modes import no_grad
 from kadam.recording.operation import operation
 from kadam.recording.tensor import Number, add_now
 from kadam.tensor import Tensor

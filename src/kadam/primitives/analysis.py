@@ -192,7 +192,7 @@ class Relu(Elementwise):
     integers: ClassVar = (-3, 3)
 
     def reference(self, x: Array) -> Array:
-        return np.maximum(x, np.zeros((), x.dtype))
+        return np.maximum(np.zeros((), x.dtype), x)
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         zero = full_like(ct, 0)

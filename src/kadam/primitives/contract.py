@@ -15,6 +15,7 @@ from kadam.ir.primitive import Array, Example, Primitive
 from kadam.ir.types import TensorType
 from kadam.primitives.elementwise import conj
 from kadam.primitives.move import permuted
+from kadam.primitives.precision import at_least
 from kadam.shapes import Shape, count
 
 
@@ -49,19 +50,17 @@ class Dot(Primitive):
         """The axes of each operand that are neither batch axes nor summed."""
         return _others(a_rank, self.a_batch + self.a_axes), _others(b_rank, self.b_batch + self.b_axes)
 
+    @at_least(np.float32)
     def reference(self, a: Array, b: Array) -> Array:
         a_free, b_free = self.free(a.ndim, b.ndim)
         shape = (
             *(a.shape[axis] for axis in self.a_batch + a_free),
             *(b.shape[axis] for axis in b_free),
         )
-        stored = a.dtype
-        if stored.itemsize == 2 and stored.kind not in "iu":
-            a, b = a.astype(np.float32), b.astype(np.float32)
         left = _matrices(a, self.a_batch, a_free, self.a_axes)
         right = _matrices(b, self.b_batch, self.b_axes, b_free)
         product: Array = np.matmul(left, right)
-        return product.astype(stored, copy=False).reshape(shape)
+        return product.reshape(shape)
 
     def vjp(self, ct: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
         a_free, b_free = self.free(a.rank, b.rank)

@@ -18,6 +18,7 @@ from kadam.ir.graph import Node
 from kadam.ir.primitive import Array, Example, Primitive
 from kadam.ir.types import TensorType
 from kadam.primitives.elementwise import conj
+from kadam.primitives.precision import at_least
 from kadam.primitives.window import Margins, add_windows, pad_array, unpad_array, window_counts, window_view
 from kadam.shapes import Shape, count
 
@@ -93,15 +94,15 @@ class Convolve(Convolution):
     def infer(self, x: TensorType, w: TensorType) -> TensorType:
         return self._result(x, w)
 
+    @at_least(np.float32)
     def reference(self, x: Array, w: Array) -> Array:
-        stored, (x, w) = x.dtype, _widened(x, w)
         kernel = w.shape[2:]
         counts = window_counts("Convolve", x.shape[2:], kernel, self.stride, self.padding, self.dilation)
         y = np.empty((len(x), w.shape[0], *counts), x.dtype)
         planes, matrix = self._planes(y), self._matrix(w)
         for samples, unrolled in self._unrolled(x, kernel, counts):
             np.matmul(matrix, unrolled, out=planes[samples])
-        return y.astype(stored, copy=False)
+        return y
 
     def vjp(self, ct: Node, out: Node, x: Node, w: Node) -> tuple[Node, Node]:
         from_x = emit(ConvolveInput(*self._arguments(), x.shape[2:]), ct, conj(w))
@@ -133,8 +134,8 @@ class ConvolveInput(Convolution):
         self._agree(y, x, w)
         return x
 
+    @at_least(np.float32)
     def reference(self, y: Array, w: Array) -> Array:
-        stored, (y, w) = y.dtype, _widened(y, w)
         kernel, counts, channels = w.shape[2:], y.shape[2:], w.shape[1] * self.groups
         inside = (size + before + after for size, (before, after) in zip(self.size, self.padding, strict=True))
         x = np.zeros((len(y), channels, *inside), y.dtype)
@@ -143,7 +144,7 @@ class ConvolveInput(Convolution):
             unrolled = np.matmul(matrix, planes[samples])
             windows = unrolled.reshape(len(unrolled), channels, *kernel, *counts)
             add_windows(x[samples], windows, kernel, self.stride, self.dilation, counts)
-        return unpad_array(x, self.padding, self.size).astype(stored, copy=False)
+        return unpad_array(x, self.padding, self.size)
 
     def vjp(self, ct: Node, out: Node, y: Node, w: Node) -> tuple[Node, Node]:
         from_w = emit(ConvolveWeight(*self._arguments(), w.shape[2:]), ct, conj(y))
@@ -172,14 +173,14 @@ class ConvolveWeight(Convolution):
         self._agree(y, x, w)
         return w
 
+    @at_least(np.float32)
     def reference(self, x: Array, y: Array) -> Array:
-        stored, (x, y) = x.dtype, _widened(x, y)
         planes = self._planes(y)
         w = np.zeros((y.shape[1], x.shape[1] // self.groups, *self.kernel), x.dtype)
         matrix = self._matrix(w)
         for samples, unrolled in self._unrolled(x, self.kernel, y.shape[2:]):
             matrix += np.matmul(planes[samples], unrolled.swapaxes(2, 3)).sum(0)
-        return w.astype(stored, copy=False)
+        return w
 
     def vjp(self, ct: Node, out: Node, x: Node, y: Node) -> tuple[Node, Node]:
         from_x = emit(ConvolveInput(*self._arguments(), x.shape[2:]), conj(y), ct)
@@ -199,10 +200,3 @@ def _chunks(samples: int, size_bytes: int) -> Iterator[slice]:
     """Ranges of samples, of this many bytes each, that fill a chunk."""
     step = max(1, _CHUNK_BYTES // max(size_bytes, 1))
     return (slice(start, start + step) for start in range(0, samples, step))
-
-
-def _widened(a: Array, b: Array) -> tuple[Array, Array]:
-    """Half precision as single precision, in which its products are summed."""
-    if a.dtype.itemsize == 2 and a.dtype.kind not in "iu":
-        return a.astype(np.float32), b.astype(np.float32)
-    return a, b

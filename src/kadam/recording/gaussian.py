@@ -15,7 +15,7 @@ import numpy as np
 from kadam.ir.primitive import Array
 from kadam.recording.rounding import fused_f32
 
-_BLOCK_ROWS = 512  # rows of 16 numbers that are transformed at a time: their temporaries stay in the cache
+_BLOCK_ROWS = 2048  # rows of 16 numbers that are transformed at a time: their temporaries stay in the cache
 _TWO_PI = np.float32(2 * math.pi)
 
 
@@ -34,7 +34,7 @@ _SIN = _exact(-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
 _COS = _exact(2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
 _QUARTER_PI = _exact(0.78515625, 2.4187564849853515625e-4, 3.77489497744594108e-8)  # in three parts
 _FOUR_OVER_PI = np.float32(1.27323954473516)
-_SQRT_HALF = np.float32(0.707106781186547524)
+_SQRT_HALF = np.float32(0.707106781186547524).view(np.int32)  # the bits of the number
 
 
 def fill_rows(rows: Array, mean: float, std: float) -> None:
@@ -60,47 +60,68 @@ def _place(normal: Array, mean: float, std: float) -> Array:
 
 
 def _round(x: Array) -> Array:
-    """A float64 array rounded to float32."""
-    return x.astype(np.float32).astype(np.float64)
+    """Round a float64 array to float32, in place."""
+    x[...] = x.astype(np.float32)
+    return x
 
 
 def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
     """By Horner's rule, each step rounded to float32."""
-    y = coefficients[0]
-    for coefficient in coefficients[1:]:
-        y = _round(y * x + coefficient)
-    return y  # type: ignore[return-value]
+    first, second, *others = coefficients
+    y = x * first
+    y += second
+    for coefficient in others:
+        _round(y)
+        y *= x
+        y += coefficient
+    return _round(y)
 
 
 def _radius(u: Array) -> Array:
     """sqrt(-2 log u) of u in (0, 1]."""
-    bits = u.view(np.int32) if u.flags.c_contiguous else np.ascontiguousarray(u).view(np.int32)
-    exponent = (bits >> 23) - 126
-    mantissa = (bits & 0x7FFFFF | 0x3F000000).view(np.float32)
-    small = mantissa < _SQRT_HALF
-    exponent = np.subtract(exponent, small, dtype=np.float64)
-    x = np.where(small, mantissa + mantissa, mantissa).astype(np.float64) - 1
+    bits = u.view(np.int32) - _SQRT_HALF
+    exponent = bits >> 23
+    bits &= 0x7FFFFF
+    bits += _SQRT_HALF
+    mantissa = bits.view(np.float32)  # in [sqrt 1/2, sqrt 2)
+    mantissa -= 1
+    x = mantissa.astype(np.float64)
     z = _round(x * x)
     y = _round(_polynomial(_LOG, x) * x)
-    y = _round(y * z + _round(exponent * _LN2_LOW))
-    y = _round(y - 0.5 * z)
-    y = _round(_round(x + y) + exponent * _LN2_HIGH)
-    return np.sqrt((-2 * y).astype(np.float32))
+    y *= z
+    y += _round(exponent * _LN2_LOW)
+    z *= 0.5
+    y = _round(_round(y) - z)
+    y += x
+    y = _round(y)
+    y += exponent * _LN2_HIGH
+    y = y.astype(np.float32)
+    y *= -2
+    return np.sqrt(y, out=y)
 
 
 def _sine_cosine(angle: Array) -> tuple[Array, Array]:
     """Sine and cosine of angles in [0, 2 pi]: octants of a quarter turn each, then a polynomial around 0."""
-    octant = ((angle * _FOUR_OVER_PI).astype(np.int32) + 1) & ~1
+    octant = (angle * _FOUR_OVER_PI).astype(np.int32)
+    octant += 1
+    octant &= ~1
+    turns = octant.astype(np.float64)
     x = angle.astype(np.float64)
     for part in _QUARTER_PI:
-        x = _round(x - octant * part)
+        x -= turns * part
+        _round(x)
     z = _round(x * x)
-    near_one = _round(_round(_polynomial(_COS, z) * z) * z - 0.5 * z)
-    near_one = (near_one + 1).astype(np.float32)
-    near_zero = (_round(_polynomial(_SIN, z) * z) * x + x).astype(np.float32)
-    along = (octant & 2) == 0  # the axis that the angle is near to
-    sine = np.where(along, near_zero, near_one)
-    cosine = np.where(along, near_one, near_zero)
-    np.negative(sine, out=sine, where=(octant & 4) != 0)
-    np.negative(cosine, out=cosine, where=((octant + 2) & 4) != 0)
+    near_one = _round(_polynomial(_COS, z) * z)
+    near_one *= z
+    near_one -= 0.5 * z
+    cosine = near_one.astype(np.float32)
+    cosine += 1
+    near_zero = _round(_polynomial(_SIN, z) * z)
+    near_zero *= x
+    near_zero += x
+    sine = near_zero.astype(np.float32)
+    sine_bits, cosine_bits = sine.view(np.int32), cosine.view(np.int32)
+    swapped = (sine_bits ^ cosine_bits) & -(octant >> 1 & 1)  # where the angle is next to the other axis
+    sine_bits ^= swapped ^ (octant & 4) << 29
+    cosine_bits ^= swapped ^ (octant + 2 & 4) << 29
     return sine, cosine

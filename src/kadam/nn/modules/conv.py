@@ -18,7 +18,7 @@ Sizes = int | tuple[int, ...]
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
-class _Convolution(Module):
+class Convolution(Module):
     """What convolutions and their transposes have in common: the parameters and their picture."""
 
     axes: ClassVar[int]
@@ -108,7 +108,7 @@ class _Convolution(Module):
         return ", ".join([always, *shown])
 
 
-class _Conv(_Convolution):
+class _Conv(Convolution):
     """A convolution (the kernel is not flipped).
 
     Shapes: input f32[batch, in_channels, ...], or without batch; weight f32[out_channels, in_channels / groups, ...].
@@ -201,7 +201,7 @@ class Conv3d(_Conv):
     axes, convolve = 3, staticmethod(F.conv3d)
 
 
-class _ConvTranspose(_Convolution):
+class _ConvTranspose(Convolution):
     """The transpose (the derivative by the input) of a convolution, which spreads each element over a window.
 
     Shapes: input f32[batch, in_channels, ...], or without batch; weight f32[in_channels, out_channels / groups, ...].

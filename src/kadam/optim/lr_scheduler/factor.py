@@ -19,7 +19,7 @@ class _LambdaSchedule(LRScheduler):
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Factor | Sequence[Factor], last_epoch: int = -1) -> None:
         groups = len(optimizer.param_groups)
-        lambdas = list(lr_lambda) if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * groups
+        lambdas: list[Any] = list(lr_lambda) if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * groups
         if len(lambdas) != groups:
             raise ValueError(
                 f"{type(self).__name__}: {len(lambdas)} lr_lambdas for {groups} param_groups; give as many"
@@ -27,7 +27,7 @@ class _LambdaSchedule(LRScheduler):
         for function in lambdas:
             if not callable(function):
                 raise TypeError(f"{type(self).__name__}: lr_lambda must be a function, not a {type(function).__name__}")
-        self.lr_lambdas = lambdas
+        self.lr_lambdas: list[Factor] = lambdas
         super().__init__(optimizer, last_epoch)
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,0 +1,180 @@
+"""Other element types, other places, other readings of the same memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kadam import dtypes
+from kadam.device import check, device
+from kadam.dtypes import dtype
+from kadam.errors import DTypeError, OperandError, ShapeError
+from kadam.primitives import complex as complex_primitives
+from kadam.primitives.elementwise import Cast
+from kadam.ops.promotion import meet
+from kadam.ops.shape import clone
+from kadam.recording.calls import emit
+from kadam.recording.operation import operation, view
+from kadam.recording.step import state
+from kadam.recording.tensor import Recorded, from_array, is_current, read
+
+if TYPE_CHECKING:
+    from kadam.tensor import Tensor
+
+
+@operation(grad="ToCopyBackward0")
+def _converted(input: Tensor, dtype: dtype) -> Tensor:
+    return emit(Cast(dtype), input)
+
+
+def to_dtype(self: Tensor, dtype: dtype, copy: bool = False) -> Tensor:
+    """This tensor with another element type; itself if it has that type already (and `copy` is off)."""
+    if self._spec.dtype is dtype and not copy:
+        return self
+    if self._node is None and not (self._spec.requires_grad and state.grad) and is_current(self):
+        return from_array(_cast_now(read(self), dtype))
+    if self._spec.dtype is dtype:
+        return clone(self)
+    return _converted(self, dtype)
+
+
+def _cast_now(array: np.ndarray[Any, Any], record: dtype) -> np.ndarray[Any, Any]:
+    with np.errstate(all="ignore"):
+        return np.array(Cast(record).reference(array))
+
+
+def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """This tensor with another element type or on another device. As `Tensor.to`.
+
+    Raises:
+        DeviceError: a device other than the CPU.
+        OperandError: arguments that name neither.
+    """
+    record, copy = kwargs.get("dtype"), bool(kwargs.get("copy", False))
+    check(kwargs.get("device"))
+    for position, arg in enumerate(args):
+        if isinstance(arg, dtypes.dtype):
+            record = arg
+        elif isinstance(arg, Recorded):
+            record = arg._spec.dtype
+        elif isinstance(arg, str | device) or (isinstance(arg, int) and not isinstance(arg, bool)):
+            check(arg)
+        elif isinstance(arg, bool):
+            copy = copy or (arg and position > 0 and isinstance(args[position - 1], bool))
+        elif arg is not None:
+            raise OperandError(
+                f"to() received an invalid combination of arguments: {type(arg).__name__}; it takes a dtype, a device "
+                "or a tensor"
+            )
+    return to_dtype(self, record or self._spec.dtype, copy)
+
+
+def _to(record: dtype) -> Callable[..., Tensor]:
+    def convert(self: Tensor, memory_format: object = None) -> Tensor:
+        return to_dtype(self, record)
+
+    convert.__name__ = convert.__qualname__ = f"to_{record.name}"
+    convert.__doc__ = f"This tensor with elements of type {record.name}."
+    return convert
+
+
+to_float, to_double, to_half = _to(dtypes.float32), _to(dtypes.float64), _to(dtypes.float16)
+to_bfloat16, to_bool = _to(dtypes.bfloat16), _to(dtypes.bool_)
+to_long, to_int, to_short = _to(dtypes.int64), _to(dtypes.int32), _to(dtypes.int16)
+to_char, to_byte = _to(dtypes.int8), _to(dtypes.uint8)
+to_cfloat, to_cdouble = _to(dtypes.complex64), _to(dtypes.complex128)
+
+_TYPE_NAMES = {
+    "float32": "FloatTensor", "float64": "DoubleTensor", "float16": "HalfTensor", "bfloat16": "BFloat16Tensor",
+    "int64": "LongTensor", "int32": "IntTensor", "int16": "ShortTensor", "int8": "CharTensor", "uint8": "ByteTensor",
+    "bool": "BoolTensor", "complex64": "ComplexFloatTensor", "complex128": "ComplexDoubleTensor",
+}  # fmt: skip
+
+
+def type_of(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
+    """The tensor's type by its legacy name, or the tensor as another type. As `Tensor.type`.
+
+    Raises:
+        DTypeError: no such type.
+    """
+    if dtype is None:
+        return "torch." + _TYPE_NAMES.get(self._spec.dtype.name, self._spec.dtype.name)
+    if isinstance(dtype, dtypes.dtype):
+        return to_dtype(self, dtype)
+    name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", str(dtype))
+    for record, legacy in _TYPE_NAMES.items():
+        if name.rpartition(".")[2] == legacy:
+            return to_dtype(self, dtypes.by_name(record))
+    raise DTypeError(f"invalid type: '{name}'")
+
+
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    """This tensor with the element type of another. As `Tensor.type_as`."""
+    return to_dtype(self, other._spec.dtype)
+
+
+def to_cpu(self: Tensor, memory_format: object = None) -> Tensor:
+    """This tensor on the CPU, where it is."""
+    return self
+
+
+def to_cuda(self: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
+    """Raise, as PyTorch without CUDA does.
+
+    Raises:
+        DeviceError: always.
+    """
+    check("cuda")
+    return self
+
+
+def reinterpret(self: Tensor, record: dtype) -> Tensor:
+    """The bytes of this tensor read as another element type. As `Tensor.view(dtype)`.
+
+    Raises:
+        ShapeError: the last axis does not hold a whole number of elements.
+    """
+    array = np.ascontiguousarray(read(self))
+    if array.itemsize != record.itemsize and (not array.shape or (array.shape[-1] * array.itemsize) % record.itemsize):
+        raise ShapeError(f"self.size(-1) must be divisible by {record.itemsize // array.itemsize} to view as {record}")
+    return from_array(array.view(record.numpy))
+
+
+@operation(grad="ComplexBackward0")
+def make_complex(real: Tensor, imag: Tensor) -> Tensor:
+    """The complex tensor of its real and imaginary parts. As `torch.complex`.
+
+    Raises:
+        DTypeError: the parts are not of one floating-point type.
+    """
+    if real.dtype is not imag.dtype or not real.dtype.is_floating_point:
+        raise DTypeError(f"Expected both inputs to be Half, Float or Double tensors but got {real.dtype} and {imag.dtype}")
+    return emit(complex_primitives.MakeComplex(), *meet(real, imag))
+
+
+@view(grad="ViewAsRealBackward0")
+def _real(input: Tensor) -> Any:
+    return (complex_primitives.Real(),) if input.dtype.is_complex else ()
+
+
+@view(grad="ViewAsRealBackward0")
+def _imag(input: Tensor) -> Any:
+    return (complex_primitives.Imag(),)
+
+
+def real(input: Tensor) -> Tensor:
+    """The real part. As `torch.real`."""
+    return _real(input)  # type: ignore[no-any-return]
+
+
+def imag(input: Tensor) -> Tensor:
+    """The imaginary part. As `torch.imag`.
+
+    Raises:
+        DTypeError: the tensor is real.
+    """
+    if not input.dtype.is_complex:
+        raise DTypeError("imag is not implemented for tensors with non-complex dtypes.")
+    return _imag(input)  # type: ignore[no-any-return]

@@ -1,0 +1,406 @@
+"""x[...] and x[...] = v in all their forms: numbers, slices, None, ..., integer tensors, masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kadam import dtypes
+from kadam.dtypes import BOOL, INTEGER
+from kadam.errors import AxisError, IndexOutOfRange, KadamError, OperandError
+from kadam.ir.primitive import Primitive
+from kadam.ops.promotion import as_tensor_of, cast, stretched
+from kadam.primitives.compare import Equal
+from kadam.primitives.elementwise import Where
+from kadam.primitives.index import Index, IndexAdd, IndexPut
+from kadam.primitives.move import Reshape, Slice
+from kadam.recording.calls import emit
+from kadam.recording.memory import assign
+from kadam.recording.operation import Raw, operation, view
+from kadam.recording.step import state
+from kadam.recording.tensor import Recorded, check_writable, from_array, is_current, overwrite, read, touch
+from kadam.shapes import Shape, broadcast
+
+if TYPE_CHECKING:
+    from kadam.recording.tensor import Number
+    from kadam.tensor import Tensor
+
+_ARRAYS = (Recorded, np.ndarray, list, tuple, range)
+
+
+class StepError(KadamError, ValueError):
+    """A slice that PyTorch does not allow."""
+
+
+def _parts(index: Any, rank: int) -> list[Any]:
+    """The index as one item per axis (and None for new axes), with `...` spelt out.
+
+    Raises:
+        AxisError: more items than axes, or two `...`.
+    """
+    items = list(index) if isinstance(index, tuple) else [index]
+    taken = sum(_axes_taken(item) for item in items)
+    dots = [place for place, item in enumerate(items) if item is Ellipsis]
+    if taken > rank:
+        raise AxisError(f"too many indices for tensor of dimension {rank}")
+    if len(dots) > 1:
+        raise AxisError("an index can only have a single ellipsis ('...')")
+    rest = [slice(None)] * (rank - taken)
+    if dots:
+        return items[: dots[0]] + rest + items[dots[0] + 1 :]
+    return items + rest
+
+
+def _axes_taken(item: Any) -> int:
+    if item is None or item is Ellipsis or item is True or item is False:
+        return 0
+    if isinstance(item, Recorded) and item._spec.dtype in (dtypes.bool_, dtypes.uint8):
+        return len(item._spec.shape)
+    if isinstance(item, np.ndarray) and item.dtype == np.bool_:
+        return item.ndim
+    return 1
+
+
+def _basic(parts: Sequence[Any], shape: Shape) -> list[Primitive]:
+    """The slice and the reshape of the numbers, slices and new axes among the parts; index arrays take whole axes.
+
+    Raises:
+        IndexOutOfRange: a number is beyond its axis.
+        StepError: a slice whose step is not positive.
+    """
+    starts, stops, steps, result = [], [], [], []
+    for part in parts:
+        if part is None:
+            result.append(1)
+            continue
+        axis = len(starts)
+        size = shape[axis]
+        if isinstance(part, slice):
+            start, stop, step = part.indices(size)
+            if step <= 0:
+                raise StepError("step must be greater than zero")
+            stop = max(start, stop)
+            result.append(-(-(stop - start) // step))
+        else:
+            if not -size <= part < size:
+                raise IndexOutOfRange(f"index {part} is out of bounds for dimension {axis} with size {size}")
+            start = part + size if part < 0 else part
+            stop, step = start + 1, 1
+        starts.append(start)
+        stops.append(stop)
+        steps.append(step)
+    chain: list[Primitive] = []
+    if any(starts) or tuple(stops) != shape or any(step != 1 for step in steps):
+        chain.append(Slice(tuple(starts), tuple(stops), tuple(steps)))
+    sizes = tuple(-(-(b - a) // s) for a, b, s in zip(starts, stops, steps, strict=True))
+    if sizes != tuple(result):
+        chain.append(Reshape(tuple(result)))
+    return chain
+
+
+@view(grad="SliceBackward0")
+def _seen(input: Tensor, parts: tuple[Any, ...]) -> list[Primitive]:
+    return _basic(parts, tuple(input.shape))
+
+
+@view(grad="SelectBackward0")
+def _selected(input: Tensor, parts: tuple[Any, ...]) -> list[Primitive]:
+    return _basic(parts, tuple(input.shape))
+
+
+@view(grad="AliasBackward0")
+def _whole(input: Tensor) -> list[Primitive]:
+    return [Reshape(tuple(input.shape))]
+
+
+def _view(input: Tensor, parts: list[Any]) -> Tensor:
+    """The part of `input` that numbers, slices and None show."""
+    if parts and type(parts[0]) is int:
+        return _selected(input, tuple(parts))  # type: ignore[no-any-return]
+    found: Tensor = _seen(input, tuple(parts))
+    return _whole(input) if found is input else found
+
+
+def _is_number(item: Any) -> bool:
+    if type(item) is int:
+        return True
+    if isinstance(item, bool):
+        return False
+    if isinstance(item, np.integer):
+        return True
+    return isinstance(item, Recorded) and not item._spec.shape and item._spec.dtype.category == INTEGER
+
+
+def _split(input: Tensor, index: Any) -> tuple[Tensor, list[int], list[Any]]:
+    """An index as a view of `input` and index arrays (integers or masks) on axes of that view."""
+    if type(index) is int or type(index) is slice:
+        return _view(input, _parts(index, len(input._spec.shape))), [], []
+    if isinstance(index, list) and any(isinstance(one, slice | None.__class__) or one is Ellipsis for one in index):
+        index = tuple(index)
+    basic, axes, arrays, axis = [], [], [], 0
+    for part in _parts(index, len(input._spec.shape)):
+        if part is None or isinstance(part, slice):
+            basic.append(_plain_slice(part))
+            axis += 1
+        elif _is_number(part):
+            basic.append(int(part))
+        elif isinstance(part, bool):
+            basic.append(None)
+            axes.append(axis)
+            arrays.append(np.asarray([part]))
+            axis += 1
+        elif isinstance(part, _ARRAYS):
+            array = part if isinstance(part, Recorded) else np.asarray([_item(one) for one in part])
+            taken = max(_axes_taken(array), 1)
+            if isinstance(array, np.ndarray) and array.size == 0 and array.dtype == np.float64:
+                array = array.astype(np.int64)
+            basic.extend([slice(None)] * taken)
+            axes.append(axis)
+            arrays.append(array)
+            axis += taken
+        else:
+            raise AxisError(
+                "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
+                f"(got {type(part).__name__})"
+            )
+    return _view(input, basic), axes, arrays
+
+
+def _item(one: Any) -> Any:
+    return read(one) if isinstance(one, Recorded) else one
+
+
+def _plain_slice(part: slice | None) -> slice | None:
+    if part is None:
+        return None
+    bounds = [b if b is None or type(b) is int else b.__index__() for b in (part.start, part.stop, part.step)]
+    return slice(*bounds)
+
+
+def _integers(seen: Tensor, axes: list[int], arrays: list[Any]) -> tuple[list[int], list[Any]]:
+    """Index arrays with each mask as the integers of its true places (which reads it).
+
+    Raises:
+        IndexOutOfRange: a mask of another shape than the axes it covers, or indices that are no integers.
+    """
+    flat_axes, flat = [], []
+    for axis, array in zip(axes, arrays, strict=True):
+        record = array._spec.dtype if isinstance(array, Recorded) else dtypes.of_numpy(array.dtype)
+        shape = tuple(array._spec.shape) if isinstance(array, Recorded) else array.shape
+        if record in (dtypes.bool_, dtypes.uint8):
+            covered = tuple(seen.shape[axis : axis + len(shape)])
+            if shape != covered:
+                at = next(i for i, (a, b) in enumerate(zip(shape, covered, strict=False)) if a != b)
+                raise IndexOutOfRange(
+                    f"The shape of the mask {list(shape)} at index {at} does not match the shape of the indexed tensor "
+                    f"{list(seen.shape)} at index {axis + at}"
+                )
+            places = np.nonzero(_item(array))
+            flat_axes.extend(range(axis, axis + len(places)))
+            flat.extend(places)
+        elif record.category == INTEGER:
+            flat_axes.append(axis)
+            flat.append(array)
+        else:
+            raise IndexOutOfRange("tensors used as indices must be long, int, byte or bool tensors")
+    return flat_axes, flat
+
+
+@operation(grad="IndexBackward0")
+def _indexed(input: Tensor, indices: Sequence[Tensor], axes: Raw) -> Tensor:
+    return emit(Index(axes), input, *_aligned(indices))
+
+
+def _aligned(indices: Sequence[Tensor]) -> list[Tensor]:
+    shape = broadcast(*(tuple(index.shape) for index in indices))
+    return [stretched(cast(index, dtypes.int64), shape) for index in indices]
+
+
+def getitem(self: Tensor, index: Any) -> Tensor:
+    """The part of a tensor that an index shows: a view for numbers, slices and None, else a copy.
+
+    Raises:
+        IndexOutOfRange: an index beyond its axis (where values decide, when they are computed).
+    """
+    seen, axes, arrays = _split(self, index)
+    if not arrays:
+        return seen
+    axes, arrays = _integers(seen, axes, arrays)
+    if _all_known(seen, arrays):
+        values = [np.asarray(_item(array)) for array in arrays]
+        return from_array(np.array(_checked(read(seen), axes, values)))
+    return _indexed(seen, [_tensor(array) for array in arrays], tuple(axes))
+
+
+def _all_known(seen: Tensor, arrays: Sequence[Any]) -> bool:
+    """Whether indexing can be done at once: all values are known, and no gradient flows."""
+    if seen._node is not None or (seen._spec.requires_grad and state.grad) or not is_current(seen):
+        return False
+    return all(is_current(array) for array in arrays if isinstance(array, Recorded))
+
+
+def _place(rank: int, axes: Sequence[int], values: Sequence[Any]) -> tuple[Any, ...]:
+    place: list[Any] = [slice(None)] * rank
+    for axis, value in zip(axes, values, strict=True):
+        place[axis] = value
+    return tuple(place)
+
+
+def _checked(array: np.ndarray[Any, Any], axes: Sequence[int], values: Sequence[Any]) -> np.ndarray[Any, Any]:
+    try:
+        return array[_place(array.ndim, axes, values)]
+    except IndexError as error:
+        raise IndexOutOfRange(_out_of_range(array.shape, axes, values, error)) from None
+
+
+def _out_of_range(shape: Shape, axes: Sequence[int], values: Sequence[Any], error: IndexError) -> str:
+    for axis, value in zip(axes, values, strict=True):
+        beyond = value[(value >= shape[axis]) | (value < -shape[axis])]
+        if beyond.size:
+            return f"index {beyond.flat[0]} is out of bounds for dimension {axis} with size {shape[axis]}"
+    return str(error)
+
+
+def _tensor(array: Any) -> Tensor:
+    return array if isinstance(array, Recorded) else from_array(np.asarray(array))  # type: ignore[return-value]
+
+
+@operation(grad="IndexPutBackward0")
+def _with_put(
+    input: Tensor, value: Tensor | Number, indices: Sequence[Tensor], axes: Raw, accumulate: bool = False
+) -> Tensor:
+    aligned = _aligned(indices)
+    shape = emit(Index(axes), input, *aligned).shape
+    value = stretched(as_tensor_of(value, input.dtype), tuple(shape))
+    return emit((IndexAdd if accumulate else IndexPut)(axes), input, value, *aligned)
+
+
+@operation(grad="WhereBackward0")
+def _with_masked(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
+    shape = tuple(input.shape)
+    if mask.dtype is not dtypes.bool_:
+        mask = emit(Equal(), cast(mask, dtypes.int64), stretched(as_tensor_of(1, dtypes.int64), tuple(mask.shape)))
+    inner = (1,) * (len(shape) - len(mask.shape))
+    spread = stretched(emit(Reshape((*mask.shape, *inner)), mask), shape)
+    return emit(Where(), spread, stretched(as_tensor_of(value, input.dtype), shape), input)
+
+
+def setitem(self: Tensor, index: Any, value: Any) -> None:
+    """Change the part of a tensor that an index shows.
+
+    Raises:
+        InPlaceError: as all in-place changes of leaves that require grad.
+        ShapeError: the value does not stretch to the part.
+    """
+    check_writable(self)
+    if isinstance(value, np.ndarray | np.generic):
+        value = from_array(np.asarray(value))
+    elif not isinstance(value, Recorded | int | float | complex):
+        raise OperandError(f"can't assign a {type(value).__name__} to a torch.{self._spec.dtype.name} tensor")
+    seen, axes, arrays = _split(self, index)
+    if not arrays:
+        _write(self, seen, value)
+    elif _write_now(seen, axes, arrays, value):
+        return
+    elif len(arrays) == 1 and axes == [0] and _masks(arrays[0]) and _fits_beside(value, seen, arrays[0]):
+        assign(seen, _with_masked(seen, _tensor(arrays[0]), value))
+    else:
+        axes, arrays = _integers(seen, axes, arrays)
+        if arrays[0].shape[0] if arrays[0].shape else True:
+            assign(seen, _with_put(seen, _unpadded(value), [_tensor(array) for array in arrays], tuple(axes)))
+
+
+def _masks(array: Any) -> bool:
+    record = array._spec.dtype if isinstance(array, Recorded) else dtypes.of_numpy(array.dtype)
+    return record.category == BOOL
+
+
+def _fits_beside(value: Any, seen: Tensor, mask: Any) -> bool:
+    """Whether a value is the same for all true places of a mask over the first axes."""
+    if not isinstance(value, Recorded):
+        return True
+    return len(value._spec.shape) <= len(seen.shape) - len(mask.shape)
+
+
+def _unpadded(value: Any) -> Any:
+    """A value without leading axes of size 1, which an assignment may have too many of."""
+    while isinstance(value, Recorded) and len(value._spec.shape) > 0 and value._spec.shape[0] == 1:
+        value = value.squeeze(0)  # type: ignore[attr-defined]
+    return value
+
+
+def _is_free(tensor: Tensor, value: Any) -> bool:
+    """Whether memory can be written at once: no gradient flows, and no recorded call has read it."""
+    rec, root = state.rec, tensor.root
+    if rec is None or not is_current(tensor) or tensor._spec.requires_grad or root._rec is rec:
+        return False
+    if isinstance(value, Recorded) and (value._spec.requires_grad or not is_current(value)):
+        return False
+    return not (root._viewed and any(getattr(feed, "_base", None) is root for feed in rec.feeds))
+
+
+def _write(whole: Tensor, seen: Tensor, value: Any) -> None:
+    value = _unpadded_to(value, len(seen.shape))
+    if _is_free(seen, value):
+        overwrite(seen, _item(value))
+    else:
+        assign(seen, value)
+
+
+def _unpadded_to(value: Any, rank: int) -> Any:
+    while isinstance(value, Recorded) and len(value._spec.shape) > rank and value._spec.shape[0] == 1:
+        value = value.squeeze(0)  # type: ignore[attr-defined]
+    return value
+
+
+def _write_now(seen: Tensor, axes: list[int], arrays: list[Any], value: Any) -> bool:
+    if not _is_free(seen, value) or not all(is_current(array) for array in arrays if isinstance(array, Recorded)):
+        return False
+    axes, arrays = _integers(seen, axes, arrays)
+    values = [np.asarray(_item(array)) for array in arrays]
+    target = read(seen)
+    _checked(target, axes, values)
+    try:
+        target[_place(target.ndim, axes, values)] = _item(value)
+    except ValueError as error:
+        raise IndexOutOfRange(f"shape mismatch: the value cannot be broadcast to the indexing result: {error}") from None
+    touch(seen)
+    return True
+
+
+def index_put(
+    input: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False
+) -> Tensor:
+    """`input` with the places that index arrays show replaced by (or increased by) values. As `torch.index_put`."""
+    seen, axes, arrays = _split(input, tuple(slice(None) if one is None else one for one in indices))
+    axes, arrays = _integers(seen, axes, arrays)
+    return _with_put(input, values, [_tensor(array) for array in arrays], tuple(axes), accumulate)
+
+
+def index_put_(
+    self: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False
+) -> Tensor:
+    """In-place form of `index_put`."""
+    return assign(self, index_put(self, indices, values, accumulate))
+
+
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
+    """The places of the elements that are not zero, one per row; or one tensor per axis. As `torch.nonzero`."""
+    places = np.nonzero(np.atleast_1d(read(input)))
+    if as_tuple:
+        return tuple(from_array(np.ascontiguousarray(place)) for place in places)
+    rank = len(input.shape)
+    return from_array(np.stack(places[:rank], 1) if rank else np.zeros((len(places[0]), 0), np.int64))
+
+
+def argwhere(input: Tensor) -> Tensor:
+    """The places of the elements that are not zero, one per row. As `torch.argwhere`."""
+    return nonzero(input)  # type: ignore[no-any-return]
+
+
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+    """The elements where the mask is true, along one axis. As `torch.masked_select`."""
+    shape = broadcast(tuple(input.shape), tuple(mask.shape))
+    return getitem(input.expand(shape), mask.expand(shape))
