@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "kadam"
 
 # The rooms of each floor, from the ground up: files and folders of src/kadam.
 FLOORS = (
-    ("facts", "errors dtypes shapes missing"),
+    ("facts", "errors dtypes shapes device missing"),
     ("what a step is", "ir"),
     ("primitives", "primitives"),
     ("derivatives and passes", "autodiff passes"),
@@ -23,7 +23,7 @@ FLOORS = (
     ("recording", "recording"),
     (
         "the PyTorch surface",
-        "__init__ autograd device distributions linalg nn ops optim printing serialization tensor utils",
+        "__init__ autograd distributions linalg nn ops optim printing serialization tensor utils",
     ),
     ("ways in", "__main__ cli lessons script studio torch_imports tracebacks train"),
 )

@@ -7,8 +7,6 @@ from typing import Any
 
 import torch
 
-from kadam.ir.primitive import Primitive
-
 Tensors = list[torch.Tensor]
 Counterpart = Callable[[Any, Tensors], torch.Tensor]
 
@@ -38,7 +36,9 @@ def _put(p: Any, inputs: Tensors, accumulate: bool) -> torch.Tensor:
     result, places = base.clone(), indices[0].numel()
     first, last = p.axes[0], p.axes[-1]
     front = torch.movedim(
-        value, list(range(at := first if last - first == len(p.axes) - 1 else 0, at + indices[0].ndim)), list(range(indices[0].ndim))
+        value,
+        list(range(at := first if last - first == len(p.axes) - 1 else 0, at + indices[0].ndim)),
+        list(range(indices[0].ndim)),
     )
     rows = front.reshape(places, *front.shape[indices[0].ndim :])
     for place in range(places):
@@ -122,6 +122,9 @@ TABLE: dict[str, Counterpart] = {
     "ModeIndices": lambda p, x: torch.mode(x[0], p.axis).indices,
     "SearchSorted": lambda p, x: torch.searchsorted(x[0], x[1], right=p.right),
     "Dot": _dot,
+    "Fourier": lambda p, x: (
+        torch.fft.ifftn(x[0], dim=p.axes, norm="forward") if p.inverse else torch.fft.fftn(x[0], dim=p.axes)
+    ),
     "Inverse": lambda p, x: torch.linalg.inv(x[0]),
     "Solve": lambda p, x: torch.linalg.solve(x[0], x[1]),
     "TriangularSolve": lambda p, x: torch.linalg.solve_triangular(*x, upper=p.upper, unitriangular=p.unit),

@@ -530,6 +530,14 @@ def test_large_arrays_arrive_whole_writable_and_of_their_type():
             assert read(other).flags.writeable
 
 
+def test_tensors_that_are_not_computed_yet_and_tensors_with_a_history_meet_workers():
+    inputs = from_array(np.arange(4.0), requires_grad=True)
+    doubled = data.TensorDataset((inputs + inputs).detach())
+    assert plain(Ours, list(data.DataLoader(doubled, batch_size=4, num_workers=1)))[1][0][1][0][2] == [0, 2, 4, 6]
+    with pytest.raises(RuntimeError, match="detach"):
+        list(data.DataLoader(data.TensorDataset(inputs), batch_size=4, num_workers=1))
+
+
 @pytest.mark.parametrize("base", [0, 2**40 + 7])
 def test_workers_random_generators_start_as_pytorchs(theirs, base):
     found = []

@@ -61,6 +61,9 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("ASGD", {"lr": 0.1}),
     ("ASGD", {"lr": 0.1, "lambd": 0.05, "alpha": 0.5, "t0": 3, "weight_decay": 0.1}),
     ("ASGD", {"lr": 0.1, "t0": 0, "maximize": True}),
+    ("Adafactor", {}),
+    ("Adafactor", {"lr": 0.5, "eps": (1e-3, 0.1), "d": 1.5, "weight_decay": 0.1, "beta2_decay": -0.5}),
+    ("Adafactor", {"lr": 0.5, "maximize": True}),
 ]
 NAMES = sorted({name for name, _ in VARIANTS})
 
@@ -132,7 +135,7 @@ def test_double_precision(name: str) -> None:
         close(param, expected, np.float64)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"Adafactor"}))
 def test_complex_parameters_are_pairs_of_real_ones(name: str) -> None:
     torch = pytest.importorskip("torch")
     start = (values(0)[0] + 1j * values(1)[0]).astype(np.complex64)
@@ -161,6 +164,31 @@ def test_parameters_without_gradients_keep_their_own_count(name: str) -> None:
     for param, expected in zip(ours, theirs, strict=True):
         close(param, expected)
     compare_states(mine.state_dict(), reference.state_dict())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"nesterov": False, "weight_decay": 0.0}, {"lr": 0.1, "adjust_lr_fn": "match_rms_adamw", "ns_steps": 3}],
+    ids=str,
+)
+def test_muon(options: dict[str, Any]) -> None:
+    torch = pytest.importorskip("torch")
+    draw = np.random.default_rng(0)
+    start = [draw.normal(size=shape).astype(np.float32) for shape in ((6, 4), (3, 5))]
+    ours = [from_array(value.copy(), requires_grad=True) for value in start]
+    theirs = [torch.from_numpy(value.copy()).requires_grad_() for value in start]
+    mine, reference = optim.Muon(ours, **options), torch.optim.Muon(theirs, **options)
+    for _ in range(4):
+        for param, other in zip(ours, theirs, strict=True):
+            grad = draw.normal(size=param.shape).astype(np.float32)
+            param.grad, other.grad = from_array(grad), torch.from_numpy(grad)
+        mine.step()
+        reference.step()
+    for param, other in zip(ours, theirs, strict=True):
+        # each step is computed in bfloat16, with a relative precision of 2^-8
+        np.testing.assert_allclose(read(param), other.detach().numpy(), atol=4 * 0.01 * options.get("lr", 1e-3))
+    with pytest.raises(ValueError, match="2D"):
+        optim.Muon(tensors())
 
 
 def test_groups_with_options_of_their_own() -> None:
@@ -258,10 +286,15 @@ def test_a_changed_rate_is_no_new_path() -> None:
     assert counts[2] == counts[-1]
 
 
-def test_a_step_is_one_call_however_many_parameters() -> None:
+def computing_calls() -> int:
+    """How many calls of the present recording compute something (the others note that memory changed)."""
     from kadam.recording.step import state
 
-    depths = []
+    assert state.rec is not None
+    return sum(1 for call in state.rec.here.line() if call.outputs)
+
+
+def test_a_step_is_one_call_however_many_parameters() -> None:
     for many in (1, 6):
         params = [param for seed in range(many) for param in tensors(seed)]
         optimizer = optim.AdamW(params, lr=0.1, amsgrad=True)
@@ -269,11 +302,9 @@ def test_a_step_is_one_call_however_many_parameters() -> None:
             param.grad = from_array(np.ones(param.shape, np.float32))
         optimizer.step()
         read(params[0])
-        assert state.rec is not None
-        before = state.rec.here.depth
+        assert computing_calls() == 0
         optimizer.step()
-        depths.append(state.rec.here.depth - before)
-    assert depths == [1, 1]
+        assert computing_calls() == 1
 
 
 def test_rates_that_are_tensors() -> None:
@@ -397,6 +428,11 @@ WRONG_OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("RAdam", {"betas": (2.0, 0.9)}),
     ("RMSprop", {"alpha": -1.0}),
     ("Rprop", {"etas": (0.5, 0.9)}),
+    ("Adafactor", {"d": 0.5}),
+    ("Adafactor", {"beta2_decay": 0.5}),
+    ("Adafactor", {"eps": (-1.0, 0.1)}),
+    ("Muon", {"momentum": -1.0}),
+    ("Muon", {"adjust_lr_fn": "none"}),
 ]
 
 
@@ -409,7 +445,7 @@ def test_wrong_options(name: str, options: dict[str, Any]) -> None:
         getattr(optim, name)(tensors(), **options)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"Adafactor"}))
 def test_derivatives_through_an_update_are_refused(name: str) -> None:
     with pytest.raises(UnsupportedError, match="differentiable"):
         getattr(optim, name)(tensors(), differentiable=True)

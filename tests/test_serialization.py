@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from kadam import dtypes, serialization
+from kadam.device import device
 from kadam.dtypes import dtype
 from kadam.errors import UnsupportedError
 from kadam.nn.parameter import Parameter
@@ -25,7 +26,7 @@ from kadam.recording.spec import Size
 from kadam.recording.storage import from_memory, memory_of
 from kadam.recording.tensor import read
 from kadam.serialization import CheckpointError, FileError, files, load, safe_globals, save
-from kadam.tensor import Tensor, device
+from kadam.tensor import Tensor
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -1,3 +1,67 @@
-"""Kadam: trains neural networks; runs PyTorch scripts unchanged."""
+"""Kadam: trains neural networks; runs PyTorch scripts unchanged. `import kadam as torch` works."""
 
+import math
+
+from kadam import (
+    autograd,
+    backends,
+    cuda,
+    linalg,
+    missing,
+    nn,
+    optim,
+    random,
+    serialization,
+    special,
+    testing,
+    utils,
+)
+from kadam.autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
+from kadam.device import device
+from kadam.dtypes import (
+    bfloat16,
+    complex64,
+    complex128,
+    dtype,
+    finfo,
+    float16,
+    float32,
+    float64,
+    iinfo,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+from kadam.dtypes import bool_ as bool  # PyTorch's names shadow the builtins here, as they do in torch
+from kadam.dtypes import complex64 as cfloat
+from kadam.dtypes import complex128 as cdouble
+from kadam.dtypes import float16 as half
+from kadam.dtypes import float32 as float
+from kadam.dtypes import float64 as double
+from kadam.dtypes import int16 as short
+from kadam.dtypes import int32 as int
+from kadam.dtypes import int64 as long
+from kadam.legacy import legacy
+from kadam.library import *  # noqa: F403
+from kadam.printing import set_printoptions
+from kadam.recording.generator import Generator, default_generator
+from kadam.recording.modes import is_grad_enabled, is_inference_mode_enabled
+from kadam.recording.spec import Size
+from kadam.serialization import load, save
 from kadam.tensor import Tensor
+
+e, inf, nan, pi = math.e, math.inf, math.nan, math.pi
+newaxis = None
+strided = "torch.strided"
+contiguous_format, preserve_format, channels_last = (
+    "torch.contiguous_format", "torch.preserve_format", "torch.channels_last",
+)  # fmt: skip
+FloatTensor, DoubleTensor, LongTensor, IntTensor, BoolTensor = (
+    legacy(record) for record in (float32, float64, int64, int32, bool)
+)
+__version__ = "2.13.0+kadam0.1.0"  # the PyTorch whose conventions are kept, and Kadam's own

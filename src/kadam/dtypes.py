@@ -133,9 +133,7 @@ def set_default_float(record: dtype) -> None:
     """Set the type of new floating-point tensors, as `torch.set_default_dtype`."""
     global _default_float
     if not record.is_floating_point:
-        raise _NumpyTypeError(
-            "only floating-point types are supported as the default type, but got " + repr(record)
-        )
+        raise _NumpyTypeError("only floating-point types are supported as the default type, but got " + repr(record))
     _default_float = record
 
 
@@ -160,16 +158,22 @@ _RANK = {record.name: rank for rank, record in enumerate(
     (bool_, uint8, int8, int16, uint16, int32, uint32, int64, uint64, float16, bfloat16, float32, float64,
      complex64, complex128))}  # fmt: skip
 
+_NOT_PROMOTED = {uint16, uint32, uint64}
+
 
 def promote(a: dtype, b: dtype) -> dtype:
     """The type that holds both, as `torch.promote_types`.
 
     Raises:
-        DTypeError: PyTorch defines no promotion (uint16/32/64 with another integer type).
+        DTypeError: PyTorch defines no promotion (uint16/32/64 with anything but itself and floating-point types).
     """
     if a is b:
         return a
     low, high = sorted((a, b), key=lambda record: _RANK[record.name])
+    if high.category != FLOAT and (low in _NOT_PROMOTED or high in _NOT_PROMOTED):
+        raise DTypeError(
+            f"Promotion for uint16, uint32, uint64 types is not supported, attempted to promote {a} and {b}"
+        )
     if high.category == INTEGER and low.category == INTEGER:
         return _promote_integers(low, high)
     if {low.name, high.name} == {"float16", "bfloat16"}:
@@ -181,9 +185,7 @@ def promote(a: dtype, b: dtype) -> dtype:
 
 def _promote_integers(low: dtype, high: dtype) -> dtype:
     if {low.numpy.kind, high.numpy.kind} == {"u", "i"}:
-        unsigned, signed = (low, high) if low.numpy.kind == "u" else (high, low)
-        if unsigned is not uint8:
-            raise DTypeError(f"Promotion for {unsigned} and {signed} is not supported")
+        signed = high if low is uint8 else low
         return int16 if signed is int8 else signed
     return high
 
@@ -210,11 +212,14 @@ class finfo:  # noqa: N801  (PyTorch's name)
     def __init__(self, record: dtype | None = None) -> None:
         record = record or default_float()
         if record.category < FLOAT:
-            raise _NumpyTypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle {record}")
+            raise _NumpyTypeError(
+                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle {record}"
+            )
         info = ml_dtypes.finfo(record.numpy)
         for key, value in {
-            "dtype": record.name, "bits": int(info.bits), "eps": float(info.eps), "max": float(info.max),
-            "min": float(info.min), "tiny": float(info.tiny), "resolution": float(info.resolution),
+            "dtype": of_numpy(np.dtype(info.dtype)).name, "bits": int(info.bits), "eps": float(info.eps),
+            "max": float(info.max), "min": float(info.min), "tiny": float(info.tiny),
+            "resolution": 10.0 ** -int(info.precision),
         }.items():  # fmt: skip
             object.__setattr__(self, key, value)
 

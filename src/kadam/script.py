@@ -63,9 +63,8 @@ def _read(path: str) -> tuple[bytes, str]:
 def _new_main(filename: str) -> ModuleType:
     """A `__main__` module of the program's own, where pickle and dataclasses find its classes."""
     main = ModuleType("__main__")
-    vars(main).update(__builtins__=builtins, __cached__=None)
-    if filename != "<stdin>":
-        vars(main).update(__file__=filename, __loader__=SourceFileLoader("__main__", filename))
+    loader = SourceFileLoader("__main__", filename)
+    vars(main).update(__builtins__=builtins, __cached__=None, __file__=filename, __loader__=loader)
     sys.modules["__main__"] = main
     return main
 

@@ -92,7 +92,8 @@ def with_inferred(sizes: Sequence[int], elements: int) -> Shape:
     if len(unknown) > 1:
         raise ShapeError("only one dimension can be inferred")
     if any(size < -1 for size in shape):
-        raise ShapeError(f"invalid shape dimension {min(shape)}")
+        index = next(index for index, size in enumerate(shape) if size < -1)
+        raise ShapeError(f"invalid shape dimension {shape[index]} at index {index} of shape {list(shape)}")
     known = math.prod(size for size in shape if size != -1)
     if not unknown:
         if known != elements:

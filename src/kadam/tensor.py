@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -10,7 +11,25 @@ import numpy as np
 from kadam import dtypes, printing
 from kadam.device import cpu, device
 from kadam.errors import GradientError, OperandError, ShapeError
-from kadam.ops import arithmetic, convert, creation, indexing, shape
+from kadam.ops import (
+    arithmetic,
+    combine,
+    compare,
+    contract,
+    convert,
+    creation,
+    fill,
+    indexing,
+    pointwise,
+    reduce,
+    shape,
+)
+from kadam.ops import (
+    gather as gathering,
+)
+from kadam.ops import (
+    sort as sorting,
+)
 from kadam.recording import backprop, memory
 from kadam.recording.hooks import Handle, register_after_hook, register_hook, retain_grad
 from kadam.recording.spec import Size
@@ -28,6 +47,16 @@ from kadam.recording.tensor import (
 
 class Tensor(Recorded):
     """A multi-dimensional array of one element type, as `torch.Tensor`."""
+
+    def __new__(cls, *data: Any, dtype: dtypes.dtype | None = None, device: Any = None) -> Tensor:
+        """A float tensor of the given sizes, or of the given nested sequence. As `torch.Tensor(...)`."""
+        if len(data) == 1 and not isinstance(data[0], numbers.Integral):
+            if isinstance(data[0], Size):
+                return creation.empty(*data[0])
+            if isinstance(data[0], Tensor) and data[0].dtype is dtypes.default_float():
+                return data[0].detach()
+            return creation.tensor(data[0], dtype=dtype or dtypes.default_float())
+        return creation.empty(*data, dtype=dtype)
 
     # --- what is known without values ---------------------------------------------------------------------------
 
@@ -186,9 +215,7 @@ class Tensor(Recorded):
             GradientError: the tensor requires grad (and `force` is off).
         """
         if self._spec.requires_grad and not force:
-            raise GradientError(
-                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
-            )
+            raise GradientError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         read(self)
         return share_memory_with(self)
 
@@ -361,14 +388,454 @@ class Tensor(Recorded):
 
     # ops.arithmetic
     add, add_, __add__, __radd__, __iadd__ = (
-        arithmetic.add, arithmetic.add_, arithmetic.add, arithmetic.add, arithmetic.add_,
-    )  # fmt: skip
+        arithmetic.add,
+        arithmetic.add_,
+        arithmetic.add,
+        arithmetic.add,
+        arithmetic.add_,
+    )
     sub, sub_, __sub__, __rsub__, __isub__ = (
-        arithmetic.sub, arithmetic.sub_, arithmetic.sub, arithmetic.rsub, arithmetic.sub_,
-    )  # fmt: skip
+        arithmetic.sub,
+        arithmetic.sub_,
+        arithmetic.sub,
+        arithmetic.rsub,
+        arithmetic.sub_,
+    )
     mul, mul_, __mul__, __rmul__, __imul__ = (
-        arithmetic.mul, arithmetic.mul_, arithmetic.mul, arithmetic.mul, arithmetic.mul_,
-    )  # fmt: skip
+        arithmetic.mul,
+        arithmetic.mul_,
+        arithmetic.mul,
+        arithmetic.mul,
+        arithmetic.mul_,
+    )
+    div, div_, __truediv__, __rtruediv__, __itruediv__ = (
+        arithmetic.div,
+        arithmetic.div_,
+        arithmetic.div,
+        arithmetic.rdiv,
+        arithmetic.div_,
+    )
+    floor_divide, floor_divide_, __floordiv__, __rfloordiv__, __ifloordiv__ = (
+        arithmetic.floor_divide,
+        arithmetic.floor_divide_,
+        arithmetic.floor_divide,
+        arithmetic.rfloor_divide,
+        arithmetic.floor_divide_,
+    )
+    remainder, remainder_, __mod__, __rmod__, __imod__ = (
+        arithmetic.remainder,
+        arithmetic.remainder_,
+        arithmetic.remainder,
+        arithmetic.rremainder,
+        arithmetic.remainder_,
+    )
+    pow, pow_, __pow__, __rpow__, __ipow__ = (
+        arithmetic.pow,
+        arithmetic.pow_,
+        arithmetic.pow,
+        arithmetic.rpow,
+        arithmetic.pow_,
+    )
+    neg, neg_, __neg__, abs, abs_, __abs__, __pos__ = (
+        arithmetic.neg,
+        arithmetic.neg_,
+        arithmetic.neg,
+        arithmetic.abs,
+        arithmetic.abs_,
+        arithmetic.abs,
+        arithmetic.positive,
+    )
+    true_divide, divide, subtract, multiply, negative, absolute, positive, fmod, fmod_ = (
+        arithmetic.true_divide,
+        arithmetic.divide,
+        arithmetic.subtract,
+        arithmetic.multiply,
+        arithmetic.negative,
+        arithmetic.absolute,
+        arithmetic.positive,
+        arithmetic.fmod,
+        arithmetic.fmod_,
+    )
+    square, square_, sign, sign_, sgn, addcmul, addcmul_, addcdiv, addcdiv_, lerp, lerp_ = (
+        arithmetic.square,
+        arithmetic.square_,
+        arithmetic.sign,
+        arithmetic.sign_,
+        arithmetic.sgn,
+        arithmetic.addcmul,
+        arithmetic.addcmul_,
+        arithmetic.addcdiv,
+        arithmetic.addcdiv_,
+        arithmetic.lerp,
+        arithmetic.lerp_,
+    )
+
+    # ops.pointwise
+    exp, exp2, expm1, log, log1p, log2 = (
+        pointwise.exp,
+        pointwise.exp2,
+        pointwise.expm1,
+        pointwise.log,
+        pointwise.log1p,
+        pointwise.log2,
+    )
+    exp_, exp2_, expm1_, log_, log1p_, log2_ = (
+        pointwise.exp_,
+        pointwise.exp2_,
+        pointwise.expm1_,
+        pointwise.log_,
+        pointwise.log1p_,
+        pointwise.log2_,
+    )
+    log10, sqrt, rsqrt, reciprocal, sigmoid, sin = (
+        pointwise.log10,
+        pointwise.sqrt,
+        pointwise.rsqrt,
+        pointwise.reciprocal,
+        pointwise.sigmoid,
+        pointwise.sin,
+    )
+    log10_, sqrt_, rsqrt_, reciprocal_, sigmoid_, sin_ = (
+        pointwise.log10_,
+        pointwise.sqrt_,
+        pointwise.rsqrt_,
+        pointwise.reciprocal_,
+        pointwise.sigmoid_,
+        pointwise.sin_,
+    )
+    cos, tan, asin, acos, atan, sinh = (
+        pointwise.cos,
+        pointwise.tan,
+        pointwise.asin,
+        pointwise.acos,
+        pointwise.atan,
+        pointwise.sinh,
+    )
+    cos_, tan_, asin_, acos_, atan_, sinh_ = (
+        pointwise.cos_,
+        pointwise.tan_,
+        pointwise.asin_,
+        pointwise.acos_,
+        pointwise.atan_,
+        pointwise.sinh_,
+    )
+    cosh, tanh, asinh, acosh, atanh, erf = (
+        pointwise.cosh,
+        pointwise.tanh,
+        pointwise.asinh,
+        pointwise.acosh,
+        pointwise.atanh,
+        pointwise.erf,
+    )
+    cosh_, tanh_, asinh_, acosh_, atanh_, erf_ = (
+        pointwise.cosh_,
+        pointwise.tanh_,
+        pointwise.asinh_,
+        pointwise.acosh_,
+        pointwise.atanh_,
+        pointwise.erf_,
+    )
+    erfc, erfinv, lgamma, digamma, relu, floor = (
+        pointwise.erfc,
+        pointwise.erfinv,
+        pointwise.lgamma,
+        pointwise.digamma,
+        pointwise.relu,
+        pointwise.floor,
+    )
+    erfc_, erfinv_, lgamma_, digamma_, relu_, floor_ = (
+        pointwise.erfc_,
+        pointwise.erfinv_,
+        pointwise.lgamma_,
+        pointwise.digamma_,
+        pointwise.relu_,
+        pointwise.floor_,
+    )
+    ceil, trunc, round, frac, clamp, clamp_min = (
+        pointwise.ceil,
+        pointwise.trunc,
+        pointwise.round,
+        pointwise.frac,
+        pointwise.clamp,
+        pointwise.clamp_min,
+    )
+    ceil_, trunc_, round_, frac_, clamp_, clamp_min_ = (
+        pointwise.ceil_,
+        pointwise.trunc_,
+        pointwise.round_,
+        pointwise.frac_,
+        pointwise.clamp_,
+        pointwise.clamp_min_,
+    )
+    clamp_max, atan2, hypot, copysign, heaviside, nan_to_num = (
+        pointwise.clamp_max,
+        pointwise.atan2,
+        pointwise.hypot,
+        pointwise.copysign,
+        pointwise.heaviside,
+        pointwise.nan_to_num,
+    )
+    clamp_max_, atan2_, hypot_, copysign_, heaviside_, nan_to_num_ = (
+        pointwise.clamp_max_,
+        pointwise.atan2_,
+        pointwise.hypot_,
+        pointwise.copysign_,
+        pointwise.heaviside_,
+        pointwise.nan_to_num_,
+    )
+    xlogy, logit, sinc, deg2rad, rad2deg, float_power = (
+        pointwise.xlogy,
+        pointwise.logit,
+        pointwise.sinc,
+        pointwise.deg2rad,
+        pointwise.rad2deg,
+        pointwise.float_power,
+    )
+    xlogy_, logit_, sinc_, deg2rad_, rad2deg_, float_power_ = (
+        pointwise.xlogy_,
+        pointwise.logit_,
+        pointwise.sinc_,
+        pointwise.deg2rad_,
+        pointwise.rad2deg_,
+        pointwise.float_power_,
+    )
+    clip, clip_, fix, fix_, arcsin, arccos = (
+        pointwise.clip,
+        pointwise.clip_,
+        pointwise.fix,
+        pointwise.fix_,
+        pointwise.arcsin,
+        pointwise.arccos,
+    )
+    arctan, arctan2, logaddexp, logaddexp2 = (
+        pointwise.arctan,
+        pointwise.arctan2,
+        pointwise.logaddexp,
+        pointwise.logaddexp2,
+    )
+
+    # ops.compare
+    __lt__, __le__, __gt__, __ge__, __eq__, __ne__ = (
+        compare.lt,
+        compare.le,
+        compare.gt,
+        compare.ge,
+        compare.equal_operator,
+        compare.unequal_operator,
+    )
+    lt, le, gt, ge, eq, ne = compare.lt, compare.le, compare.gt, compare.ge, compare.eq, compare.ne
+    lt_, le_, gt_, ge_, eq_, ne_ = compare.lt_, compare.le_, compare.gt_, compare.ge_, compare.eq_, compare.ne_
+    less, less_equal, greater, greater_equal, not_equal = (
+        compare.less,
+        compare.less_equal,
+        compare.greater,
+        compare.greater_equal,
+        compare.not_equal,
+    )
+    maximum, minimum, fmax, fmin, isnan, isinf, isfinite = (
+        compare.maximum,
+        compare.minimum,
+        compare.fmax,
+        compare.fmin,
+        compare.isnan,
+        compare.isinf,
+        compare.isfinite,
+    )
+    isposinf, isneginf, isclose, allclose, equal = (
+        compare.isposinf,
+        compare.isneginf,
+        compare.isclose,
+        compare.allclose,
+        compare.equal,
+    )
+    logical_and, logical_or, logical_xor, logical_not = (
+        compare.logical_and,
+        compare.logical_or,
+        compare.logical_xor,
+        compare.logical_not,
+    )
+    logical_and_, logical_or_, logical_xor_, logical_not_ = (
+        compare.logical_and_,
+        compare.logical_or_,
+        compare.logical_xor_,
+        compare.logical_not_,
+    )
+    bitwise_and, bitwise_or, bitwise_xor, bitwise_not = (
+        compare.bitwise_and,
+        compare.bitwise_or,
+        compare.bitwise_xor,
+        compare.bitwise_not,
+    )
+    bitwise_and_, bitwise_or_, bitwise_xor_, bitwise_not_ = (
+        compare.bitwise_and_,
+        compare.bitwise_or_,
+        compare.bitwise_xor_,
+        compare.bitwise_not_,
+    )
+    bitwise_left_shift, bitwise_right_shift, masked_fill, masked_fill_ = (
+        compare.bitwise_left_shift,
+        compare.bitwise_right_shift,
+        compare.masked_fill,
+        compare.masked_fill_,
+    )
+    __and__, __rand__, __iand__, __or__, __ror__, __ior__ = (
+        compare.bitwise_and,
+        compare.bitwise_and,
+        compare.bitwise_and_,
+        compare.bitwise_or,
+        compare.bitwise_or,
+        compare.bitwise_or_,
+    )
+    __xor__, __rxor__, __ixor__, __invert__, __lshift__, __rshift__ = (
+        compare.bitwise_xor,
+        compare.bitwise_xor,
+        compare.bitwise_xor_,
+        compare.bitwise_not,
+        compare.bitwise_left_shift,
+        compare.bitwise_right_shift,
+    )
+    where = compare.where_method
+
+    # ops.reduce
+    sum, mean, prod, var, std, amax, amin = (
+        reduce.sum,
+        reduce.mean,
+        reduce.prod,
+        reduce.var,
+        reduce.std,
+        reduce.amax,
+        reduce.amin,
+    )
+    max, min, aminmax, argmax, argmin, all, any = (
+        reduce.max,
+        reduce.min,
+        reduce.aminmax,
+        reduce.argmax,
+        reduce.argmin,
+        reduce.all,
+        reduce.any,
+    )
+    logsumexp, norm, dist, cumsum, cumprod, cumsum_, cumprod_ = (
+        reduce.logsumexp,
+        reduce.norm,
+        reduce.dist,
+        reduce.cumsum,
+        reduce.cumprod,
+        reduce.cumsum_,
+        reduce.cumprod_,
+    )
+    logcumsumexp, cummax, cummin, count_nonzero, nansum, nanmean, renorm = (
+        reduce.logcumsumexp,
+        reduce.cummax,
+        reduce.cummin,
+        reduce.count_nonzero,
+        reduce.nansum,
+        reduce.nanmean,
+        reduce.renorm,
+    )
+
+    # ops.fill, ops.combine
+    fill_, zero_, copy_ = fill.fill_, fill.zero_, fill.copy_
+    repeat, tile, repeat_interleave, flip, fliplr, flipud, roll, rot90 = (
+        combine.repeat,
+        combine.tile,
+        combine.repeat_interleave,
+        combine.flip,
+        combine.fliplr,
+        combine.flipud,
+        combine.roll,
+        combine.rot90,
+    )
+    tril, triu, tril_, triu_, diag, diag_embed, diagflat, trace = (
+        combine.tril,
+        combine.triu,
+        combine.tril_,
+        combine.triu_,
+        combine.diag,
+        combine.diag_embed,
+        combine.diagflat,
+        combine.trace,
+    )
+
+    # ops.sort
+    sort, argsort, msort, topk, kthvalue, median, nanmedian, mode = (
+        sorting.sort,
+        sorting.argsort,
+        sorting.msort,
+        sorting.topk,
+        sorting.kthvalue,
+        sorting.median,
+        sorting.nanmedian,
+        sorting.mode,
+    )
+    unique, unique_consecutive, bincount, histc = (
+        sorting.unique,
+        sorting.unique_consecutive,
+        sorting.bincount,
+        sorting.histc,
+    )
+
+    # ops.gather
+    gather, index_select, take, put_, scatter, scatter_add, scatter_reduce = (
+        gathering.gather,
+        gathering.index_select,
+        gathering.take,
+        gathering.put_,
+        gathering.scatter,
+        gathering.scatter_add,
+        gathering.scatter_reduce,
+    )
+    scatter_, scatter_add_, scatter_reduce_, masked_scatter, masked_scatter_ = (
+        gathering.scatter_,
+        gathering.scatter_add_,
+        gathering.scatter_reduce_,
+        gathering.masked_scatter,
+        gathering.masked_scatter_,
+    )
+    index_add, index_add_, index_copy, index_copy_, index_fill, index_fill_ = (
+        gathering.index_add,
+        gathering.index_add_,
+        gathering.index_copy,
+        gathering.index_copy_,
+        gathering.index_fill,
+        gathering.index_fill_,
+    )
+    take_along_dim, select_scatter, slice_scatter = (
+        gathering.take_along_dim,
+        gathering.select_scatter,
+        gathering.slice_scatter,
+    )
+
+    # ops.contract
+    matmul, __matmul__, __rmatmul__, mm, mv, dot, vdot = (
+        contract.matmul,
+        contract.matmul,
+        contract.rmatmul,
+        contract.mm,
+        contract.mv,
+        contract.dot,
+        contract.vdot,
+    )
+    bmm, addmm, addmv, baddbmm, addbmm, addr, inner, outer, ger, kron, cross = (
+        contract.bmm,
+        contract.addmm,
+        contract.addmv,
+        contract.baddbmm,
+        contract.addbmm,
+        contract.addr,
+        contract.inner,
+        contract.outer,
+        contract.ger,
+        contract.kron,
+        contract.cross,
+    )
+    addmm_, addmv_, baddbmm_, addbmm_, addr_ = (
+        contract.addmm_,
+        contract.addmv_,
+        contract.baddbmm_,
+        contract.addbmm_,
+        contract.addr_,
+    )
 
 
 def _python(array: np.ndarray[Any, Any]) -> Any:

@@ -43,9 +43,7 @@ class Builder:
         """
         inputs = tuple(node if self.owns(node) else self._adopted(node) for node in inputs)
         result = primitive.infer(*(node.type for node in inputs))
-        node = Node(
-            len(self.nodes), primitive, inputs, result, self.phase, self.scope, self.source, self.origin
-        )
+        node = Node(len(self.nodes), primitive, inputs, result, self.phase, self.scope, self.source, self.origin)
         self.nodes.append(node)
         if (
             self.tracking

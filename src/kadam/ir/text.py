@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any, NoReturn
 
@@ -55,9 +55,10 @@ def parse(text: str) -> Graph:
         TextError: the text is not that of a graph; the message names the line.
     """
     nodes: list[Node] = []
+    words = Primitive.registry()
     ends: dict[str, Any] = {"inputs": (), "outputs": (), "updates": {}}
     for number, line in enumerate(text.splitlines(), start=1):
-        reader = _Reader(line, nodes)
+        reader = _Reader(line, nodes, words)
         try:
             if not reader.kind:
                 continue
@@ -125,12 +126,15 @@ class _Reader:
     """One line, token by token.
 
     Attributes:
+        nodes: those of the lines above.
+        words: the primitives by name.
         kind, token: of the token that is next; the kind is empty at the end of the line.
     """
 
-    def __init__(self, line: str, nodes: list[Node]) -> None:
+    def __init__(self, line: str, nodes: list[Node], words: Mapping[str, type[Primitive]]) -> None:
         self.line = line
         self.nodes = nodes
+        self.words = words
         self.start = self.position = 0
         self.advance()
 
@@ -206,7 +210,7 @@ def _read_node(reader: _Reader) -> Node:
 
 def _read_call(reader: _Reader) -> tuple[Primitive, tuple[Node, ...]]:
     name = reader.take("name")
-    primitive = Primitive.registry().get(name)
+    primitive = reader.words.get(name)
     if primitive is None:
         raise TextError(f"{name} is no primitive")
     inputs: list[Node] = []

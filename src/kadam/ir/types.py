@@ -35,7 +35,7 @@ class TensorType:
     def with_shape(self, shape: Shape) -> TensorType:
         return TensorType(self.dtype, shape)
 
-    def with_dtype(self, record: dtype) -> TensorType:
+    def with_dtype(self, record: dtypes.dtype) -> TensorType:
         return TensorType(record, self.shape)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kadam.errors import KadamError, VerifyError
+from kadam.errors import VerifyError
 from kadam.ir.graph import Graph, Node
 
 
@@ -34,7 +34,7 @@ def _verify_position(graph: Graph, position: int, node: Node) -> None:
 def _verify_type(node: Node) -> None:
     try:
         inferred = node.primitive.infer(*(source.type for source in node.inputs))
-    except (KadamError, TypeError) as error:
+    except Exception as error:  # a primitive that is given too few inputs may fail in any way
         raise VerifyError(f"{node!r} does not fit its inputs: {error}") from error
     if inferred != node.type:
         raise VerifyError(f"{node!r} has the type {node.type}, but its primitive infers {inferred}")

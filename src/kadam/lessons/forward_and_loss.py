@@ -67,4 +67,5 @@ print()
 print("The loss is what training makes small: backward() would now find each weight's gradient")
 loss.backward()
 for name, parameter in model.named_parameters():
-    print(f"   dloss/d({name}) = {numbers(parameter.grad)}")
+    label = f"dloss/d({name})"
+    print(f"   {label:18} = {numbers(parameter.grad)}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -17,9 +18,26 @@ from kadam.recording.tensor import detached, from_array, read, set_requires_grad
 from kadam.tensor import Tensor
 
 Kind = TypeVar("Kind", bound=Tensor)
+MemberKind = TypeVar("MemberKind", bound="_Member")
 
 
-class Parameter(Tensor):
+class _Member(Tensor):
+    """A tensor made on the memory of another one, its lender, which from then on sees it as a view."""
+
+    _lender: Callable[[], Tensor | None] | None = None
+    _seen = False
+
+    @property
+    def _viewed(self) -> bool:  # type: ignore[override]
+        # Updates of memory that is viewed cost more, and the lender has mostly been a temporary value.
+        return self._seen or (self._lender is not None and self._lender() is not None)
+
+    @_viewed.setter
+    def _viewed(self, flag: bool) -> None:
+        self._seen = flag
+
+
+class Parameter(_Member):
     """A tensor that a module registers when it is assigned to an attribute, and that an optimizer updates.
 
     Args:
@@ -49,7 +67,7 @@ class Parameter(Tensor):
         return copied
 
 
-class Buffer(Tensor):
+class Buffer(_Member):
     """A tensor that a module registers as a buffer when it is assigned to an attribute.
 
     Args:
@@ -74,7 +92,7 @@ def _empty() -> Tensor:
     return from_array(np.empty(0, dtypes.default_float().numpy))
 
 
-def _on_memory_of(data: Tensor, kind: type[Kind]) -> Kind:
+def _on_memory_of(data: Tensor, kind: type[MemberKind]) -> MemberKind:
     """A tensor of a class on the memory of `data`; it becomes the owner, unless `data` is a view or has a history."""
     if not isinstance(data, Tensor):
         raise OperandError(
@@ -87,8 +105,9 @@ def _on_memory_of(data: Tensor, kind: type[Kind]) -> Kind:
     owner = object.__new__(kind)
     owner._array = read(data)
     owner._spec = spec_of(data._spec.type)
-    owner._exposed, owner._version, owner._viewed = data._exposed, data._version, True
+    owner._exposed, owner._version = data._exposed, data._version
     data._base, data._chain, data._rec = owner, (Detach(),), None
+    owner._lender = weakref.ref(data)
     return owner
 
 

@@ -150,7 +150,9 @@ def make_complex(real: Tensor, imag: Tensor) -> Tensor:
         DTypeError: the parts are not of one floating-point type.
     """
     if real.dtype is not imag.dtype or not real.dtype.is_floating_point:
-        raise DTypeError(f"Expected both inputs to be Half, Float or Double tensors but got {real.dtype} and {imag.dtype}")
+        raise DTypeError(
+            f"Expected both inputs to be Half, Float or Double tensors but got {real.dtype} and {imag.dtype}"
+        )
     return emit(complex_primitives.MakeComplex(), *meet(real, imag))
 
 

@@ -137,9 +137,7 @@ def from_numpy(ndarray: np.ndarray[Any, Any]) -> Tensor:
     return from_shared(ndarray)
 
 
-def frombuffer(
-    buffer: Any, *, dtype: dtype, count: int = -1, offset: int = 0, requires_grad: bool = False
-) -> Tensor:
+def frombuffer(buffer: Any, *, dtype: dtype, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
     """A tensor of the bytes of a buffer, which it shares. As `torch.frombuffer`."""
     return from_shared(np.frombuffer(buffer, dtype.numpy, count, offset))
 

@@ -365,23 +365,21 @@ def _write_now(seen: Tensor, axes: list[int], arrays: list[Any], value: Any) -> 
     try:
         target[_place(target.ndim, axes, values)] = _item(value)
     except ValueError as error:
-        raise IndexOutOfRange(f"shape mismatch: the value cannot be broadcast to the indexing result: {error}") from None
+        raise IndexOutOfRange(
+            f"shape mismatch: the value cannot be broadcast to the indexing result: {error}"
+        ) from None
     touch(seen)
     return True
 
 
-def index_put(
-    input: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False
-) -> Tensor:
+def index_put(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Tensor:
     """`input` with the places that index arrays show replaced by (or increased by) values. As `torch.index_put`."""
     seen, axes, arrays = _split(input, tuple(slice(None) if one is None else one for one in indices))
     axes, arrays = _integers(seen, axes, arrays)
     return _with_put(input, values, [_tensor(array) for array in arrays], tuple(axes), accumulate)
 
 
-def index_put_(
-    self: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False
-) -> Tensor:
+def index_put_(self: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Tensor:
     """In-place form of `index_put`."""
     return assign(self, index_put(self, indices, values, accumulate))
 

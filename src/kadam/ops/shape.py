@@ -191,7 +191,9 @@ def matrix_transpose(self: Tensor) -> Tensor:
         ShapeError: fewer than two axes.
     """
     if len(self.shape) < 2:
-        raise ShapeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {len(self.shape)}-D tensor.")
+        raise ShapeError(
+            f"tensor.mT is only supported on matrices or batches of matrices. Got {len(self.shape)}-D tensor."
+        )
     return transpose(self, -2, -1)  # type: ignore[return-value]
 
 
@@ -334,9 +336,7 @@ def select(input: Tensor, dim: int, index: int) -> Chain:
     axis = axis_of(dim, len(shape))
     size = shape[axis]
     if not -size <= index < size:
-        raise AxisError(
-            f"select(): index {index} out of range for tensor of size {list(shape)} at dimension {axis}"
-        )
+        raise AxisError(f"select(): index {index} out of range for tensor of size {list(shape)} at dimension {axis}")
     at = index % size
     return (sliced(shape, axis, at, at + 1), p.Reshape((*shape[:axis], *shape[axis + 1 :])))
 
@@ -441,4 +441,3 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Ch
     if first == second:
         raise ShapeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
     return (p.Diagonal(offset, first, second),)
-

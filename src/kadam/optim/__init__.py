@@ -3,12 +3,14 @@
 from kadam.optim import lr_scheduler as lr_scheduler
 from kadam.optim import swa_utils as swa_utils
 from kadam.optim.adadelta import Adadelta as Adadelta
+from kadam.optim.adafactor import Adafactor as Adafactor
 from kadam.optim.adagrad import Adagrad as Adagrad
 from kadam.optim.adam import Adam as Adam
 from kadam.optim.adamax import Adamax as Adamax
 from kadam.optim.adamw import AdamW as AdamW
 from kadam.optim.asgd import ASGD as ASGD
 from kadam.optim.lbfgs import LBFGS as LBFGS
+from kadam.optim.muon import Muon as Muon
 from kadam.optim.nadam import NAdam as NAdam
 from kadam.optim.optimizer import Optimizer as Optimizer
 from kadam.optim.radam import RAdam as RAdam
@@ -21,10 +23,12 @@ __all__ = [
     "LBFGS",
     "SGD",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
     "Adamax",
+    "Muon",
     "NAdam",
     "Optimizer",
     "RAdam",

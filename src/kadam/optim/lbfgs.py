@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kadam.ir.graph import Phase
-from kadam.ops.join import cat
+from kadam.ops.combine import cat
 from kadam.optim.line_search import Point, strong_wolfe
 from kadam.optim.optimizer import Optimizer, ParamsT
 from kadam.optim.rule import as_pairs, check_numbers, filled_like, from_pairs, number

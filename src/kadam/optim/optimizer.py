@@ -10,8 +10,8 @@ from copy import deepcopy
 from itertools import chain
 from typing import Any, TypeAlias
 
+from kadam.recording.hooks import Handle
 from kadam.tensor import Tensor
-from kadam.utils.hooks import RemovableHandle
 
 ParamsT: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 StateDict: TypeAlias = dict[str, Any]
@@ -173,11 +173,11 @@ class Optimizer:
             self._hooks = {moment: OrderedDict() for moment in _MOMENTS}
 
     def __repr__(self) -> str:
-        lines = [f"{type(self).__name__} ("]
+        text = f"{type(self).__name__} ("
         for index, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {index}")
-            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
-        return "\n".join([*lines, ")"])
+            options = "".join(f"    {key}: {group[key]}\n" for key in sorted(group) if key != "params")
+            text += f"\nParameter Group {index}\n{options}"
+        return text + ")"
 
     def state_dict(self) -> StateDict:
         """State and options of all parameters, which are numbered in the order of the groups."""
@@ -241,46 +241,46 @@ class Optimizer:
                 state_dict = amended
         return state_dict
 
-    def _register(self, moment: str, hook: Hook, prepend: bool = False) -> RemovableHandle:
+    def _register(self, moment: str, hook: Hook, prepend: bool = False) -> Handle:
         return _add(self._hooks[moment], hook, prepend)
 
-    def register_step_pre_hook(self, hook: Hook) -> RemovableHandle:
+    def register_step_pre_hook(self, hook: Hook) -> Handle:
         """Call `hook(optimizer, args, kwargs)` before each step; it may return new args and kwargs."""
         return self._register("step_pre", hook)
 
-    def register_step_post_hook(self, hook: Hook) -> RemovableHandle:
+    def register_step_post_hook(self, hook: Hook) -> Handle:
         """Call `hook(optimizer, args, kwargs)` after each step."""
         return self._register("step_post", hook)
 
-    def register_state_dict_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
+    def register_state_dict_pre_hook(self, hook: Hook, prepend: bool = False) -> Handle:
         """Call `hook(optimizer)` before `state_dict()`."""
         return self._register("state_dict_pre", hook, prepend)
 
-    def register_state_dict_post_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
+    def register_state_dict_post_hook(self, hook: Hook, prepend: bool = False) -> Handle:
         """Call `hook(optimizer, state_dict)` after `state_dict()`; it may return another one."""
         return self._register("state_dict_post", hook, prepend)
 
-    def register_load_state_dict_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
+    def register_load_state_dict_pre_hook(self, hook: Hook, prepend: bool = False) -> Handle:
         """Call `hook(optimizer, state_dict)` before `load_state_dict()`; it may return another state to load."""
         return self._register("load_state_dict_pre", hook, prepend)
 
-    def register_load_state_dict_post_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
+    def register_load_state_dict_post_hook(self, hook: Hook, prepend: bool = False) -> Handle:
         """Call `hook(optimizer)` after `load_state_dict()`."""
         return self._register("load_state_dict_post", hook, prepend)
 
 
-def register_optimizer_step_pre_hook(hook: Hook) -> RemovableHandle:
+def register_optimizer_step_pre_hook(hook: Hook) -> Handle:
     """Call `hook(optimizer, args, kwargs)` before each step of any optimizer."""
     return _add(_everyones_pre_hooks, hook)
 
 
-def register_optimizer_step_post_hook(hook: Hook) -> RemovableHandle:
+def register_optimizer_step_post_hook(hook: Hook) -> Handle:
     """Call `hook(optimizer, args, kwargs)` after each step of any optimizer."""
     return _add(_everyones_post_hooks, hook)
 
 
-def _add(hooks: OrderedDict[int, Hook], hook: Hook, prepend: bool = False) -> RemovableHandle:
-    handle = RemovableHandle(hooks)
+def _add(hooks: OrderedDict[int, Hook], hook: Hook, prepend: bool = False) -> Handle:
+    handle = Handle(hooks)
     hooks[handle.id] = hook
     if prepend:
         hooks.move_to_end(handle.id, last=False)

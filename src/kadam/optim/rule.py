@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from kadam.dtypes import default_float, float32, float64
+from kadam.dtypes import default_float, dtype, float32, float64
 from kadam.errors import UnsupportedError
+from kadam.ops.combine import stack
+from kadam.ops.convert import imag, make_complex, real
 from kadam.optim.optimizer import Optimizer
 from kadam.recording.modes import enable_grad, no_grad
 from kadam.recording.tensor import Number, add_now, from_array, read
+from kadam.shapes import Shape
 from kadam.tensor import Tensor
 
 
@@ -138,13 +141,13 @@ def _on_real_pairs(rule: Callable[..., tuple[Tensor, ...]], row: tuple[Tensor, .
 
 
 def as_pairs(value: Tensor) -> Tensor:
-    """Complex numbers as pairs of real ones; real numbers as they are."""
-    return view_as_real(value) if value.is_complex() else value
+    """Complex numbers as pairs of real ones, along a new last axis; real numbers as they are."""
+    return stack([real(value), imag(value)], -1) if value.is_complex() else value
 
 
 def from_pairs(value: Tensor, like: Tensor) -> Tensor:
     """What `as_pairs` made of a tensor such as `like`, back again."""
-    return view_as_complex(value) if like.is_complex() else value
+    return make_complex(value.select(-1, 0), value.select(-1, 1)) if like.is_complex() else value
 
 
 def scalar(value: float) -> Tensor:
@@ -161,6 +164,11 @@ def value_of(remembered: Tensor) -> float:
 def filled_like(param: Tensor, value: complex = 0) -> Tensor:
     """A tensor of the parameter's type, all of `value`."""
     return from_array(np.full(param.shape, value, param.dtype.numpy))
+
+
+def zeros(shape: Shape, record: dtype) -> Tensor:
+    """A tensor of zeros."""
+    return from_array(np.zeros(shape, record.numpy))
 
 
 def number(value: Any) -> Any:

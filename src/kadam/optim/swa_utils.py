@@ -11,7 +11,7 @@ from kadam.dtypes import dtype
 from kadam.ir.graph import Phase
 from kadam.nn.modules.batchnorm import _BatchNorm
 from kadam.nn.modules.module import Module
-from kadam.ops.create import tensor
+from kadam.ops.creation import tensor
 from kadam.optim.lr_scheduler.base import LRScheduler, per_group
 from kadam.optim.optimizer import Optimizer
 from kadam.recording.memory import assign_all

@@ -23,7 +23,7 @@ from kadam.primitives.window import Margins, add_windows, pad_array, unpad_array
 from kadam.shapes import Shape, count
 
 # So many bytes of unrolled windows are multiplied at a time: they stay in a core's cache.
-_CHUNK_BYTES = 1 << 19
+_CHUNK_BYTES = 1 << 21
 
 
 @dataclass(frozen=True)

@@ -100,12 +100,10 @@ class Eigh(Primitive):
     def vjp(self, ct: Node, out: Node, a: Node) -> tuple[Node]:
         if self.part == "values":
             vectors = emit(Eigh("vectors"), a)
-            inner = scaled_columns(vectors, ct)
-        else:
-            vectors, turned = out, matmul(adjoint(out), ct)
-            gaps = differences(emit(Eigh("values"), a), a.shape)
-            inner = matmul(out, with_diagonal(turned / as_dtype_of(a, gaps), full_like(diagonal(turned), 0)))
-        return (matmul(inner, adjoint(vectors)),)
+            return (matmul(scaled_columns(vectors, ct), adjoint(vectors)),)
+        turned, gaps = matmul(adjoint(out), ct), differences(emit(Eigh("values"), a), a.shape)
+        inner = with_diagonal(turned / as_dtype_of(a, gaps), full_like(diagonal(turned), 0))
+        return (matmul(matmul(out, (inner + adjoint(inner)) * 0.5), adjoint(out)),)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

@@ -1,7 +1,7 @@
 """Elements that integer tensors point at: read, replaced, added to.
 
 Two families with the same three members. `Gather`, `Scatter` and `ScatterAdd` address single elements, along one axis;
-`Index`, `IndexPut` and `IndexAdd` address whole rows, along one or more axes. Each one's derivative is another of them.
+`Index`, `IndexPut` and `IndexAdd` address whole rows, along one or more axes. Each is differentiated by its siblings.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from kadam.ir.primitive import Array, Example, Primitive
 from kadam.ir.types import TensorType
 from kadam.primitives.index import Gather
 from kadam.primitives.move import reshaped
+from kadam.primitives.precision import at_least
 from kadam.primitives.window import Margins, add_windows, pad_array, unpad_array, window_counts, window_view
 from kadam.shapes import Shape, contiguous_strides, count
 
@@ -100,6 +101,7 @@ class WindowSum(Primitive):
     def dilation(self) -> Shape:
         return (1,) * len(self.kernel)
 
+    @at_least(np.float32)
     def reference(self, x: Array) -> Array:
         lead, counts = x.ndim - len(self.kernel), self.counts(x.shape[-len(self.kernel) :])
         padded = pad_array(x, self.padding)
@@ -140,6 +142,7 @@ class WindowSpread(Primitive):
             raise ShapeError(f"WindowSpread: the windows of {plane} are {expected}, the input is {sums}")
         return plane
 
+    @at_least(np.float32)
     def reference(self, sums: Array) -> Array:
         lead, counts = sums.shape[: -len(self.size)], sums.shape[-len(self.size) :]
         inside = (size + before + after for size, (before, after) in zip(self.size, self.padding, strict=True))

@@ -247,7 +247,7 @@ def _lgamma_stirling(x: Array) -> Array:
 
 
 def polygamma(order: int, x: Array) -> Array:
-    """The derivative of log gamma(x) of order `order` + 1, of float64 numbers; nan at a pole whose two sides differ.
+    """The derivative of log gamma(x) of order `order` + 1, of float64 numbers.
 
     Source: NIST Handbook of Mathematical Functions (2010), 5.15.1 and 5.15.6; 25.11 for the zeta function.
     """
@@ -260,7 +260,7 @@ def polygamma(order: int, x: Array) -> Array:
             powers = np.polymul(np.polyder(powers), [-math.pi, 0.0, -math.pi])
         offset = x - np.rint(x)
         value = (-1) ** order * right(1 - x) - math.pi * np.polyval(powers, 1 / np.tan(np.pi * offset))
-        pole = np.inf if order % 2 else np.where(x == 0, np.copysign(np.inf, -x), np.nan)
+        pole = (-1) ** (order + 1) * np.inf if order else np.where(x == 0, np.copysign(np.inf, -x), np.nan)
         return np.where(offset == 0, pole, value)
 
     return _by_range(x, (0.5,), (reflected, right))

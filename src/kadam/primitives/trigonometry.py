@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from kadam.dtypes import FLOAT
+from kadam.dtypes import FLOAT, bool_
 from kadam.ir.builder import emit
 from kadam.ir.graph import Node
 from kadam.ir.primitive import Array
-from kadam.primitives.analysis import Analytic, Reciprocal, Rsqrt
-from kadam.primitives.elementwise import Elementwise, conj
+from kadam.primitives.analysis import Analytic, Rsqrt
+from kadam.primitives.elementwise import Cast, Elementwise, conj, where
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,8 @@ class Atan2(Elementwise):
         return np.arctan2(y, x)
 
     def vjp(self, ct: Node, out: Node, y: Node, x: Node) -> tuple[Node, Node]:
-        scaled = ct * emit(Reciprocal(), x * x + y * y)
+        square = x * x + y * y
+        scaled = where(emit(Cast(bool_), square), ct / square, 0)  # at the origin no direction is the right one
         return scaled * x, -scaled * y
 
 

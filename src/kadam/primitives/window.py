@@ -20,6 +20,7 @@ from kadam.ir.primitive import Array, Example, Primitive, View
 from kadam.ir.types import TensorType
 from kadam.primitives.compare import Equal
 from kadam.primitives.elementwise import where
+from kadam.primitives.precision import at_least
 from kadam.primitives.sources import full_like
 from kadam.shapes import Shape
 
@@ -132,7 +133,8 @@ class Windows(View):
         return (emit(self.transpose(x.shape[self.axis]), ct),)
 
     def restore(self, base: Node, view: Node) -> Node:
-        if self.size > 1 and self.step <= self.dilation * (self.size - 1):
+        apart = range(self.dilation, self.dilation * self.size, self.dilation)
+        if any(gap * self.step in apart for gap in range(1, view.shape[self.axis])):
             raise InPlaceError(
                 "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
                 "memory location. Please clone() the tensor before performing the operation."
@@ -167,6 +169,7 @@ class Overlap(Primitive):
             raise ShapeError(f"Overlap: an axis of {self.length} elements is shown by {expected}, not by {windows}")
         return windows.with_shape(shape)
 
+    @at_least(np.float32)
     def reference(self, windows: Array) -> Array:
         last = np.moveaxis(windows, self.axis, -1)
         result = np.zeros((*last.shape[:-2], self.length), windows.dtype)

@@ -264,7 +264,14 @@ class BackwardPass:
             raise GradientError(TWICE)
         values = [_as_tensor(history, one) for one in ahead.needed]
         reached = sweep_history(
-            list(seeds.values()), values, ahead.needed, history.end, starts, collect, stops, self.create_graph  # type: ignore[arg-type]
+            list(seeds.values()),
+            values,
+            ahead.needed,
+            history.end,
+            starts,
+            collect,
+            stops,
+            self.create_graph,  # type: ignore[arg-type]
         )
         if not self.retain:
             history.free(ahead.reading)

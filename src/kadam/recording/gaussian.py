@@ -8,12 +8,11 @@ uniform numbers that is the same (all of them).
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from kadam.ir.primitive import Array
-from kadam.recording.rounding import fused_f32
+from kadam.recording.rounding import c_function, fused_f32, fused_f64
 
 _BLOCK_ROWS = 2048  # rows of 16 numbers that are transformed at a time: their temporaries stay in the cache
 _TWO_PI = np.float32(2 * math.pi)
@@ -49,6 +48,14 @@ def fill_rows(rows: Array, mean: float, std: float) -> None:
         sine, cosine = _sine_cosine(_TWO_PI * block[:, 8:])
         block[:, :8] = _place(radius * cosine, mean, std)
         block[:, 8:] = _place(radius * sine, mean, std)
+
+
+def fill_rows_f64(rows: Array, mean: float, std: float) -> None:
+    """Turn rows of 16 uniform float64 numbers into normal ones, as `fill_rows` does in float32."""
+    radius = np.sqrt(-2.0 * c_function("log", 1.0 - rows[:, :8]))
+    angle = 2.0 * math.pi * rows[:, 8:]
+    rows[:, :8] = fused_f64(radius * c_function("cos", angle), std, mean)
+    rows[:, 8:] = fused_f64(radius * c_function("sin", angle), std, mean)
 
 
 def _place(normal: Array, mean: float, std: float) -> Array:

@@ -46,7 +46,8 @@ def fused_f64(a: Array, b: float, c: float) -> Array:
     error = _product_error(a, b, product)
     small, smaller = _two_sum(error, c)
     large, largest_error = _two_sum(product, small)
-    return large + _sum_to_odd(largest_error, smaller)
+    fused: Array = large + _sum_to_odd(largest_error, smaller)
+    return fused
 
 
 def _product_error(a: Array, b: float, product: Array) -> Array:
@@ -76,37 +77,24 @@ def _sum_to_odd(a: Array, b: Array | float) -> Array:
     return np.where(even & (error != 0), np.nextafter(total, np.copysign(np.inf, error)), total)
 
 
-class CLibrary:
-    """The C library's functions on float64 arrays, value by value (as `numpy` spells them: `log1p`, `sin` ...)."""
-
-    def __getattr__(self, name: str) -> Callable[[Array], Array]:
-        vectorised, single = getattr(np, name), getattr(math, name)
-
-        def function(x: Array) -> Array:
-            y: Array = vectorised(x)
-            inside = np.isfinite(y)
-            y[inside] = np.fromiter(map(single, x[inside].tolist()), np.float64, np.count_nonzero(inside))
-            return y
-
-        setattr(self, name, function)
-        return function
+def c_function(name: str, x: Array) -> Array:
+    """The C library's function on a float64 array, value by value (its name as NumPy spells it: `log1p`, `sin` ...)."""
+    y: Array = getattr(np, name)(x)
+    inside = np.isfinite(y)  # elsewhere Python's functions raise
+    y[inside] = np.fromiter(map(getattr(math, name), x[inside].tolist()), np.float64)
+    return y
 
 
-_c_library = CLibrary()
+def through(name: str, x: Array, finish: Callable[[Array], Array]) -> Array:
+    """`finish(function(x))` with the C library's function, where `finish` rounds to fewer digits or steps.
 
-
-def evaluate(formula: Callable[..., Array], draws: tuple[Array, ...], dtype: Any) -> Array:
-    """`formula(functions, *draws)` as the C library's functions have it, cast to `dtype`.
-
-    Narrower types hide the last bits: there NumPy's functions are right except next to where the cast steps, and only
-    those few values are computed again.
+    There NumPy's function is right except next to the steps, and only those few values are computed again.
     """
-    if dtype == np.float64:
-        return formula(_c_library, *draws)
-    approximate = formula(np, *draws)
-    values = cast(approximate * (1 - _SLACK), dtype)
-    unsure = np.flatnonzero(values != cast(approximate * (1 + _SLACK), dtype))
-    values[unsure] = cast(formula(_c_library, *[draw[unsure] for draw in draws]), dtype)
+    with np.errstate(all="ignore"):
+        near = getattr(np, name)(x)
+        values = finish(near * (1 - _SLACK))
+        unsure = np.flatnonzero(values != finish(near * (1 + _SLACK)))
+        values[unsure] = finish(c_function(name, x[unsure]))
     return values
 
 

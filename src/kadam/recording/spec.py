@@ -67,9 +67,7 @@ _known: dict[tuple[dtype, Shape, bool, str | None, bool], Spec] = {}
 _BOUND = 100_000  # shapes that change at every step must not fill the memory
 
 
-def spec_of(
-    kind: TensorType, requires_grad: bool = False, grad_name: str | None = None, weak: bool = False
-) -> Spec:
+def spec_of(kind: TensorType, requires_grad: bool = False, grad_name: str | None = None, weak: bool = False) -> Spec:
     """The one spec of these properties."""
     key = (kind.dtype, kind.shape, requires_grad, grad_name, weak)
     spec = _known.get(key)

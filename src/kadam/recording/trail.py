@@ -97,9 +97,7 @@ class Program:
 
     __slots__ = ("count", "reading", "run", "saved", "wanted")
 
-    def __init__(
-        self, run: Run, wanted: tuple[int, ...], saved: tuple[int, ...], reading: frozenset[int]
-    ) -> None:
+    def __init__(self, run: Run, wanted: tuple[int, ...], saved: tuple[int, ...], reading: frozenset[int]) -> None:
         self.run = run
         self.wanted = wanted
         self.saved = saved

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
 
+from kadam.device import device
 from kadam.errors import OperandError, UnsupportedError
 from kadam.serialization.allowlist import (
     add_safe_globals,
@@ -26,7 +27,6 @@ from kadam.serialization.files import CheckpointError, FileError, FileLike, name
 from kadam.serialization.pickler import pickled
 from kadam.serialization.unpickler import globals_named, unpickled
 from kadam.serialization.vocabulary import PYTHON, TORCH, Storage, StorageType
-from kadam.tensor import device
 
 __all__ = [
     "CheckpointError", "FileError", "add_safe_globals", "clear_safe_globals", "get_safe_globals",
@@ -186,8 +186,10 @@ class _Storages:
             place = str(wanted)
         elif wanted is not None:
             moved = wanted(storage, place)
-            if moved is not None:
+            if isinstance(moved, Storage):
                 return moved
+            if moved is not None:
+                raise OperandError(f"load: map_location must return the storage or None, but it returned {moved!r}.")
         if place != "cpu":
             raise FileError(
                 f"load: Attempting to deserialize object on device {place!r}, but the CPU is the only device here. "

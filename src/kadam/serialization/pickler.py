@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from kadam.device import device
 from kadam.errors import UnsupportedError
-from kadam.nn import Module
-from kadam.nn.parameter import Parameter
+from kadam.nn.modules.module import Module
+from kadam.nn.parameter import Buffer, Parameter
+from kadam.recording.spec import Size
 from kadam.recording.storage import memory_of
 from kadam.serialization import vocabulary
 from kadam.serialization.files import FileError
 from kadam.serialization.vocabulary import STORAGE_TYPES, TORCH, WITHOUT_OWN_STORAGE, Storage, attributes_of
-from kadam.tensor import Size, Tensor, device
+from kadam.tensor import Tensor
 
 _NAME_OF = {id(known): name for name, known in TORCH.items()}
 
@@ -85,6 +87,11 @@ class _Pickler(pickle._Pickler):
 
     def _tensor(self, tensor: Tensor) -> tuple[Any, ...]:
         """How a tensor is rebuilt, with its role and the attributes that the program has set on it."""
+        if type(tensor) not in (Tensor, Parameter, Buffer):
+            raise UnsupportedError(
+                f"save: a tensor of class {type(tensor).__name__} would come back as a plain one. "
+                "Fix: save its values, x.detach().clone()."
+            )
         attributes = attributes_of(tensor)
         if isinstance(tensor, Parameter):
             no_hooks: OrderedDict[str, Any] = OrderedDict()

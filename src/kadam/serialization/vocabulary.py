@@ -13,11 +13,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from kadam import dtypes
+from kadam.device import device
 from kadam.errors import UnsupportedError
 from kadam.nn.parameter import Parameter
+from kadam.recording.spec import Size
 from kadam.recording.storage import from_memory
 from kadam.serialization.files import CheckpointError
-from kadam.tensor import Size, Tensor, device
+from kadam.tensor import Tensor
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
@@ -138,17 +140,23 @@ def rebuild_from_type(
     return with_attributes(rebuild(*args), state)
 
 
+# A buffer's role belongs to its module; in a file it is a tensor.
+_BUFFER_ROLE = ("persistent", "_is_buffer")
+
+
 def attributes_of(tensor: Tensor) -> dict[str, Any]:
     """What the program itself has set on a tensor."""
-    return {name: value for name, value in vars(tensor).items() if not name.startswith("_")}
+    return {
+        name: value for name, value in vars(tensor).items() if not name.startswith("_") and name not in _BUFFER_ROLE
+    }
 
 
 def with_attributes(tensor: AnyTensor, state: dict[str, Any]) -> AnyTensor:
     """The tensor with attributes that a file gives it; never one that Kadam itself uses."""
-    for name, value in state.items():
+    for name in state.keys() - set(_BUFFER_ROLE):
         if name.startswith("_") or hasattr(type(tensor), name):
             raise CheckpointError(f"load: a tensor's attribute {name!r} cannot come from a file.")
-        setattr(tensor, name, value)
+        setattr(tensor, name, state[name])
     return tensor
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from kadam.dtypes import dtype
 from kadam.nn import functional as F
 from kadam.nn.modules.linear import draw_by_fan_in
-from kadam.nn.modules.module import Module
+from kadam.nn.modules.module import Module, listed, settings
 from kadam.nn.modules.sizes import as_sizes
 from kadam.nn.parameter import Parameter
 from kadam.ops.creation import empty
@@ -70,13 +70,13 @@ class Convolution(Module):
             raise ValueError("out_channels must be divisible by groups")
         if isinstance(self.padding, str):
             if self.padding not in ("same", "valid"):
-                raise ValueError(
-                    f"Invalid padding string '{self.padding}', should be one of {{'same', 'valid'}}"
-                )
+                raise ValueError(f"Invalid padding string '{self.padding}', should be one of {{'same', 'valid'}}")
             if self.padding == "same" and any(step != 1 for step in self.stride):
                 raise ValueError("padding='same' is not supported for strided convolutions")
         if self.padding_mode not in _PADDING_MODES:
-            raise ValueError(f"padding_mode must be one of {set(_PADDING_MODES)}, but got padding_mode='{self.padding_mode}'")
+            raise ValueError(
+                f"padding_mode must be one of {set(_PADDING_MODES)}, but got padding_mode='{self.padding_mode}'"
+            )
 
     def _weight_shape(self) -> tuple[int, ...]:
         first, second = (
@@ -93,19 +93,16 @@ class Convolution(Module):
         draw_by_fan_in(self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        once = (1,) * self.axes
-        none = (0,) * self.axes
-        optional = {
-            f"padding={self.padding}": self.padding != none,
-            f"dilation={self.dilation}": self.dilation != once,
-            f"output_padding={self.output_padding}": self.output_padding != none,
-            f"groups={self.groups}": self.groups != 1,
-            "bias=False": self.bias is None,
-            f"padding_mode={self.padding_mode}": self.padding_mode != "zeros",
-        }
-        shown = [text for text, wanted in optional.items() if wanted]
-        always = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
-        return ", ".join([always, *shown])
+        once, none = (1,) * self.axes, (0,) * self.axes
+        return listed(
+            f"{self.in_channels}, {self.out_channels}, {settings(self, 'kernel_size', 'stride')}",
+            self.padding != none and f"padding={self.padding}",
+            self.dilation != once and settings(self, "dilation"),
+            self.output_padding != none and settings(self, "output_padding"),
+            self.groups != 1 and settings(self, "groups"),
+            self.bias is None and "bias=False",
+            self.padding_mode != "zeros" and f"padding_mode={self.padding_mode}",
+        )
 
 
 class _Conv(Convolution):

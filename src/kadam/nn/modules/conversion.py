@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from kadam import dtypes
 from kadam.dtypes import dtype
-from kadam.nn.modules.registration import BUFFER, MODULE, PARAMETER, members_of
+from kadam.nn.modules.registration import BUFFER, PARAMETER, members_of
 from kadam.nn.modules.state import Stateful
 from kadam.nn.parameter import Parameter
 from kadam.ops.creation import empty_like

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
-from kadam.autograd import Function
+from kadam.nn.modules.gradient_watch import GradientWatch
 from kadam.nn.modules.traversal import Traversed
-from kadam.recording.modes import is_grad_enabled
-from kadam.tensor import Tensor
-from kadam.utils.hooks import RemovableHandle
-
-if TYPE_CHECKING:
-    from kadam.nn.modules.module import Module
+from kadam.recording.hooks import Handle
 
 Hook = Callable[..., Any]
 Table = OrderedDict[int, Hook]
@@ -40,9 +35,7 @@ class Hooked(Traversed):
     _is_full_backward_hook: bool | None
     forward: Callable[..., Any]
 
-    def register_forward_pre_hook(
-        self, hook: Hook, *, prepend: bool = False, with_kwargs: bool = False
-    ) -> RemovableHandle:
+    def register_forward_pre_hook(self, hook: Hook, *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
         """Call `hook(module, args)` before every forward pass; what it returns, if anything, replaces the arguments.
 
         Args:
@@ -54,7 +47,7 @@ class Hooked(Traversed):
 
     def register_forward_hook(
         self, hook: Hook, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
-    ) -> RemovableHandle:
+    ) -> Handle:
         """Call `hook(module, args, output)` after every forward pass; what it returns, if anything, is the output.
 
         Args:
@@ -65,11 +58,11 @@ class Hooked(Traversed):
         """
         return self._hook("_forward_hooks", hook, prepend, with_kwargs=with_kwargs, always_call=always_call)
 
-    def register_full_backward_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
+    def register_full_backward_pre_hook(self, hook: Hook, prepend: bool = False) -> Handle:
         """Call `hook(module, grad_output)` when gradients reach the outputs; what it returns replaces them."""
         return self._hook("_backward_pre_hooks", hook, prepend)
 
-    def register_full_backward_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
+    def register_full_backward_hook(self, hook: Hook, prepend: bool = False) -> Handle:
         """Call `hook(module, grad_input, grad_output)` when the gradients of the inputs are known.
 
         What it returns, if anything, replaces `grad_input`.
@@ -80,7 +73,7 @@ class Hooked(Traversed):
         self._choose_backward_hooks(full=True)
         return self._hook("_backward_hooks", hook, prepend)
 
-    def register_backward_hook(self, hook: Hook) -> RemovableHandle:
+    def register_backward_hook(self, hook: Hook) -> Handle:
         """The older name of `register_full_backward_hook`; `grad_input` belongs to the module's inputs here too.
 
         Raises:
@@ -97,7 +90,7 @@ class Hooked(Traversed):
             )
         self._is_full_backward_hook = full
 
-    def _hook(self, table: str, hook: Hook, prepend: bool, **options: bool) -> RemovableHandle:
+    def _hook(self, table: str, hook: Hook, prepend: bool, **options: bool) -> Handle:
         vars(self)["_hooked"] = True
         return _add(vars(self)[table], hook, self._hook_options, options, prepend)
 
@@ -121,10 +114,11 @@ class Hooked(Traversed):
 
 def _add(
     table: Table, hook: Hook, table_of_options: dict[int, dict[str, bool]], options: dict[str, bool], prepend: bool
-) -> RemovableHandle:
-    handle = RemovableHandle(table, extra_dict=table_of_options)
+) -> Handle:
+    handle = Handle(table)
     table[handle.id] = hook
-    table_of_options[handle.id] = options
+    if any(options.values()):
+        table_of_options[handle.id] = options
     if prepend:
         table.move_to_end(handle.id, last=False)
     return handle
@@ -196,142 +190,31 @@ class _Call:
                 )
 
 
-class _Passing(Function):
-    """Identity whose backward pass shows the gradients to a callback, which may replace them."""
-
-    @staticmethod
-    def forward(ctx: Any, seen: Callable[[Sequence[Any]], Sequence[Any]], *tensors: Tensor) -> tuple[Tensor, ...]:
-        ctx.set_materialize_grads(False)
-        ctx.seen = seen
-        return tuple(tensor.view_as(tensor) for tensor in tensors)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        return (None, *ctx.seen(gradients))
-
-
-class GradientWatch:
-    """The backward hooks of one call: they see the gradients of its outputs, then those of its inputs."""
-
-    def __init__(self, module: Hooked, before: list[Hook], after: list[Hook]) -> None:
-        self.module, self.before, self.after = module, before, after
-        self.watched: list[int] | None = None  # positions of the inputs that take part in the gradient
-        self.input_count = 0
-        self.result_positions: list[int] = []
-        self.result_count = 0
-        self.grad_output: tuple[Tensor | None, ...] | None = None
-
-    def inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arguments, those tensors that need gradients passed through a watched identity."""
-        self.input_count = len(args)
-        passed, positions = _passed(args, self.gradients_of_inputs)
-        self.watched = positions or None
-        return passed
-
-    def outputs(self, result: Any) -> Any:
-        """The result, its tensors passed through a watched identity."""
-        if not isinstance(result, Tensor | tuple):
-            warnings.warn(
-                "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors "
-                f"but received {type(result)}",
-                stacklevel=5,
-            )
-            return result
-        several = result if isinstance(result, tuple) else (result,)
-        self.result_count = len(several)
-        passed, self.result_positions = _passed(several, self.gradients_of_outputs)
-        return passed if isinstance(result, tuple) else passed[0]
-
-    def gradients_of_outputs(self, gradients: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
-        grad_output = _placed(gradients, self.result_positions, self.result_count)
-        for hook in self.before:
-            changed = hook(self.module, grad_output)
-            if changed is not None:
-                grad_output = _as_many(changed, self.result_count, "pre hook")
-        self.grad_output = grad_output
-        if self.watched is None:
-            self._finish_without_inputs()
-        return [grad_output[position] for position in self.result_positions]
-
-    def gradients_of_inputs(self, gradients: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
-        assert self.watched is not None
-        if self.grad_output is None:
-            raise RuntimeError(
-                f"Module backward hook of {type(self.module).__name__} is called before its outputs have gradients. "
-                "Fix: use every input of the module only through its outputs."
-            )
-        grad_input = _placed(gradients, self.watched, self.input_count)
-        for hook in self.after:
-            changed = hook(self.module, grad_input, self.grad_output)
-            if changed is not None:
-                grad_input = _as_many(changed, self.input_count, "hook")
-        self.grad_output = None
-        return [grad_input[position] for position in self.watched]
-
-    def _finish_without_inputs(self) -> None:
-        for hook in self.after:
-            changed = hook(self.module, (None,) * self.input_count, self.grad_output)
-            if changed is not None and not (isinstance(changed, tuple) and all(one is None for one in changed)):
-                raise RuntimeError(
-                    "Backward hook for Modules where no input requires gradient should always return None or None "
-                    "for all gradients."
-                )
-        self.grad_output = None
-
-
-def _passed(values: tuple[Any, ...], seen: Callable[..., Any]) -> tuple[tuple[Any, ...], list[int]]:
-    """The values with the tensors that need gradients passed through `_Passing`, and the positions of those."""
-    positions = [at for at, value in enumerate(values) if isinstance(value, Tensor) and value.requires_grad]
-    if not positions or not is_grad_enabled():
-        return values, []
-    passed = list(values)
-    for position, tensor in zip(positions, _Passing.apply(seen, *(values[at] for at in positions)), strict=True):
-        passed[position] = tensor
-    rebuilt = values._make(passed) if hasattr(values, "_make") else tuple(passed)
-    return rebuilt, positions
-
-
-def _placed(gradients: Sequence[Any], positions: Sequence[int], count: int) -> tuple[Any, ...]:
-    places: list[Any] = [None] * count
-    for position, gradient in zip(positions, gradients, strict=True):
-        places[position] = gradient
-    return tuple(places)
-
-
-def _as_many(changed: Any, count: int, hook: str) -> tuple[Any, ...]:
-    several: tuple[Any, ...] = changed if isinstance(changed, tuple) else (changed,)
-    if len(several) != count:
-        raise RuntimeError(f"Backward {hook} returned an invalid number of grad_output, got {len(several)}, but expected {count}")
-    return several
-
-
-def _hook_everywhere(table: str, hook: Hook, **options: bool) -> RemovableHandle:
+def _hook_everywhere(table: str, hook: Hook, **options: bool) -> Handle:
     Hooked._hooked = True
     return _add(everywhere[table], hook, options_everywhere, options, prepend=False)
 
 
-def register_module_forward_pre_hook(hook: Hook) -> RemovableHandle:
+def register_module_forward_pre_hook(hook: Hook) -> Handle:
     """As `Module.register_forward_pre_hook`, for every module."""
     return _hook_everywhere("_forward_pre_hooks", hook)
 
 
-def register_module_forward_hook(
-    hook: Hook, *, with_kwargs: bool = False, always_call: bool = False
-) -> RemovableHandle:
+def register_module_forward_hook(hook: Hook, *, with_kwargs: bool = False, always_call: bool = False) -> Handle:
     """As `Module.register_forward_hook`, for every module."""
     return _hook_everywhere("_forward_hooks", hook, with_kwargs=with_kwargs, always_call=always_call)
 
 
-def register_module_full_backward_pre_hook(hook: Hook) -> RemovableHandle:
+def register_module_full_backward_pre_hook(hook: Hook) -> Handle:
     """As `Module.register_full_backward_pre_hook`, for every module."""
     return _hook_everywhere("_backward_pre_hooks", hook)
 
 
-def register_module_full_backward_hook(hook: Hook) -> RemovableHandle:
+def register_module_full_backward_hook(hook: Hook) -> Handle:
     """As `Module.register_full_backward_hook`, for every module."""
     return _hook_everywhere("_backward_hooks", hook)
 
 
-def register_module_backward_hook(hook: Hook) -> RemovableHandle:
+def register_module_backward_hook(hook: Hook) -> Handle:
     """The older name of `register_module_full_backward_hook`."""
     return _hook_everywhere("_backward_hooks", hook)

@@ -60,5 +60,3 @@ def _take_shapes(module: LazyModuleMixin, state_dict: dict[str, Any], prefix: st
         given = state_dict.get(prefix + name)
         if is_lazy(member) and isinstance(given, Tensor) and not is_lazy(given):
             member.materialize(given.shape)  # type: ignore[union-attr]
-
-

@@ -23,7 +23,8 @@ from kadam.nn.modules.registration import (
     register,
     registration_hooks,
 )
-from kadam.utils.hooks import RemovableHandle
+from kadam.recording.hooks import Handle
+from kadam.recording.place import module_calls
 
 _HOOK_TABLES = (
     "_forward_pre_hooks",
@@ -74,6 +75,7 @@ class Module(Convertible):
 
     forward: Callable[..., Any] = _forward_unimplemented
 
+    # Where a call was recorded is read from the frames of this function: see `kadam.recording.place`.
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._hooked:
             return self._call_with_hooks(args, kwargs)
@@ -113,6 +115,9 @@ class Module(Convertible):
         return sorted(name for name in {*dir(type(self)), *vars(self)} if not name[0].isdigit())
 
 
+module_calls.add(Module.__call__.__code__)
+
+
 def indented(text: str) -> str:
     """The text with every line but its first moved in by two."""
     return text.replace("\n", "\n  ")
@@ -123,30 +128,35 @@ def settings(module: object, *names: str) -> str:
     return ", ".join(f"{name}={getattr(module, name)!r}" for name in names)
 
 
-def register_module_parameter_registration_hook(hook: RegistrationHook) -> RemovableHandle:
+def listed(*parts: str | bool) -> str:
+    """The parts of an `extra_repr` that apply, in a row: `wanted and text` leaves out what is not wanted."""
+    return ", ".join(part for part in parts if isinstance(part, str) and part)
+
+
+def register_module_parameter_registration_hook(hook: RegistrationHook) -> Handle:
     """Call `hook(module, name, parameter)` when any module registers a parameter; it may return another."""
     return _registration_hook(PARAMETER, hook)
 
 
-def register_module_buffer_registration_hook(hook: RegistrationHook) -> RemovableHandle:
+def register_module_buffer_registration_hook(hook: RegistrationHook) -> Handle:
     """Call `hook(module, name, buffer)` when any module registers a buffer; it may return another."""
     return _registration_hook(BUFFER, hook)
 
 
-def register_module_module_registration_hook(hook: RegistrationHook) -> RemovableHandle:
+def register_module_module_registration_hook(hook: RegistrationHook) -> Handle:
     """Call `hook(module, name, submodule)` when any module registers a submodule; it may return another."""
     return _registration_hook(MODULE, hook)
 
 
-def _registration_hook(kind: str, hook: RegistrationHook) -> RemovableHandle:
+def _registration_hook(kind: str, hook: RegistrationHook) -> Handle:
     table = registration_hooks[kind]
-    handle = RemovableHandle(table)
+    handle = Handle(table)
     table[handle.id] = hook
     return handle
 
 
 __all__ = [
-    "Module", "indented", "register_module_backward_hook", "register_module_buffer_registration_hook",
+    "Module", "indented", "listed", "register_module_backward_hook", "register_module_buffer_registration_hook",
     "register_module_forward_hook", "register_module_forward_pre_hook", "register_module_full_backward_hook",
     "register_module_full_backward_pre_hook", "register_module_module_registration_hook",
     "register_module_parameter_registration_hook", "settings",

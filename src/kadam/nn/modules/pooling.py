@@ -149,9 +149,7 @@ class AvgPool1d(Module):
         self.count_include_pad = count_include_pad
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.avg_pool1d(
-            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
-        )
+        return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
 
     def extra_repr(self) -> str:
         return settings(self, "kernel_size", "stride", "padding")
@@ -272,7 +270,7 @@ class _AdaptivePool(Module):
 
     pool: ClassVar[Pool]
 
-    def __init__(self, output_size: int | None | tuple[int | None, ...]) -> None:
+    def __init__(self, output_size: int | tuple[int | None, ...] | None) -> None:
         super().__init__()
         self.output_size = output_size
 
@@ -309,7 +307,7 @@ class _AdaptiveMaxPool(_AdaptivePool):
         return_indices: whether the position of each maximum is returned too.
     """
 
-    def __init__(self, output_size: int | None | tuple[int | None, ...], return_indices: bool = False) -> None:
+    def __init__(self, output_size: int | tuple[int | None, ...] | None, return_indices: bool = False) -> None:
         super().__init__(output_size)
         self.return_indices = return_indices
 

@@ -235,18 +235,22 @@ class Registered:
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        members = vars(self).get("_members")
+        kind = vars(self).get("_members", {}).get(name)
         if isinstance(value, Parameter):
             self._assign_parameter(name, value)
+        elif kind == PARAMETER:
+            self._reassign(kind, name, value)
         elif isinstance(value, Registered):
             self._check_initialised("module")
             self._register(MODULE, name, value)
+        elif kind == MODULE:
+            self._reassign(kind, name, value)
         elif isinstance(value, Buffer):
             self._check_initialised("buffer")
             self._make_free(BUFFER, name)
             self.register_buffer(name, value, value.persistent)
-        elif members is not None and name in members:
-            self._reassign(members[name], name, value)
+        elif kind == BUFFER:
+            self._reassign(kind, name, value)
         else:
             object.__setattr__(self, name, value)
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 from kadam.dtypes import dtype
 from kadam.nn import functional as F
 from kadam.nn import init
-from kadam.nn.modules.module import Module, settings
+from kadam.nn.modules.module import Module, listed, settings
 from kadam.nn.parameter import Parameter
 from kadam.ops.creation import empty
 from kadam.recording.modes import no_grad
@@ -46,6 +46,13 @@ class _Table(Module):
         if self.padding_idx is not None:
             with no_grad():
                 self.weight[self.padding_idx].fill_(0)
+
+    def _scaling(self) -> str:
+        return listed(
+            self.max_norm is not None and settings(self, "max_norm"),
+            self.norm_type != 2 and settings(self, "norm_type"),
+            self.scale_grad_by_freq and settings(self, "scale_grad_by_freq"),
+        )
 
 
 class Embedding(_Table):
@@ -102,15 +109,12 @@ class Embedding(_Table):
         )
 
     def extra_repr(self) -> str:
-        optional = {
-            settings(self, "padding_idx"): self.padding_idx is not None,
-            settings(self, "max_norm"): self.max_norm is not None,
-            settings(self, "norm_type"): self.norm_type != 2,
-            settings(self, "scale_grad_by_freq"): self.scale_grad_by_freq,
-            "sparse=True": self.sparse,
-        }
-        shown = [text for text, wanted in optional.items() if wanted]
-        return ", ".join([f"{self.num_embeddings}, {self.embedding_dim}", *shown])
+        return listed(
+            f"{self.num_embeddings}, {self.embedding_dim}",
+            self.padding_idx is not None and settings(self, "padding_idx"),
+            self._scaling(),
+            self.sparse and "sparse=True",
+        )
 
     @classmethod
     def from_pretrained(
@@ -195,9 +199,7 @@ class EmbeddingBag(_Table):
         self.padding_idx = padding_idx
         self._set_up(_weight, True, device=device, dtype=dtype)
 
-    def forward(
-        self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None) -> Tensor:
         """Reduce each bag.
 
         Args:
@@ -220,15 +222,12 @@ class EmbeddingBag(_Table):
         )
 
     def extra_repr(self) -> str:
-        optional = {
-            settings(self, "max_norm"): self.max_norm is not None,
-            settings(self, "norm_type"): self.norm_type != 2,
-            settings(self, "scale_grad_by_freq"): self.scale_grad_by_freq,
-            settings(self, "mode"): True,
-            settings(self, "padding_idx"): self.padding_idx is not None,
-        }
-        shown = [text for text, wanted in optional.items() if wanted]
-        return ", ".join([f"{self.num_embeddings}, {self.embedding_dim}", *shown])
+        return listed(
+            f"{self.num_embeddings}, {self.embedding_dim}",
+            self._scaling(),
+            settings(self, "mode"),
+            self.padding_idx is not None and settings(self, "padding_idx"),
+        )
 
     @classmethod
     def from_pretrained(

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple, cast
 from kadam.nn.modules.hooks import Hooked
 from kadam.nn.modules.registration import BUFFER, MODULE, PARAMETER, members_of
 from kadam.nn.parameter import Parameter, is_lazy
+from kadam.recording.hooks import Handle
 from kadam.recording.modes import no_grad
 from kadam.tensor import Tensor
-from kadam.utils.hooks import RemovableHandle
 
 Hook = Callable[..., Any]
 EXTRA_STATE = "_extra_state"
@@ -29,8 +29,6 @@ class IncompatibleKeys(NamedTuple):
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
         return f"_IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
-
-    __str__ = __repr__
 
 
 class Stateful(Hooked):
@@ -216,7 +214,7 @@ class Stateful(Hooked):
         else:
             setattr(self, name, given.requires_grad_(tensor.requires_grad))
 
-    def _register_state_dict_hook(self, hook: Hook) -> RemovableHandle:
+    def _register_state_dict_hook(self, hook: Hook) -> Handle:
         """Call `hook(module, state_dict, prefix, local_metadata)` after saving; it may return another dict."""
         if getattr(hook, "_from_public_api", False):
             raise RuntimeError(
@@ -225,30 +223,30 @@ class Stateful(Hooked):
             )
         return _added(self._state_dict_hooks, hook)
 
-    def register_state_dict_post_hook(self, hook: Hook) -> RemovableHandle:
+    def register_state_dict_post_hook(self, hook: Hook) -> Handle:
         """Call `hook(module, state_dict, prefix, local_metadata)` after saving; it may change the dict in place."""
         hook._from_public_api = True  # type: ignore[attr-defined]
         return _added(self._state_dict_hooks, hook)
 
-    def register_state_dict_pre_hook(self, hook: Hook) -> RemovableHandle:
+    def register_state_dict_pre_hook(self, hook: Hook) -> Handle:
         """Call `hook(module, prefix, keep_vars)` before saving."""
         return _added(self._state_dict_pre_hooks, hook)
 
-    def _register_load_state_dict_pre_hook(self, hook: Hook, with_module: bool = False) -> RemovableHandle:
+    def _register_load_state_dict_pre_hook(self, hook: Hook, with_module: bool = False) -> Handle:
         """Call `hook` with the arguments of `_load_from_state_dict`, first the module if wanted, before loading."""
         return _added(self._load_state_dict_pre_hooks, partial(hook, self) if with_module else hook)
 
-    def register_load_state_dict_pre_hook(self, hook: Hook) -> RemovableHandle:
+    def register_load_state_dict_pre_hook(self, hook: Hook) -> Handle:
         """Call `hook(module, *arguments of _load_from_state_dict)` before loading."""
         return self._register_load_state_dict_pre_hook(hook, with_module=True)
 
-    def register_load_state_dict_post_hook(self, hook: Hook) -> RemovableHandle:
+    def register_load_state_dict_post_hook(self, hook: Hook) -> Handle:
         """Call `hook(module, incompatible_keys)` after loading; it may change the keys in place."""
         return _added(self._load_state_dict_post_hooks, hook)
 
 
-def _added(table: OrderedDict[int, Hook], hook: Hook) -> RemovableHandle:
-    handle = RemovableHandle(table)
+def _added(table: OrderedDict[int, Hook], hook: Hook) -> Handle:
+    handle = Handle(table)
     table[handle.id] = hook
     return handle
 

@@ -12,6 +12,7 @@ from kadam.tensor import Tensor
 if TYPE_CHECKING:
     from kadam.nn.modules.module import Module
 
+
 class Traversed(Registered):
     """The part of `Module` that enumerates and finds what the module and its submodules own."""
 
@@ -63,38 +64,26 @@ class Traversed(Registered):
             recurse: whether those of submodules are included.
             remove_duplicate: whether a shared parameter is given once.
         """
-        yield from self._named_members(PARAMETER, prefix, recurse, remove_duplicate)
+        return iter(self._named_members(PARAMETER, prefix, recurse, remove_duplicate))
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """The parameters of this module and, with `recurse`, of all below it; each once."""
-        for _, parameter in self.named_parameters(recurse=recurse):
-            yield parameter
+        return iter([parameter for _, parameter in self.named_parameters(recurse=recurse)])
 
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
         """The buffers with their paths; arguments as in `named_parameters`."""
-        yield from self._named_members(BUFFER, prefix, recurse, remove_duplicate)
+        return iter(self._named_members(BUFFER, prefix, recurse, remove_duplicate))
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """The buffers of this module and, with `recurse`, of all below it; each once."""
-        for _, buffer in self.named_buffers(recurse=recurse):
-            yield buffer
+        return iter([buffer for _, buffer in self.named_buffers(recurse=recurse)])
 
-    def _named_members(
-        self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool
-    ) -> Iterator[tuple[str, Any]]:
-        seen: set[int] = set()
-        owners: Any = (
-            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
-        )
-        for path, owner in owners:
-            for name, member in members_of(vars(owner), kind):
-                if member is None or id(member) in seen:
-                    continue
-                if remove_duplicate:
-                    seen.add(id(member))
-                yield (f"{path}.{name}" if path else name), member
+    def _named_members(self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool) -> list[tuple[str, Any]]:
+        found: list[tuple[str, Any]] = []
+        _gather(self, kind, prefix and f"{prefix}.", recurse, set() if remove_duplicate else None, found)
+        return found
 
     def get_submodule(self, target: str) -> Module:
         """The submodule at a path such as `encoder.fc1`; the empty path is this module.
@@ -197,9 +186,28 @@ class Traversed(Registered):
                 parameter.grad = parameter.grad.detach().zero_()
 
 
+def _gather(
+    module: Traversed, kind: str, path: str, recurse: bool, seen: set[int] | None, found: list[tuple[str, Any]]
+) -> None:
+    """Append the members of one kind with their paths, those of the module first; each once if `seen` is given."""
+    attributes, children = vars(module), []
+    for name, is_a in module._members.items():
+        member = attributes[name]
+        if member is None or not (is_a == kind or (recurse and is_a == MODULE)):
+            continue
+        if seen is not None:
+            if id(member) in seen:
+                continue
+            seen.add(id(member))
+        if is_a == kind:
+            found.append((path + name, member))
+        else:
+            children.append((name, member))
+    for name, child in children:
+        _gather(child, kind, f"{path}{name}.", recurse, seen, found)
+
+
 def _attribute(module: Any, name: str) -> Any:
     if not hasattr(module, name):
         raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")
     return getattr(module, name)
-
-

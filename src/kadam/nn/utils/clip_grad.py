@@ -6,13 +6,12 @@ import types
 import warnings
 from collections.abc import Iterable, Sequence
 
-from kadam.linalg import vector_norm
-from kadam.ops.create import tensor
-from kadam.ops.join import stack
-
 from kadam.ir.graph import Phase
-from kadam.recording.modes import no_grad
+from kadam.ops.combine import stack
+from kadam.ops.creation import tensor
+from kadam.ops.reduce import vector_norm
 from kadam.recording.memory import assign_all
+from kadam.recording.modes import no_grad
 from kadam.recording.operation import operation
 from kadam.recording.tensor import Number
 from kadam.tensor import Tensor

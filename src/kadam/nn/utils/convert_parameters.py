@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kadam.ops.join import cat
-
 from kadam.errors import OperandError
+from kadam.ops.combine import cat
 from kadam.tensor import Tensor
 
 

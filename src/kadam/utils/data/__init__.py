@@ -1,10 +1,11 @@
 """`torch.utils.data`: datasets, samplers, collation and loaders.
 
 A pass over a loader: the sampler gives indices (`sampler`), `fetch` turns them into samples (`dataset`) and those into
-a batch (`collate`), in this process (`loader`) or ahead of time in others (`prefetch`, `workers`, `transfer`).
+a batch (`collate`), in this process (`dataloader`) or ahead of time in others (`prefetch`, `workers`, `transfer`).
 """
 
 from kadam.utils.data.collate import collate, default_collate, default_collate_fn_map, default_convert
+from kadam.utils.data.dataloader import DataLoader
 from kadam.utils.data.dataset import (
     ChainDataset,
     ConcatDataset,
@@ -15,7 +16,6 @@ from kadam.utils.data.dataset import (
     TensorDataset,
     random_split,
 )
-from kadam.utils.data.loader import DataLoader
 from kadam.utils.data.sampler import (
     BatchSampler,
     RandomSampler,

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from kadam.ops.combine import stack
 from kadam.ops.creation import as_tensor, tensor
-from kadam.ops.joining import stack
 from kadam.recording.tensor import from_array, read
 from kadam.tensor import Tensor
 

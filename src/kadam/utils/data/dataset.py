@@ -67,7 +67,7 @@ class TensorDataset(Dataset["tuple[Tensor, ...]"]):
         return tuple(tensor[index] for tensor in self.tensors)
 
     def __len__(self) -> int:
-        return self.tensors[0].shape[0]
+        return len(self.tensors[0])
 
 
 class StackDataset(Dataset[Any]):
@@ -170,7 +170,7 @@ class ChainDataset(IterableDataset[Any]):
             yield from stream
 
     def __len__(self) -> int:
-        return sum(len(stream) for stream in self._streams())  # type: ignore[arg-type]
+        return sum(map(len, self._streams()))  # type: ignore[arg-type]
 
 
 class Subset(Dataset[T_co]):
@@ -199,7 +199,7 @@ class Subset(Dataset[T_co]):
         return self.dataset[self.indices[index]]
 
     def __getitems__(self, indices: list[Any]) -> list[T_co]:
-        return samples_at(self.dataset, [self.indices[i] for i in indices])
+        return list(samples_at(self.dataset, [self.indices[i] for i in indices]))
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -223,7 +223,7 @@ def random_split(
         raise ValueError(f"random_split: the lengths {list(lengths)} do not sum to the {total} samples of the dataset")
     order = (default_generator if generator is None else generator).permutation(total).tolist()
     ends = itertools.accumulate(sizes)
-    return [Subset(dataset, order[end - size : end]) for end, size in zip(ends, sizes, strict=True)]  # type: ignore[misc]
+    return [Subset(dataset, order[end - size : end]) for end, size in zip(ends, sizes, strict=True)]
 
 
 def _apportion(total: int, fractions: Sequence[float]) -> list[int | float]:

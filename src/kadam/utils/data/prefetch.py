@@ -14,7 +14,7 @@ from kadam.recording.step import cut, state
 from kadam.utils.data.workers import Ended, Failure, Seat, Worker, dismiss, first_ready
 
 if TYPE_CHECKING:
-    from kadam.utils.data.loader import DataLoader
+    from kadam.utils.data.dataloader import DataLoader
 
 
 class WorkerBatches(Iterator[Any]):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
-
-import numpy as np
 
 from kadam.dtypes import float64
 from kadam.ops.creation import as_tensor
@@ -80,23 +78,22 @@ class RandomSampler(Sampler[int]):
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def __iter__(self) -> Iterator[int]:
+        return chain.from_iterable(self._blocks())
+
+    def _blocks(self) -> Iterator[list[int]]:
+        """The indices in pieces, each drawn when the one before is used up."""
         generator = self.generator
         if generator is None:
             generator = Generator()
             generator.manual_seed(default_generator.random_int64())
-        for block in self._draws(generator) if self.replacement else self._permutations(generator):
-            yield from block.tolist()
-
-    def _draws(self, generator: Generator) -> Iterator[np.ndarray]:
-        blocks, rest = divmod(self.num_samples, _BLOCK)
-        for size in [_BLOCK] * blocks + [rest]:
-            yield generator.integers(0, len(self.data_source), (size,))
-
-    def _permutations(self, generator: Generator) -> Iterator[np.ndarray]:
         total = len(self.data_source)
-        passes, rest = divmod(self.num_samples, total)
-        for size in [total] * passes + [rest]:  # the last one is drawn even where nothing is left to take from it
-            yield generator.permutation(total)[:size]
+        size = _BLOCK if self.replacement else total
+        pieces, rest = divmod(self.num_samples, size)
+        for length in [size] * pieces + [rest]:  # PyTorch draws the last even where nothing is left to take from it
+            if self.replacement:
+                yield generator.integers(0, total, (length,)).tolist()
+            else:
+                yield generator.permutation(total)[:length].tolist()
 
     def __len__(self) -> int:
         return self.num_samples

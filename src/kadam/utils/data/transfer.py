@@ -18,7 +18,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from kadam.errors import GradientError
-from kadam.recording.tensor import Recorded, from_array, read
+from kadam.recording.tensor import from_array, read
+from kadam.tensor import Tensor
 
 _SHARES_MEMORY = hasattr(os, "memfd_create") and reduction.HAVE_SEND_HANDLE
 _SHARED_FROM_BYTES = 1 << 16
@@ -79,7 +80,7 @@ def receive(connection: Connection) -> Any:
 
 class _Pickler(pickle.Pickler):
     def reducer_override(self, value: Any) -> Any:
-        if not isinstance(value, Recorded):
+        if not isinstance(value, Tensor):
             return NotImplemented
         if value.requires_grad and not value.is_leaf:
             raise GradientError(

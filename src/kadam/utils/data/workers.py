@@ -134,7 +134,8 @@ class Worker:
         """
         deadline = time.monotonic() + timeout_s
         while True:
-            self._wait(max(0.0, deadline - time.monotonic()) if timeout_s else None)
+            if not self._stirs(max(0.0, deadline - time.monotonic()) if timeout_s else None):
+                raise _timed_out(timeout_s)
             try:
                 found, answer = receive(self.connection)
             except (EOFError, OSError) as error:
@@ -143,14 +144,14 @@ class Worker:
                 self.load -= 1
                 return answer
 
-    def _wait(self, timeout_s: float | None) -> None:
+    def _stirs(self, timeout_s: float | None) -> bool:
+        """Whether something of it can be received in time."""
         if self.connection.poll():
-            return
+            return True
         ready = wait([self.connection, self.process.sentinel], timeout_s)
-        if not ready:
-            raise WorkerError("DataLoader: timed out: no worker had the next batch ready within `timeout` seconds")
-        if self.connection not in ready:
+        if ready and self.connection not in ready:
             raise self._death()
+        return bool(ready)
 
     def _death(self) -> WorkerError:
         self.process.join(1.0)
@@ -171,8 +172,12 @@ def first_ready(workers: Iterable[Worker], timeout_s: float) -> Worker:
     by_signal = {waitable: worker for worker in workers for waitable in (worker.connection, worker.process.sentinel)}
     ready = wait(list(by_signal), timeout_s or None)
     if not ready:
-        raise WorkerError("DataLoader: timed out: no worker had a batch ready within `timeout` seconds")
-    return by_signal[ready[0]]  # type: ignore[index]
+        raise _timed_out(timeout_s)
+    return by_signal[ready[0]]
+
+
+def _timed_out(timeout_s: float) -> WorkerError:
+    return WorkerError(f"DataLoader timed out after {timeout_s} seconds: no worker had the next batch ready")
 
 
 def dismiss(workers: list[Worker], owner: int) -> None:

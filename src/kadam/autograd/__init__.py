@@ -1,0 +1,109 @@
+"""Gradients by hand: `backward`, `grad`, custom functions, and checks of them. As `torch.autograd`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kadam.autograd import forward_ad, functional, graph
+from kadam.autograd.function import Function, FunctionContext
+from kadam.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from kadam.errors import GradientError
+from kadam.recording import backprop
+from kadam.recording.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
+from kadam.recording.tensor import Recorded
+
+if TYPE_CHECKING:
+    from kadam.tensor import Tensor
+
+Tensors = Any
+
+
+def _listed(tensors: Any) -> list[Any]:
+    return [tensors] if isinstance(tensors, Recorded) else list(tensors)
+
+
+def _cts(roots: Sequence[Any], given: Any) -> list[Any]:
+    if given is None:
+        return [None] * len(roots)
+    cts = [given] if isinstance(given, Recorded) else list(given)
+    if len(cts) != len(roots):
+        raise GradientError(f"got {len(roots)} tensors and {len(cts)} gradients")
+    return cts
+
+
+def backward(
+    tensors: Tensors,
+    grad_tensors: Tensors | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    grad_variables: Tensors | None = None,
+    inputs: Tensors | None = None,
+) -> None:
+    """Add the gradients of `tensors` to the `.grad` of the leaves that they depend on. As `torch.autograd.backward`.
+
+    Raises:
+        GradientError: a tensor has no gradient, or is no scalar and has no `grad_tensors`.
+    """
+    roots = _listed(tensors)
+    retain = create_graph if retain_graph is None else retain_graph
+    given = None if inputs is None else _listed(inputs)
+    backprop.backward(roots, _cts(roots, grad_tensors), retain, create_graph, given)
+
+
+def grad(
+    outputs: Tensors,
+    inputs: Tensors,
+    grad_outputs: Tensors | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """The gradients of `outputs` with respect to `inputs`. As `torch.autograd.grad`.
+
+    Raises:
+        GradientError: an input was not used (and `allow_unused` is off), or does not require grad.
+    """
+    roots, wanted = _listed(outputs), _listed(inputs)
+    retain = create_graph if retain_graph is None else retain_graph
+    found = backprop.gradients(roots, _cts(roots, grad_outputs), wanted, retain, create_graph)
+    for place, ct in enumerate(found):
+        if ct is None and materialize_grads:
+            found[place] = wanted[place].new_zeros(wanted[place].shape)
+        elif ct is None and not allow_unused:
+            raise GradientError(
+                "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True "
+                "if this is the desired behavior."
+            )
+    return tuple(found)  # type: ignore[arg-type]
+
+
+class set_detect_anomaly:  # noqa: N801  (PyTorch's name)
+    """Accepted; Kadam's errors name the line that recorded a call in any case."""
+
+    def __init__(self, mode: bool = True, check_nan: bool = True) -> None:
+        self.mode = mode
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *exception: object) -> None:
+        return None
+
+
+detect_anomaly = set_detect_anomaly
+
+
+def Variable(data: Tensor, requires_grad: bool = False) -> Tensor:  # noqa: N802  (PyTorch's name)
+    """The tensor itself: variables and tensors are one since PyTorch 0.4."""
+    return data.requires_grad_() if requires_grad else data
+
+
+__all__ = [
+    "Function", "FunctionContext", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad",
+    "forward_ad", "functional", "grad", "gradcheck", "gradgradcheck", "graph", "inference_mode", "no_grad",
+    "set_detect_anomaly", "set_grad_enabled",
+]  # fmt: skip

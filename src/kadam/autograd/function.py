@@ -1,0 +1,218 @@
+"""Operations with a derivative of the user's own: `autograd.Function`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kadam.dtypes import FLOAT
+from kadam.errors import GradientError, OperandError, ShapeError
+from kadam.ir.builder import current_builder
+from kadam.primitives.move import Detach
+from kadam.recording.backprop import BackwardPass, Stop
+from kadam.recording.calls import emit
+from kadam.recording.history import CHANGED, TWICE
+from kadam.recording.modes import grad_mode
+from kadam.recording.operation import Raw, operation
+from kadam.recording.step import state
+from kadam.recording.tensor import Recorded
+
+if TYPE_CHECKING:
+    from kadam.tensor import Tensor
+
+
+@operation
+def boundary(input: Tensor, name: Raw) -> Tensor:
+    """A value at which the recorded derivative ends and the user's begins."""
+    result = emit(Detach(), input)
+    builder = current_builder()
+    assert result._node is not None
+    builder.active.add(result._node.id)
+    from kadam.recording.calls import symbol
+
+    marked = symbol(result._node)
+    marked._tag = name
+    return marked
+
+
+class FunctionContext:
+    """What `forward` leaves for `backward`: the `ctx` of both.
+
+    Attributes:
+        needs_input_grad: for each argument of `apply`, whether its gradient will be used.
+        saved_tensors: what `save_for_backward` was given.
+    """
+
+    def __init__(self, arguments: Sequence[Any]) -> None:
+        self.needs_input_grad = tuple(isinstance(one, Recorded) and one._spec.requires_grad for one in arguments)
+        self._saved: list[tuple[Any, int]] = []
+        self._freed = False
+        self._dirty: tuple[Any, ...] = ()
+        self._plain: tuple[Any, ...] = ()
+        self._materialize = True
+
+    def save_for_backward(self, *tensors: Any) -> None:
+        """Keep tensors for `backward`; that they are not changed in place meanwhile is checked there."""
+        self._saved = [(one, one.root._version if one is not None else 0) for one in tensors]
+
+    @property
+    def saved_tensors(self) -> tuple[Any, ...]:
+        """The tensors that `save_for_backward` was given.
+
+        Raises:
+            GradientError: they were freed by an earlier backward pass, or changed in place.
+        """
+        if self._freed:
+            raise GradientError(TWICE)
+        for one, version in self._saved:
+            if one is not None and one.root._version != version:
+                raise GradientError(CHANGED.format(what=f"a saved tensor of type {one._spec.type}"))
+        return tuple(one for one, _ in self._saved)
+
+    def mark_dirty(self, *tensors: Any) -> None:
+        """Say that `forward` changed these inputs in place."""
+        self._dirty = tensors
+
+    def mark_non_differentiable(self, *tensors: Any) -> None:
+        """Say that these results have no gradient."""
+        self._plain = tensors
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether `backward` gets zeros (the default) or None for results that nothing depends on."""
+        self._materialize = value
+
+
+class Function:
+    """A differentiable operation whose derivative is written by hand.
+
+    Subclass it with static methods `forward(ctx, *args)` and `backward(ctx, *grad_outputs)` (and, if you like,
+    `setup_context(ctx, inputs, output)`), and call it by `apply`.
+    """
+
+    @staticmethod
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        """Compute the results."""
+        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        """Compute the gradients of the inputs, in order; None where there is none."""
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
+            "backward mode AD."
+        )
+
+    @classmethod
+    def apply(cls, *args: Any) -> Any:
+        """Call the operation."""
+        ctx = FunctionContext(args)
+        with grad_mode(False):
+            if "setup_context" in _defined(cls):
+                results = cls.forward(*args)
+                cls.setup_context(ctx, args, results)  # type: ignore[attr-defined]
+            else:
+                results = cls.forward(ctx, *args)
+        if not (state.grad and any(ctx.needs_input_grad)):
+            return results
+        single = isinstance(results, Recorded)
+        parts = [results] if single else list(results)
+        marked = _mark(cls, ctx, args, parts)
+        return marked[0] if single else tuple(marked)
+
+
+def _defined(cls: type) -> set[str]:
+    return {name for base in cls.__mro__[:-2] for name in vars(base)}
+
+
+def _mark(cls: type[Function], ctx: FunctionContext, args: Sequence[Any], parts: list[Any]) -> list[Any]:
+    """The results with the user's derivative behind them."""
+    places = []
+    marked = list(parts)
+    for index, part in enumerate(parts):
+        if not isinstance(part, Recorded) or part._spec.dtype.category < FLOAT:
+            continue
+        if any(part is one for one in ctx._plain):
+            continue
+        result = boundary(part, f"{cls.__name__}Backward")
+        if any(part is one for one in ctx._dirty):
+            part._rec, part._pos, part._spec = result._rec, result._pos, result._spec
+            result = part
+        marked[index] = result
+        places.append((index, result))
+    rec = state.rec
+    assert rec is not None
+    shapes = [result._spec for _, result in places]
+
+    def function(cts: Sequence[Any], work: BackwardPass) -> None:
+        filled = [_filled(ct, spec, ctx) for ct, spec in zip(cts, shapes, strict=True)]
+        given: list[Any] = [None] * len(parts)
+        for (index, _), ct in zip(places_of, filled, strict=True):
+            given[index] = ct
+        grads = cls.backward(ctx, *given)
+        if not work.retain:
+            ctx._freed = True
+        _deliver(cls, args, grads, work)
+
+    places_of = [(index, None) for index, _ in places]
+    stop = Stop([result._pos for _, result in places], function)
+    for _, result in places:
+        rec.stops[result._pos] = stop
+    return marked
+
+
+def _filled(ct: Any, spec: Any, ctx: FunctionContext) -> Any:
+    if ct is None and ctx._materialize:
+        from kadam.ops.creation import zeros
+
+        return zeros(spec.shape, dtype=spec.dtype)
+    return ct
+
+
+def _deliver(cls: type[Function], args: Sequence[Any], grads: Any, work: BackwardPass) -> None:
+    found = list(grads) if isinstance(grads, list | tuple) else [grads]
+    while len(found) > len(args) and found[-1] is None:
+        found.pop()
+    if len(found) != len(args):
+        raise GradientError(
+            f"function {cls.__name__}Backward returned an incorrect number of gradients (expected {len(args)}, got "
+            f"{len(found)})"
+        )
+    for index, (arg, ct) in enumerate(zip(args, found, strict=True)):
+        if ct is None or not isinstance(arg, Recorded) or not arg._spec.requires_grad:
+            continue
+        if not isinstance(ct, Recorded):
+            raise OperandError(
+                f"function {cls.__name__}Backward returned a {type(ct).__name__} as gradient {index}, not a Tensor"
+            )
+        if ct._spec.shape != arg._spec.shape:
+            ct = _fitted(cls, index, ct, arg)
+        if ct._spec.dtype is not arg._spec.dtype:
+            ct = ct.to(arg._spec.dtype)  # type: ignore[attr-defined]
+        work.deliver(arg, ct)
+
+
+def _fitted(cls: type[Function], index: int, ct: Any, arg: Any) -> Any:
+    """A gradient summed over the axes along which its input was stretched.
+
+    Raises:
+        ShapeError: the input's shape does not stretch to the gradient's.
+    """
+    extra = len(ct.shape) - len(arg.shape)
+    fits = extra >= 0 and all(a in (1, b) for a, b in zip(arg.shape, ct.shape[extra:], strict=True))
+    if not fits:
+        raise ShapeError(
+            f"Function {cls.__name__}Backward returned an invalid gradient at index {index} - got {list(ct.shape)} but "
+            f"expected shape compatible with {list(arg.shape)}"
+        )
+    axes = [*range(extra), *[extra + axis for axis, size in enumerate(arg.shape) if size != ct.shape[extra + axis]]]
+    return ct.sum(axes).reshape(arg.shape)
+
+
+def once_differentiable(function: Any) -> Any:
+    """Mark a `backward` whose own derivative is not to be taken."""
+
+    def wrapped(ctx: Any, *cts: Any) -> Any:
+        with grad_mode(False):
+            return function(ctx, *cts)
+
+    return wrapped

@@ -1,0 +1,460 @@
+"""Transformers: encoder and decoder layers, stacks of them, and both together."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from kadam import dtypes
+from kadam.device import check
+from kadam.dtypes import dtype
+from kadam.nn import functional as F
+from kadam.nn import init
+from kadam.nn.modules.attention import MultiheadAttention
+from kadam.nn.modules.containers import ModuleList
+from kadam.nn.modules.dropout import Dropout
+from kadam.nn.modules.linear import Linear
+from kadam.nn.modules.module import Module
+from kadam.nn.modules.normalization import LayerNorm
+from kadam.recording.tensor import from_array
+from kadam.tensor import Tensor
+
+Activation = str | Callable[[Tensor], Tensor]
+
+
+def _activation(chosen: Activation) -> Callable[[Tensor], Tensor]:
+    if not isinstance(chosen, str):
+        return chosen
+    if chosen not in ("relu", "gelu"):
+        raise RuntimeError(f"activation should be relu/gelu, not {chosen}")
+    return F.relu if chosen == "relu" else F.gelu
+
+
+class TransformerEncoderLayer(Module):
+    """Self-attention, then a network of two layers at each position; each is added to its input and normalised.
+
+    Shapes: src f32[steps, batch, d_model], or with the batch first, or without one -> the same.
+
+    Args:
+        d_model: size of a vector.
+        nhead: the number of heads.
+        dim_feedforward: size of the hidden layer.
+        dropout: the probability to drop an element, in training.
+        activation: `relu`, `gelu` or a function.
+        layer_norm_eps: of the normalisations.
+        batch_first: whether the batch is the first axis.
+        norm_first: whether inputs are normalised instead of outputs.
+        bias: whether there are biases.
+        device: the CPU.
+        dtype: of the parameters.
+
+    Source: Vaswani et al., "Attention is all you need", 2017.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        nhead: int,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: Activation = F.relu,
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        device: Any = None,
+        dtype: dtype | None = None,
+    ) -> None:
+        factory: dict[str, Any] = {"device": device, "dtype": dtype}
+        super().__init__()
+        self.self_attn = MultiheadAttention(
+            d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first, **factory
+        )
+        self.linear1 = Linear(d_model, dim_feedforward, bias=bias, **factory)
+        self.dropout = Dropout(dropout)
+        self.linear2 = Linear(dim_feedforward, d_model, bias=bias, **factory)
+        self.norm_first = norm_first
+        self.norm1 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **factory)
+        self.norm2 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **factory)
+        self.dropout1 = Dropout(dropout)
+        self.dropout2 = Dropout(dropout)
+        self.activation = _activation(activation)
+
+    def forward(
+        self,
+        src: Tensor,
+        src_mask: Tensor | None = None,
+        src_key_padding_mask: Tensor | None = None,
+        is_causal: bool = False,
+    ) -> Tensor:
+        """Encode.
+
+        Args:
+            src: the sequence.
+            src_mask: where not to look, as `attn_mask` of `MultiheadAttention`.
+            src_key_padding_mask: what is padding.
+            is_causal: a hint that `src_mask` hides the future.
+        """
+        if self.norm_first:
+            src = src + self._sa_block(self.norm1(src), src_mask, src_key_padding_mask, is_causal)
+            return src + self._ff_block(self.norm2(src))
+        src = self.norm1(src + self._sa_block(src, src_mask, src_key_padding_mask, is_causal))
+        encoded: Tensor = self.norm2(src + self._ff_block(src))
+        return encoded
+
+    def _sa_block(
+        self, x: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool = False
+    ) -> Tensor:
+        attended = self.self_attn(
+            x,
+            x,
+            x,
+            attn_mask=attn_mask,
+            key_padding_mask=key_padding_mask,
+            need_weights=False,
+            is_causal=is_causal,
+        )[0]
+        dropped: Tensor = self.dropout1(attended)
+        return dropped
+
+    def _ff_block(self, x: Tensor) -> Tensor:
+        dropped: Tensor = self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+        return dropped
+
+
+class TransformerDecoderLayer(Module):
+    """Self-attention, attention to the encoder's output, then a network of two layers at each position.
+
+    Shapes: tgt f32[steps, batch, d_model] and memory f32[source, batch, d_model], or with the batch first, or without
+        one -> as tgt.
+
+    Args:
+        d_model: size of a vector.
+        nhead: the number of heads.
+        dim_feedforward: size of the hidden layer.
+        dropout: the probability to drop an element, in training.
+        activation: `relu`, `gelu` or a function.
+        layer_norm_eps: of the normalisations.
+        batch_first: whether the batch is the first axis.
+        norm_first: whether inputs are normalised instead of outputs.
+        bias: whether there are biases.
+        device: the CPU.
+        dtype: of the parameters.
+
+    Source: Vaswani et al., "Attention is all you need", 2017.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        nhead: int,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: Activation = F.relu,
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        device: Any = None,
+        dtype: dtype | None = None,
+    ) -> None:
+        factory: dict[str, Any] = {"device": device, "dtype": dtype}
+        super().__init__()
+        heads: dict[str, Any] = {"dropout": dropout, "bias": bias, "batch_first": batch_first, **factory}
+        self.self_attn = MultiheadAttention(d_model, nhead, **heads)
+        self.multihead_attn = MultiheadAttention(d_model, nhead, **heads)
+        self.linear1 = Linear(d_model, dim_feedforward, bias=bias, **factory)
+        self.dropout = Dropout(dropout)
+        self.linear2 = Linear(dim_feedforward, d_model, bias=bias, **factory)
+        self.norm_first = norm_first
+        self.norm1 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **factory)
+        self.norm2 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **factory)
+        self.norm3 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **factory)
+        self.dropout1 = Dropout(dropout)
+        self.dropout2 = Dropout(dropout)
+        self.dropout3 = Dropout(dropout)
+        self.activation = _activation(activation)
+
+    def forward(
+        self,
+        tgt: Tensor,
+        memory: Tensor,
+        tgt_mask: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        tgt_key_padding_mask: Tensor | None = None,
+        memory_key_padding_mask: Tensor | None = None,
+        tgt_is_causal: bool = False,
+        memory_is_causal: bool = False,
+    ) -> Tensor:
+        """Decode.
+
+        Args:
+            tgt: the sequence.
+            memory: the encoder's output.
+            tgt_mask: where not to look in `tgt`.
+            memory_mask: where not to look in `memory`.
+            tgt_key_padding_mask: what of `tgt` is padding.
+            memory_key_padding_mask: what of `memory` is padding.
+            tgt_is_causal: a hint that `tgt_mask` hides the future.
+            memory_is_causal: a hint that `memory_mask` hides the future.
+        """
+        own = (tgt_mask, tgt_key_padding_mask, tgt_is_causal)
+        other = (memory_mask, memory_key_padding_mask, memory_is_causal)
+        if self.norm_first:
+            tgt = tgt + self._sa_block(self.norm1(tgt), *own)
+            tgt = tgt + self._mha_block(self.norm2(tgt), memory, *other)
+            return tgt + self._ff_block(self.norm3(tgt))
+        tgt = self.norm1(tgt + self._sa_block(tgt, *own))
+        tgt = self.norm2(tgt + self._mha_block(tgt, memory, *other))
+        decoded: Tensor = self.norm3(tgt + self._ff_block(tgt))
+        return decoded
+
+    def _sa_block(
+        self, x: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool = False
+    ) -> Tensor:
+        attended = self.self_attn(
+            x,
+            x,
+            x,
+            attn_mask=attn_mask,
+            key_padding_mask=key_padding_mask,
+            is_causal=is_causal,
+            need_weights=False,
+        )[0]
+        dropped: Tensor = self.dropout1(attended)
+        return dropped
+
+    def _mha_block(
+        self,
+        x: Tensor,
+        mem: Tensor,
+        attn_mask: Tensor | None,
+        key_padding_mask: Tensor | None,
+        is_causal: bool = False,
+    ) -> Tensor:
+        attended = self.multihead_attn(
+            x,
+            mem,
+            mem,
+            attn_mask=attn_mask,
+            key_padding_mask=key_padding_mask,
+            is_causal=is_causal,
+            need_weights=False,
+        )[0]
+        dropped: Tensor = self.dropout2(attended)
+        return dropped
+
+    def _ff_block(self, x: Tensor) -> Tensor:
+        dropped: Tensor = self.dropout3(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+        return dropped
+
+
+class TransformerEncoder(Module):
+    """A stack of encoder layers.
+
+    Args:
+        encoder_layer: is copied `num_layers` times.
+        num_layers: the number of layers.
+        norm: of the output.
+        enable_nested_tensor: accepted as in PyTorch, where it saves work on padding.
+        mask_check: accepted as in PyTorch.
+    """
+
+    def __init__(
+        self,
+        encoder_layer: Module,
+        num_layers: int,
+        norm: Module | None = None,
+        enable_nested_tensor: bool = True,
+        mask_check: bool = True,
+    ) -> None:
+        super().__init__()
+        self.layers = _copies(encoder_layer, num_layers)
+        self.num_layers = num_layers
+        self.norm = norm
+        self.enable_nested_tensor = enable_nested_tensor
+        self.mask_check = mask_check
+
+    def forward(
+        self,
+        src: Tensor,
+        mask: Tensor | None = None,
+        src_key_padding_mask: Tensor | None = None,
+        is_causal: bool | None = None,
+    ) -> Tensor:
+        """Encode; arguments as `TransformerEncoderLayer.forward`."""
+        for layer in self.layers:
+            src = layer(src, src_mask=mask, is_causal=bool(is_causal), src_key_padding_mask=src_key_padding_mask)
+        return src if self.norm is None else self.norm(src)  # type: ignore[no-any-return]
+
+
+class TransformerDecoder(Module):
+    """A stack of decoder layers.
+
+    Args:
+        decoder_layer: is copied `num_layers` times.
+        num_layers: the number of layers.
+        norm: of the output.
+    """
+
+    def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
+        super().__init__()
+        self.layers = _copies(decoder_layer, num_layers)
+        self.num_layers = num_layers
+        self.norm = norm
+
+    def forward(
+        self,
+        tgt: Tensor,
+        memory: Tensor,
+        tgt_mask: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        tgt_key_padding_mask: Tensor | None = None,
+        memory_key_padding_mask: Tensor | None = None,
+        tgt_is_causal: bool | None = None,
+        memory_is_causal: bool = False,
+    ) -> Tensor:
+        """Decode; arguments as `TransformerDecoderLayer.forward`."""
+        for layer in self.layers:
+            tgt = layer(
+                tgt,
+                memory,
+                tgt_mask=tgt_mask,
+                memory_mask=memory_mask,
+                tgt_key_padding_mask=tgt_key_padding_mask,
+                memory_key_padding_mask=memory_key_padding_mask,
+                tgt_is_causal=bool(tgt_is_causal),
+                memory_is_causal=memory_is_causal,
+            )
+        return tgt if self.norm is None else self.norm(tgt)  # type: ignore[no-any-return]
+
+
+def _copies(layer: Module, count: int) -> ModuleList:
+    return ModuleList([copy.deepcopy(layer) for _ in range(count)])
+
+
+class Transformer(Module):
+    """An encoder of a source sequence and a decoder that reads its output.
+
+    Args:
+        d_model: size of a vector.
+        nhead: the number of heads.
+        num_encoder_layers: of the encoder.
+        num_decoder_layers: of the decoder.
+        dim_feedforward: size of the hidden layers.
+        dropout: the probability to drop an element, in training.
+        activation: `relu`, `gelu` or a function.
+        custom_encoder: an encoder of one's own.
+        custom_decoder: a decoder of one's own.
+        layer_norm_eps: of the normalisations.
+        batch_first: whether the batch is the first axis.
+        norm_first: whether inputs are normalised instead of outputs.
+        bias: whether there are biases.
+        device: the CPU.
+        dtype: of the parameters.
+
+    Source: Vaswani et al., "Attention is all you need", 2017.
+    """
+
+    def __init__(
+        self,
+        d_model: int = 512,
+        nhead: int = 8,
+        num_encoder_layers: int = 6,
+        num_decoder_layers: int = 6,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: Activation = F.relu,
+        custom_encoder: Any = None,
+        custom_decoder: Any = None,
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        device: Any = None,
+        dtype: dtype | None = None,
+    ) -> None:
+        super().__init__()
+        options = (dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias, device, dtype)
+        self.encoder, self.decoder = custom_encoder, custom_decoder
+        if custom_encoder is None:
+            layer: Module = TransformerEncoderLayer(d_model, nhead, *options)
+            norm = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, device=device, dtype=dtype)
+            self.encoder = TransformerEncoder(layer, num_encoder_layers, norm)
+        if custom_decoder is None:
+            layer = TransformerDecoderLayer(d_model, nhead, *options)
+            norm = LayerNorm(d_model, eps=layer_norm_eps, bias=bias, device=device, dtype=dtype)
+            self.decoder = TransformerDecoder(layer, num_decoder_layers, norm)
+        self._reset_parameters()
+        self.d_model = d_model
+        self.nhead = nhead
+        self.batch_first = batch_first
+
+    def _reset_parameters(self) -> None:
+        """Draw the matrices anew, after Glorot."""
+        for parameter in self.parameters():
+            if parameter.dim() > 1:
+                init.xavier_uniform_(parameter)
+
+    def forward(
+        self,
+        src: Tensor,
+        tgt: Tensor,
+        src_mask: Tensor | None = None,
+        tgt_mask: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        src_key_padding_mask: Tensor | None = None,
+        tgt_key_padding_mask: Tensor | None = None,
+        memory_key_padding_mask: Tensor | None = None,
+        src_is_causal: bool | None = None,
+        tgt_is_causal: bool | None = None,
+        memory_is_causal: bool = False,
+    ) -> Tensor:
+        """Encode `src`, and decode `tgt` with it.
+
+        Args:
+            src: the source sequence.
+            tgt: the target sequence.
+            src_mask: where not to look in `src`, as `attn_mask` of `MultiheadAttention`.
+            tgt_mask: where not to look in `tgt`.
+            memory_mask: where the decoder is not to look in the encoder's output.
+            src_key_padding_mask: what of `src` is padding.
+            tgt_key_padding_mask: what of `tgt` is padding.
+            memory_key_padding_mask: what of the encoder's output is padding.
+            src_is_causal: a hint that `src_mask` hides the future.
+            tgt_is_causal: a hint that `tgt_mask` hides the future.
+            memory_is_causal: a hint that `memory_mask` hides the future.
+
+        Raises:
+            RuntimeError: batches or sizes of the vectors differ.
+        """
+        self._check(src, tgt)
+        memory = self.encoder(src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal)
+        decoded: Tensor = self.decoder(
+            tgt,
+            memory,
+            tgt_mask=tgt_mask,
+            memory_mask=memory_mask,
+            tgt_key_padding_mask=tgt_key_padding_mask,
+            memory_key_padding_mask=memory_key_padding_mask,
+            tgt_is_causal=tgt_is_causal,
+            memory_is_causal=memory_is_causal,
+        )
+        return decoded
+
+    def _check(self, src: Tensor, tgt: Tensor) -> None:
+        batch = 0 if self.batch_first else 1
+        if src.dim() == 3 and src.shape[batch] != (tgt.shape[batch] if tgt.dim() == 3 else None):
+            raise RuntimeError("the batch number of src and tgt must be equal")
+        if src.shape[-1] != self.d_model or tgt.shape[-1] != self.d_model:
+            raise RuntimeError("the feature number of src and tgt must be equal to d_model")
+
+    @staticmethod
+    def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: dtype | None = None) -> Tensor:
+        """A mask f32[sz, sz] that hides the future: -inf above the diagonal, 0 elsewhere."""
+        check(device)
+        blocked = np.full((sz, sz), -np.inf, (dtype or dtypes.default_float()).numpy)
+        return from_array(np.triu(blocked, 1))

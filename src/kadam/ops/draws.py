@@ -1,0 +1,256 @@
+"""What may be drawn: distributions, their parameters checked, as functions from a shape to random numbers."""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kadam import dtypes
+from kadam.dtypes import BOOL, COMPLEX, FLOAT, INTEGER, dtype
+from kadam.errors import DTypeError, KadamError, OperandError
+from kadam.recording.generator import Generator, default_generator
+from kadam.recording.memory import strides_of
+from kadam.shapes import Shape
+
+if TYPE_CHECKING:
+    from kadam.ir.primitive import Array
+    from kadam.tensor import Tensor
+
+Draw = Callable[[Shape], "Array"]
+
+_DIGITS = {dtypes.float16: 11, dtypes.bfloat16: 8, dtypes.float32: 24, dtypes.float64: 53}
+_WIDE = (dtypes.int64, dtypes.float64, dtypes.float32, dtypes.bfloat16)  # what the whole of int64 is drawn in
+_LEAST, _MOST = -(1 << 63), (1 << 63) - 1  # of int64, in which PyTorch holds the bounds of whole numbers
+
+
+class DistributionError(KadamError, RuntimeError):
+    """Parameters of which there is no distribution."""
+
+
+class ElementTypeError(DTypeError, NotImplementedError):
+    """An element type that a distribution has no numbers of."""
+
+
+def require(holds: Any, message: str) -> None:
+    """Raise unless the parameters of a distribution are what they must be.
+
+    Raises:
+        DistributionError: they are not.
+    """
+    if not holds:
+        raise DistributionError(message)
+
+
+def source_of(generator: Generator | None) -> Generator:
+    """The generator to draw from: by default the one that `manual_seed` seeds.
+
+    Raises:
+        OperandError: it is no generator.
+    """
+    if generator is None:
+        return default_generator
+    if not isinstance(generator, Generator):
+        raise OperandError(f"generator must be a Generator or None, not {type(generator).__name__}")
+    return generator
+
+
+def require_type(name: str, record: dtype, *categories: int) -> None:
+    """Raise unless the element type is of one of the categories.
+
+    Raises:
+        ElementTypeError: it is not.
+    """
+    if record.category not in categories:
+        raise ElementTypeError(f"{name} is not implemented for {record!r}. Fix: draw in floating point.")
+
+
+def memory_order(shape: Shape, strides: tuple[int, ...]) -> list[int]:
+    """The axes from the slowest to the fastest, as they lie in memory; an axis that is not in memory (stride 0) stays.
+
+    It is PyTorch's order: insertion sort, in which an axis of stride 0 neither moves nor stops another.
+    """
+    order = list(range(len(shape)))[::-1]
+    for start in range(1, len(order)):
+        place = start
+        for other in range(start - 1, -1, -1):
+            moving, standing = strides[order[place]], strides[order[other]]
+            if moving == 0 or standing == 0:
+                continue
+            if standing < moving or (standing == moving and shape[order[other]] <= shape[order[place]]):
+                break
+            order[place], order[other] = order[other], order[place]
+            place = other
+    return order[::-1]
+
+
+def drawn_as(tensor: Tensor, draw: Draw) -> Array:
+    """Numbers in the shape of a tensor, drawn in the order in which the tensor lies in memory.
+
+    PyTorch fills memory from its beginning to its end, whatever the order of the axes.
+    """
+    shape, strides = tuple(tensor.shape), strides_of(tensor)
+    order = memory_order(shape, strides)
+    return draw(tuple(shape[axis] for axis in order)).transpose(np.argsort(order))
+
+
+def uniform(kind: dtype, low: float, high: float, source: Generator) -> Draw:
+    """Uniform numbers in [low, high).
+
+    Raises:
+        DistributionError: the bounds are in the wrong order or too large for the element type.
+    """
+    require_type("uniform_", kind, FLOAT, COMPLEX)
+    if kind.category == FLOAT:
+        largest = dtypes.finfo(kind).max
+        require(abs(low) <= largest, f"from is out of bounds for {kind!r}")
+        require(abs(high) <= largest, f"to is out of bounds for {kind!r}")
+        require(low <= high, f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={high:g}")
+        require(
+            high - low <= largest,
+            f"uniform_ expects to-from <= {largest:g}, the largest {kind!r}, but found to={high:g} and from={low:g}",
+        )
+    return lambda shape: source.uniform(shape, low, high, kind.numpy)
+
+
+def normal(kind: dtype, mean: float, std: float, source: Generator, contiguous: bool = True) -> Draw:
+    """Normal numbers, for memory that is contiguous or not.
+
+    Raises:
+        DistributionError: `std` is negative.
+    """
+    require(std >= 0, f"normal expects std >= 0.0, but found std {std:g}")
+    require_type("normal_", kind, FLOAT, COMPLEX)
+    return lambda shape: source.normal(shape, mean, std, kind.numpy, contiguous)
+
+
+def any_integers(kind: dtype, source: Generator) -> Draw:
+    """Whole numbers from 0 to the largest that the element type counts to."""
+    if kind.category == COMPLEX or kind in (dtypes.uint16, dtypes.uint32, dtypes.uint64):
+        raise ElementTypeError(f"random_ is not implemented for {kind!r}. Fix: give it the bounds.")
+    return lambda shape: source.random(shape, kind.numpy)
+
+
+def integers(kind: dtype, low: int, high: int | None, source: Generator) -> Draw:
+    """Whole numbers in [low, high); without `high`, up to the largest that the element type counts to.
+
+    Raises:
+        DistributionError: the range is empty or does not fit the element type.
+    """
+    first = operator.index(low)
+    last = largest_integer(kind) if high is None else operator.index(high) - 1
+    if high is None and first == _LEAST and kind in _WIDE:
+        last = _MOST  # all of int64, then rounded
+    else:
+        require(first <= last, f"random_ expects 'from' to be less than 'to', but got from={first} >= to={last + 1}")
+        _require_fits(first, last, kind)
+        if kind.category == FLOAT:
+            first, last = _countable(first, last, kind)
+    return lambda shape: source.integers(first, last + 1, shape, kind.numpy)
+
+
+def largest_integer(kind: dtype) -> int:
+    """The largest whole number of an integer type; of a float type, the largest to which it counts in ones."""
+    if kind.category == FLOAT:
+        return 1 << _DIGITS[kind]
+    return 1 if kind.category == BOOL else int(np.iinfo(kind.numpy).max)
+
+
+def _require_fits(first: int, last: int, kind: dtype) -> None:
+    require(kind.category != COMPLEX, f"random_ handles only integral, floating-point and boolean types, not {kind!r}")
+    least, most = 0, largest_integer(kind)
+    if kind.category == FLOAT:
+        most = int(dtypes.finfo(kind).max)
+        least = -most
+    elif kind.category == INTEGER:
+        least, most = int(np.iinfo(kind.numpy).min), min(most, _MOST)
+    require(least <= first <= most, f"from is out of bounds for {kind!r}")
+    require(least <= last <= most, f"to - 1 is out of bounds for {kind!r}")
+
+
+def _countable(first: int, last: int, kind: dtype) -> tuple[int, int]:
+    """The bounds, moved inwards to numbers that a float type has, so that rounding never leads out of the range."""
+    digits = _DIGITS[kind]
+    for name, bound in (("from", first), ("to - 1", last)):
+        if abs(bound) > 1 << digits:
+            warnings.warn(
+                f"{name} is out of bounds [-(2^{digits}), 2^{digits}]. Due to precision limitations {kind!r} can "
+                "support discrete uniform distribution only within this range.",
+                stacklevel=4,
+            )
+    above, below = (int(kind.numpy.type(bound)) for bound in (first + 1, last))
+    if above < first:
+        first = above + (1 << (abs(first + 1).bit_length() - digits))
+    if below > last:
+        last = below - (1 << (abs(last).bit_length() - digits)) - 1
+    require(first <= last, f"random_ expects 'from' to be less than 'to': {kind!r} has no such number between them")
+    return first, last
+
+
+def bernoulli(p: float, source: Generator) -> Draw:
+    """True with probability p.
+
+    Raises:
+        DistributionError: `p` is not in [0, 1].
+    """
+    require(0 <= p <= 1, f"bernoulli_ expects p to be in [0, 1], but got p={p:g}")
+    return lambda shape: source.bernoulli(shape, p)
+
+
+def bernoulli_each(kind: dtype, chances: Array, source: Generator) -> Draw:
+    """True with a probability of its own for each number; the values are laid out as the numbers are to be drawn.
+
+    Raises:
+        ElementTypeError: the probabilities are no floating-point numbers.
+        DistributionError: one is outside [0, 1].
+    """
+    require_type("bernoulli", kind, FLOAT)
+    require(((chances >= 0) & (chances <= 1)).all(), "bernoulli: every probability must be in [0, 1]")
+    return lambda shape: source.bernoulli(shape, chances)
+
+
+def exponential(kind: dtype, rate: float, source: Generator) -> Draw:
+    """Waiting times between events of the given rate.
+
+    Raises:
+        DistributionError: the rate is not positive.
+    """
+    require(rate > 0, f"exponential_ expects lambda > 0.0, but found lambda={rate:g}")
+    require_type("exponential_", kind, FLOAT)
+    return lambda shape: source.exponential(shape, rate, kind.numpy)
+
+
+def geometric(kind: dtype, p: float, source: Generator) -> Draw:
+    """How many trials of probability p the first success takes.
+
+    Raises:
+        DistributionError: `p` is not in (0, 1).
+    """
+    require(0 < p < 1, f"geometric_ expects p to be in (0, 1), but got p={p:g}")
+    require_type("geometric_", kind, INTEGER, FLOAT)
+    return lambda shape: source.geometric(shape, p, kind.numpy)
+
+
+def log_normal(kind: dtype, mean: float, std: float, source: Generator) -> Draw:
+    """Numbers whose logarithm is normal.
+
+    Raises:
+        DistributionError: `std` is not positive.
+    """
+    require(std > 0, f"log_normal_ expects std > 0.0, but found std={std:g}")
+    require_type("log_normal_", kind, FLOAT)
+    return lambda shape: source.log_normal(shape, mean, std, kind.numpy)
+
+
+def cauchy(kind: dtype, median: float, sigma: float, source: Generator) -> Draw:
+    """Cauchy numbers.
+
+    Raises:
+        DistributionError: `sigma` is not positive.
+    """
+    require(sigma > 0, f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
+    require_type("cauchy_", kind, FLOAT)
+    return lambda shape: source.cauchy(shape, median, sigma, kind.numpy)

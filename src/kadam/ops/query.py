@@ -1,0 +1,61 @@
+"""What is known of tensors and types without their values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kadam import dtypes
+from kadam.dtypes import dtype
+from kadam.ops import promotion
+from kadam.recording.spec import Size
+from kadam.recording.tensor import Recorded
+from kadam.shapes import broadcast
+
+if TYPE_CHECKING:
+    from kadam.tensor import Tensor
+
+can_cast, promote_types = dtypes.can_cast, dtypes.promote
+get_default_dtype = dtypes.default_float
+set_default_dtype = dtypes.set_default_float
+
+
+def result_type(tensor1: Any, tensor2: Any) -> dtype:
+    """The element type in which two operands meet. As `torch.result_type`."""
+    return promotion.result_type(tensor1, tensor2)
+
+
+def is_tensor(obj: Any) -> bool:
+    """Whether an object is a tensor. As `torch.is_tensor`."""
+    return isinstance(obj, Recorded)
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the elements are floating-point numbers. As `torch.is_floating_point`."""
+    return input.dtype.is_floating_point
+
+
+def is_complex(input: Tensor) -> bool:
+    """Whether the elements are complex numbers. As `torch.is_complex`."""
+    return input.dtype.is_complex
+
+
+def is_nonzero(input: Tensor) -> bool:
+    """Whether the one element is not zero. As `torch.is_nonzero`."""
+    return bool(input)
+
+
+def numel(input: Tensor) -> int:
+    """The number of elements. As `torch.numel`."""
+    return input.numel()
+
+
+def broadcast_shapes(*shapes: Any) -> Size:
+    """The shape to which shapes stretch. As `torch.broadcast_shapes`."""
+    return Size(broadcast(*[(one,) if isinstance(one, int) else tuple(one) for one in shapes]))
+
+
+def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
+    """Tensors stretched to each other. As `torch.broadcast_tensors`."""
+    given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
+    shape = broadcast_shapes(*[one.shape for one in given])
+    return tuple(one.expand(shape) for one in given)

@@ -1,0 +1,89 @@
+"""PyTorch's global switches, so that scripts may set them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from kadam.device import check, device
+
+_state: dict[str, Any] = {"threads": os.cpu_count() or 1, "interop": os.cpu_count() or 1, "deterministic": False,
+                          "precision": "highest"}  # fmt: skip
+
+
+def get_num_threads() -> int:
+    """How many threads a step may use. As `torch.get_num_threads`."""
+    return int(_state["threads"])
+
+
+def set_num_threads(threads: int) -> None:
+    """Set how many threads a step may use. As `torch.set_num_threads`.
+
+    Raises:
+        ValueError: not a positive number.
+    """
+    if threads <= 0:
+        raise ValueError("set_num_threads expects a positive integer")
+    _state["threads"] = int(threads)
+
+
+def get_num_interop_threads() -> int:
+    """How many threads independent calls may use. As `torch.get_num_interop_threads`."""
+    return int(_state["interop"])
+
+
+def set_num_interop_threads(threads: int) -> None:
+    """Set how many threads independent calls may use. As `torch.set_num_interop_threads`."""
+    _state["interop"] = int(threads)
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Accepted: Kadam's runs are deterministic. As `torch.use_deterministic_algorithms`."""
+    _state["deterministic"] = bool(mode)
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """What `use_deterministic_algorithms` was given. As PyTorch."""
+    return bool(_state["deterministic"])
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Accepted: Kadam computes products in full precision. As `torch.set_float32_matmul_precision`."""
+    _state["precision"] = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """What `set_float32_matmul_precision` was given. As PyTorch."""
+    return str(_state["precision"])
+
+
+def set_default_device(where: Any) -> None:
+    """Accept the CPU. As `torch.set_default_device`.
+
+    Raises:
+        DeviceError: another device.
+    """
+    check(where)
+
+
+def get_default_device() -> device:
+    """The CPU. As `torch.get_default_device`."""
+    return device("cpu")
+
+
+def compile(model: Any = None, **options: Any) -> Any:
+    """The function or module itself: Kadam compiles steps anyway. As `torch.compile`."""
+    if model is None:
+        wrapped: Callable[[Any], Any] = lambda found: found  # noqa: E731
+        return wrapped
+    return model
+
+
+def set_warn_always(warn: bool) -> None:
+    """Accepted. As `torch.set_warn_always`."""
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """False: Kadam keeps denormal numbers. As `torch.set_flush_denormal` where it is not supported."""
+    return False

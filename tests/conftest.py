@@ -1,0 +1,45 @@
+"""What every test may ask for: a program's run by Kadam, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+LONGEST_S = 600
+
+
+@pytest.fixture(scope="session")
+def run_python() -> Run:
+    """Runs this interpreter with the given arguments; `env` adds to the environment."""
+
+    def run(
+        *arguments: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None, stdin: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            cwd=cwd,
+            env={**os.environ, "PYTHONIOENCODING": "utf-8", **(env or {})},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=LONGEST_S,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_kadam(run_python: Run) -> Run:
+    """Runs the command `kadam` with the given arguments."""
+
+    def run(*arguments: str | Path, **settings: object) -> subprocess.CompletedProcess[str]:
+        return run_python("-m", "kadam", *arguments, **settings)
+
+    return run

@@ -1,0 +1,54 @@
+"""What Kadam says of a name that it lacks: whether PyTorch has it, and what comes closest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conftest import Run
+from kadam import missing
+
+HERE = Path(__file__).resolve().parent
+
+
+def test_of_a_name_that_pytorch_has() -> None:
+    said = missing.describe_name("torch.nn", "Conv3d", ["Conv1d", "Conv2d", "_conv3d", "Linear"])
+    assert said == (
+        "PyTorch has torch.nn.Conv3d, Kadam does not have it yet. What comes closest: torch.nn.Conv2d, torch.nn.Conv1d."
+    )
+
+
+def test_of_a_name_that_nobody_has() -> None:
+    said = missing.describe_name("torch.Tensor", "transposed", ["transpose", "sum"])
+    assert said == (
+        "neither PyTorch nor Kadam has a public name torch.Tensor.transposed. "
+        "What comes closest: torch.Tensor.transpose."
+    )
+    assert missing.describe_name("torch", "qqqq", ["add"]) == "neither PyTorch nor Kadam has a public name torch.qqqq."
+
+
+def test_of_a_name_in_a_module_whose_names_are_not_listed() -> None:
+    assert missing.describe_name("torch.optim.sgd", "SGDD", ["SGD"]) == (
+        "Kadam has no name torch.optim.sgd.SGDD. What comes closest: torch.optim.sgd.SGD."
+    )
+
+
+def test_of_a_module() -> None:
+    assert missing.is_module_of_pytorch("torch.nn.functional")
+    assert not missing.is_module_of_pytorch("torch.recording")
+    assert missing.describe_module("torch.onnx", ["torch.nn", "torch.nn.init"]) == (
+        "PyTorch has torch.onnx, Kadam does not have it yet. What comes closest: torch.nn."
+    )
+    assert missing.describe_module("torch.nn.inits", ["torch.nn", "torch.nn.init"]) == (
+        "neither PyTorch nor Kadam has a public module torch.nn.inits. What comes closest: torch.nn.init."
+    )
+
+
+def test_the_list_of_pytorchs_names_is_that_of_the_installed_version(run_python: Run) -> None:
+    torch = pytest.importorskip("torch")
+    listed = Path(missing.__file__).with_name("pytorch_names.txt").read_text(encoding="utf-8")
+    version = listed.split(",")[0].removeprefix("# The public names of PyTorch ")
+    if torch.__version__.split("+")[0] != version:
+        pytest.skip(f"the list is of PyTorch {version}, installed is {torch.__version__}")
+    assert run_python("-W", "ignore", HERE / "pytorch_names.py").stdout == listed

@@ -1,0 +1,89 @@
+"""The error and gamma functions, against the standard library, SciPy where it is installed, and known identities."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from kadam.ir.primitive import Array
+from kadam.primitives import special
+
+EPS = np.finfo(np.float64).eps
+RNG = np.random.default_rng(0)
+WIDE = np.concatenate(
+    [RNG.uniform(-30, 30, 400), RNG.uniform(-1, 1, 200), np.logspace(-300, 0, 60), -np.logspace(-20, 0, 20)]
+)
+POSITIVE = np.concatenate([RNG.uniform(0, 30, 400), np.logspace(-300, 300, 120)])
+
+
+def assert_close(ours: Array, theirs: Array, ulps: float) -> None:
+    np.testing.assert_allclose(ours, theirs, rtol=ulps * EPS, atol=0)
+
+
+@pytest.mark.parametrize(("ours", "exact"), [(special.erf, math.erf), (special.erfc, math.erfc)])
+def test_error_function(ours: Callable[[Array], Array], exact: Callable[[float], float]) -> None:
+    theirs = np.array([exact(x) for x in WIDE])
+    normal = (theirs == 0) | (np.abs(theirs) > 1e-300)  # smaller numbers have fewer digits
+    assert_close(ours(WIDE[normal]), theirs[normal], ulps=8)
+
+
+def test_inverse_error_function_is_inverse() -> None:
+    y = np.concatenate([RNG.uniform(-1, 1, 500), np.logspace(-300, -1, 60)])
+    assert_close(special.erf(special.erfinv(y)), y, ulps=8)
+    near_1 = 1 - np.logspace(-15, -1, 60)
+    x = special.erfinv(near_1)
+    conditioning = 1 + 2 * x * x  # how much a rounding of x changes erfc x, relatively
+    assert np.all(np.abs(special.erfc(x) - (1 - near_1)) <= 8 * EPS * conditioning * (1 - near_1))
+
+
+def test_log_gamma() -> None:
+    x = np.concatenate([POSITIVE, RNG.uniform(-30, 0, 300)])
+    with np.errstate(over="ignore"):
+        ours = special.lgamma(x)
+    np.testing.assert_allclose(ours, [math.lgamma(one) for one in x], rtol=8 * EPS, atol=32 * EPS)
+
+
+def test_log_gamma_is_exact_near_its_zeros() -> None:
+    z = np.array([1e-14, 1e-10, 1e-6, -1e-10])
+    at_1 = (1 + z) - 1
+    assert_close(special.lgamma(1 + z), -np.euler_gamma * at_1 + math.pi**2 / 12 * at_1**2, ulps=1e5)
+    at_2 = (2 + z) - 2
+    assert_close(special.lgamma(2 + z), (1 - np.euler_gamma) * at_2 + (math.pi**2 / 12 - 0.5) * at_2**2, ulps=1e5)
+
+
+@pytest.mark.parametrize("order", range(5))
+def test_polygamma_recurrence_and_reflection(order: int) -> None:
+    """psi(x + 1) - psi(x) = (-1)^n n! / x^(n + 1), which pins psi down together with its limit at infinity."""
+    x = np.concatenate([RNG.uniform(-20, 20, 500), RNG.uniform(0, 1, 100)])
+    here, next_one = special.polygamma(order, x), special.polygamma(order, x + 1)
+    step = (-1) ** order * math.factorial(order) / x ** (order + 1)
+    scale = np.maximum(np.abs(here), np.abs(step)) + 1
+    # x + 1 is rounded, and near a pole that counts.
+    rounding = np.abs(special.polygamma(order + 1, x + 1)) * EPS * (np.abs(x) + 1)
+    assert np.all(np.abs(next_one - here - step) <= 32 * EPS * scale + 2 * rounding)
+
+
+def test_polygamma_at_known_points() -> None:
+    assert special.polygamma(0, np.array(1.0)) == pytest.approx(-np.euler_gamma, rel=4 * EPS)
+    assert special.polygamma(1, np.array(1.0)) == pytest.approx(math.pi**2 / 6, rel=4 * EPS)
+    assert special.polygamma(3, np.array(0.5)) == pytest.approx(math.pi**4, rel=4 * EPS)
+
+
+def test_agrees_with_scipy() -> None:
+    scipy = pytest.importorskip("scipy.special")
+    assert_close(special.erfinv(WIDE[np.abs(WIDE) < 1]), scipy.erfinv(WIDE[np.abs(WIDE) < 1]), ulps=16)
+    for order in (1, 2, 5):
+        x = RNG.uniform(0.01, 50, 300)
+        assert_close(special.polygamma(order, x), scipy.polygamma(order, x), ulps=16)
+    x = RNG.uniform(0.01, 50, 300)
+    np.testing.assert_allclose(special.polygamma(0, x), scipy.digamma(x), rtol=16 * EPS, atol=16 * EPS)
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (2, 3)], ids=str)
+def test_shapes(shape: tuple[int, ...]) -> None:
+    x = np.full(shape, 0.25)
+    functions = (special.erf, special.erfc, special.erfinv, special.lgamma, lambda x: special.polygamma(1, x))
+    assert [function(x).shape for function in functions] == [shape] * 5
