@@ -36,7 +36,9 @@ def observed(function: Case, library: ModuleType) -> tuple[type | None, str]:
         kind, text = None, repr(function(library))
     except Exception as error:
         kind, text = type(error), str(error)
-    return kind, re.sub(r"0x[0-9a-f]+|kadam\.|torch\.", "", text).replace("nn.modules.containers", "nn.modules.container")
+    return kind, re.sub(r"0x[0-9a-f]+|kadam\.|torch\.", "", text).replace(
+        "nn.modules.containers", "nn.modules.container"
+    )
 
 
 def attempts(*calls: Callable[[], Any]) -> list[str]:
@@ -121,7 +123,7 @@ def assignments_of_the_wrong_type(torch: Any) -> Any:
         lambda: setattr(module, "buf", "x"),
         lambda: setattr(module, "weight", None),
         lambda: module,
-        lambda: list(module._parameters.items())[0],
+        lambda: next(iter(module._parameters.items())),
     )
 
 
@@ -287,8 +289,9 @@ def walks(torch: Any) -> Any:
 
     return (
         names(net.named_parameters()), names(net.named_parameters("p")), names(net.named_parameters(recurse=False)),
-        names(net.named_parameters(remove_duplicate=False)), names(net.named_modules()), names(net.named_modules(prefix="x")),
-        names(net.named_modules(remove_duplicate=False)), names(net.named_children()), names(net.named_buffers()),
+        names(net.named_parameters(remove_duplicate=False)), names(net.named_modules()),
+        names(net.named_modules(prefix="x")), names(net.named_modules(remove_duplicate=False)),
+        names(net.named_children()), names(net.named_buffers()),
         names(net.named_buffers("p", recurse=False)), len(list(net.parameters())), len(list(net.modules())),
         len(list(net.children())), len(list(net.buffers())), names(net.b.named_parameters(recurse=False)),
         list(net.state_dict()),
@@ -481,7 +484,9 @@ def hooks_of_states(torch: Any) -> Any:
         module.register_load_state_dict_post_hook(lambda module, keys: keys.missing_keys.clear()),
     ]
     state = module.state_dict()
-    loaded = attempts(lambda: module.load_state_dict(state), lambda: module.load_state_dict({"weight": torch.ones(1, 1)}))
+    loaded = attempts(
+        lambda: module.load_state_dict(state), lambda: module.load_state_dict({"weight": torch.ones(1, 1)})
+    )
     for handle in handles:
         handle.remove()
     wrong = module.register_state_dict_post_hook(lambda *given: 1)
@@ -710,7 +715,7 @@ def sequences(torch: Any) -> Any:
         lambda: nn.Sequential(3),
         lambda: nn.Sequential().forward(3),
         lambda: row(torch, 1, 2) + row(torch, 3),
-        lambda: row(torch, 1) + [nn.ReLU()],
+        lambda: row(torch, 1).__add__([nn.ReLU()]),
         lambda: row(torch, 1, 2) * 2,
         lambda: 2 * row(torch, 1),
         lambda: row(torch, 1) * 0,
@@ -740,7 +745,12 @@ def sequences_changed(torch: Any) -> Any:
 @case
 def lists(torch: Any) -> Any:
     nn = torch.nn
-    added, cut, popped, same = listing(torch, 1), listing(torch, 1, 2, 3), listing(torch, 1, 2, 3), listing(torch, 1, 1, 1, 2, 2, 3)
+    added, cut, popped, same = (
+        listing(torch, 1),
+        listing(torch, 1, 2, 3),
+        listing(torch, 1, 2, 3),
+        listing(torch, 1, 1, 1, 2, 2, 3),
+    )
     added += [nn.ReLU()]
     added.insert(1, nn.Tanh())
     del cut[-1]

@@ -9,6 +9,7 @@ import numpy as np
 
 from kadam.errors import KadamError
 from kadam.recording import backprop
+from kadam.recording.modes import no_grad
 from kadam.recording.tensor import Recorded, from_array, overwrite, read
 
 
@@ -26,19 +27,18 @@ def _numerical(
     function: Callable[..., Any], inputs: Sequence[Any], target: Any, eps: float
 ) -> list[np.ndarray[Any, Any]]:
     """The Jacobian of each output with respect to `target` by central differences: [target, output] elements."""
-    from kadam.recording.modes import no_grad
-
     start = read(target).copy()
     columns: list[list[np.ndarray[Any, Any]]] = []
-    with no_grad():
-        for index in np.ndindex(start.shape):
-            ends = []
-            for step in (eps, -eps):
-                moved = start.copy()
-                moved[index] += step
+    for index in np.ndindex(start.shape):
+        ends = []
+        for step in (eps, -eps):
+            moved = start.copy()
+            moved[index] += step
+            with no_grad():
                 overwrite(target, moved)
-                ends.append([read(one).copy().reshape(-1) for one in _outputs(function, inputs)])
-            columns.append([(high - low) / (2 * eps) for high, low in zip(*ends, strict=True)])
+            ends.append([read(one).copy().reshape(-1) for one in _outputs(function, inputs)])
+        columns.append([(high - low) / (2 * eps) for high, low in zip(*ends, strict=True)])
+    with no_grad():
         overwrite(target, start)
     outputs = len(columns[0]) if columns else 0
     return [np.stack([column[place] for column in columns]) for place in range(outputs)]
@@ -87,9 +87,9 @@ def gradcheck(
         raise ValueError(
             "gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True."
         )
-    outputs = _outputs(func, given)
     for which, target in enumerate(targets):
         numerical = _numerical(func, given, target, eps)
+        outputs = _outputs(func, given)
         for place in range(len(outputs)):
             analytical = _analytical(outputs, place, target)
             if not np.allclose(analytical, numerical[place], rtol, atol):

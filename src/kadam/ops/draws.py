@@ -104,15 +104,14 @@ def uniform(kind: dtype, low: float, high: float, source: Generator) -> Draw:
         DistributionError: the bounds are in the wrong order or too large for the element type.
     """
     require_type("uniform_", kind, FLOAT, COMPLEX)
-    if kind.category == FLOAT:
-        largest = dtypes.finfo(kind).max
-        require(abs(low) <= largest, f"from is out of bounds for {kind!r}")
-        require(abs(high) <= largest, f"to is out of bounds for {kind!r}")
-        require(low <= high, f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={high:g}")
-        require(
-            high - low <= largest,
-            f"uniform_ expects to-from <= {largest:g}, the largest {kind!r}, but found to={high:g} and from={low:g}",
-        )
+    largest = dtypes.finfo(kind).max
+    require(abs(low) <= largest, f"from is out of bounds for {kind!r}")
+    require(abs(high) <= largest, f"to is out of bounds for {kind!r}")
+    require(low <= high, f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={high:g}")
+    require(
+        high - low <= largest,
+        f"uniform_ expects to-from <= {largest:g}, the largest {kind!r}, but found to={high:g} and from={low:g}",
+    )
     return lambda shape: source.uniform(shape, low, high, kind.numpy)
 
 
@@ -129,7 +128,8 @@ def normal(kind: dtype, mean: float, std: float, source: Generator, contiguous: 
 
 def any_integers(kind: dtype, source: Generator) -> Draw:
     """Whole numbers from 0 to the largest that the element type counts to."""
-    if kind.category == COMPLEX or kind in (dtypes.uint16, dtypes.uint32, dtypes.uint64):
+    require_type("random_", kind, BOOL, INTEGER, FLOAT)
+    if kind in (dtypes.uint16, dtypes.uint32, dtypes.uint64):
         raise ElementTypeError(f"random_ is not implemented for {kind!r}. Fix: give it the bounds.")
     return lambda shape: source.random(shape, kind.numpy)
 
@@ -140,6 +140,7 @@ def integers(kind: dtype, low: int, high: int | None, source: Generator) -> Draw
     Raises:
         DistributionError: the range is empty or does not fit the element type.
     """
+    require_type("random_", kind, BOOL, INTEGER, FLOAT)
     first = operator.index(low)
     last = largest_integer(kind) if high is None else operator.index(high) - 1
     if high is None and first == _LEAST and kind in _WIDE:
@@ -160,7 +161,6 @@ def largest_integer(kind: dtype) -> int:
 
 
 def _require_fits(first: int, last: int, kind: dtype) -> None:
-    require(kind.category != COMPLEX, f"random_ handles only integral, floating-point and boolean types, not {kind!r}")
     least, most = 0, largest_integer(kind)
     if kind.category == FLOAT:
         most = int(dtypes.finfo(kind).max)
@@ -190,12 +190,13 @@ def _countable(first: int, last: int, kind: dtype) -> tuple[int, int]:
     return first, last
 
 
-def bernoulli(p: float, source: Generator) -> Draw:
+def bernoulli(kind: dtype, p: float, source: Generator) -> Draw:
     """True with probability p.
 
     Raises:
         DistributionError: `p` is not in [0, 1].
     """
+    require_type("bernoulli_", kind, BOOL, INTEGER, FLOAT)
     require(0 <= p <= 1, f"bernoulli_ expects p to be in [0, 1], but got p={p:g}")
     return lambda shape: source.bernoulli(shape, p)
 

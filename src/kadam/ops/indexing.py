@@ -294,7 +294,6 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         InPlaceError: as all in-place changes of leaves that require grad.
         ShapeError: the value does not stretch to the part.
     """
-    check_writable(self)
     if isinstance(value, np.ndarray | np.generic):
         value = from_array(np.asarray(value))
     elif not isinstance(value, Recorded | int | float | complex):

@@ -127,7 +127,7 @@ def bernoulli_(self: Tensor, p: Number | Tensor = 0.5, *, generator: Generator |
     """
     source = source_of(generator)
     if not isinstance(p, Recorded):
-        return _fill(self, draws.bernoulli(float(p), source))  # type: ignore[arg-type]
+        return _fill(self, draws.bernoulli(self.dtype, float(p), source))  # type: ignore[arg-type]
     shape = tuple(self.shape)
     if broadcast(tuple(p.shape), shape) != shape:
         raise ShapeError(f"bernoulli_: probabilities of shape {list(p.shape)} do not stretch to {list(shape)}")
@@ -384,7 +384,7 @@ def bernoulli(
     if p is None:
         draw = draws.bernoulli_each(input.dtype, read(input), source)
     else:
-        draw = draws.bernoulli(float(p), source)  # type: ignore[arg-type]
+        draw = draws.bernoulli(kind, float(p), source)  # type: ignore[arg-type]
     return _new(tuple(input.shape), lambda shape: draw(shape).astype(kind.numpy), out)
 
 

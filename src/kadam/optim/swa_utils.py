@@ -59,7 +59,7 @@ def get_ema_avg_fn(decay: float = 0.999) -> AverageOne:
 
     @no_grad()
     def ema_update(average: Tensor, value: Tensor, num_averaged: Any) -> Tensor:
-        return decay * average + (1 - decay) * value
+        return average * decay + value * (1 - decay)
 
     return ema_update
 
@@ -69,7 +69,8 @@ def get_swa_avg_fn() -> AverageOne:
 
     @no_grad()
     def swa_update(average: Tensor, value: Tensor, num_averaged: Any) -> Tensor:
-        return average + (value - average) / (num_averaged + 1)
+        moved: Tensor = average + (value - average) / (num_averaged + 1)
+        return moved
 
     return swa_update
 
@@ -132,10 +133,11 @@ class AveragedModel(Module):
     @no_grad()
     def update_parameters(self, model: Module) -> None:
         """Take the parameters of `model` into the averages; the first ones are copied."""
-        averages, values = list(self.module.parameters()), list(model.parameters())
+        averages, values = _parameters_of(self.module), _parameters_of(model)
         buffers, present = list(self.module.buffers()), list(model.buffers())
         if self.use_buffers:
-            averages, values = averages + buffers, values + present
+            averages += buffers
+            values += present
         else:
             assign_all(buffers, present)
         count = int(self.n_averaged)
@@ -158,6 +160,10 @@ class AveragedModel(Module):
             of_kind[1].append(value)
         for of_kind in kinds.values():
             update(*of_kind, self.n_averaged)
+
+
+def _parameters_of(model: Module) -> list[Tensor]:
+    return list(model.parameters())
 
 
 @no_grad()

@@ -68,8 +68,8 @@ def combine(a: Tensor, b: Tensor) -> Tensor:
 def _sweep(
     path: Path, nodes: Sequence[Node], cts: Mapping[int, Node], collect: set[int], stops: set[int]
 ) -> dict[int, Node]:
-    leaves = {node.id for node in path.feeds if node.id in path.builder.active}
-    return autodiff.backward(nodes, cts, path.builder.active, leaves | collect | stops, stops - set(cts))
+    ahead = stops - set(cts)  # a sweep that starts at a stop has passed it
+    return autodiff.backward(nodes, cts, path.builder.active, _leaves(path) | collect | ahead, ahead)
 
 
 def _seeded(nodes: Sequence[Node], starts: Places, cts: Sequence[Tensor | None]) -> dict[int, Node]:

@@ -128,11 +128,13 @@ def start() -> Recording:
 
 def _trim(root: TrailNode) -> None:
     """Drop the paths that were not walked lately once the trail has grown too large."""
-    size = sum(1 for _ in root.below())
-    if size > TRAIL_BOUND:
-        oldest = sorted(root.items(), key=lambda item: item[1].visited)
-        for key, _ in oldest[: (len(oldest) + 1) // 2]:
-            del root[key]
+    sizes = {key: sum(1 for _ in child.below()) for key, child in root.items()}
+    total = sum(sizes.values())
+    for key in sorted(root, key=lambda key: root[key].visited):
+        if total <= TRAIL_BOUND:
+            return
+        total -= sizes[key]
+        del root[key]
 
 
 def cut(rec: Recording) -> None:

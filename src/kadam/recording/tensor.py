@@ -316,8 +316,8 @@ def set_requires_grad(tensor: Recorded, flag: bool) -> None:
         )
     if flag and spec.dtype.category < dtypes.FLOAT:
         raise DTypeError("only Tensors of floating point and complex dtype can require gradients")
-    if tensor._rec is state.rec and state.rec is not None:
-        cut(state.rec)  # its uses so far were recorded with the old flag
+    if state.rec is not None and (tensor._rec is state.rec or not is_current(tensor)):
+        cut(state.rec)  # its uses so far were recorded with the old flag; a leaf stands in memory
         read(tensor)
     tensor._spec = spec_of(spec.type, flag)
     tensor._rec = None

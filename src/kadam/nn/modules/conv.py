@@ -272,7 +272,7 @@ class _ConvTranspose(Convolution):
         return convolved
 
     def _output_padding(self, input: Tensor, output_size: Sequence[int]) -> tuple[int, ...]:
-        wanted = list(output_size)
+        wanted = output_size
         if len(wanted) in (self.axes + 1, self.axes + 2) and len(wanted) == input.dim():
             wanted = wanted[-self.axes :]
         if len(wanted) != self.axes:
@@ -290,7 +290,7 @@ class _ConvTranspose(Convolution):
         most = [size + step - 1 for size, step in zip(least, self.stride, strict=True)]
         if not all(low <= size <= high for low, size, high in zip(least, wanted, most, strict=True)):
             raise ValueError(
-                f"requested an output size of {list(output_size)}, but valid sizes range from {least} to {most} "
+                f"requested an output size of {wanted}, but valid sizes range from {least} to {most} "
                 f"(for an input of {input.size()[2:]})"
             )
         return tuple(size - low for size, low in zip(wanted, least, strict=True))

@@ -1,0 +1,257 @@
+"""Recurrent networks of several layers and both directions: the parameters, and the way through the layers."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import warnings
+from typing import Any
+
+from kadam.dtypes import dtype
+from kadam.nn import functional as F
+from kadam.nn import init
+from kadam.nn.modules.module import Module, listed, settings
+from kadam.nn.modules.recurrence import State, Sweep, Weights
+from kadam.nn.parameter import Parameter
+from kadam.nn.utils.rnn import PackedSequence
+from kadam.ops.creation import empty, zeros
+from kadam.ops.combine import cat, stack
+from kadam.tensor import Tensor
+
+GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
+
+
+class RNNBase(Module):
+    """The base of `RNN`, `LSTM` and `GRU`.
+
+    Shapes: input f32[steps, batch, input_size], or f32[batch, steps, input_size] when `batch_first`, or
+        f32[steps, input_size]; output likewise with hidden_size (or proj_size) * directions.
+
+    Args:
+        mode: `RNN_TANH`, `RNN_RELU`, `LSTM` or `GRU`.
+        input_size: of the vectors of a sequence.
+        hidden_size: of the hidden state.
+        num_layers: each but the first reads the outputs of the one below.
+        bias: whether there are biases.
+        batch_first: whether the batch is the first axis of input and output.
+        dropout: the probability to drop outputs between layers, in training.
+        bidirectional: whether each layer reads the sequence backward too.
+        proj_size: size that an LSTM's hidden state is projected to; 0: not.
+        device: the CPU.
+        dtype: of the parameters.
+
+    Raises:
+        ValueError: a size is not positive, or `dropout` is no probability.
+        TypeError: an argument has the wrong type.
+    """
+
+    def __init__(
+        self,
+        mode: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.mode = mode
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bias = bias
+        self.batch_first = batch_first
+        self.dropout = _probability(dropout)
+        self.bidirectional = bidirectional
+        self.proj_size = proj_size
+        self._check_options()
+        self._weight_names: list[list[str]] = []
+        self._make_parameters(device=device, dtype=dtype)
+        self.reset_parameters()
+
+    def _check_options(self) -> None:
+        for name, kind in (("bias", bool), ("batch_first", bool), ("input_size", int), ("hidden_size", int)):
+            given = getattr(self, name)
+            if not isinstance(given, kind):
+                raise TypeError(f"{name} should be of type {kind.__name__}, got: {type(given).__name__}")
+        for name in ("input_size", "hidden_size", "num_layers"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be greater than zero")
+        if self.proj_size < 0:
+            raise ValueError("proj_size should be a positive integer or zero to disable projections")
+        if self.proj_size >= self.hidden_size:
+            raise ValueError("proj_size has to be smaller than hidden_size")
+        if self.mode not in GATES:
+            raise ValueError(f"Unrecognized RNN mode: {self.mode}")
+        if self.dropout > 0 and self.num_layers == 1:
+            warnings.warn(
+                "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects "
+                f"num_layers greater than 1, but got dropout={self.dropout} and num_layers={self.num_layers}",
+                stacklevel=4,
+            )
+
+    @property
+    def _directions(self) -> int:
+        return 2 if self.bidirectional else 1
+
+    @property
+    def _output_size(self) -> int:
+        return self.proj_size or self.hidden_size
+
+    def _make_parameters(self, **factory: Any) -> None:
+        rows = GATES[self.mode] * self.hidden_size
+        for layer in range(self.num_layers):
+            columns = self.input_size if layer == 0 else self._output_size * self._directions
+            shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, columns), "weight_hh": (rows, self._output_size)}
+            if self.bias:
+                shapes.update(bias_ih=(rows,), bias_hh=(rows,))
+            if self.proj_size:
+                shapes.update(weight_hr=(self.proj_size, self.hidden_size))
+            for suffix in ("", "_reverse")[: self._directions]:
+                self._weight_names.append([f"{name}_l{layer}{suffix}" for name in shapes])
+                for name, shape in zip(self._weight_names[-1], shapes.values(), strict=True):
+                    setattr(self, name, Parameter(empty(shape, **factory)))
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters anew, uniformly from ±1/sqrt(hidden_size)."""
+        bound = 1.0 / math.sqrt(self.hidden_size)
+        for weight in self.parameters():
+            init.uniform_(weight, -bound, bound)
+
+    @property
+    def all_weights(self) -> list[list[Parameter]]:
+        """The parameters of each layer and direction."""
+        return [[getattr(self, name) for name in names] for names in self._weight_names]
+
+    @property
+    def _flat_weights(self) -> list[Parameter]:
+        return [weight for weights in self.all_weights for weight in weights]
+
+    def flatten_parameters(self) -> None:
+        """Accepted as in PyTorch, where it prepares the parameters for a GPU."""
+
+    def _weights(self, index: int) -> Weights:
+        """Those of a layer and direction as `F.rnn_layer` takes them: w_ih, w_hh, b_ih, b_hh, w_hr."""
+        attributes = self.__dict__
+        found = [attributes[name] if name in attributes else getattr(self, name) for name in self._weight_names[index]]
+        biases = found[2:4] if self.bias else [None, None]
+        return *found[:2], *biases, found[-1] if self.proj_size else None
+
+    def _run(self, input: Tensor | PackedSequence, state: State | None) -> tuple[Any, State]:
+        """All layers over a sequence; the state comes and goes in the caller's order and number of axes."""
+        if isinstance(input, PackedSequence):
+            return self._run_packed(input, state)
+        if input.dim() not in (2, 3):
+            raise ValueError(
+                f"{self._get_name()}: Expected input to be 2D or 3D, got {input.dim()}D "
+                + ("tensor instead" if self.mode.startswith("RNN") else "instead")
+            )
+        batched = input.dim() == 3
+        self._check_input(input)
+        self._check_rank(state, batched)
+        if not batched:
+            input = input.unsqueeze(0 if self.batch_first else 1)
+            state = None if state is None else State(*[None if one is None else one.unsqueeze(1) for one in state])
+        steps = input.transpose(0, 1) if self.batch_first else input
+        if steps.shape[0] == 0:
+            raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+        state = self._checked_state(state, steps, steps.shape[1])
+        output, state = self._through_layers(steps, None, state)
+        if self.batch_first:
+            output = output.transpose(0, 1)
+        if batched:
+            return output, state
+        last = [None if one is None else one.squeeze(1) for one in state]
+        return output.squeeze(0 if self.batch_first else 1), State(*last)
+
+    def _run_packed(self, packed: PackedSequence, state: State | None) -> tuple[PackedSequence, State]:
+        data, batch_sizes, to_sorted, from_sorted = packed
+        self._check_input(data)
+        sizes: list[int] = batch_sizes.tolist()
+        state = _permuted(self._checked_state(state, data, sizes[0]), to_sorted)
+        output, state = self._through_layers(data, sizes, state)
+        return PackedSequence(output, batch_sizes, to_sorted, from_sorted), _permuted(state, from_sorted)
+
+    def _check_input(self, input: Tensor) -> None:
+        weight = getattr(self, self._weight_names[0][0])
+        if input.dtype is not weight.dtype:
+            raise ValueError(
+                f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). Convert input: "
+                f"input.to({weight.dtype}), or convert model: model.to({input.dtype})"
+            )
+        if input.shape[-1] != self.input_size:
+            raise RuntimeError(
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.shape[-1]}"
+            )
+
+    def _check_rank(self, state: State | None, batched: bool) -> None:
+        expected = 3 if batched else 2
+        given = [] if state is None else [one.dim() for one in state if one is not None]
+        if any(rank != expected for rank in given):
+            what, got = "hx", f"{given[0]}-D tensor"
+            if len(given) == 2:
+                what, got = "hx and cx", f"({given[0]}-D, {given[1]}-D) tensors"
+            raise RuntimeError(
+                f"For {'batched 3-D' if batched else 'unbatched 2-D'} input, {what} should also be {expected}-D "
+                f"but got {got}"
+            )
+
+    def _checked_state(self, state: State | None, like: Tensor, batch: int) -> State:
+        """The initial state, zeros by default."""
+        rows = self.num_layers * self._directions
+        shapes = [(rows, batch, self._output_size), (rows, batch, self.hidden_size)][: 2 if self.mode == "LSTM" else 1]
+        if state is None:
+            initial = [zeros(shape, dtype=like.dtype) for shape in shapes]
+            return State(initial[0], initial[1] if len(initial) == 2 else None)
+        for number, (one, shape) in enumerate(zip(state, shapes, strict=False)):
+            if one is not None and tuple(one.shape) != shape:
+                which = f"hidden[{number}]" if self.mode == "LSTM" else "hidden"
+                raise RuntimeError(f"Expected {which} size {shape}, got {list(one.shape)}")
+        return state
+
+    def _through_layers(self, input: Tensor, batch_sizes: list[int] | None, state: State) -> tuple[Tensor, State]:
+        """Steps f32[steps, batch, size], or packed ones f32[all, size], through all layers and directions."""
+        hidden: list[Tensor] = []
+        cells: list[Tensor] = []
+        for layer in range(self.num_layers):
+            if layer > 0 and self.dropout > 0:
+                input = F.dropout(input, self.dropout, self.training)
+            outputs = []
+            for direction in range(self._directions):
+                index = layer * self._directions + direction
+                cell = None if state.cell is None else state.cell[index]
+                run = _Run(self.mode, self._weights(index), reverse=direction == 1)
+                output, last, last_cell = run(input, batch_sizes, state.hidden[index], cell)
+                outputs.append(output)
+                hidden.append(last)
+                if last_cell is not None:
+                    cells.append(last_cell)
+            input = outputs[0] if len(outputs) == 1 else cat(outputs, -1)
+        return input, State(stack(hidden), stack(cells) if cells else None)
+
+    def extra_repr(self) -> str:
+        return listed(
+            f"{self.input_size}, {self.hidden_size}",
+            self.proj_size != 0 and settings(self, "proj_size"),
+            self.num_layers != 1 and settings(self, "num_layers"),
+            self.bias is not True and settings(self, "bias"),
+            self.batch_first is not False and settings(self, "batch_first"),
+            self.dropout != 0 and settings(self, "dropout"),
+            self.bidirectional is not False and settings(self, "bidirectional"),
+        )
+
+
+def _probability(dropout: float) -> float:
+    given = float(dropout)
+    if not isinstance(dropout, numbers.Number) or not 0 <= given <= 1 or isinstance(dropout, bool):
+        raise ValueError(
+            "dropout should be a number in range [0, 1] representing the probability of an element being zeroed"
+        )
+    return given
+
+

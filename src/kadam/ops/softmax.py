@@ -1,0 +1,49 @@
+"""Exponentials that sum to one along an axis, and their logarithms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kadam.dtypes import FLOAT, dtype
+from kadam.errors import DTypeError
+from kadam.ops.pointwise import exp, log
+from kadam.ops.promotion import cast
+from kadam.ops.reduce import amax, sum
+from kadam.recording.operation import operation
+from kadam.shapes import axis_of
+
+if TYPE_CHECKING:
+    from kadam.tensor import Tensor
+
+
+def _below_zero(name: str, input: Tensor, dim: int, record: dtype | None) -> tuple[Tensor, int]:
+    """In a body: the input less its maximum along the axis, so that exponentials do not overflow; and the axis."""
+    x = input if record is None else cast(input, record)
+    if x.dtype.category < FLOAT:
+        raise DTypeError(f"{name} not implemented for {x._spec.type}: it takes floating point. Fix: x.float().")
+    axis = axis_of(dim, len(x.shape))
+    return (x - amax(x, axis, True).detach() if x.shape else x - x.detach()), axis
+
+
+@operation
+def softmax(input: Tensor, dim: int, dtype: dtype | None = None) -> Tensor:
+    """exp(x) / sum(exp(x)) along an axis. As `torch.softmax`.
+
+    Raises:
+        DTypeError: the elements are no floating-point numbers.
+    """
+    below, axis = _below_zero("softmax", input, dim, dtype)
+    weight = exp(below)
+    return weight / (sum(weight, axis, True) if weight.shape else weight)
+
+
+@operation
+def log_softmax(input: Tensor, dim: int, dtype: dtype | None = None) -> Tensor:
+    """x - log(sum(exp(x))) along an axis. As `torch.log_softmax`.
+
+    Raises:
+        DTypeError: the elements are no floating-point numbers.
+    """
+    below, axis = _below_zero("log_softmax", input, dim, dtype)
+    weight = exp(below)
+    return below - log(sum(weight, axis, True) if weight.shape else weight)
