@@ -12,6 +12,7 @@ from kadam.dtypes import FLOAT, dtype
 from kadam.errors import DTypeError, LinAlgError, ShapeError
 from kadam.ops import results
 from kadam.ops.contract import cross, matmul
+from kadam.ops.pointwise import conj
 from kadam.ops.promotion import meet, stretched
 from kadam.ops.reduce import amax, amin, sum, vector_norm
 from kadam.primitives import factor as f
@@ -83,7 +84,8 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     """
     _matrix("solve", A, square=True)
     if not left:
-        return solve(A.mT, B.mT).mT
+        turned: Tensor = solve(A.mT, B.mT).mT
+        return turned
     vector = len(B.shape) == 1 or (len(B.shape) == len(A.shape) - 1 and tuple(B.shape) == tuple(A.shape[:-1]))
     columns = B.unsqueeze(-1) if vector else B
     batch = broadcast(tuple(A.shape[:-2]), tuple(columns.shape[:-2]))
@@ -96,7 +98,8 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
 def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False) -> Tensor:
     """X of A X = B with a triangular A. As `torch.linalg.solve_triangular`."""
     if not left:
-        return solve_triangular(A.mT, B.mT, upper=not upper, unitriangular=unitriangular).mT
+        turned: Tensor = solve_triangular(A.mT, B.mT, upper=not upper, unitriangular=unitriangular).mT
+        return turned
     batch = broadcast(tuple(A.shape[:-2]), tuple(B.shape[:-2]))
     a, b = stretched(A, (*batch, *A.shape[-2:])), stretched(B, (*batch, *B.shape[-2:]))
     return emit(s.TriangularSolve(upper, unitriangular), a, b)
@@ -110,7 +113,8 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
         LinAlgError: (when computed) a matrix is not positive-definite.
     """
     _matrix("cholesky", A, square=True)
-    return emit(f.Cholesky(upper), A)
+    lower = emit(f.Cholesky(), A.mT if upper else A)
+    return lower.mT if upper else lower
 
 
 @operation(grad="LinalgQrBackward0")
@@ -239,7 +243,7 @@ def multi_dot(tensors: Any) -> Tensor:
     result = tensors[0]
     for one in tensors[1:]:
         result = matmul(result, one)
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 @operation(grad="LinalgMatrixNormBackward0")
@@ -249,7 +253,7 @@ def _matrix_norm(A: Tensor, ord: Fixed | str, dim: tuple[int, int], keepdim: boo
     if ord == "fro":
         return vector_norm(A, 2, (rows, columns), keepdim)
     if ord in (1, -1, math.inf, -math.inf):
-        inner, outer = (rows, columns) if abs(ord) == 1 else (columns, rows)  # type: ignore[arg-type]
+        inner, outer = (rows, columns) if abs(ord) == 1 else (columns, rows)
         total = sum(A.abs(), inner, True)
         found = (amax if ord > 0 else amin)(total, outer, True)  # type: ignore[operator]
         return found if keepdim else found.squeeze(dim)
@@ -305,12 +309,12 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     """The sum of products along an axis. As `torch.linalg.vecdot`."""
-    return sum((x.conj() if x.is_complex() else x) * y, dim)
+    return sum((conj(x)) * y, dim)
 
 
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """The diagonals of matrices. As `torch.linalg.diagonal`."""
-    return A.diagonal(offset, dim1, dim2)  # type: ignore[return-value]
+    return A.diagonal(offset, dim1, dim2)
 
 
 @operation(grad="PolarBackward0")

@@ -185,7 +185,8 @@ class Tensor(Recorded):
     def __len__(self) -> int:
         if not self._spec.shape:
             raise TypeError("len() of a 0-d tensor")
-        return self._spec.shape[0]
+        size: int = self._spec.shape[0]
+        return size
 
     def __hash__(self) -> int:
         return id(self)
@@ -292,7 +293,8 @@ class Tensor(Recorded):
 
     def detach_(self) -> Tensor:
         """Take this tensor out of the graph that made it."""
-        return memory.detach_in_place(self)
+        memory.detach_in_place(self)
+        return self
 
     @property
     def data(self) -> Tensor:
@@ -324,7 +326,8 @@ class Tensor(Recorded):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if id(self) in memo:
-            return memo[id(self)]  # type: ignore[no-any-return]
+            known: Tensor = memo[id(self)]
+            return known
         if not self.is_leaf:
             raise GradientError(
                 "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
@@ -613,6 +616,8 @@ class Tensor(Recorded):
         pointwise.logaddexp,
         pointwise.logaddexp2,
     )
+
+    conj, resolve_conj = pointwise.conj, arithmetic.positive
 
     # ops.compare
     __lt__, __le__, __gt__, __ge__, __eq__, __ne__ = (

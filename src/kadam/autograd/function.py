@@ -127,13 +127,14 @@ def _defined(cls: type) -> set[str]:
 def _mark(cls: type[Function], ctx: FunctionContext, args: Sequence[Any], parts: list[Any]) -> list[Any]:
     """The results with the user's derivative behind them."""
     places = []
-    marked = list(parts)
+    marked: list[Any] = list(parts)
+    part: Any
     for index, part in enumerate(parts):
         if not isinstance(part, Recorded) or part._spec.dtype.category < FLOAT:
             continue
         if any(part is one for one in ctx._plain):
             continue
-        result = boundary(part, f"{cls.__name__}Backward")
+        result: Any = boundary(part, f"{cls.__name__}Backward")
         if any(part is one for one in ctx._dirty):
             part._rec, part._pos, part._spec = result._rec, result._pos, result._spec
             result = part
@@ -187,7 +188,7 @@ def _deliver(cls: type[Function], args: Sequence[Any], grads: Any, work: Backwar
         if ct._spec.shape != arg._spec.shape:
             ct = _fitted(cls, index, ct, arg)
         if ct._spec.dtype is not arg._spec.dtype:
-            ct = ct.to(arg._spec.dtype)  # type: ignore[attr-defined]
+            ct = ct.to(arg._spec.dtype)
         work.deliver(arg, ct)
 
 

@@ -122,6 +122,7 @@ def gradgradcheck(
     """
     given = [inputs] if isinstance(inputs, Recorded) else list(inputs)
     outputs = _outputs(func, given)
+    seeds: list[Any]
     if grad_outputs is None:
         generator = np.random.default_rng(0)  # any cotangents will do; the global generator stays as it is
         seeds = [

@@ -28,7 +28,7 @@ class _Member(Tensor):
     _seen = False
 
     @property
-    def _viewed(self) -> bool:  # type: ignore[override]
+    def _viewed(self) -> bool:
         # Updates of memory that is viewed cost more, and the lender has mostly been a temporary value.
         return self._seen or (self._lender is not None and self._lender() is not None)
 
@@ -57,7 +57,7 @@ class Parameter(_Member):
     def __init__(self, data: Tensor | None = None, requires_grad: bool = True) -> None:
         pass  # `__new__` has done all: the memory comes from `data`
 
-    def __repr__(self) -> str:
+    def __repr__(self, *, tensor_contents: object = None) -> str:
         return f"Parameter containing:\n{super().__repr__()}"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -138,17 +138,11 @@ class UninitializedTensorMixin(Tensor):
     def materialize(self, shape: Sequence[int], device: Any = None, dtype: dtype | None = None) -> None:
         """Give it memory of a shape, with values that mean nothing yet; it stays the same object."""
         kind = TensorType(dtype or self.dtype, tuple(shape))
-        self.__class__ = self.cls_to_become
-        self._array = np.empty(kind.shape, kind.dtype.numpy)
+        self.__class__ = self.cls_to_become  # type: ignore[assignment]  # it stops being uninitialized
+        vars(self)["_array"] = np.empty(kind.shape, kind.dtype.numpy)
         self._spec = spec_of(kind, self.requires_grad)
 
-    def share_memory_(self) -> Self:
-        raise RuntimeError(
-            "Can't share memory on an uninitialized parameter or buffer. Call `forward` to initialize the parameters "
-            "before calling `module.share_memory()`."
-        )
-
-    def __repr__(self) -> str:
+    def __repr__(self, *, tensor_contents: object = None) -> str:
         return f"<{type(self).__name__}>"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:

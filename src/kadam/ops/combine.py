@@ -256,7 +256,7 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
         lambda: input.flip(first, second),
         lambda: input.flip(first).transpose(first, second),
     ]
-    return turned[k % 4]()  # type: ignore[no-any-return]
+    return turned[k % 4]()
 
 
 def _triangle(input: Tensor, diagonal: int, upper: bool) -> Tensor:
@@ -330,7 +330,7 @@ def trace(input: Tensor) -> Tensor:
     """
     if len(input.shape) != 2:
         raise ShapeError(f"trace: expected a matrix, but got tensor with dim {len(input.shape)}")
-    return _diagonal(input).sum()  # type: ignore[no-any-return]
+    return _diagonal(input).sum()
 
 
 tril_, triu_ = in_place(tril), in_place(triu)

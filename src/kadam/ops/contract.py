@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kadam.dtypes import dtype
 from kadam.errors import DTypeError, ShapeError
 from kadam.ops.arithmetic import _scaled
+from kadam.ops.pointwise import conj
 from kadam.ops.promotion import as_tensor_of, stretched
 from kadam.primitives.broadcast import Sum
 from kadam.primitives.contract import Dot
@@ -98,7 +99,7 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
 
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """The sum of products of two vectors, the first one conjugated. As `torch.vdot`."""
-    return dot(input.conj() if input.is_complex() else input, other)
+    return dot(conj(input), other)
 
 
 def inner(input: Tensor, other: Tensor) -> Tensor:

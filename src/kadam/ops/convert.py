@@ -168,7 +168,7 @@ def _imag(input: Tensor) -> Any:
 
 def real(input: Tensor) -> Tensor:
     """The real part. As `torch.real`."""
-    return _real(input)  # type: ignore[no-any-return]
+    return _real(input)
 
 
 def imag(input: Tensor) -> Tensor:
@@ -179,4 +179,4 @@ def imag(input: Tensor) -> Tensor:
     """
     if not input.dtype.is_complex:
         raise DTypeError("imag is not implemented for tensors with non-complex dtypes.")
-    return _imag(input)  # type: ignore[no-any-return]
+    return _imag(input)

@@ -107,7 +107,8 @@ def as_tensor(data: Any, dtype: dtype | None = None, device: Any = None) -> Tens
 
     check(device)
     if isinstance(data, Recorded):
-        return data if dtype is None or data.dtype is dtype else to(data, dtype)  # type: ignore[return-value]
+        given: Any = data
+        return given if dtype is None or data.dtype is dtype else to(given, dtype)  # type: ignore[return-value]
     if isinstance(data, np.ndarray):
         shared = from_numpy(data)
         return shared if dtype is None or shared.dtype is dtype else to(shared, dtype)
@@ -237,7 +238,7 @@ def new_tensor(self: Tensor, data: Any, *, dtype: dtype | None = None, **options
 
 
 def _numbers(*values: Any) -> list[Any]:
-    return [value.item() if isinstance(value, Recorded | np.generic) else value for value in values]  # type: ignore[attr-defined]
+    return [value.item() if hasattr(value, "item") else value for value in values]
 
 
 def arange(
@@ -268,7 +269,8 @@ def arange(
         raise ShapeError("step must be nonzero")
     if (end - start) * (1 if step > 0 else -1) < 0:  # type: ignore[operator]
         raise ShapeError("upper bound and lower bound inconsistent with step sign")
-    size = math.ceil((end - start) / step)  # type: ignore[operator]
+    first, last, by = _numbers(start, end, step)
+    size = math.ceil((last - first) / by)
     array = (start + np.arange(size) * step).astype(dtype.numpy)
     if out is not None:
         assign(out, from_array(array))

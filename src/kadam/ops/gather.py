@@ -105,10 +105,10 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     return emit(p.Index((0,), True), flat, _places("take", index))
 
 
-def _base_part(input: Tensor, index: Tensor, src: Any, axis: int, name: str) -> tuple[Tensor, Tensor]:
+def _base_part(input: Tensor, index: Tensor, src: Any, axis: int, name: str) -> tuple[Any, Tensor]:
     """In a body: the values to be put, of the index's shape and the input's type, and the index."""
     places = _places(name, index)
-    if not isinstance(src, Recorded) or not src.shape:
+    if not getattr(src, "shape", ()):
         return stretched(as_tensor_of(src, input.dtype), tuple(index.shape)), places
     if src.dtype is not input.dtype:
         raise DTypeError(f"{name}(): Expected self.dtype to be equal to src.dtype")

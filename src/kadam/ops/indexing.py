@@ -70,7 +70,10 @@ def _basic(parts: Sequence[Any], shape: Shape) -> list[Primitive]:
         IndexOutOfRange: a number is beyond its axis.
         StepError: a slice whose step is not positive.
     """
-    starts, stops, steps, result = [], [], [], []
+    starts: list[int] = []
+    stops: list[int] = []
+    steps: list[int] = []
+    result: list[int] = []
     for part in parts:
         if part is None:
             result.append(1)
@@ -118,7 +121,7 @@ def _whole(input: Tensor) -> list[Primitive]:
 def _view(input: Tensor, parts: list[Any]) -> Tensor:
     """The part of `input` that numbers, slices and None show."""
     if parts and type(parts[0]) is int:
-        return _selected(input, tuple(parts))  # type: ignore[no-any-return]
+        return _selected(input, tuple(parts))
     found: Tensor = _seen(input, tuple(parts))
     return _whole(input) if found is input else found
 
@@ -139,7 +142,10 @@ def _split(input: Tensor, index: Any) -> tuple[Tensor, list[int], list[Any]]:
         return _view(input, _parts(index, len(input._spec.shape))), [], []
     if isinstance(index, list) and any(isinstance(one, slice | None.__class__) or one is Ellipsis for one in index):
         index = tuple(index)
-    basic, axes, arrays, axis = [], [], [], 0
+    basic: list[Any] = []
+    arrays: list[Any] = []
+    axes: list[int] = []
+    axis = 0
     for part in _parts(index, len(input._spec.shape)):
         if part is None or isinstance(part, slice):
             basic.append(_plain_slice(part))
@@ -185,7 +191,8 @@ def _integers(seen: Tensor, axes: list[int], arrays: list[Any]) -> tuple[list[in
     Raises:
         IndexOutOfRange: a mask of another shape than the axes it covers, or indices that are no integers.
     """
-    flat_axes, flat = [], []
+    flat_axes: list[int] = []
+    flat: list[Any] = []
     for axis, array in zip(axes, arrays, strict=True):
         record = array._spec.dtype if isinstance(array, Recorded) else dtypes.of_numpy(array.dtype)
         shape = tuple(array._spec.shape) if isinstance(array, Recorded) else array.shape
@@ -250,7 +257,7 @@ def _place(rank: int, axes: Sequence[int], values: Sequence[Any]) -> tuple[Any, 
 
 def _checked(array: np.ndarray[Any, Any], axes: Sequence[int], values: Sequence[Any]) -> np.ndarray[Any, Any]:
     try:
-        return array[_place(array.ndim, axes, values)]
+        return np.asarray(array[_place(array.ndim, axes, values)])
     except IndexError as error:
         raise IndexOutOfRange(_out_of_range(array.shape, axes, values, error)) from None
 
@@ -394,7 +401,8 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
 
 def argwhere(input: Tensor) -> Tensor:
     """The places of the elements that are not zero, one per row. As `torch.argwhere`."""
-    return nonzero(input)  # type: ignore[no-any-return]
+    found: Tensor = nonzero(input)
+    return found
 
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from kadam.ir.primitive import Primitive
 from kadam.ops.compare import isinf, isnan, where
 from kadam.ops.promotion import cast, floating, meet, result_type
 from kadam.primitives import analysis, rounding, special, trigonometry
-from kadam.primitives.elementwise import Copysign
+from kadam.primitives.elementwise import Conj, Copysign
 from kadam.recording.calls import emit
 from kadam.recording.memory import in_place
 from kadam.recording.operation import operation
@@ -74,6 +74,16 @@ def polygamma(n: int, input: Tensor) -> Tensor:
     if n < 0:
         raise ShapeError("polygamma(n, x) does not support negative n.")
     return emit(special.Polygamma(n), floating(input))
+
+
+@operation
+def _conj(input: Tensor) -> Tensor:
+    return emit(Conj(), input)
+
+
+def conj(input: Tensor) -> Tensor:
+    """The complex conjugate; a real tensor as it is. As `torch.conj`."""
+    return _conj(input) if input.dtype.is_complex else input
 
 
 @operation

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from kadam.tensor import Tensor
+from typing import Any, Self
 
 
-class _Result(tuple):  # type: ignore[type-arg]
+class _Result(tuple[Any, ...]):
     """Several results with names, as `torch.return_types`."""
 
     __slots__ = ()
     fields: tuple[str, ...] = ()
 
-    def __new__(cls, *parts: Any) -> Any:
-        return tuple.__new__(cls, parts)
+    def __new__(cls, *parts: Any) -> Self:
+        return super().__new__(cls, parts)
 
     def __getattr__(self, name: str) -> Any:
         try:

@@ -66,7 +66,7 @@ def view_as_shape(self: Tensor, *shape: Any) -> Tensor:
             "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
             "contiguous subspaces). Use .reshape(...) instead."
         )
-    return _viewed(self, wanted)  # type: ignore[no-any-return]
+    return _viewed(self, wanted)
 
 
 def reshape(input: Tensor, *shape: Any) -> Tensor:
@@ -79,8 +79,8 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     if input._node is None and input._base is not None:
         wanted = with_inferred(wanted, input.numel())
         if not viewable(input, wanted):
-            return _copied_flat(input, wanted)  # type: ignore[no-any-return]
-    return _viewed(input, wanted)  # type: ignore[no-any-return]
+            return _copied_flat(input, wanted)
+    return _viewed(input, wanted)
 
 
 def view_as(self: Tensor, other: Tensor) -> Tensor:
@@ -147,7 +147,7 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     Raises:
         ShapeError: `dims` is no order of the axes.
     """
-    return _permuted(input, sizes_of("permute", dims))  # type: ignore[no-any-return]
+    return _permuted(input, sizes_of("permute", dims))
 
 
 @view(grad="TransposeBackward0")
@@ -181,7 +181,7 @@ def _reversed_axes(input: Tensor) -> Chain:
 
 def transposed_property(self: Tensor) -> Tensor:
     """The axes in reverse order. As `Tensor.T`."""
-    return _reversed_axes(self)  # type: ignore[no-any-return]
+    return _reversed_axes(self)
 
 
 def matrix_transpose(self: Tensor) -> Tensor:
@@ -194,7 +194,7 @@ def matrix_transpose(self: Tensor) -> Tensor:
         raise ShapeError(
             f"tensor.mT is only supported on matrices or batches of matrices. Got {len(self.shape)}-D tensor."
         )
-    return transpose(self, -2, -1)  # type: ignore[return-value]
+    return transpose(self, -2, -1)
 
 
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
@@ -233,7 +233,7 @@ def squeeze_axes(input: Tensor, dim: int | tuple[int, ...] | None = None) -> Cha
 
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Without the axes of size 1: all of them, or those named. As `torch.squeeze`."""
-    return squeeze_axes(input, tuple(dim) if isinstance(dim, list | tuple) else dim)  # type: ignore[no-any-return]
+    return squeeze_axes(input, tuple(dim) if isinstance(dim, list | tuple) else dim)
 
 
 @view
@@ -277,7 +277,7 @@ def expand(self: Tensor, *sizes: Any) -> Tensor:
     Raises:
         ShapeError: an axis of another size cannot be stretched.
     """
-    return _expanded(self, sizes_of("expand", sizes))  # type: ignore[no-any-return]
+    return _expanded(self, sizes_of("expand", sizes))
 
 
 def expand_as(self: Tensor, other: Tensor) -> Tensor:
@@ -344,7 +344,7 @@ def select(input: Tensor, dim: int, index: int) -> Chain:
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The elements of one axis, each without it. As `torch.unbind`."""
     axis = axis_of(dim, len(input.shape))
-    return tuple(select(input, axis, index) for index in range(input.shape[axis]))  # type: ignore[misc]
+    return tuple(select(input, axis, index) for index in range(input.shape[axis]))
 
 
 def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
@@ -369,7 +369,7 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
             )
         ends = [sum(sections[: index + 1]) for index in range(len(sections))]
         bounds = [(end - section, end) for end, section in zip(ends, sections, strict=True)]
-    return tuple(slice_axis(tensor, axis, start, stop) for start, stop in bounds)  # type: ignore[misc]
+    return tuple(slice_axis(tensor, axis, start, stop) for start, stop in bounds)
 
 
 def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
@@ -401,9 +401,9 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
             raise ShapeError(f"number of sections must be larger than 0, got {parts}")
         each, more = divmod(size, parts)
         ends = [(index + 1) * each + min(index + 1, more) for index in range(parts)]
-        return tuple(slice_axis(input, axis, s, e) for s, e in zip([0, *ends], ends, strict=False))  # type: ignore[misc]
+        return tuple(slice_axis(input, axis, s, e) for s, e in zip([0, *ends], ends, strict=False))
     cuts = [0, *indices_or_sections, size]
-    return tuple(slice_axis(input, axis, s, max(s, e)) for s, e in zip(cuts, cuts[1:], strict=False))  # type: ignore[misc]
+    return tuple(slice_axis(input, axis, s, max(s, e)) for s, e in zip(cuts, cuts[1:], strict=False))
 
 
 @view(grad="CloneBackward0")
@@ -415,7 +415,7 @@ def contiguous(self: Tensor, memory_format: object = None) -> Tensor:
     """This tensor if its elements lie in row-major order, else a copy in which they do. As `Tensor.contiguous`."""
     if self._node is not None or is_contiguous(self):
         return self
-    return _contiguous(self)  # type: ignore[no-any-return]
+    return _contiguous(self)
 
 
 @operation

@@ -122,9 +122,9 @@ def _median_all(input: Tensor, skip_nan: bool) -> Tensor:
 def _median(input: Tensor, dim: int, keepdim: bool, skip_nan: bool) -> tuple[Tensor, Tensor]:
     kind = results.nanmedian if skip_nan else results.median
     if not input.shape:
-        return kind(input * 1, constant(0, dtypes.int64))  # type: ignore[no-any-return]
+        return kind(input * 1, constant(0, dtypes.int64))
     axis = axis_of(dim, len(input.shape))
-    return kind(*picked(input, _median_place(input, axis, skip_nan), axis, keepdim))  # type: ignore[no-any-return]
+    return kind(*picked(input, _median_place(input, axis, skip_nan), axis, keepdim))
 
 
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:

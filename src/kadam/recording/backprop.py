@@ -20,7 +20,7 @@ from kadam.ir.builder import current_builder
 from kadam.ir.graph import Node, Phase
 from kadam.ir.types import TensorType
 from kadam.primitives.sources import Full
-from kadam.recording.calls import symbol
+from kadam.recording.calls import node_of, symbol
 from kadam.recording.history import CHANGED, TWICE, History, Plan, emitted_again, plan
 from kadam.recording.memory import assign
 from kadam.recording.modes import grad_mode
@@ -62,7 +62,7 @@ class Stop:
 @operation
 def combine(a: Tensor, b: Tensor) -> Tensor:
     """The sum of two cotangents."""
-    return symbol(a._node + b._node)  # type: ignore[operator]
+    return symbol(node_of(a) + node_of(b))
 
 
 def _sweep(
@@ -74,11 +74,11 @@ def _sweep(
 
 def _seeded(nodes: Sequence[Node], starts: Places, cts: Sequence[Tensor | None]) -> dict[int, Node]:
     builder = current_builder()
-    found = {}
+    found: dict[int, Any] = {}
     for start, ct in zip(starts, cts, strict=True):
         kind = nodes[start].type
         found[start] = builder.emit(Full(1, kind.shape, kind.dtype)) if ct is None else ct._node
-    return found  # type: ignore[return-value]
+    return found
 
 
 @operation(phase=Phase.BACKWARD)
@@ -86,7 +86,7 @@ def sweep_present(
     cts: Sequence[Tensor | None], starts: Raw, collect: Raw, stops: Raw, create_graph: Raw, retain: Raw
 ) -> dict[int, Tensor]:
     """Carry cotangents from the positions `starts` of the present recording to its leaves: position -> cotangent."""
-    path = state.inside.path
+    path: Path = state.inside.path
     builder = path.builder
     at = {path.at(place).id: place for place in (*starts, *collect, *stops)}
     at.update({node.id: ~index for index, node in enumerate(path.feeds)})
@@ -126,7 +126,7 @@ def sweep_history(
     path: Path = end.plans["path"]
     builder = current_builder()
     builder.tracking = create_graph
-    known: dict[int, Node] = dict(zip(needed, [value._node for value in values], strict=True))  # type: ignore[arg-type]
+    known: dict[int, Node] = dict(zip(needed, [node_of(value) for value in values], strict=True))
 
     def adopt(node: Node) -> Node:
         if node.id not in known:
@@ -262,16 +262,17 @@ class BackwardPass:
             history.end.plans[key] = ahead
         if ahead.reading & history.freed:
             raise GradientError(TWICE)
-        values = [_as_tensor(history, one) for one in ahead.needed]
+        values: list[Any] = [_as_tensor(history, one) for one in ahead.needed]
+        cts: list[Any] = list(seeds.values())
         reached = sweep_history(
-            list(seeds.values()),
+            cts,
             values,
             ahead.needed,
             history.end,
             starts,
             collect,
             stops,
-            self.create_graph,  # type: ignore[arg-type]
+            self.create_graph,
         )
         if not self.retain:
             history.free(ahead.reading)

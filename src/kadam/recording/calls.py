@@ -124,12 +124,18 @@ def end_step(rec: Recording) -> None:
 
 def emit(primitive: Primitive, *operands: Tensor) -> Tensor:
     """In a body: apply a primitive to symbols."""
-    nodes = []
-    for operand in operands:
-        if operand._node is None:
-            raise RecordingError("a tensor from outside stands in the body of an operation: make it a parameter")
-        nodes.append(operand._node)
-    return symbol(current_builder().emit(primitive, *nodes))
+    return symbol(current_builder().emit(primitive, *[node_of(operand) for operand in operands]))
+
+
+def node_of(operand: Recorded) -> Node:
+    """In a body: the node that a symbol stands for.
+
+    Raises:
+        RecordingError: it is no symbol, but a tensor from outside.
+    """
+    if operand._node is None:
+        raise RecordingError("a tensor from outside stands in the body of an operation: make it a parameter")
+    return operand._node
 
 
 def symbol(node: Node, weak: bool = False) -> Tensor:
@@ -166,7 +172,7 @@ def _tag(op: Operation, result: Any, arguments: Iterable[Any]) -> None:
 def _parts(result: Any) -> Iterable[Any]:
     if isinstance(result, Recorded):
         return (result,)
-    return result.values() if isinstance(result, dict) else result  # type: ignore[no-any-return]
+    return result.values() if isinstance(result, dict) else result
 
 
 def refuse(op: Operation, rec: Recording, arguments: tuple[Any, ...], error: Exception) -> Any:

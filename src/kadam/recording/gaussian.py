@@ -14,7 +14,6 @@ import numpy as np
 from kadam.ir.primitive import Array
 from kadam.recording.rounding import c_function, fused_f32, fused_f64
 
-_BLOCK_ROWS = 2048  # rows of 16 numbers that are transformed at a time: their temporaries stay in the cache
 _TWO_PI = np.float32(2 * math.pi)
 
 
@@ -31,7 +30,7 @@ _LOG = _exact(
 _LN2_LOW, _LN2_HIGH = _exact(-2.12194440e-4, 0.693359375)
 _SIN = _exact(-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
 _COS = _exact(2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
-_QUARTER_PI = _exact(0.78515625, 2.4187564849853515625e-4, 3.77489497744594108e-8)  # in three parts
+_QUARTER_PI = sum(_exact(0.78515625, 2.4187564849853515625e-4, 3.77489497744594108e-8))  # Cephes has it in three parts
 _FOUR_OVER_PI = np.float32(1.27323954473516)
 _SQRT_HALF = np.float32(0.707106781186547524).view(np.int32)  # the bits of the number
 
@@ -42,12 +41,10 @@ def fill_rows(rows: Array, mean: float, std: float) -> None:
     Shapes:
         rows f32[rows, 16], changed in place
     """
-    for start in range(0, len(rows), _BLOCK_ROWS):
-        block = rows[start : start + _BLOCK_ROWS]
-        radius = _radius(1 - block[:, :8])
-        sine, cosine = _sine_cosine(_TWO_PI * block[:, 8:])
-        block[:, :8] = _place(radius * cosine, mean, std)
-        block[:, 8:] = _place(radius * sine, mean, std)
+    radius = _radius(1 - rows[:, :8])
+    sine, cosine = _sine_cosine(_TWO_PI * rows[:, 8:])
+    rows[:, :8] = _place(radius * cosine, mean, std)
+    rows[:, 8:] = _place(radius * sine, mean, std)
 
 
 def fill_rows_f64(rows: Array, mean: float, std: float) -> None:
@@ -114,9 +111,8 @@ def _sine_cosine(angle: Array) -> tuple[Array, Array]:
     octant &= ~1
     turns = octant.astype(np.float64)
     x = angle.astype(np.float64)
-    for part in _QUARTER_PI:
-        x -= turns * part
-        _round(x)
+    x -= turns * _QUARTER_PI
+    _round(x)
     z = _round(x * x)
     near_one = _round(_polynomial(_COS, z) * z)
     near_one *= z

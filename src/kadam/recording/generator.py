@@ -244,19 +244,21 @@ class Generator:
             return _complex(self.normal((*shape, 2), mean, std / math.sqrt(2), _part(dtype), contiguous), shape)
         if total < 16 or not contiguous:
             return cast(self._normal_one_by_one(total, mean, std), dtype).reshape(shape)
-        ragged, whole = total % 16 != 0, total // 16 * 16
-        work = np.float64 if dtype == np.float64 else np.float32
-        # A ragged end is drawn and forgotten (in half precision not even drawn), and the last 16 are drawn anew.
-        drawn = whole if dtype.itemsize == 2 else total
-        units = self.uniform((drawn + 16 * ragged,), dtype=work)
-        units[whole : whole + 16 * ragged] = units[drawn:].copy()
-        rows = units[: whole + 16 * ragged].reshape(-1, 16)
-        fill_rows_f64(rows, mean, std) if work is np.float64 else fill_rows(rows, mean, std)
-        if not ragged:
-            return cast(units, dtype).reshape(shape)
-        values = np.empty(total, dtype)
-        values[:whole] = cast(units[:whole], dtype)
-        values[total - 16 :] = cast(rows[-1], dtype)
+        double = dtype == np.float64
+        unit, fill, words_each = (unit_f64, fill_rows_f64, 2) if double else (unit_f32, fill_rows, 1)
+
+        def value_of(words: Array) -> Array:
+            rows = unit(words).reshape(-1, 16)
+            fill(rows, mean, std)
+            return cast(rows.reshape(-1), dtype)
+
+        whole, rest = total // 16 * 16, total % 16
+        values = self._draw((whole,), dtype, value_of, words_each)
+        if rest:  # is drawn and forgotten (in half precision not even drawn), and the last 16 are drawn anew
+            if dtype.itemsize > 2:
+                self._twister.random_raw(rest * words_each)
+            last = self._draw((16,), dtype, value_of, words_each)
+            values = np.concatenate([values[: total - 16], last])
         return values.reshape(shape)
 
     def _normal_one_by_one(self, total: int, mean: float, std: float) -> Array:

@@ -101,11 +101,11 @@ def _check_fits(target: Recorded, value: Any) -> None:
         )
 
 
-def _put(target: Recorded, value: Recorded) -> None:
+def _put(target: Recorded, value: Any) -> None:
     rec = state.rec
     if rec is None:
         raise RecordingError("the body of an operation cannot change a tensor in place")
-    root = target.root
+    root: Any = target.root
     untracked = not state.grad or any(isinstance(primitive, Detach) for primitive in target._chain)
     if untracked and root._spec.requires_grad and root._rec is rec and root._pos >= 0 and root._array is None:
         cut(rec)  # its gradient goes to the old value: that one must stand before the memory changes
@@ -143,7 +143,7 @@ def hold(rec: Recording, tensor: Recorded) -> None:
     if tensor._rec is rec.anchor:
         tensor._rec = rec
         return
-    base = tensor._base
+    base: Any = tensor._base
     if base is not None and (base._rec is rec.anchor or (base._rec is rec and base._pos >= 0)):
         anchored = base._rec is rec.anchor
         base._rec = rec
@@ -262,14 +262,13 @@ def viewable(tensor: Recorded, shape: tuple[int, ...]) -> bool:
     return np.may_share_memory(layout, layout.reshape(shape))
 
 
-def detach_in_place(tensor: Recorded) -> Any:
+def detach_in_place(tensor: Recorded) -> None:
     """Take a tensor out of the graph that made it. As `Tensor.detach_`."""
     rec = state.rec
     if rec is not None and tensor._rec is rec:
         cut(rec)
     tensor._spec = spec_of(tensor._spec.type)
     tensor._history, tensor._rec = None, None
-    return tensor
 
 
 def take_memory(tensor: Recorded, other: Recorded) -> None:

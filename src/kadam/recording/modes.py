@@ -141,7 +141,7 @@ class inference_mode(_Mode):  # noqa: N801  (PyTorch's name)
         self.grad = not mode
 
     def clone(self) -> _Mode:
-        return inference_mode(self.mode)  # type: ignore[no-any-return]
+        return inference_mode(self.mode)
 
 
 class set_grad_enabled(_Mode):  # noqa: N801  (PyTorch's name)

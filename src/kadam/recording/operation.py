@@ -135,6 +135,10 @@ def operation(
     return _dressed(Operation(body, phase, grad, differentiable), body)
 
 
+@overload
+def view(body: Callable[..., Any]) -> Callable[..., Tensor]: ...
+@overload
+def view(*, grad: str | None = None) -> Callable[[Callable[..., Any]], Callable[..., Tensor]]: ...
 def view(body: Any = None, *, grad: str | None = None) -> Any:
     """Declare an operation whose result sees its first operand's memory.
 
@@ -143,7 +147,7 @@ def view(body: Any = None, *, grad: str | None = None) -> Any:
     values are known and that needs no gradient is seen at once, without a recording.
     """
     if body is None:
-        return lambda found: view(found, grad=grad)
+        return lambda found: view(found, grad=grad)  # type: ignore[call-overload]
     op = Operation(body, None, grad, True)
     op.chain_of = body
 

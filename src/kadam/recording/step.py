@@ -109,7 +109,7 @@ class _State(threading.local):
         self.grad = True
         self.serial = 0
         self.roots = {True: TrailNode(), False: TrailNode()}
-        self.inside: Recording | None = None
+        self.inside: Any = None
         self.rec: Recording | None = Recording(self.roots[True], 0)
 
 
@@ -169,7 +169,8 @@ def _close(rec: Recording) -> None:
 
 def _alive(rec: Recording) -> list[Recorded]:
     """The created tensors that something outside the recording holds, in order of position."""
-    alive, dead_views = [], {}
+    alive: list[Recorded] = []
+    dead_views: dict[int, int] = {}  # id of a base -> how many dead views hold it
     created = rec.created
     for index in range(len(created) - 1, -1, -1):
         tensor = created[index]

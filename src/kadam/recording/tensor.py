@@ -247,13 +247,14 @@ def freeze_exposed(rec: Recording, root: Recorded, tensor: Recorded) -> None:
         rec.frozen[len(rec.feeds)] = tensor._array.copy()  # type: ignore[union-attr]
 
 
-def _derive(rec: Recording, tensor: Recorded) -> int:
+def _derive(rec: Recording, tensor: Any) -> int:
     """The position of a view whose base has a newer value in `rec`."""
     from kadam.recording.memory import see
 
-    fresh = see(tensor._base, tensor._chain)
-    tensor._rec, tensor._pos = rec, fresh._pos
-    return fresh._pos
+    tensor._pos = see(tensor._base, tensor._chain)._pos
+    tensor._rec = rec
+    position: int = tensor._pos
+    return position
 
 
 def admit_number(rec: Recording, value: Any) -> Any:
@@ -295,7 +296,7 @@ def as_number(value: Any) -> tuple[Number, type]:
         value = value.item()
     for kind in (bool, int, float, complex):
         if isinstance(value, kind):
-            return kind(value), kind
+            return kind(value), kind  # type: ignore[arg-type]
     raise OperandError(f"expected a Tensor or a number, not {type(value).__name__}")
 
 

@@ -59,7 +59,7 @@ class TrailNode(dict[Any, "TrailNode"]):
         self.plans: dict[Any, Any] = {}
         self.visited = 0
 
-    __hash__ = object.__hash__  # a node of the trie is itself, whatever follows it
+    __hash__ = object.__hash__  # type: ignore[assignment]  # a node of the trie is itself, whatever follows it
 
     def __eq__(self, other: object) -> bool:
         return self is other

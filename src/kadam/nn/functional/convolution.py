@@ -89,9 +89,7 @@ def conv_transpose1d(
     dilation: int | tuple[int, ...] = 1,
 ) -> Tensor:
     """A transposed convolution along the last axis. As `torch.nn.functional.conv_transpose1d`; see the 2-D one."""
-    return _conv_transpose(
-        "conv_transpose1d", input, weight, bias, stride, padding, output_padding, groups, dilation
-    )
+    return _conv_transpose("conv_transpose1d", input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 @operation
@@ -125,9 +123,7 @@ def conv_transpose2d(
         ShapeError: the shapes do not fit each other or the arguments.
         DTypeError: the operands have different types.
     """
-    return _conv_transpose(
-        "conv_transpose2d", input, weight, bias, stride, padding, output_padding, groups, dilation
-    )
+    return _conv_transpose("conv_transpose2d", input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 @operation
@@ -142,9 +138,7 @@ def conv_transpose3d(
     dilation: int | tuple[int, ...] = 1,
 ) -> Tensor:
     """A transposed convolution over the last three axes. As `torch.nn.functional.conv_transpose3d`; see the 2-D one."""
-    return _conv_transpose(
-        "conv_transpose3d", input, weight, bias, stride, padding, output_padding, groups, dilation
-    )
+    return _conv_transpose("conv_transpose3d", input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 @operation(grad="ConvolutionBackward0")

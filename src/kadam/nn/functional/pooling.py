@@ -9,11 +9,11 @@ from kadam.errors import ShapeError
 from kadam.nn.functional.spatial import Sizes, per_axis
 from kadam.ops.arithmetic import abs, div, pow, sign
 from kadam.ops.pointwise import relu
-from kadam.ops.promotion import constant, stretched
-from kadam.primitives.index import Gather, Scatter
+from kadam.ops.promotion import constant
+from kadam.primitives.index import Gather
 from kadam.primitives.move import Reshape
 from kadam.primitives.pool import WindowArgMax, WindowSum, pool_padding
-from kadam.primitives.window import Margins, window_counts
+from kadam.primitives.window import Margins
 from kadam.recording.calls import emit
 from kadam.recording.operation import Fixed, operation
 from kadam.shapes import Shape, count
@@ -117,9 +117,7 @@ def avg_pool2d(
     Raises:
         ShapeError: the shapes or the arguments do not fit.
     """
-    return _avg_pool(
-        "avg_pool2d", input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
-    )
+    return _avg_pool("avg_pool2d", input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
 @operation(grad="AvgPool3DBackward0")
@@ -133,9 +131,7 @@ def avg_pool3d(
     divisor_override: int | None = None,
 ) -> Tensor:
     """The mean of each window of the last three axes. As `torch.nn.functional.avg_pool3d`; see `avg_pool2d`."""
-    return _avg_pool(
-        "avg_pool3d", input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
-    )
+    return _avg_pool("avg_pool3d", input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
 @operation
@@ -214,7 +210,7 @@ def _avg_pool(
         raise ShapeError("divisor must be not zero")
     kernel, step, margins, _ = _windows(name, input, kernel_size, stride, padding, 1, ceil_mode)
     sums = emit(WindowSum(kernel, step, margins), input)
-    return _mean_of_windows(sums, divisor or _elements(name, input, kernel, step, margins, padding, count_include_pad))
+    return mean_of_windows(sums, divisor or _elements(name, input, kernel, step, margins, padding, count_include_pad))
 
 
 def _elements(
@@ -222,16 +218,14 @@ def _elements(
 ) -> int | Tensor:
     """In a body: how many elements each window has; the padding counts or not, what overhangs it never does."""
     counted = per_axis(name, "padding", padding if count_include_pad else 0, len(kernel))
-    beyond = [
-        (before - own, after - own) for (before, after), own in zip(margins, counted, strict=True)
-    ]
+    beyond = [(before - own, after - own) for (before, after), own in zip(margins, counted, strict=True)]
     if all(before <= 0 and after <= 0 for before, after in beyond):
         return count(kernel)
     sizes = tuple(size + 2 * own for size, own in zip(input.shape[-len(kernel) :], counted, strict=True))
     return emit(WindowSum(kernel, step, tuple(beyond)), constant(1, input.dtype, sizes))
 
 
-def _mean_of_windows(sums: Tensor, elements: int | Tensor) -> Tensor:
+def mean_of_windows(sums: Tensor, elements: int | Tensor) -> Tensor:
     """In a body: sums divided; of whole numbers, rounded towards zero as in PyTorch."""
     return div(sums, elements, rounding_mode=None if sums.dtype.category >= FLOAT else "trunc")
 
@@ -272,13 +266,11 @@ def _windows(
                 f"{name}: pad should be at most half of effective kernel size, but got pad={margin}, "
                 f"kernel_size={taps} and dilation={own}"
             )
-    sizes = shape[-axes:]
-    if any(own * (taps - 1) >= size + 2 * margin for own, taps, size, margin in zip(spread, kernel, sizes, both, strict=True)):
-        if not ceil_mode:
-            raise ShapeError(
-                f"{name}: Given input size: ({'x'.join(map(str, shape[-axes - 1:]))}), a window of {kernel} is larger. "
-                "Output size is too small"
-            )
-    margins = pool_padding(sizes, kernel, step, both, spread, ceil_mode)
-    window_counts(name, sizes, kernel, step, margins, spread)
+    margins = pool_padding(shape[-axes:], kernel, step, both, spread, ceil_mode)
+    inside = [size + before + after for size, (before, after) in zip(shape[-axes:], margins, strict=True)]
+    if any(own * (taps - 1) >= size for own, taps, size in zip(spread, kernel, inside, strict=True)):
+        given = "x".join(map(str, shape[-axes - 1 :]))
+        raise ShapeError(
+            f"{name}: Given input size: ({given}), windows of {kernel} do not fit. Output size is too small"
+        )
     return kernel, step, margins, spread

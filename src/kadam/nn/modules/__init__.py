@@ -125,16 +125,12 @@ from kadam.nn.modules.pooling import (
     MaxUnpool2d,
     MaxUnpool3d,
 )
-from kadam.nn.modules.rnn import GRU, LSTM, RNN, RNNBase
+from kadam.nn.modules.recurrent import RNNBase
+from kadam.nn.modules.rnn import GRU, LSTM, RNN
 from kadam.nn.modules.rnn_cell import GRUCell, LSTMCell, RNNCell, RNNCellBase
 from kadam.nn.modules.sparse import Embedding, EmbeddingBag
-from kadam.nn.modules.transformer import (
-    Transformer,
-    TransformerDecoder,
-    TransformerDecoderLayer,
-    TransformerEncoder,
-    TransformerEncoderLayer,
-)
+from kadam.nn.modules.transformer import Transformer, TransformerDecoder, TransformerEncoder
+from kadam.nn.modules.transformer_layer import TransformerDecoderLayer, TransformerEncoderLayer
 from kadam.nn.modules.upsampling import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 
 __all__ = [

@@ -83,9 +83,9 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     def reset_parameters(self) -> None:
         """Draw the parameters anew."""
         self.head.reset_parameters()
-        for inner, outer in self.tail:  # type: ignore[misc]
-            inner.reset_parameters()
-            outer.reset_parameters()
+        for network in self.tail:
+            for layer in network.children():
+                layer.reset_parameters()
 
     def log_prob(self, input: Tensor) -> Tensor:
         """The log-probabilities of all classes, f32[batch, n_classes]."""

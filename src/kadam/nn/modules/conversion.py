@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from kadam import dtypes
 from kadam.dtypes import dtype
+from kadam.errors import UnsupportedError
 from kadam.nn.modules.registration import BUFFER, PARAMETER, members_of
 from kadam.nn.modules.state import Stateful
 from kadam.nn.parameter import Parameter
@@ -86,8 +87,15 @@ class Convertible(Stateful):
         return self._apply(lambda tensor: empty_like(tensor, device=device), recurse=recurse)
 
     def share_memory(self) -> Self:
-        """Put all parameters and buffers into memory that processes share; as `Tensor.share_memory_`."""
-        return self._apply(lambda tensor: tensor.share_memory_())
+        """Kadam has no memory that processes share.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        raise UnsupportedError(
+            "Module.share_memory: Kadam has no memory that processes share. Fix: send model.state_dict() to the other "
+            "process, or save it to a file that the other process loads."
+        )
 
 
 def _convert(parameter: Parameter, fn: Callable[[Tensor], Tensor]) -> None:

@@ -9,8 +9,6 @@ from kadam.nn import functional as F
 from kadam.ops.combine import cat
 from kadam.tensor import Tensor
 
-Weights = tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]  # w_ih, w_hh, b_ih, b_hh, w_hr
-
 
 class State(NamedTuple):
     """A hidden state and, for LSTM, a cell state."""
@@ -40,19 +38,17 @@ class Sweep(NamedTuple):
 
     Attributes:
         mode: `RNN_TANH`, `RNN_RELU`, `LSTM` or `GRU`.
-        weights: of the layer.
+        weights: w_ih, w_hh, b_ih, b_hh and w_hr of the layer; None where it has none.
         reverse: whether the sequence is read backward.
     """
 
     mode: str
-    weights: Weights
+    weights: Sequence[Tensor | None]
     reverse: bool
 
     def over(self, input: Tensor, state: State) -> tuple[Tensor, State]:
         """Steps f32[steps, batch, size] from a state f32[batch, size] -> outputs and the last state."""
-        output, hidden, cell = F.rnn_layer(
-            self.mode, input, state.hidden, state.cell, *self.weights, self.reverse
-        )
+        output, hidden, cell = F.rnn_layer(self.mode, input, state.hidden, state.cell, *self.weights, self.reverse)
         return output, State(hidden, cell)
 
     def over_packed(self, data: Tensor, batch_sizes: Sequence[int], initial: State) -> tuple[Tensor, State]:

@@ -11,11 +11,11 @@ from kadam.dtypes import dtype
 from kadam.nn import functional as F
 from kadam.nn import init
 from kadam.nn.modules.module import Module, listed, settings
-from kadam.nn.modules.recurrence import State, Sweep, Weights
+from kadam.nn.modules.recurrence import State, Sweep
 from kadam.nn.parameter import Parameter
 from kadam.nn.utils.rnn import PackedSequence
-from kadam.ops.creation import empty, zeros
 from kadam.ops.combine import cat, stack
+from kadam.ops.creation import empty, zeros
 from kadam.tensor import Tensor
 
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
@@ -70,7 +70,7 @@ class RNNBase(Module):
         self.bidirectional = bidirectional
         self.proj_size = proj_size
         self._check_options()
-        self._weight_names: list[list[str]] = []
+        self._weight_names: list[list[str | None]] = []  # of each layer and direction; None: it has no such weight
         self._make_parameters(device=device, dtype=dtype)
         self.reset_parameters()
 
@@ -107,15 +107,19 @@ class RNNBase(Module):
         rows = GATES[self.mode] * self.hidden_size
         for layer in range(self.num_layers):
             columns = self.input_size if layer == 0 else self._output_size * self._directions
-            shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, columns), "weight_hh": (rows, self._output_size)}
-            if self.bias:
-                shapes.update(bias_ih=(rows,), bias_hh=(rows,))
-            if self.proj_size:
-                shapes.update(weight_hr=(self.proj_size, self.hidden_size))
+            shapes: dict[str, tuple[int, ...] | None] = {
+                "weight_ih": (rows, columns),
+                "weight_hh": (rows, self._output_size),
+                "bias_ih": (rows,) if self.bias else None,
+                "bias_hh": (rows,) if self.bias else None,
+                "weight_hr": (self.proj_size, self.hidden_size) if self.proj_size else None,
+            }
             for suffix in ("", "_reverse")[: self._directions]:
-                self._weight_names.append([f"{name}_l{layer}{suffix}" for name in shapes])
-                for name, shape in zip(self._weight_names[-1], shapes.values(), strict=True):
-                    setattr(self, name, Parameter(empty(shape, **factory)))
+                given = {f"{name}_l{layer}{suffix}": shape for name, shape in shapes.items()}
+                self._weight_names.append([name if shape else None for name, shape in given.items()])
+                for name, shape in given.items():
+                    if shape:
+                        setattr(self, name, Parameter(empty(shape, **factory)))
 
     def reset_parameters(self) -> None:
         """Draw the parameters anew, uniformly from ±1/sqrt(hidden_size)."""
@@ -126,7 +130,7 @@ class RNNBase(Module):
     @property
     def all_weights(self) -> list[list[Parameter]]:
         """The parameters of each layer and direction."""
-        return [[getattr(self, name) for name in names] for names in self._weight_names]
+        return [[getattr(self, name) for name in names if name] for names in self._weight_names]
 
     @property
     def _flat_weights(self) -> list[Parameter]:
@@ -134,13 +138,6 @@ class RNNBase(Module):
 
     def flatten_parameters(self) -> None:
         """Accepted as in PyTorch, where it prepares the parameters for a GPU."""
-
-    def _weights(self, index: int) -> Weights:
-        """Those of a layer and direction as `F.rnn_layer` takes them: w_ih, w_hh, b_ih, b_hh, w_hr."""
-        attributes = self.__dict__
-        found = [attributes[name] if name in attributes else getattr(self, name) for name in self._weight_names[index]]
-        biases = found[2:4] if self.bias else [None, None]
-        return *found[:2], *biases, found[-1] if self.proj_size else None
 
     def _run(self, input: Tensor | PackedSequence, state: State | None) -> tuple[Any, State]:
         """All layers over a sequence; the state comes and goes in the caller's order and number of axes."""
@@ -154,31 +151,28 @@ class RNNBase(Module):
         batched = input.dim() == 3
         self._check_input(input)
         self._check_rank(state, batched)
+        batch_axis = 0 if self.batch_first else 1
         if not batched:
-            input = input.unsqueeze(0 if self.batch_first else 1)
-            state = None if state is None else State(*[None if one is None else one.unsqueeze(1) for one in state])
+            input = input.unsqueeze(batch_axis)
+            state = None if state is None else state.each(lambda one: one.unsqueeze(1))
         steps = input.transpose(0, 1) if self.batch_first else input
         if steps.shape[0] == 0:
             raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
-        state = self._checked_state(state, steps, steps.shape[1])
-        output, state = self._through_layers(steps, None, state)
+        output, last = self._through_layers(steps, None, self._checked_state(state, steps, steps.shape[1]))
         if self.batch_first:
             output = output.transpose(0, 1)
-        if batched:
-            return output, state
-        last = [None if one is None else one.squeeze(1) for one in state]
-        return output.squeeze(0 if self.batch_first else 1), State(*last)
+        return (output, last) if batched else (output.squeeze(batch_axis), last.each(lambda one: one.squeeze(1)))
 
     def _run_packed(self, packed: PackedSequence, state: State | None) -> tuple[PackedSequence, State]:
         data, batch_sizes, to_sorted, from_sorted = packed
         self._check_input(data)
         sizes: list[int] = batch_sizes.tolist()
-        state = _permuted(self._checked_state(state, data, sizes[0]), to_sorted)
-        output, state = self._through_layers(data, sizes, state)
-        return PackedSequence(output, batch_sizes, to_sorted, from_sorted), _permuted(state, from_sorted)
+        initial = _permuted(self._checked_state(state, data, sizes[0]), to_sorted)
+        output, last = self._through_layers(data, sizes, initial)
+        return PackedSequence(output, batch_sizes, to_sorted, from_sorted), _permuted(last, from_sorted)
 
     def _check_input(self, input: Tensor) -> None:
-        weight = getattr(self, self._weight_names[0][0])
+        weight = self.weight_ih_l0
         if input.dtype is not weight.dtype:
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). Convert input: "
@@ -202,37 +196,43 @@ class RNNBase(Module):
             )
 
     def _checked_state(self, state: State | None, like: Tensor, batch: int) -> State:
-        """The initial state, zeros by default."""
-        rows = self.num_layers * self._directions
-        shapes = [(rows, batch, self._output_size), (rows, batch, self.hidden_size)][: 2 if self.mode == "LSTM" else 1]
+        """The initial state of all layers and directions, f32[layers * directions, batch, size]; zeros by default."""
+        rows, has_cell = self.num_layers * self._directions, self.mode == "LSTM"
+        shapes = [(rows, batch, self._output_size), (rows, batch, self.hidden_size)]
         if state is None:
-            initial = [zeros(shape, dtype=like.dtype) for shape in shapes]
-            return State(initial[0], initial[1] if len(initial) == 2 else None)
-        for number, (one, shape) in enumerate(zip(state, shapes, strict=False)):
-            if one is not None and tuple(one.shape) != shape:
-                which = f"hidden[{number}]" if self.mode == "LSTM" else "hidden"
+            hidden, cell = (zeros(shape, dtype=like.dtype) for shape in shapes)
+            return State(hidden, cell if has_cell else None)
+        for number, (one, shape) in enumerate(zip(state, shapes, strict=True)):
+            if one is not None and one.shape != shape:
+                which = f"hidden[{number}]" if has_cell else "hidden"
                 raise RuntimeError(f"Expected {which} size {shape}, got {list(one.shape)}")
         return state
 
     def _through_layers(self, input: Tensor, batch_sizes: list[int] | None, state: State) -> tuple[Tensor, State]:
         """Steps f32[steps, batch, size], or packed ones f32[all, size], through all layers and directions."""
-        hidden: list[Tensor] = []
-        cells: list[Tensor] = []
+        last: list[State] = []
         for layer in range(self.num_layers):
             if layer > 0 and self.dropout > 0:
                 input = F.dropout(input, self.dropout, self.training)
             outputs = []
             for direction in range(self._directions):
-                index = layer * self._directions + direction
-                cell = None if state.cell is None else state.cell[index]
-                run = _Run(self.mode, self._weights(index), reverse=direction == 1)
-                output, last, last_cell = run(input, batch_sizes, state.hidden[index], cell)
+                output, after = self._sweep(len(last), direction == 1, input, batch_sizes, state)
                 outputs.append(output)
-                hidden.append(last)
-                if last_cell is not None:
-                    cells.append(last_cell)
+                last.append(after)
             input = outputs[0] if len(outputs) == 1 else cat(outputs, -1)
-        return input, State(stack(hidden), stack(cells) if cells else None)
+        cells = [one.cell for one in last if one.cell is not None]
+        return input, State(stack([one.hidden for one in last]), stack(cells) if cells else None)
+
+    def _sweep(
+        self, row: int, reverse: bool, input: Tensor, batch_sizes: list[int] | None, states: State
+    ) -> tuple[Tensor, State]:
+        """One layer in one direction; `row` is its place among all of them."""
+        weights = [None if name is None else getattr(self, name) for name in self._weight_names[row]]
+        sweep = Sweep(self.mode, weights, reverse)
+        state = states.each(lambda one: one[row])
+        if batch_sizes is None:
+            return sweep.over(input, state)
+        return sweep.over_packed(input, batch_sizes, state)
 
     def extra_repr(self) -> str:
         return listed(
@@ -255,3 +255,5 @@ def _probability(dropout: float) -> float:
     return given
 
 
+def _permuted(state: State, order: Tensor | None) -> State:
+    return state if order is None else state.each(lambda one: one.index_select(1, order))

@@ -9,7 +9,7 @@ from kadam.dtypes import dtype
 from kadam.nn import functional as F
 from kadam.nn import init
 from kadam.nn.modules.module import Module, listed
-from kadam.nn.modules.rnn import GATES
+from kadam.nn.modules.recurrent import GATES
 from kadam.nn.parameter import Parameter
 from kadam.ops.creation import empty, zeros
 from kadam.tensor import Tensor

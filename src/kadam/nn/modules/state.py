@@ -58,7 +58,8 @@ class Stateful(Hooked):
                 FutureWarning,
                 stacklevel=2,
             )
-            destination, prefix, keep_vars = (*args, *(destination, prefix, keep_vars)[len(args) :])
+            given: list[Any] = [*args, *(destination, prefix, keep_vars)[len(args) :]]
+            destination, prefix, keep_vars = given
         if destination is None:
             destination = OrderedDict()
             destination._metadata = OrderedDict()  # the version of each module's layout, by path
@@ -188,10 +189,11 @@ class Stateful(Hooked):
                 f"checkpoint but received {type(given)}"
             )
             return
-        lazy = is_lazy(tensor)
-        if not lazy and tensor.dim() == 0 and given.dim() == 1:
+        if is_lazy(tensor):
+            return  # the given one is lazy too, or the module would have taken its shape
+        if tensor.dim() == 0 and given.dim() == 1:
             given = given[0]  # files of PyTorch before 0.4 hold scalars as vectors
-        if not lazy and given.shape != tensor.shape:
+        if given.shape != tensor.shape:
             yield (
                 f"size mismatch for {key}: copying a param with shape {given.shape} from checkpoint, "
                 f"the shape in current model is {tensor.shape}."
