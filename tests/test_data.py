@@ -498,7 +498,8 @@ def pids_of(iterator):
 @pytest.fixture(autouse=True)
 def _no_workers_left():
     yield
-    gc.collect()
+    if multiprocessing.active_children():
+        gc.collect()
     assert multiprocessing.active_children() == []
 
 
@@ -667,7 +668,7 @@ def test_workers_stop_when_the_loop_is_left():
 
 @pytest.fixture
 def start(tmp_path):
-    """Start a program, with the loader `loader` of slow samples made, in a process group of its own."""
+    """Start a program that may load the samples `Slow`, in a process group of its own."""
     started = []
 
     def start(program):
@@ -697,22 +698,8 @@ SLOW = """
             time.sleep(0.01)
             return index
 
-    def pids(iterator):
-        return [worker.process.pid for worker in iterator._workers]
-
     if __name__ == "__main__":
 """
-
-
-def is_gone(pid, patience_s=5.0):
-    deadline = time.monotonic() + patience_s
-    while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.02)
-    return False
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
@@ -727,32 +714,28 @@ def test_workers_start_by_other_methods(start, method):
 
 
 LOOP = """
-    iterator = iter(DataLoader(Slow(), num_workers=2, persistent_workers=True))
-    for count, _ in enumerate(iterator):
+    for count, _ in enumerate(DataLoader(Slow(), num_workers=2, persistent_workers=True)):
         if count == 3:
-            print(*pids(iterator), flush=True)
+            print("at work", flush=True)
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_ends_the_program_and_its_workers_quietly(start):
     process = start(LOOP)
-    pids = [int(pid) for pid in process.stdout.readline().split()]
+    assert process.stdout.readline() == "at work\n"
     os.killpg(process.pid, signal.SIGINT)
-    _, told = process.communicate(timeout=20)
+    _, told = process.communicate(timeout=20)  # until the workers too have closed the pipes: until they have ended
     assert process.returncode == -signal.SIGINT
     assert told.count("Traceback") == 1  # the program's own
-    assert len(pids) == 2
-    assert all(is_gone(pid) for pid in pids)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_workers_end_with_a_program_that_is_killed(start):
     process = start(LOOP)
-    pids = [int(pid) for pid in process.stdout.readline().split()]
+    assert process.stdout.readline() == "at work\n"
     process.kill()
-    assert len(pids) == 2
-    assert all(is_gone(pid) for pid in pids)
+    assert process.communicate(timeout=5) == ("", "")
 
 
 def test_a_program_ends_while_its_workers_are_at_work(start):

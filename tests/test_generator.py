@@ -18,6 +18,7 @@ from kadam.recording import gaussian
 from kadam.recording.generator import Generator, default_generator
 from kadam.recording.rounding import c_function, fused_f32, fused_f64, through
 from kadam.recording.words import swapped
+from same_draws import torch_with_the_same_numbers
 
 SEEDS = (0, 42, 1234, 2**40 + 7)
 FLOATS = ("float32", "float64", "float16", "bfloat16")
@@ -57,10 +58,7 @@ class Pair:
 
 @pytest.fixture(params=SEEDS)
 def pair(request: pytest.FixtureRequest) -> Pair:
-    torch = pytest.importorskip("torch")
-    if not torch.backends.cpu.get_cpu_capability().startswith("AVX"):
-        pytest.skip("PyTorch's own numbers depend on the processor: Kadam's are those of one with AVX2")
-    return Pair(torch, request.param)
+    return Pair(torch_with_the_same_numbers(), request.param)
 
 
 # --- without PyTorch --------------------------------------------------------------------------------------------------
@@ -217,7 +215,7 @@ def untempered(words: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def test_every_float32_that_normal_numbers_are_made_of() -> None:
     """PyTorch is made to use each of the 2^24 uniform numbers as a radius and as an angle."""
-    torch = pytest.importorskip("torch")
+    torch = torch_with_the_same_numbers()
     generator, words_at_once = torch.Generator(), 608
     state = generator.get_state().numpy().copy()
     state[8:12].view(np.int32)[0], state[16:24].view(np.uint64)[0] = 624, 0  # nothing drawn yet

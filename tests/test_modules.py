@@ -345,6 +345,36 @@ def test_masks_of_the_future() -> None:
     assert str(found.dtype) == str(expected.dtype)
 
 
+PADDED = [[False, False, False, True], [False, False, True, True]]
+
+
+@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize(
+    ("options", "padding"),
+    [
+        ("batch_first=True", PADDED),
+        ("batch_first=True", [[True, False, False, False], [False, False, True, True]]),
+        ("batch_first=True, activation='gelu'", PADDED),
+        ("batch_first=True, norm_first=True", PADDED),
+        ("batch_first=True, activation=torch.tanh", PADDED),
+        ("batch_first=True, bias=False", PADDED),
+        ("batch_first=False", [[False, True], [False, False], [True, False], [False, False]]),
+    ],
+)
+def test_padding_in_evaluation(options: str, padding: list[list[bool]], grad: bool) -> None:
+    expression = f"TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8, {options}), 2, nn.LayerNorm(4))"
+    torch.manual_seed(7)
+    reference, module = make(torch, expression).eval(), make(kadam, expression).eval()
+    module.load_state_dict({name: kadam.tensor(value.numpy()) for name, value in reference.state_dict().items()})
+    values = np.random.default_rng(0).normal(size=(2, 4, 4)).astype(np.float32)
+    results = []
+    for library, network in ((torch, reference), (kadam, module)):
+        with library.set_grad_enabled(grad):
+            output = network(library.tensor(values), src_key_padding_mask=library.tensor(padding))
+        results.append(output.detach().numpy())
+    np.testing.assert_allclose(results[1], results[0], rtol=1e-4, atol=1e-5)
+
+
 def test_a_model_trains_after_a_copy() -> None:
     model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Tanh(), nn.Linear(3, 1))
     copied = copy.deepcopy(model)

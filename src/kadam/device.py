@@ -13,6 +13,10 @@ class DeviceError(KadamError, RuntimeError):
     """A device that is not there."""
 
 
+class CudaError(DeviceError, AssertionError):
+    """CUDA, which Kadam does not compute on; PyTorch without it raises an AssertionError."""
+
+
 class device:  # noqa: N801  (PyTorch's name)
     """A device's type and index, as `torch.device`.
 
@@ -77,6 +81,6 @@ def check(where: Any) -> None:
         return
     found = device(where)
     if found.type == "cuda":
-        raise DeviceError("Torch not compiled with CUDA enabled: Kadam computes on the CPU. Fix: use device='cpu'.")
+        raise CudaError("Torch not compiled with CUDA enabled: Kadam computes on the CPU. Fix: use device='cpu'.")
     if found.type != "cpu":
         raise DeviceError(f"Kadam computes on the CPU, not on '{found}'. Fix: use device='cpu'.")

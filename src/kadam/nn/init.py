@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kadam import dtypes
-from kadam.errors import DTypeError, KadamError
+from kadam.errors import KadamError
 from kadam.ops import draws, fill, random
-from kadam.ops.draws import Draw, drawn_as, source_of
+from kadam.ops.draws import Draw, ElementTypeError, drawn_as, source_of
 from kadam.recording.generator import Generator, default_generator
 from kadam.recording.memory import is_contiguous
 from kadam.recording.modes import no_grad
@@ -264,14 +264,16 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
 
     Raises:
         InitError: the tensor is a vector or a scalar.
-        DTypeError: half precision, for which there is no decomposition.
+        ElementTypeError: half precision, for which there is no decomposition.
     """
     _require(tensor.dim() >= 2, "Only tensors with 2 or more dimensions are supported")
     if tensor.numel() == 0:
         return tensor
     record = tensor.dtype
     if record in (dtypes.float16, dtypes.bfloat16):
-        raise DTypeError(f"orthogonal_: no QR decomposition of {record!r}. Fix: initialise in float32, then convert.")
+        raise ElementTypeError(
+            f"orthogonal_: no QR decomposition of {record!r}. Fix: initialise in float32, then convert."
+        )
     rows = tensor.shape[0]
     drawn = draws.normal(record, 0.0, 1.0, source_of(generator))((rows, tensor.numel() // rows))
     wide = rows < drawn.shape[1]

@@ -57,7 +57,7 @@ class Parameter(_Member):
     def __init__(self, data: Tensor | None = None, requires_grad: bool = True) -> None:
         pass  # `__new__` has done all: the memory comes from `data`
 
-    def __repr__(self, *, tensor_contents: object = None) -> str:
+    def __repr__(self) -> str:  # type: ignore[override]  # without the option that is there for PyTorch only
         return f"Parameter containing:\n{super().__repr__()}"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -142,7 +142,7 @@ class UninitializedTensorMixin(Tensor):
         vars(self)["_array"] = np.empty(kind.shape, kind.dtype.numpy)
         self._spec = spec_of(kind, self.requires_grad)
 
-    def __repr__(self, *, tensor_contents: object = None) -> str:
+    def __repr__(self) -> str:  # type: ignore[override]  # without the option that is there for PyTorch only
         return f"<{type(self).__name__}>"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 
+class EmptyListError(ShapeError, ValueError):
+    """Nothing to put together."""
+
+
 @operation(grad="CatBackward0")
 def _cat(tensors: Sequence[Tensor], dim: int) -> Tensor:
     record = result_type(*tensors)
@@ -80,7 +84,7 @@ def _listed(name: str, tensors: Any) -> list[Any]:
         raise OperandError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {kind}")
     found = list(tensors)
     if not found:
-        raise ShapeError(f"{name}: expected a non-empty list of Tensors")
+        raise EmptyListError(f"torch.{name}(): expected a non-empty list of Tensors")
     return found
 
 

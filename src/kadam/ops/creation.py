@@ -58,6 +58,8 @@ def array_of(data: Any, record: dtype | None) -> np.ndarray[Any, Any]:
             record = dtypes.default_complex()
         if array.size == 0 and record is None and not hasattr(data, "dtype"):
             record = dtypes.default_float()
+    if array.dtype.kind in "US":
+        raise ValueShapeError("too many dimensions 'str': tensors hold numbers, not text")
     if array.dtype.kind not in "biufcV":
         kind = type(data).__name__
         raise OperandError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -104,7 +105,7 @@ def uniform(kind: dtype, low: float, high: float, source: Generator) -> Draw:
         DistributionError: the bounds are in the wrong order or too large for the element type.
     """
     require_type("uniform_", kind, FLOAT, COMPLEX)
-    largest = dtypes.finfo(kind).max
+    largest = _largest_float(kind)
     require(abs(low) <= largest, f"from is out of bounds for {kind!r}")
     require(abs(high) <= largest, f"to is out of bounds for {kind!r}")
     require(low <= high, f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={high:g}")
@@ -113,6 +114,11 @@ def uniform(kind: dtype, low: float, high: float, source: Generator) -> Draw:
         f"uniform_ expects to-from <= {largest:g}, the largest {kind!r}, but found to={high:g} and from={low:g}",
     )
     return lambda shape: source.uniform(shape, low, high, kind.numpy)
+
+
+@cache
+def _largest_float(kind: dtype) -> float:
+    return dtypes.finfo(kind).max
 
 
 def normal(kind: dtype, mean: float, std: float, source: Generator, contiguous: bool = True) -> Draw:
@@ -163,7 +169,7 @@ def largest_integer(kind: dtype) -> int:
 def _require_fits(first: int, last: int, kind: dtype) -> None:
     least, most = 0, largest_integer(kind)
     if kind.category == FLOAT:
-        most = int(dtypes.finfo(kind).max)
+        most = int(_largest_float(kind))
         least = -most
     elif kind.category == INTEGER:
         least, most = int(np.iinfo(kind.numpy).min), min(most, _MOST)

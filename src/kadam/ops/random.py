@@ -248,8 +248,9 @@ def randn_like(
     input: Tensor, *, generator: Generator | None = None, dtype: dtype | None = None, **placement: Any
 ) -> Tensor:
     """Normal numbers in the shape and type of `input`. As `torch.randn_like`."""
-    dense = memory_order(tuple(input.shape), strides_of(input)) == list(range(len(input.shape)))
-    return _like(input, draws.normal(dtype or input.dtype, 0.0, 1.0, source_of(generator), dense), **placement)
+    order = [axis for axis in memory_order(tuple(input.shape), strides_of(input)) if input.shape[axis] != 1]
+    contiguous = order == sorted(order)
+    return _like(input, draws.normal(dtype or input.dtype, 0.0, 1.0, source_of(generator), contiguous), **placement)
 
 
 def randint(
@@ -280,9 +281,10 @@ def randint(
 
 def _integers(name: str, kind: dtype, low: Any, high: Any, generator: Generator | None) -> Draw:
     try:
-        return draws.integers(kind, operator.index(low), operator.index(high), source_of(generator))
-    except TypeError as error:
-        raise OperandError(f"{name}(): the bounds must be int, not {low!r} and {high!r}") from error
+        first, end = operator.index(low), operator.index(high)
+    except TypeError:
+        raise OperandError(f"{name}(): the bounds must be int, not {low!r} and {high!r}") from None
+    return draws.integers(kind, first, end, source_of(generator))
 
 
 def randint_like(
@@ -421,8 +423,9 @@ def multinomial(
         "probability tensor contains either `inf`, `nan` or element < 0",
     )
     require((rows.sum(-1) > 0).all(), "invalid multinomial distribution (sum of probabilities <= 0)")
-    shape = (*input.shape[:-1], num_samples)
-    return _new(shape, lambda shape: source.multinomial(rows, num_samples, replacement).reshape(shape), out)
+    by_column = memory_order(tuple(input.shape), strides_of(input)) == [1, 0]
+    positions = source.multinomial(rows, num_samples, replacement, by_column)
+    return _new((*input.shape[:-1], num_samples), positions.reshape, out)
 
 
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:

@@ -46,7 +46,7 @@ def _sort_places(input: Tensor, dim: int, descending: bool) -> Tensor:
     return emit(p.SortIndices(axis_of(dim, len(input.shape)), descending), input)
 
 
-def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Tensor:
     """Where the elements of an axis are, in order. As `torch.argsort`."""
     return _sort_places(input, dim, descending)
 

@@ -95,7 +95,7 @@ def sweep_present(
     ahead = plan(path, ids, _leaves(path) | wanted | halts, halts - set(ids))
     if ahead.reading & path.freed:
         raise GradientError(TWICE)
-    changed = path.overwritten.intersection(ahead.needed)
+    changed = [one for reader, one in ahead.reads if reader not in path.overwritten.get(one, {reader})]
     if changed:
         node = builder.nodes[min(changed)]
         raise GradientError(CHANGED.format(what=f"a {node.type} that {node.source} made"))

@@ -124,9 +124,10 @@ class Generator:
         record = np.frombuffer(state.tobytes(), _STATE)[0]
         if not (record["seeded"] and 0 < record["left"] <= 624 and record["next"] <= 624):
             raise StateError("Invalid mt19937 state")
+        position = 624 if record["left"] == 1 else int(record["next"])
         self._twister.state = {
             "bit_generator": "MT19937",
-            "state": {"key": record["words"].astype(np.uint32), "pos": 625 - int(record["left"])},
+            "state": {"key": record["words"].astype(np.uint32), "pos": position},
         }
         self._seed = int(record["seed"])
         self._next_normal = float(record["normal"]) if record["has_normal"] else None
@@ -326,17 +327,25 @@ class Generator:
         high, low = self._twister.random_raw(2).tolist()
         return float((high << 32 | low) & MASK_53) * 2.0**-53
 
-    def multinomial(self, weights: Array, samples: int, replacement: bool = False) -> Array:
+    def multinomial(self, weights: Array, samples: int, replacement: bool = False, by_column: bool = False) -> Array:
         """Positions drawn with probabilities proportional to the weights, for each row of them.
 
         Shapes:
             weights f32[rows, categories] -> i64[rows, samples]
+
+        Args:
+            weights: need not sum to 1.
+            samples: how many positions to draw for each row.
+            replacement: whether a position may be drawn again.
+            by_column: whether the weights lie in memory column by column: draws follow the memory.
         """
         if replacement and samples > 1:
             return np.stack([self._with_replacement(row, samples) for row in weights])
         # The largest of p / Exponential is at a position with probability p: a race of exponential clocks.
+        shape = weights.shape[::-1] if by_column else weights.shape
+        clocks = self.exponential(shape, 1.0, weights.dtype)
         with np.errstate(divide="ignore", invalid="ignore"):
-            scores = weights / self.exponential(weights.shape, 1.0, weights.dtype)
+            scores = weights / (clocks.T if by_column else clocks)
         best: Array
         if samples == 1:
             best = scores.argmax(-1, keepdims=True)

@@ -45,15 +45,17 @@ class Plan:
 
     Attributes:
         needed: ids of the nodes whose values are read, in order.
-        reading: ids of the nodes whose derivatives read them.
+        reads: which node's derivative reads which node's value, as pairs of ids.
+        reading: ids of the nodes whose derivatives read a value.
         reached: ids at which cotangents arrive.
     """
 
-    __slots__ = ("needed", "reached", "reading")
+    __slots__ = ("needed", "reached", "reading", "reads")
 
-    def __init__(self, needed: tuple[int, ...], reading: frozenset[int], reached: tuple[int, ...]) -> None:
+    def __init__(self, needed: tuple[int, ...], reads: frozenset[tuple[int, int]], reached: tuple[int, ...]) -> None:
         self.needed = needed
-        self.reading = reading
+        self.reads = reads
+        self.reading = frozenset(reader for reader, _ in reads)
         self.reached = reached
 
 
@@ -83,11 +85,15 @@ def plan(
         cts = {start: emit(Input(nodes[start].type)) for start in starts}
         found = autodiff.backward(nodes, cts, path.builder.active, collect, {*stops, *spent})
         used = _ancestors(scratch.nodes, [node.id for node in found.values()])
-    needed = sorted({read[one].id for one in used if one in read})
-    reading = {
-        scratch.nodes[one].origin for one in used if any(source.id in read for source in scratch.nodes[one].inputs)
-    }
-    return Plan(tuple(needed), frozenset(one for one in reading if one is not None), tuple(sorted(found)))
+    reads = frozenset(
+        (scratch.nodes[one].origin or 0, read[source.id].id)
+        for one in used
+        for source in scratch.nodes[one].inputs
+        if source.id in read
+    )
+    # a cotangent may be a value itself: the derivative of a product by a known number, say
+    needed = {read[one].id for one in used if one in read}
+    return Plan(tuple(sorted(needed)), reads, tuple(sorted(found)))
 
 
 def _ancestors(nodes: Sequence[Node], roots: Iterable[int]) -> set[int]:

@@ -10,17 +10,19 @@ import numpy as np
 from kadam import dtypes
 from kadam.dtypes import dtype
 from kadam.errors import DTypeError, RecordingError, ShapeError
+from kadam.ir.builder import current_builder
 from kadam.ir.builder import emit as emit_node
 from kadam.ir.primitive import View
 from kadam.ir.types import TensorType
 from kadam.primitives.broadcast import Broadcast
-from kadam.primitives.elementwise import Cast
+from kadam.primitives.elementwise import Cast, Where
 from kadam.primitives.move import Copy, Detach
+from kadam.primitives.sources import Full
 from kadam.recording.calls import emit, symbol
 from kadam.recording.operation import operation
 from kadam.recording.spec import spec_of
 from kadam.recording.step import Recording, cut, state
-from kadam.recording.tensor import Number, Recorded, admit, check_writable, read, seen_through, touch
+from kadam.recording.tensor import Number, Recorded, check_writable, read, seen_through, touch
 from kadam.recording.trail import TrailNode
 from kadam.shapes import contiguous_strides
 
@@ -49,6 +51,13 @@ def restore(base: Tensor, value: Tensor, chain: tuple[View, ...]) -> Tensor:
     for primitive, node in zip(reversed(chain), reversed(nodes), strict=True):
         new = primitive.restore(node, new)  # type: ignore[arg-type]
     return symbol(new)  # type: ignore[arg-type]
+
+
+@operation
+def covered(base: Tensor, value: Tensor) -> Tensor:
+    """`value`, as what has replaced all of `base`: gradients reach `base`, and are zero."""
+    nowhere = current_builder().emit(Full(False, base._spec.type.shape, dtypes.bool_))
+    return emit(Where(), symbol(nowhere), base, value)
 
 
 @operation
@@ -112,6 +121,8 @@ def _put(target: Recorded, value: Any) -> None:
         return _put(target, value)
     if value._rec is not rec:
         return _put(target, fit(value, target._spec.type))
+    if not untracked and target is root and root._spec.requires_grad and not value._spec.requires_grad:
+        value = covered(target, value)
     new = value
     if target is not root:
         anchored = root._rec is rec.anchor
@@ -137,7 +148,7 @@ def _put(target: Recorded, value: Any) -> None:
 
 
 def hold(rec: Recording, tensor: Recorded) -> None:
-    """Make a tensor an operand of `rec` even where `rec` has updated it: as the target of an in-place change."""
+    """Let a tensor be an operand of `rec` even where `rec` has updated it: as the target of an in-place change."""
     if tensor._rec is rec:
         return
     if tensor._rec is rec.anchor:
@@ -151,8 +162,7 @@ def hold(rec: Recording, tensor: Recorded) -> None:
         tensor._rec, tensor._pos = rec, fresh._pos
         if anchored:
             base._rec = rec.anchor
-        return
-    admit(rec, tensor)
+
 
 
 def in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -213,8 +223,9 @@ def _overwrite(rec: Recording, root: Recorded, target: Recorded) -> None:
     if node is None:
         path = rec.current_path()
         node = TrailNode(rec.here)
-        node.overwritten = frozenset(path.at(one._pos).id for one in stale if one._pos < len(path.created))
-        path.overwritten |= node.overwritten
+        own = frozenset(one.id for one in rec.here.nodes)
+        node.overwritten = {path.at(one._pos).id: own for one in stale if one._pos < len(path.created)}
+        path.overwritten.update(node.overwritten)
         path.end = node
         rec.here[key] = node
     rec.here = node

@@ -27,7 +27,8 @@ class TrailNode(dict[Any, "TrailNode"]):
         assemble: makes what the call returns when it is not one new tensor.
         nodes, inputs, outputs: what the call added to the graph: all nodes, those fed, those of the new tensors.
         active: ids among `nodes` through which gradients flow.
-        overwritten: ids of nodes whose memory this call changed.
+        overwritten: id of a node whose memory this call changed -> ids of the nodes that may read it all the same:
+            those of the in-place operation itself.
         freed: ids of nodes that a backward pass swept without `retain_graph`.
         info: what a special call (a backward sweep) keeps for itself.
         programs: what ran when a recording ended here, by what was asked for.
@@ -52,7 +53,7 @@ class TrailNode(dict[Any, "TrailNode"]):
         self.inputs: tuple[Node, ...] = ()
         self.outputs: tuple[Node, ...] = ()
         self.active: frozenset[int] = frozenset()
-        self.overwritten: frozenset[int] = frozenset()
+        self.overwritten: dict[int, frozenset[int]] = {}
         self.freed: frozenset[int] = frozenset()
         self.info: Any = None
         self.programs: dict[Any, Program] = {}
@@ -112,7 +113,7 @@ class Path:
         self.builder = Builder()
         self.feeds: list[Node] = []
         self.created: list[Node] = []
-        self.overwritten: set[int] = set()
+        self.overwritten: dict[int, frozenset[int]] = {}
         self.freed: set[int] = set()
         self.end = end
         for node in end.line():

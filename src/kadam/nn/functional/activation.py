@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING
 
-from kadam.dtypes import FLOAT
 from kadam.errors import DTypeError, ShapeError
+from kadam.nn.functional.require import ArgumentError, require_floating
 from kadam.ops import pointwise
 from kadam.ops.compare import where
 from kadam.ops.pointwise import erf, exp, expm1, log1p, sigmoid, tanh
@@ -23,17 +25,6 @@ if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
-
-
-def require_floating(name: str, *tensors: Tensor) -> None:
-    """Raise unless the tensors hold floating-point numbers.
-
-    Raises:
-        DTypeError: one does not.
-    """
-    for one in tensors:
-        if one.dtype.category < FLOAT:
-            raise DTypeError(f'"{name}" not implemented for {one._spec.type}: it takes floating point. Fix: .float()')
 
 
 def softened(input: Tensor) -> tuple[Tensor, Tensor]:
@@ -137,10 +128,10 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     """x within [min_val, max_val]. As `torch.nn.functional.hardtanh`.
 
     Raises:
-        ValueError: the bounds are not in order.
+        ArgumentError: the bounds are not in order.
     """
     if min_val > max_val:
-        raise ValueError("min_val cannot be greater than max_val")
+        raise ArgumentError("min_val cannot be greater than max_val")
     return hardtanh_(input, min_val, max_val) if inplace else _hardtanh(input, min_val, max_val)
 
 
@@ -348,10 +339,21 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     return kept * sigmoid(gate)
 
 
+def _of_copy(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """A function whose derivative may use its operand even after that was overwritten with the result."""
+
+    @wraps(function)
+    def called(input: Tensor) -> Tensor:
+        return function(input.clone())
+
+    return called
+
+
 relu_ = pointwise.relu_
 leaky_relu_, hardtanh_, threshold_ = in_place(_leaky_relu), in_place(_hardtanh), in_place(_threshold)
 elu_, celu_ = in_place(_elu), in_place(_celu)
-_hardsigmoid_, _hardswish_, _silu_, _mish_ = map(in_place, (_hardsigmoid, _hardswish, _silu, _mish))
+_hardsigmoid_ = in_place(_hardsigmoid)
+_hardswish_, _silu_, _mish_ = in_place(_of_copy(_hardswish)), in_place(_of_copy(_silu)), in_place(_of_copy(_mish))
 
 __all__ = [
     "celu", "celu_", "elu", "elu_", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_",

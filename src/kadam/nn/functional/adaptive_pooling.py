@@ -213,3 +213,13 @@ def _check_rank(name: str, axes: int, input: Tensor) -> None:
 def _equal(sizes: Shape, windows: Shape) -> bool:
     """Whether all windows of an axis have one size and do not overlap."""
     return all(number and size % number == 0 for size, number in zip(sizes, windows, strict=True))
+
+
+__all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+]

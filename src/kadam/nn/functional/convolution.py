@@ -319,3 +319,13 @@ def _check_bias(sizes: Sequence[int], bias: Tensor | None, features: int, how: s
             f"Given {how}weight of size {list(sizes)}, expected bias to be 1-dimensional with {features} elements, but "
             f"got bias of size {list(bias.shape)} instead"
         )
+
+
+__all__ = [
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+]

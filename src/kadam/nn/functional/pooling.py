@@ -274,3 +274,16 @@ def _windows(
             f"{name}: Given input size: ({given}), windows of {kernel} do not fit. Output size is too small"
         )
     return kernel, step, margins, spread
+
+
+__all__ = [
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+]

@@ -1,20 +1,17 @@
 """Recurrent networks: one step of a cell, and a layer over all steps of a sequence in one direction.
 
-The input's part of every step is one product for the whole sequence; only the state's part goes step by step.
+The input's part of the gates is one product for the whole sequence; only the hidden state's part goes step by step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from math import isqrt
 from typing import TYPE_CHECKING, NamedTuple
 
-from kadam.ops.promotion import stretched
-from kadam.primitives.analysis import Relu, Sigmoid
-from kadam.primitives.contract import Dot
-from kadam.primitives.elementwise import Add, Mul, Sub
-from kadam.primitives.move import Concat, Reshape, Slice
-from kadam.primitives.trigonometry import Tanh
-from kadam.recording.calls import emit
+from kadam.nn.functional.linear import linear
+from kadam.ops.combine import cat
+from kadam.ops.pointwise import relu, sigmoid, tanh
+from kadam.ops.shape import chunk, split
 from kadam.recording.operation import operation
 
 if TYPE_CHECKING:
@@ -22,13 +19,21 @@ if TYPE_CHECKING:
 
 
 class _State(NamedTuple):
-    """Hidden state and, of an LSTM, cell state; each [1, batch, size]."""
+    """What goes from step to step; only an LSTM has a cell state."""
 
     hidden: Tensor
     cell: Tensor | None
 
 
-@operation(grad="StackBackward0")
+class _Recurrence(NamedTuple):
+    """The hidden state's part of a cell: the gates see `weight` h + `bias`; `projection` makes an LSTM's h smaller."""
+
+    weight: Tensor
+    bias: Tensor | None
+    projection: Tensor | None
+
+
+@operation
 def rnn_layer(
     mode: str,
     input: Tensor,
@@ -36,8 +41,8 @@ def rnn_layer(
     c0: Tensor | None,
     w_ih: Tensor,
     w_hh: Tensor,
-    b_ih: Tensor | None,
-    b_hh: Tensor | None,
+    b_ih: Tensor | None = None,
+    b_hh: Tensor | None = None,
     w_hr: Tensor | None = None,
     reverse: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -53,20 +58,101 @@ def rnn_layer(
         input: the steps.
         h0: the hidden state before the first step.
         c0: of an LSTM, the cell state before the first step.
-        w_ih: what the gates see of the input.
-        w_hh: what the gates see of the hidden state.
-        b_ih: added to the input's part of the gates.
-        b_hh: added to the hidden state's part of the gates.
-        w_hr: of an LSTM, projects the cells' output to the hidden state.
+        w_ih: by which the gates see the input.
+        w_hh: by which the gates see the hidden state.
+        b_ih: added to what the gates see of the input.
+        b_hh: added to what the gates see of the hidden state.
+        w_hr: of an LSTM, projects the output to the hidden state.
         reverse: whether the steps are taken from the last to the first.
     """
     cell = _CELLS[mode]
-    seen = _input_part(mode, input, w_ih, b_ih, b_hh)
-    weights = _Weights(w_hh, _kept_bias(mode, b_hh, h0.shape[0]), w_hr)
-    state = _State(_as_step(h0), None if c0 is None else _as_step(c0))
-    hidden: list[Tensor] = []
-    for step in reversed(range(input.shape[0])) if reverse else range(input.shape[0]):
-        state = cell(_part(seen, 0, step, step + 1), state, weights)
-        hidden.append(state.hidden)
-    output = emit(Concat(0), *(reversed(hidden) if reverse else hidden))
-    return output, _without_step(state.hidden), None if state.cell is None else _without_step(state.cell)
+    steps = _steps(linear(input, w_ih, _input_bias(mode, b_ih, b_hh)))
+    recurrence = _Recurrence(w_hh, b_hh if mode == "GRU" else None, w_hr)
+    state = _State(h0.unsqueeze(0), None if c0 is None else c0.unsqueeze(0))
+    outputs: list[Tensor] = []
+    for seen in reversed(steps) if reverse else steps:
+        state = cell(seen, state, recurrence)
+        outputs.append(state.hidden)
+    output = cat(outputs[::-1] if reverse else outputs)
+    return output, state.hidden.squeeze(0), None if state.cell is None else state.cell.squeeze(0)
+
+
+@operation
+def rnn_cell(
+    mode: str,
+    input: Tensor,
+    h: Tensor,
+    c: Tensor | None,
+    w_ih: Tensor,
+    w_hh: Tensor,
+    b_ih: Tensor | None = None,
+    b_hh: Tensor | None = None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """One step of a recurrent network: the new hidden state, and of an LSTM the new cell state too.
+
+    Shapes:
+        input f32[batch, size], h and c f32[batch, cells], w_ih f32[gates * cells, size], w_hh f32[gates * cells, cells]
+        -> f32[batch, cells]
+
+    Args:
+        mode: "RNN_TANH", "RNN_RELU", "LSTM" or "GRU"; the gates stand in the weights in PyTorch's order.
+        input: the step.
+        h: the hidden state.
+        c: of an LSTM, the cell state.
+        w_ih: by which the gates see the input.
+        w_hh: by which the gates see the hidden state.
+        b_ih: added to what the gates see of the input.
+        b_hh: added to what the gates see of the hidden state.
+    """
+    seen = linear(input, w_ih, _input_bias(mode, b_ih, b_hh))
+    state = _CELLS[mode](seen, _State(h, c), _Recurrence(w_hh, b_hh if mode == "GRU" else None, None))
+    return state.hidden if state.cell is None else (state.hidden, state.cell)
+
+
+def _input_bias(mode: str, b_ih: Tensor | None, b_hh: Tensor | None) -> Tensor | None:
+    """In a body: what is added once for all steps; a GRU's reset gate acts on the other bias, so that one stays out."""
+    return b_ih if b_hh is None or b_ih is None or mode == "GRU" else b_ih + b_hh
+
+
+def _steps(sequence: Tensor) -> list[Tensor]:
+    """In a body: the steps, each f32[1, ...].
+
+    They are cut out of blocks, not of the whole: the derivative of a cut is as large as what it is cut from.
+    """
+    length = sequence.shape[0]
+    block = length if length < 16 else isqrt(length)
+    return [step for part in split(sequence, block) for step in split(part, 1)]
+
+
+def _simple_tanh(seen: Tensor, state: _State, recurrence: _Recurrence) -> _State:
+    return _State(tanh(seen + linear(state.hidden, recurrence.weight)), None)
+
+
+def _simple_relu(seen: Tensor, state: _State, recurrence: _Recurrence) -> _State:
+    return _State(relu(seen + linear(state.hidden, recurrence.weight)), None)
+
+
+def _lstm(seen: Tensor, state: _State, recurrence: _Recurrence) -> _State:
+    gates = seen + linear(state.hidden, recurrence.weight)
+    in_gate, forget_gate, candidate, out_gate = chunk(gates, 4, -1)
+    cell = sigmoid(forget_gate) * state.cell + sigmoid(in_gate) * tanh(candidate)
+    hidden = sigmoid(out_gate) * tanh(cell)
+    return _State(hidden if recurrence.projection is None else linear(hidden, recurrence.projection), cell)
+
+
+def _gru(seen: Tensor, state: _State, recurrence: _Recurrence) -> _State:
+    size = state.hidden.shape[-1]
+    of_input, of_input_candidate = split(seen, (2 * size, size), -1)
+    of_hidden, of_hidden_candidate = split(linear(state.hidden, *recurrence[:2]), (2 * size, size), -1)
+    reset, update = chunk(sigmoid(of_input + of_hidden), 2, -1)
+    candidate = tanh(of_input_candidate + reset * of_hidden_candidate)
+    return _State(candidate + update * (state.hidden - candidate), None)
+
+
+_CELLS = {"RNN_TANH": _simple_tanh, "RNN_RELU": _simple_relu, "LSTM": _lstm, "GRU": _gru}
+
+
+__all__ = [
+    "rnn_cell",
+    "rnn_layer",
+]

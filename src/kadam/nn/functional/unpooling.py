@@ -135,3 +135,10 @@ def _unpooled(
                 f'invalid output_size "{tuple(output_size)}" (each of {default} may differ by less than {step})'
             )
     return sizes
+
+
+__all__ = [
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
+]

@@ -16,7 +16,8 @@ from kadam.nn.modules.containers import ModuleList
 from kadam.nn.modules.module import Module
 from kadam.nn.modules.normalization import LayerNorm
 from kadam.nn.modules.transformer_layer import Activation, TransformerDecoderLayer, TransformerEncoderLayer
-from kadam.recording.tensor import from_array
+from kadam.recording.modes import is_grad_enabled
+from kadam.recording.tensor import from_array, read
 from kadam.tensor import Tensor
 
 
@@ -27,8 +28,8 @@ class TransformerEncoder(Module):
         encoder_layer: is copied `num_layers` times.
         num_layers: the number of layers.
         norm: of the output.
-        enable_nested_tensor: accepted as in PyTorch, where it saves work on padding.
-        mask_check: accepted as in PyTorch.
+        enable_nested_tensor: whether, in evaluation, padding may come out as zeros.
+        mask_check: whether that needs all padding to stand at the end.
     """
 
     def __init__(
@@ -54,9 +55,22 @@ class TransformerEncoder(Module):
         is_causal: bool | None = None,
     ) -> Tensor:
         """Encode; arguments as `TransformerEncoderLayer.forward`."""
+        zeroed = mask is None and src_key_padding_mask is not None and self._zeroes_padding(src, src_key_padding_mask)
         for layer in self.layers:
             src = layer(src, src_mask=mask, is_causal=bool(is_causal), src_key_padding_mask=src_key_padding_mask)
+        if zeroed:
+            src = src.masked_fill((src_key_padding_mask != 0).unsqueeze(-1), 0.0)
         return src if self.norm is None else self.norm(src)
+
+    def _zeroes_padding(self, src: Tensor, padding: Tensor) -> bool:
+        """Whether padding comes out as zeros: so PyTorch does in evaluation, when it can leave padding uncomputed."""
+        first = next(iter(self.layers), None)
+        if not (self.enable_nested_tensor and isinstance(first, TransformerEncoderLayer) and first.skips_padding):
+            return False
+        if src.dim() != 3 or (is_grad_enabled() and any(one.requires_grad for one in (src, *first.parameters()))):
+            return False
+        padded = read(padding) != 0
+        return not self.mask_check or bool((padded[:, 1:] >= padded[:, :-1]).all())
 
 
 class TransformerDecoder(Module):

@@ -7,6 +7,7 @@ from typing import Any
 
 from kadam.dtypes import dtype
 from kadam.nn import functional as F
+from kadam.nn.modules.activation import GELU, ReLU
 from kadam.nn.modules.attention import MultiheadAttention
 from kadam.nn.modules.dropout import Dropout
 from kadam.nn.modules.linear import Linear
@@ -74,6 +75,20 @@ class TransformerEncoderLayer(Module):
         self.dropout1 = Dropout(dropout)
         self.dropout2 = Dropout(dropout)
         self.activation = _activation(activation)
+
+    @property
+    def skips_padding(self) -> bool:
+        """Whether PyTorch computes this layer, in evaluation, without its padding."""
+        attention, activation = self.self_attn, self.activation
+        return (
+            not (self.training or self.norm_first)
+            and attention.batch_first
+            and attention.in_proj_weight is not None
+            and attention.in_proj_bias is not None
+            and attention.num_heads % 2 == 0
+            and self.norm1.eps == self.norm2.eps
+            and (activation in (F.relu, F.gelu) or isinstance(activation, ReLU | GELU))
+        )
 
     def forward(
         self,

@@ -1,0 +1,131 @@
+"""Padding: axes made longer by a constant, a mirror image, the border or the other end; or made shorter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from kadam.errors import ShapeError, UnsupportedError
+from kadam.ops.combine import cat
+from kadam.ops.shape import narrow
+from kadam.primitives.broadcast import Broadcast
+from kadam.primitives.move import Copy, Flip, padded
+from kadam.recording.calls import emit, symbol
+from kadam.recording.operation import Fixed, operation
+
+if TYPE_CHECKING:
+    from kadam.tensor import Tensor
+
+
+@operation
+def pad(input: Tensor, pad: tuple[int, ...], mode: str = "constant", value: Fixed | None = None) -> Tensor:
+    """A tensor with its last axes made longer (or, by negative numbers, shorter). As `torch.nn.functional.pad`.
+
+    Args:
+        input: the tensor.
+        pad: (before, after) for the last axis, then for the one before it, and so on.
+        mode: "constant"; of the spatial axes "reflect", "replicate" or "circular".
+        value: the constant; 0 by default.
+
+    Raises:
+        ShapeError: the numbers do not fit the shape.
+        UnsupportedError: the mode does not exist, or not for this rank (NotImplementedError).
+    """
+    if len(pad) % 2:
+        raise ShapeError(f"Padding length must be divisible by 2, got {len(pad)} numbers")
+    if len(pad) > 2 * len(input.shape):
+        raise ShapeError(
+            "Padding length should be less than or equal to two times the input dimension but got padding length "
+            f"{len(pad)} and input of dimension {len(input.shape)}"
+        )
+    margins = [(pad[at], pad[at + 1]) for at in range(0, len(pad), 2)]
+    if mode == "constant":
+        return _with_constant(input, margins, 0 if value is None else value)
+    if value:
+        raise ShapeError(f'Padding mode "{mode}" doesn\'t take in value argument')
+    return _with_own_elements(input, margins, mode)
+
+
+def _with_constant(input: Tensor, margins: list[tuple[int, int]], value: float) -> Tensor:
+    shape = list(input.shape)
+    for axis, (before, after) in zip(reversed(range(len(shape))), margins, strict=False):
+        if shape[axis] + before + after < 0 or -min(before, 0) - min(after, 0) > shape[axis]:
+            raise ShapeError(
+                f"The input size {shape[axis]}, plus negative padding {before} and {after}, resulted in a negative "
+                f"output size, which is invalid. Check dimension {axis} of your input."
+            )
+    every = [(0, 0)] * (len(shape) - len(margins)) + margins[::-1]
+    node = padded(input._node, every, value)  # type: ignore[arg-type]
+    result = emit(Copy(), input) if node is input._node else symbol(node)
+    result._tag = "ConstantPadNdBackward0"
+    return result
+
+
+def _with_own_elements(input: Tensor, margins: list[tuple[int, int]], mode: str) -> Tensor:
+    if mode not in _SIDES:
+        raise UnsupportedError(f"Unrecognised padding mode {mode}. Fix: constant, reflect, replicate or circular.")
+    rank, axes = len(input.shape), len(margins)
+    if axes not in (1, 2, 3) or rank not in (axes + 1, axes + 2):
+        raise UnsupportedError(
+            f"Padding size {2 * axes} is not supported for {rank}D input tensor. Modes other than constant pad the last "
+            "axis of 2D or 3D input, the last 2 of 3D or 4D input, or the last 3 of 4D or 5D input."
+        )
+    for axis, (before, after) in zip(reversed(range(rank)), margins, strict=False):
+        input = _longer(input, axis, before, after, mode)
+    name = {"reflect": "ReflectionPad{}DBackward0", "replicate": "ReplicationPad{}DBackward0"}
+    result = input.clone()
+    result._tag = name.get(mode, "torch::autograd::CopySlices").format(axes)
+    return result
+
+
+def _longer(input: Tensor, axis: int, before: int, after: int, mode: str) -> Tensor:
+    """In a body: one axis with a piece of its own added, or cut off, on either side."""
+    size = input.shape[axis]
+    start, end = max(-before, 0), size - max(-after, 0)
+    if start > end or (start == end and mode != "constant" and max(before, after) > 0):
+        raise ShapeError(f"pad: {mode} padding {(before, after)} leaves nothing of dimension {axis} of size {size}")
+    most = {"reflect": size - 1, "circular": size}.get(mode)
+    if most is not None and max(before, after) > most:
+        raise ShapeError(
+            f"Padding size should be less than the corresponding input dimension, but got: padding {(before, after)} at "
+            f"dimension {axis} of input {list(input.shape)}"
+            if mode == "reflect"
+            else f"Padding value causes wrapping around more than once: {(before, after)} at dimension {axis} of size {size}"
+        )
+    kept = narrow(input, axis, start, end - start)
+    left, right = _SIDES[mode]
+    parts = [kept]
+    if before > 0:
+        parts.insert(0, left(input, axis, before))
+    if after > 0:
+        parts.append(right(input, axis, after))
+    return cat(parts, axis) if len(parts) > 1 else kept
+
+
+def _mirrored(input: Tensor, axis: int, start: int, length: int) -> Tensor:
+    return emit(Flip((axis,)), narrow(input, axis, start, length))
+
+
+def _repeated(input: Tensor, axis: int, place: int, length: int) -> Tensor:
+    shape = list(input.shape)
+    shape[axis] = length
+    return emit(Broadcast(tuple(shape)), narrow(input, axis, place, 1))
+
+
+Side = Callable[["Tensor", int, int], "Tensor"]
+_SIDES: dict[str, tuple[Side, Side]] = {
+    "reflect": (
+        lambda input, axis, length: _mirrored(input, axis, 1, length),
+        lambda input, axis, length: _mirrored(input, axis, input.shape[axis] - 1 - length, length),
+    ),
+    "replicate": (
+        lambda input, axis, length: _repeated(input, axis, 0, length),
+        lambda input, axis, length: _repeated(input, axis, input.shape[axis] - 1, length),
+    ),
+    "circular": (
+        lambda input, axis, length: narrow(input, axis, input.shape[axis] - length, length),
+        lambda input, axis, length: narrow(input, axis, 0, length),
+    ),
+}
+
+__all__ = ["pad"]

@@ -1,0 +1,48 @@
+"""How the losses of the elements become one number."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from kadam.nn.functional.require import ArgumentError
+from kadam.ops.reduce import mean, sum
+
+if TYPE_CHECKING:
+    from kadam.tensor import Tensor
+
+
+def reduced(loss: Tensor, reduction: str) -> Tensor:
+    """In a body: the mean or the sum of a loss, or the loss itself.
+
+    Raises:
+        ArgumentError: `reduction` is none of `mean`, `sum` and `none`.
+    """
+    if reduction == "mean":
+        return mean(loss)
+    if reduction == "sum":
+        return sum(loss)
+    if reduction == "none":
+        return loss
+    raise ArgumentError(f"{reduction} is not a valid value for reduction: it is one of 'none', 'mean' and 'sum'")
+
+
+def current(reduction: str, size_average: bool | None, reduce: bool | None) -> str:
+    """The reduction, also where it is given by the two flags that PyTorch had before it."""
+    if size_average is None and reduce is None:
+        return reduction
+    meant = "none" if reduce is False else "sum" if size_average is False else "mean"
+    warnings.warn(
+        f"size_average and reduce args will be deprecated, please use reduction='{meant}' instead.", stacklevel=3
+    )
+    return meant
+
+
+def warn_if_sizes_differ(input: Tensor, target: Tensor) -> None:
+    """Warn of a target that a loss would stretch."""
+    if input._spec.shape != target._spec.shape:
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "
+            "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+            stacklevel=3,
+        )
