@@ -40,7 +40,7 @@ BatchNorm1d(3, bias=False)  BatchNorm1d(3, 1e-3, 0.2)  SyncBatchNorm(3)  Instanc
 InstanceNorm1d(3, affine=True, bias=False)
 InstanceNorm2d(3, affine=True, track_running_stats=True)  InstanceNorm3d(3)  LayerNorm(3)
 LayerNorm([2, 3], elementwise_affine=False)  LayerNorm(3, bias=False)  GroupNorm(2, 4)  GroupNorm(2, 4, affine=False)
-GroupNorm(2, 4, bias=False)  RMSNorm(3)  RMSNorm([2, 3], 1e-3, False)  LocalResponseNorm(2)  CrossMapLRN2d(2)
+GroupNorm(2, 4, bias=False)  RMSNorm(3)  RMSNorm([2, 3], 1e-3, False)  LocalResponseNorm(2)
 Embedding(4, 3)  Embedding(27, 10, padding_idx=3)  Embedding(5, 4, _freeze=True)
 Embedding(4, 3, padding_idx=-1, max_norm=1, norm_type=3, scale_grad_by_freq=True, sparse=True)  EmbeddingBag(4, 3)
 EmbeddingBag(4, 3, max_norm=1, norm_type=3, scale_grad_by_freq=True, mode='sum', padding_idx=1)
@@ -240,6 +240,6 @@ def test_no_class_of_pytorch_is_forgotten(torch: Any) -> None:
     theirs = {name for name, found in vars(torch.nn).items() if isinstance(found, type)}
     missing = theirs - set(nn.__all__)
     assert missing <= {
-        "Container", "FractionalMaxPool2d", "FractionalMaxPool3d", "LinearCrossEntropyLoss",
+        "Container", "CrossMapLRN2d", "FractionalMaxPool2d", "FractionalMaxPool3d", "LinearCrossEntropyLoss",
         "LinearCrossEntropyOptions",
     }  # fmt: skip

@@ -232,7 +232,7 @@ def test_tracebacks_are_shortened_in_threads_and_before_the_programs_own_hook(pr
         ("torch.nn.Liner(1, 1)", "MissingNameError", "torch.nn.Linear"),
         ("from torch import no_gard", "MissingImportError", "torch.no_grad"),
         ("from torch.nn.functional import cros_entropy", "MissingImportError", "torch.nn.functional.cross_entropy"),
-        ("from torch.nn.init import xavier_uniform", "MissingImportError", "torch.nn.init.xavier_uniform_"),
+        ("from torch.nn.init import kaiming_unifrom_", "MissingImportError", "torch.nn.init.kaiming_uniform_"),
         ("import torch.onnx", "MissingModuleError", "PyTorch has torch.onnx, Kadam does not have it yet"),
         ("import torch.optimizer", "MissingModuleError", "torch.optim"),
         ("import torch.foo.bar", "MissingModuleError", "neither PyTorch nor Kadam has a public module torch.foo"),

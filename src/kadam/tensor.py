@@ -21,8 +21,11 @@ from kadam.ops import (
     fill,
     indexing,
     pointwise,
+    random,
     reduce,
     shape,
+    softmax,
+    statistics,
 )
 from kadam.ops import (
     gather as gathering,
@@ -841,6 +844,15 @@ class Tensor(Recorded):
         contract.addbmm_,
         contract.addr_,
     )
+
+    # ops.softmax, ops.random, ops.statistics
+    softmax, log_softmax = softmax.softmax, softmax.log_softmax
+    uniform_, normal_, random_, bernoulli_ = random.uniform_, random.normal_, random.random_, random.bernoulli_
+    exponential_, geometric_ = random.exponential_, random.geometric_
+    log_normal_, cauchy_ = random.log_normal_, random.cauchy_
+    bernoulli, multinomial = random.bernoulli, random.multinomial
+    cov, corrcoef, diff = statistics.cov, statistics.corrcoef, statistics.diff
+    quantile, nanquantile = statistics.quantile, statistics.nanquantile
 
 
 def _python(array: np.ndarray[Any, Any]) -> Any:

@@ -37,6 +37,7 @@ class Adadelta(RuleOptimizer):
         eps: added under the roots.
         weight_decay: weight of the L2 penalty.
         maximize: climb instead of descending.
+        foreach, capturable: without effect; differentiable: not supported.
 
     Raises:
         ValueError: a setting is negative, or `rho` is above 1.

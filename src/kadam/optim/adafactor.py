@@ -29,6 +29,7 @@ class Adafactor(RuleOptimizer):
         d: the largest root mean square of a step before it is scaled.
         weight_decay: each step multiplies the parameters by 1 - lr weight_decay.
         maximize: climb instead of descending.
+        foreach: without effect.
 
     Raises:
         ValueError: a setting is negative, `beta2_decay` positive, or `d` below 1.

@@ -38,6 +38,7 @@ class Adagrad(RuleOptimizer):
         initial_accumulator_value: what the sums start with.
         eps: added to the root, against division by zero.
         maximize: climb instead of descending.
+        foreach, fused: without effect; differentiable: not supported.
 
     Raises:
         ValueError: a setting is negative.

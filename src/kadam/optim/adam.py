@@ -38,6 +38,7 @@ class Adam(RuleOptimizer):
         amsgrad: divide by the largest mean of squares so far.
         maximize: climb instead of descending.
         decoupled_weight_decay: shrink the parameters beside the step, as AdamW does, not through the gradient.
+        foreach, fused, capturable: without effect; differentiable: not supported.
 
     Raises:
         ValueError: a setting is negative, or a beta is not in [0, 1).

@@ -38,6 +38,7 @@ class Adamax(RuleOptimizer):
         eps: added to the size of each gradient, against division by zero.
         weight_decay: weight of the L2 penalty.
         maximize: climb instead of descending.
+        foreach, capturable: without effect; differentiable: not supported.
 
     Raises:
         ValueError: a setting is negative, or a beta is not in [0, 1).

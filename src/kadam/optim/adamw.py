@@ -22,6 +22,7 @@ class AdamW(Adam):
         weight_decay: each step multiplies the parameters by 1 - lr weight_decay.
         amsgrad: divide by the largest mean of squares so far.
         maximize: climb instead of descending.
+        foreach, fused, capturable: without effect; differentiable: not supported.
 
     Raises:
         ValueError: a setting is negative, or a beta is not in [0, 1).

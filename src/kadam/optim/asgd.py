@@ -39,6 +39,7 @@ class ASGD(RuleOptimizer):
         t0: the step at which averaging starts.
         weight_decay: weight of the L2 penalty.
         maximize: climb instead of descending.
+        foreach, capturable: without effect; differentiable: not supported.
 
     Raises:
         ValueError: `lr` or `weight_decay` is negative.

@@ -41,6 +41,7 @@ class NAdam(RuleOptimizer):
         momentum_decay: the momentum at step t is beta1 (1 - 0.96^(t momentum_decay) / 2).
         decoupled_weight_decay: shrink the parameters beside the step, as AdamW does, not through the gradient.
         maximize: climb instead of descending.
+        foreach, capturable: without effect; differentiable: not supported.
 
     Raises:
         ValueError: a setting is negative, or a beta is not in [0, 1).

@@ -39,6 +39,7 @@ class RAdam(RuleOptimizer):
         weight_decay: weight of the L2 penalty.
         decoupled_weight_decay: shrink the parameters beside the step, as AdamW does, not through the gradient.
         maximize: climb instead of descending.
+        foreach, capturable: without effect; differentiable: not supported.
 
     Raises:
         ValueError: a setting is negative, or a beta is not in [0, 1).

@@ -39,6 +39,7 @@ class RMSprop(RuleOptimizer):
         momentum: the part of the last step that is kept.
         centered: divide by the root of the variance: subtract the square of the running mean of the gradients.
         maximize: climb instead of descending.
+        foreach, capturable: without effect; differentiable: not supported.
 
     Raises:
         ValueError: a setting is negative.

@@ -33,6 +33,7 @@ class Rprop(RuleOptimizer):
         etas: factors of a step whose gradient turned, and of one whose gradient did not.
         step_sizes: bounds of the steps.
         maximize: climb instead of descending.
+        foreach, capturable: without effect; differentiable: not supported.
 
     Raises:
         ValueError: `lr` is negative, or not 0 < etas[0] < 1 < etas[1].

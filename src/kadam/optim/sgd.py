@@ -37,6 +37,7 @@ class SGD(RuleOptimizer):
         weight_decay: weight of the L2 penalty.
         nesterov: look ahead along the velocity; needs a momentum and no dampening.
         maximize: climb instead of descending.
+        foreach, fused: without effect; differentiable: not supported.
 
     Raises:
         ValueError: a setting is negative, or `nesterov` stands without a momentum or with a dampening.

@@ -1,5 +1,23 @@
 """Functions of neural networks, as `torch.nn.functional`: each that is a layer is one recorded call."""
 
 from kadam.nn.functional.activation import *  # noqa: F403
-from kadam.nn.functional.linear import bilinear, linear
-from kadam.nn.functional.softmax import gumbel_softmax, log_softmax, softmax, softmin
+from kadam.nn.functional.adaptive_pooling import *  # noqa: F403
+from kadam.nn.functional.attention import *  # noqa: F403
+from kadam.nn.functional.class_loss import *  # noqa: F403
+from kadam.nn.functional.convolution import *  # noqa: F403
+from kadam.nn.functional.ctc import *  # noqa: F403
+from kadam.nn.functional.distance import *  # noqa: F403
+from kadam.nn.functional.dropout import *  # noqa: F403
+from kadam.nn.functional.embedding import *  # noqa: F403
+from kadam.nn.functional.interpolation import *  # noqa: F403
+from kadam.nn.functional.likelihood_loss import *  # noqa: F403
+from kadam.nn.functional.linear import *  # noqa: F403
+from kadam.nn.functional.margin_loss import *  # noqa: F403
+from kadam.nn.functional.normalization import *  # noqa: F403
+from kadam.nn.functional.padding import *  # noqa: F403
+from kadam.nn.functional.pooling import *  # noqa: F403
+from kadam.nn.functional.recurrent import *  # noqa: F403
+from kadam.nn.functional.regression_loss import *  # noqa: F403
+from kadam.nn.functional.softmax import *  # noqa: F403
+from kadam.nn.functional.unpooling import *  # noqa: F403
+from kadam.nn.functional.vision import *  # noqa: F403

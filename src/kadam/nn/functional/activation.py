@@ -41,13 +41,13 @@ def softened(input: Tensor) -> tuple[Tensor, Tensor]:
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(0, x). As `torch.nn.functional.relu`."""
-    return pointwise.relu_(input) if inplace else pointwise.relu(input)  # type: ignore[no-any-return]
+    return pointwise.relu_(input) if inplace else pointwise.relu(input)
 
 
 @operation(grad="LeakyReluBackward0")
 def _leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     require_floating("leaky_relu", input)
-    return where(input > 0, input, input * negative_slope)  # type: ignore[no-any-return]
+    return where(input > 0, input, input * negative_slope)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
@@ -79,7 +79,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         weight = emit(Reshape((size, *[1] * (len(shape) - 2))), weight)
     elif weight.shape:
         weight = emit(Reshape(()), weight)
-    return where(input > 0, input, stretched(weight, shape) * input)  # type: ignore[no-any-return]
+    return where(input > 0, input, stretched(weight, shape) * input)
 
 
 @operation(grad="RreluWithNoiseBackward0")
@@ -121,7 +121,7 @@ def rrelu_(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, traini
 
 @operation(grad="HardtanhBackward0")
 def _hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
-    return where(input <= min_val, min_val, where(input >= max_val, max_val, input)).to(input.dtype)  # type: ignore[no-any-return]
+    return where(input <= min_val, min_val, where(input >= max_val, max_val, input)).to(input.dtype)
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
@@ -155,7 +155,7 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
 def _hardswish(input: Tensor) -> Tensor:
     require_floating("hardswish", input)
     middle = input * (input + 3.0) / 6.0
-    return where(input <= -3.0, 0.0, where(input < 3.0, middle, input))  # type: ignore[no-any-return]
+    return where(input <= -3.0, 0.0, where(input < 3.0, middle, input))
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
@@ -168,7 +168,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 
 @operation(grad="ThresholdBackward0")
 def _threshold(input: Tensor, threshold: float, value: float) -> Tensor:
-    return where(input <= threshold, value, input).to(input.dtype)  # type: ignore[no-any-return]
+    return where(input <= threshold, value, input).to(input.dtype)
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
@@ -181,7 +181,7 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x where |x| > lambd, else 0. As `torch.nn.functional.hardshrink`."""
     require_floating("hardshrink", input)
     small = (input >= -lambd) & (input <= lambd)
-    return where(small, 0.0, input)  # type: ignore[no-any-return]
+    return where(small, 0.0, input)
 
 
 @operation(grad="SoftshrinkBackward0")
@@ -195,7 +195,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     if lambd < 0:
         raise ShapeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
     inner = where(input < -lambd, input + lambd, input * 0.0)
-    return where(input > lambd, input - lambd, inner)  # type: ignore[no-any-return]
+    return where(input > lambd, input - lambd, inner)
 
 
 # ---- Exponentials
@@ -206,7 +206,7 @@ def _elu(input: Tensor, alpha: float = 1.0, scale: float = 1.0) -> Tensor:
     require_floating("elu", input)
     positive = input > 0
     negative_part = expm1(where(positive, 0.0, input)) * (alpha * scale)
-    return where(positive, input * scale if scale != 1 else input, negative_part)  # type: ignore[no-any-return]
+    return where(positive, input * scale if scale != 1 else input, negative_part)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -234,7 +234,7 @@ def _celu(input: Tensor, alpha: float = 1.0) -> Tensor:
         raise ShapeError("ZeroDivisionError: alpha cannot be 0 for CELU")
     positive = input > 0
     negative_part = expm1(where(positive, 0.0, input) * (1.0 / alpha)) * alpha
-    return where(positive, input, negative_part)  # type: ignore[no-any-return]
+    return where(positive, input, negative_part)
 
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -296,7 +296,7 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     require_floating("softplus", input)
     scaled = input * beta
     high, rest = softened(scaled)
-    return where(scaled > threshold, input, (high + rest) / beta)  # type: ignore[no-any-return]
+    return where(scaled > threshold, input, (high + rest) / beta)
 
 
 @operation(grad="LogSigmoidBackward0")

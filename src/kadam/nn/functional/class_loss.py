@@ -11,7 +11,7 @@ from kadam.nn.functional.linear import linear
 from kadam.nn.functional.reduction import current, reduced
 from kadam.nn.functional.require import ArgumentError, require_floating, require_one_type
 from kadam.ops.compare import where
-from kadam.ops.promotion import cast, stretched
+from kadam.ops.promotion import cast
 from kadam.ops.reduce import sum
 from kadam.ops.softmax import log_softmax
 from kadam.primitives.index import Gather, Index
@@ -104,6 +104,7 @@ def _nll_name(input: Tensor, reduction: str) -> str:
 def _nll_loss(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str) -> Tensor:
     require_floating("nll_loss", input)
     _check_indices(input, target, weight)
+    loss: Tensor
     loss, _, _ = _nll(input, target, weight, ignore_index, reduction)
     loss._tag = _nll_name(input, reduction)
     return loss

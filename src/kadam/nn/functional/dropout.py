@@ -202,7 +202,7 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 def _dropped_channels(input: Tensor, p: float, training: bool, inplace: bool, batched: bool) -> Tensor:
     if batched:
         return _dropped(input, p, training, inplace, _drawn_for_channels)
-    return _dropped(input.unsqueeze(0), p, training, inplace, _drawn_for_channels).squeeze(0)  # type: ignore[no-any-return]
+    return _dropped(input.unsqueeze(0), p, training, inplace, _drawn_for_channels).squeeze(0)
 
 
 __all__ = [

@@ -27,7 +27,7 @@ def _bounded(x: Tensor, log: Callable[[Tensor], Tensor], lowest: float, harmless
     """In a body: a logarithm of at least -100, whose slope is at most 1 / _LEAST. `lowest`: where the slope is that."""
     low = x <= lowest
     at_low = clamp_min(log(x.detach()), -100.0) + (x - x.detach()) * (1 / _LEAST)
-    return where(low, at_low, log(where(low, harmless, x)))  # type: ignore[no-any-return]
+    return where(low, at_low, log(where(low, harmless, x)))
 
 
 @operation(phase=Phase.LOSS, grad="BinaryCrossEntropyBackward0")

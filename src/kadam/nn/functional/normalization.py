@@ -354,9 +354,7 @@ def group_norm(
 
 
 @operation
-def local_response_norm(
-    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
-) -> Tensor:
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """x / (k + alpha mean(x^2))^beta, with the mean over neighbouring channels.
 
     As `torch.nn.functional.local_response_norm`.

@@ -10,7 +10,7 @@ from kadam.ir.graph import Phase
 from kadam.nn.functional.reduction import current, reduced, warn_if_sizes_differ
 from kadam.nn.functional.require import ArgumentError, require_floating, require_one_type
 from kadam.ops.compare import where
-from kadam.ops.pointwise import clamp_min, exp, log
+from kadam.ops.pointwise import exp, log
 from kadam.ops.promotion import meet
 from kadam.ops.reduce import sum
 from kadam.recording.operation import operation
@@ -150,9 +150,7 @@ def _plainly_weighted(loss: Tensor, weight: Tensor, reduction: str) -> Tensor:
 
 
 @operation(phase=Phase.LOSS)
-def _poisson_nll_loss(
-    input: Tensor, target: Tensor, log_input: bool, full: bool, eps: float, reduction: str
-) -> Tensor:
+def _poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool, full: bool, eps: float, reduction: str) -> Tensor:
     loss = exp(input) - target * input if log_input else input - target * log(input + eps)
     if full:
         stirling = target * log(target) - target + 0.5 * log(2 * math.pi * target)
@@ -201,7 +199,7 @@ def _gaussian_nll_loss(
 def gaussian_nll_loss(
     input: Tensor,
     target: Tensor,
-    var: Tensor | Number,
+    var: Tensor | float,
     full: bool = False,
     eps: float = 1e-6,
     reduction: str = "mean",

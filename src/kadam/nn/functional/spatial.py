@@ -39,7 +39,11 @@ def in_batch(input: Tensor, rank: int) -> Tensor:
 
 def out_of_batch(result: Tensor, input: Tensor) -> Tensor:
     """In a body: `result` without its batch axis if `input` had none."""
-    return result if len(result.shape) == len(input.shape) else result.squeeze(0)
+    if len(result.shape) == len(input.shape):
+        return result
+    sample = result.squeeze(0)
+    sample._tag = "SqueezeBackward1"
+    return sample
 
 
 def along_channels(vector: Tensor, shape: Sequence[int]) -> Tensor:

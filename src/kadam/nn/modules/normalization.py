@@ -184,10 +184,3 @@ class LocalResponseNorm(Module):
 
     def extra_repr(self) -> str:
         return f"{self.size}, {settings(self, 'alpha', 'beta', 'k')}"
-
-
-class CrossMapLRN2d(LocalResponseNorm):
-    """An older name of `LocalResponseNorm`, for images."""
-
-    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
-        super().__init__(size, alpha, beta, k)

@@ -1,5 +1,6 @@
 """What is done to the parameters and gradients of modules. As `torch.nn.utils`."""
 
+from kadam.nn.utils import rnn as rnn
 from kadam.nn.utils.clip_grad import clip_grad_norm as clip_grad_norm
 from kadam.nn.utils.clip_grad import clip_grad_norm_ as clip_grad_norm_
 from kadam.nn.utils.clip_grad import clip_grad_value_ as clip_grad_value_
