@@ -174,6 +174,7 @@ MODULES: dict[str, Call] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
 @pytest.mark.parametrize("name", MODULES)
 def test_modules_start_from_the_same_parameters(torch: Any, name: str) -> None:
     torch.manual_seed(11)

@@ -28,9 +28,17 @@ def shorten(error: BaseException) -> None:
             continue
         done.add(id(one))
         one.__traceback__ = _of_user(one.__traceback__)
+        one.__context__ = _past_inner_errors(one.__context__)
         pending += [one.__cause__, one.__context__]
         if isinstance(one, BaseExceptionGroup):
             pending += one.exceptions
+
+
+def _past_inner_errors(context: BaseException | None) -> BaseException | None:
+    """Skip the errors that Kadam has raised and caught itself: no frame of the user's is in them."""
+    while context is not None and context.__traceback__ is not None and _of_user(context.__traceback__) is None:
+        context = context.__context__
+    return context
 
 
 def _of_user(traceback: TracebackType | None) -> TracebackType | None:

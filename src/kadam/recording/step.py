@@ -92,7 +92,12 @@ class Recording:
         for feed in self.feeds[self.here.feeds :]:
             if getattr(feed, "_rec", None) is self:
                 feed._rec = None
-        del self.feeds[self.here.feeds :]
+        self.drop_feeds(self.here.feeds)
+
+    def drop_feeds(self, kept: int) -> None:
+        """Keep the first feeds only."""
+        del self.feeds[kept:]
+        self.frozen = {index: array for index, array in self.frozen.items() if index < kept}
 
 
 class _State(threading.local):
@@ -154,7 +159,7 @@ def cut(rec: Recording) -> None:
     try:
         if len(rec.created) != here.created or len(rec.feeds) < here.feeds:
             raise RecordingError("a recording was interrupted inside a call; what it recorded is lost. Run it again.")
-        del rec.feeds[here.feeds :]
+        rec.drop_feeds(here.feeds)
         _run(rec, here)
     finally:
         _close(rec)

@@ -5,18 +5,18 @@ Of n windows over s elements, window i goes from floor(i s / n) to ceil((i + 1) 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from kadam import dtypes
-from kadam.dtypes import FLOAT
-from kadam.errors import DTypeError, ShapeError
+from kadam.errors import ShapeError
 from kadam.ir.builder import current_builder
 from kadam.nn.functional.pooling import mean_of_windows, picked_by_plane
+from kadam.nn.functional.require import require_floating
 from kadam.ops.compare import minimum, where
 from kadam.ops.promotion import constant, stretched
 from kadam.ops.reduce import argmax, mean
+from kadam.ops.shape import narrow
 from kadam.primitives.index import Index
 from kadam.primitives.move import Permute, Reshape
 from kadam.primitives.pool import WindowArgMax, WindowSum
@@ -108,7 +108,7 @@ def _plane_mean(name: str, axes: int, input: Tensor) -> Tensor:
 def _adaptive_avg_pool(axes: int, input: Tensor, output_size: OutputSize) -> Tensor:
     sizes, windows = _sizes(f"adaptive_avg_pool{axes}d", axes, input, output_size)
     if 0 in windows:
-        return constant(0, input.dtype, (*input.shape[:-axes], *windows)) + 0 * input.sum()
+        return emit(Reshape((*input.shape[:-axes], *windows)), narrow(input, -1, 0, 0))
     if _equal(sizes, windows):
         kernel = tuple(size // number for size, number in zip(sizes, windows, strict=True))
         sums = emit(WindowSum(kernel, kernel, ((0, 0),) * axes), input)
@@ -150,11 +150,10 @@ def _largest(input: Tensor, sizes: Shape, windows: Shape) -> Tensor:
     parts = input.detach()
     for axis, (places, _, _) in enumerate(grids):
         parts = emit(Index((len(lead) + 2 * axis,), False), parts, places)
-    lowest = -np.inf if input.dtype.category == FLOAT else np.iinfo(input.dtype.numpy).min
     position = constant(0, dtypes.int64)
     for axis, (places, inside, _) in enumerate(grids):
         shape = (*places.shape, *(1,) * (2 * (axes - 1 - axis)))
-        parts = where(inside.reshape(shape), parts, lowest)
+        parts = where(inside.reshape(shape), parts, -math.inf)
         position = position * sizes[axis] + places.reshape(shape)
     candidates, position = (_by_window(one, axes) for one in (parts, position))
     winner = argmax(candidates, -1, True)
@@ -187,11 +186,10 @@ def _sizes(name: str, axes: int, input: Tensor, output_size: OutputSize) -> tupl
 
     Raises:
         ShapeError: the shape or the size do not fit.
-        DTypeError: the tensor has no floating-point elements.
+        NotFloatingError: the tensor has no floating-point elements.
     """
     _check_rank(name, axes, input)
-    if input.dtype.category != FLOAT:
-        raise DTypeError(f"{name}: not implemented for {input.dtype!r}. Fix: convert the input to floating point.")
+    require_floating(name, input)
     sizes = tuple(input.shape[-axes:])
     wanted = output_size if isinstance(output_size, tuple) else (output_size,) * axes
     if len(wanted) != axes:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kadam import dtypes
-from kadam.dtypes import FLOAT, dtype
-from kadam.errors import DTypeError, ShapeError, UnsupportedError
+from kadam.dtypes import dtype
+from kadam.errors import ShapeError, UnsupportedError
 from kadam.ir.builder import current_builder
 from kadam.nn.functional.adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
+from kadam.nn.functional.require import require_floating
 from kadam.ops.arithmetic import abs
 from kadam.ops.compare import where
 from kadam.ops.pointwise import clamp, floor, sinc
@@ -161,8 +162,7 @@ def _target(
 def _resized(
     input: Tensor, sizes: tuple[int, ...], factors: tuple[float | None, ...], mode: str, align_corners: bool
 ) -> Tensor:
-    if input.dtype.category != FLOAT and not mode.startswith("nearest"):
-        raise DTypeError(f"interpolate: not implemented for {input.dtype!r}. Fix: convert the image to floating point.")
+    require_floating("interpolate", input)
     result = input
     for axis, (size, factor) in enumerate(zip(sizes, factors, strict=True), start=2):
         along = _Axis(input.shape[axis], size, factor, align_corners, _precision(input.dtype))
@@ -275,8 +275,7 @@ def _smoothed(
     input: Tensor, sizes: tuple[int, ...], factors: tuple[float | None, ...], mode: str, align_corners: bool
 ) -> Tensor:
     """Each new element as the mean over all old ones that it covers, by a product with a matrix of weights."""
-    if input.dtype.category != FLOAT:
-        raise DTypeError(f"interpolate: not implemented for {input.dtype!r}. Fix: convert the image to floating point.")
+    require_floating("interpolate", input)
     result = input
     for axis, (size, factor) in enumerate(zip(sizes, factors, strict=True), start=2):
         along = _Axis(input.shape[axis], size, factor, align_corners, _precision(input.dtype))

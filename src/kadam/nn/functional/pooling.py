@@ -134,7 +134,7 @@ def avg_pool3d(
     return _avg_pool("avg_pool3d", input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
-@operation
+@operation(grad="PowBackward0")
 def lp_pool1d(
     input: Tensor,
     norm_type: Fixed,
@@ -146,7 +146,7 @@ def lp_pool1d(
     return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-@operation
+@operation(grad="PowBackward0")
 def lp_pool2d(
     input: Tensor,
     norm_type: Fixed,
@@ -158,7 +158,7 @@ def lp_pool2d(
     return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-@operation
+@operation(grad="PowBackward0")
 def lp_pool3d(
     input: Tensor,
     norm_type: Fixed,

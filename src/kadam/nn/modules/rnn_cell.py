@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NoReturn
 
 from kadam.dtypes import dtype
 from kadam.nn import functional as F
@@ -63,48 +63,41 @@ class RNNCellBase(Module):
     def extra_repr(self) -> str:
         return listed(f"{self.input_size}, {self.hidden_size}", self.bias is not True and f"bias={self.bias}")
 
-    def _step(self, mode: str, input: Tensor, states: list[Tensor] | None) -> list[Tensor]:
-        """The states after one step, f32[batch, hidden_size] or without batch as the input."""
-        count = 2 if mode == "LSTM" else 1
-        self._check_ranks(input, states)
-        batched = input.dim() == 2
+    def _step(self, mode: str, input: Tensor, states: tuple[Tensor, ...] | None) -> Any:
+        """The state after one step, or the pair of states of an LSTM."""
+        shape = input.shape
+        expected = (self.hidden_size,) if len(shape) == 1 else (shape[0], self.hidden_size)
         if states is None:
-            shape = (input.shape[0], self.hidden_size) if batched else (self.hidden_size,)
-            states = [zeros(shape, dtype=input.dtype)] * count
-        if not batched:
-            input, states = input.unsqueeze(0), [state.unsqueeze(0) for state in states]
-        self._check_sizes(input, states)
-        found = F.rnn_cell(
-            mode,
-            input,
-            states[0],
-            states[1] if count == 2 else None,
-            self.weight_ih,
-            self.weight_hh,
-            self.bias_ih,
-            self.bias_hh,
-        )
-        after: list[Tensor] = list(found) if count == 2 else [found]
-        return after if batched else [state.squeeze(0) for state in after]
+            zero = zeros(expected, dtype=input.dtype)
+            states = (zero, zero)
+        if len(shape) > 2 or shape[-1] != self.input_size or any(state.shape != expected for state in states):
+            self._refuse(input, states)
+        hidden, cell = states[0], states[1] if mode == "LSTM" else None
+        return F.rnn_cell(mode, input, hidden, cell, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
 
-    def _check_ranks(self, input: Tensor, states: list[Tensor] | None) -> None:
-        for number, tensor in enumerate([input, *(states or ())]):
+    def _refuse(self, input: Tensor, states: tuple[Tensor, ...]) -> NoReturn:
+        """Say which tensor does not fit the cell, or the input.
+
+        Raises:
+            ValueError: a tensor has too many axes.
+            RuntimeError: a size differs.
+        """
+        names = ["input", "hidden"] if len(states) == 1 else ["input", *(f"hx[{at}]" for at in range(len(states)))]
+        for name, tensor in zip(names, (input, *states), strict=True):
             if tensor.dim() not in (1, 2):
-                several = states is not None and len(states) == 2
-                what = "input" if number == 0 else f"hx[{number - 1}]" if several else "hidden"
-                raise ValueError(f"{self._get_name()}: Expected {what} to be 1D or 2D, got {tensor.dim()}D instead")
-
-    def _check_sizes(self, input: Tensor, states: list[Tensor]) -> None:
-        batch, size = input.shape
-        if size != self.input_size:
-            raise RuntimeError(f"input has inconsistent input_size: got {size} expected {self.input_size}")
-        for number, state in enumerate(states):
-            if state.shape[0] != batch:
-                raise RuntimeError(f"Input batch size {batch} doesn't match hidden{number} batch size {state.shape[0]}")
-            if state.shape[1] != self.hidden_size:
+                raise ValueError(f"{self._get_name()}: Expected {name} to be 1D or 2D, got {tensor.dim()}D instead")
+        if input.shape[-1] != self.input_size:
+            raise RuntimeError(f"input has inconsistent input_size: got {input.shape[-1]} expected {self.input_size}")
+        batch = input.shape[0] if input.dim() == 2 else 1
+        for at, state in enumerate(states):
+            rows = state.shape[0] if state.dim() == 2 else 1
+            if rows != batch:
+                raise RuntimeError(f"Input batch size {batch} doesn't match hidden{at} batch size {rows}")
+            if state.shape[-1] != self.hidden_size:
                 raise RuntimeError(
-                    f"hidden{number} has inconsistent hidden_size: got {state.shape[1]}, expected {self.hidden_size}"
+                    f"hidden{at} has inconsistent hidden_size: got {state.shape[-1]}, expected {self.hidden_size}"
                 )
+        raise RuntimeError(f"{self._get_name()}: the input is {input.dim()}-D, so should the state be")
 
 
 class RNNCell(RNNCellBase):
@@ -137,7 +130,8 @@ class RNNCell(RNNCellBase):
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         if self.nonlinearity not in ("tanh", "relu"):
             raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
-        return self._step(f"RNN_{self.nonlinearity.upper()}", input, None if hx is None else [hx])[0]
+        after: Tensor = self._step(f"RNN_{self.nonlinearity.upper()}", input, None if hx is None else (hx,))
+        return after
 
     def extra_repr(self) -> str:
         return listed(super().extra_repr(), self.nonlinearity != "tanh" and f"nonlinearity={self.nonlinearity}")
@@ -160,7 +154,7 @@ class LSTMCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, GATES["LSTM"], device, dtype)
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
-        hidden, cell = self._step("LSTM", input, None if hx is None else [hx[0], hx[1]])
+        hidden, cell = self._step("LSTM", input, hx)
         return hidden, cell
 
 
@@ -181,4 +175,5 @@ class GRUCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, GATES["GRU"], device, dtype)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        return self._step("GRU", input, None if hx is None else [hx])[0]
+        after: Tensor = self._step("GRU", input, None if hx is None else (hx,))
+        return after
