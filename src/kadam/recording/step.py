@@ -246,8 +246,8 @@ def _deliver(
     taken = {id(feed._array) for feed in rec.feeds if hasattr(feed, "_array")}
     own: list[Array | None] = []
     for value in values[: len(program.wanted)]:
-        if value is not None and (value.base is not None or id(value) in taken or not value.flags.writeable):
-            value = value.copy()  # it shares memory that somebody else owns or that is written below
+        if value is not None and (value.base is not None or id(value) in taken or not value.flags.carray):
+            value = value.copy()  # row-major memory of its own, which nobody else has and nothing below changes
         taken.add(id(value))
         own.append(value)
     for tensor, value in zip(wanted, own, strict=True):

@@ -25,6 +25,16 @@ class State(NamedTuple):
         return self.each(lambda tensor: tensor[begin:end])
 
 
+class Weights(NamedTuple):
+    """Of one layer in one direction; without biases or projection some are None."""
+
+    w_ih: Tensor
+    w_hh: Tensor
+    b_ih: Tensor | None
+    b_hh: Tensor | None
+    w_hr: Tensor | None
+
+
 def join(states: Sequence[State]) -> State:
     """The states of several batches as those of one."""
     if len(states) == 1:
@@ -38,12 +48,12 @@ class Sweep(NamedTuple):
 
     Attributes:
         mode: `RNN_TANH`, `RNN_RELU`, `LSTM` or `GRU`.
-        weights: w_ih, w_hh, b_ih, b_hh and w_hr of the layer; None where it has none.
+        weights: of the layer.
         reverse: whether the sequence is read backward.
     """
 
     mode: str
-    weights: Sequence[Tensor | None]
+    weights: Weights
     reverse: bool
 
     def over(self, input: Tensor, state: State) -> tuple[Tensor, State]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import numbers
 import warnings
+from functools import partial
 from typing import Any
 
 from kadam.dtypes import dtype
 from kadam.nn import functional as F
 from kadam.nn import init
 from kadam.nn.modules.module import Module, listed, settings
-from kadam.nn.modules.recurrence import State, Sweep
+from kadam.nn.modules.recurrence import State, Sweep, Weights
 from kadam.nn.parameter import Parameter
 from kadam.nn.utils.rnn import PackedSequence
 from kadam.ops.combine import cat, stack
@@ -158,7 +159,7 @@ class RNNBase(Module):
         steps = input.transpose(0, 1) if self.batch_first else input
         if steps.shape[0] == 0:
             raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
-        output, last = self._through_layers(steps, None, self._checked_state(state, steps, steps.shape[1]))
+        output, last = self._through_layers(steps, None, self._rows(state, steps, steps.shape[1]))
         if self.batch_first:
             output = output.transpose(0, 1)
         return (output, last) if batched else (output.squeeze(batch_axis), last.each(lambda one: one.squeeze(1)))
@@ -167,8 +168,7 @@ class RNNBase(Module):
         data, batch_sizes, to_sorted, from_sorted = packed
         self._check_input(data)
         sizes: list[int] = batch_sizes.tolist()
-        initial = _permuted(self._checked_state(state, data, sizes[0]), to_sorted)
-        output, last = self._through_layers(data, sizes, initial)
+        output, last = self._through_layers(data, sizes, self._rows(state, data, sizes[0], to_sorted))
         return PackedSequence(output, batch_sizes, to_sorted, from_sorted), _permuted(last, from_sorted)
 
     def _check_input(self, input: Tensor) -> None:
@@ -195,20 +195,24 @@ class RNNBase(Module):
                 f"but got {got}"
             )
 
-    def _checked_state(self, state: State | None, like: Tensor, batch: int) -> State:
-        """The initial state of all layers and directions, f32[layers * directions, batch, size]; zeros by default."""
+    def _rows(self, state: State | None, like: Tensor, batch: int, order: Tensor | None = None) -> list[State]:
+        """The initial state f32[batch, size] of each layer and direction; zeros by default."""
         rows, has_cell = self.num_layers * self._directions, self.mode == "LSTM"
-        shapes = [(rows, batch, self._output_size), (rows, batch, self.hidden_size)]
+        sizes = [self._output_size, self.hidden_size]
         if state is None:
-            hidden, cell = (zeros(shape, dtype=like.dtype) for shape in shapes)
-            return State(hidden, cell if has_cell else None)
-        for number, (one, shape) in enumerate(zip(state, shapes, strict=True)):
-            if one is not None and one.shape != shape:
+            hidden = zeros((batch, sizes[0]), dtype=like.dtype)
+            cell = hidden if sizes[0] == sizes[1] else zeros((batch, sizes[1]), dtype=like.dtype)
+            return [State(hidden, cell if has_cell else None)] * rows
+        for number, (one, size) in enumerate(zip(state, sizes, strict=True)):
+            if one is not None and one.shape != (rows, batch, size):
                 which = f"hidden[{number}]" if has_cell else "hidden"
-                raise RuntimeError(f"Expected {which} size {shape}, got {list(one.shape)}")
-        return state
+                raise RuntimeError(f"Expected {which} size {(rows, batch, size)}, got {list(one.shape)}")
+        permuted = _permuted(state, order)
+        return [permuted.each(partial(_row, number=row)) for row in range(rows)]
 
-    def _through_layers(self, input: Tensor, batch_sizes: list[int] | None, state: State) -> tuple[Tensor, State]:
+    def _through_layers(
+        self, input: Tensor, batch_sizes: list[int] | None, initial: list[State]
+    ) -> tuple[Tensor, State]:
         """Steps f32[steps, batch, size], or packed ones f32[all, size], through all layers and directions."""
         last: list[State] = []
         for layer in range(self.num_layers):
@@ -216,23 +220,17 @@ class RNNBase(Module):
                 input = F.dropout(input, self.dropout, self.training)
             outputs = []
             for direction in range(self._directions):
-                output, after = self._sweep(len(last), direction == 1, input, batch_sizes, state)
+                row = len(last)
+                found: list[Any] = [None if name is None else getattr(self, name) for name in self._weight_names[row]]
+                sweep = Sweep(self.mode, Weights(*found), reverse=direction == 1)
+                if batch_sizes is None:
+                    output, after = sweep.over(input, initial[row])
+                else:
+                    output, after = sweep.over_packed(input, batch_sizes, initial[row])
                 outputs.append(output)
                 last.append(after)
             input = outputs[0] if len(outputs) == 1 else cat(outputs, -1)
-        cells = [one.cell for one in last if one.cell is not None]
-        return input, State(stack([one.hidden for one in last]), stack(cells) if cells else None)
-
-    def _sweep(
-        self, row: int, reverse: bool, input: Tensor, batch_sizes: list[int] | None, states: State
-    ) -> tuple[Tensor, State]:
-        """One layer in one direction; `row` is its place among all of them."""
-        weights = [None if name is None else getattr(self, name) for name in self._weight_names[row]]
-        sweep = Sweep(self.mode, weights, reverse)
-        state = states.each(lambda one: one[row])
-        if batch_sizes is None:
-            return sweep.over(input, state)
-        return sweep.over_packed(input, batch_sizes, state)
+        return input, _stacked(last)
 
     def extra_repr(self) -> str:
         return listed(
@@ -255,5 +253,17 @@ def _probability(dropout: float) -> float:
     return given
 
 
+def _row(states: Tensor, number: int) -> Tensor:
+    return states.select(0, number)
+
+
 def _permuted(state: State, order: Tensor | None) -> State:
     return state if order is None else state.each(lambda one: one.index_select(1, order))
+
+
+def _stacked(rows: list[State]) -> State:
+    """The states of all layers and directions, f32[layers * directions, batch, size]."""
+    if len(rows) == 1:
+        return rows[0].each(lambda one: one.unsqueeze(0))
+    cells = [row.cell for row in rows if row.cell is not None]
+    return State(stack([row.hidden for row in rows]), stack(cells) if cells else None)

@@ -40,7 +40,7 @@ class Registry(MutableMapping[str, Member], Generic[Member]):
         forget(self._attributes, name)
 
     def __contains__(self, name: object) -> bool:
-        return self._attributes["_members"].get(name) == self._kind
+        return bool(self._attributes["_members"].get(name) == self._kind)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.copy())

@@ -55,22 +55,26 @@ class TransformerEncoder(Module):
         is_causal: bool | None = None,
     ) -> Tensor:
         """Encode; arguments as `TransformerEncoderLayer.forward`."""
-        zeroed = mask is None and src_key_padding_mask is not None and self._zeroes_padding(src, src_key_padding_mask)
+        zeroed = None if mask is not None else self._zeroed(src, src_key_padding_mask)
         for layer in self.layers:
             src = layer(src, src_mask=mask, is_causal=bool(is_causal), src_key_padding_mask=src_key_padding_mask)
-        if zeroed:
-            src = src.masked_fill((src_key_padding_mask != 0).unsqueeze(-1), 0.0)
+        if zeroed is not None:
+            src = src.masked_fill(zeroed, 0.0)
         return src if self.norm is None else self.norm(src)
 
-    def _zeroes_padding(self, src: Tensor, padding: Tensor) -> bool:
-        """Whether padding comes out as zeros: so PyTorch does in evaluation, when it can leave padding uncomputed."""
+    def _zeroed(self, src: Tensor, padding: Tensor | None) -> Tensor | None:
+        """What comes out as zeros: padding does in evaluation, when PyTorch can leave it uncomputed. None: nothing."""
         first = next(iter(self.layers), None)
-        if not (self.enable_nested_tensor and isinstance(first, TransformerEncoderLayer) and first.skips_padding):
-            return False
-        if src.dim() != 3 or (is_grad_enabled() and any(one.requires_grad for one in (src, *first.parameters()))):
-            return False
+        if padding is None or not isinstance(first, TransformerEncoderLayer):
+            return None
+        if not (self.enable_nested_tensor and first.skips_padding and src.dim() == 3):
+            return None
+        if is_grad_enabled() and any(one.requires_grad for one in (src, *first.parameters())):
+            return None
         padded = read(padding) != 0
-        return not self.mask_check or bool((padded[:, 1:] >= padded[:, :-1]).all())
+        if self.mask_check and not (padded[:, 1:] >= padded[:, :-1]).all():
+            return None
+        return from_array(padded[..., np.newaxis])
 
 
 class TransformerDecoder(Module):
