@@ -15,7 +15,7 @@ from kadam.ir.graph import Node, Phase
 from kadam.ir.primitive import Primitive, View
 from kadam.ir.types import TensorType
 from kadam.primitives.sources import Input
-from kadam.recording.place import where
+from kadam.recording.place import parameter_name, where
 from kadam.recording.spec import Spec, spec_of
 from kadam.recording.step import LONGEST, Recording, cut, start, state
 from kadam.recording.tensor import Recorded, as_number, made, read
@@ -237,9 +237,10 @@ def extend(rec: Recording, op: Operation, arguments: tuple[Any, ...]) -> TrailNo
     except BaseException as error:
         del builder.nodes[have:], path.feeds[have_feeds:]
         builder.active, path.freed = active, freed
-        rec.roll_back()
+        state.rec = rec
         if isinstance(error, KadamError):
-            _explain(error, op, arguments)
+            _explain(error, op, arguments, path)
+        rec.roll_back()
         raise
     finally:
         state.rec = rec
@@ -289,17 +290,29 @@ def _symbols(rec: Recording, op: Operation, arguments: tuple[Any, ...], path: Pa
     return symbols
 
 
-def _explain(error: KadamError, op: Operation, arguments: tuple[Any, ...]) -> None:
-    """Add to an error what each operand is, once."""
+def _explain(error: KadamError, op: Operation, arguments: tuple[Any, ...], path: Path) -> None:
+    """Add to an error what each operand is and where it came from, once."""
     if getattr(error, "explained", False) or not error.args:
         return
-    lines = [
-        f"  {name:<10} {value._spec.type!s:<16} {value._spec.grad_name or 'leaf'}"
-        for name, value in zip(op.names, arguments, strict=True)
-        if isinstance(value, Recorded)
-    ]
+    lines = []
+    for name, value in zip(op.names, arguments, strict=True):
+        for index, one in enumerate(value if isinstance(value, list | tuple) else [value]):
+            if isinstance(one, Recorded):
+                label = f"{name}[{index}]" if one is not value else name
+                lines.append(f"  {label:<10} {one._spec.type!s:<16} {_origin(one, path)}")
     error.args = ("\n".join([str(error.args[0]), *lines]), *error.args[1:])
     error.explained = True  # type: ignore[attr-defined]
+
+
+def _origin(tensor: Recorded, path: Path) -> str:
+    """What made a tensor and where: `%12 forward encoder.flatten train.py:41`, or the name of a parameter."""
+    if tensor._rec is state.rec and 0 <= tensor._pos < len(path.created):
+        node = path.created[tensor._pos]
+        return " ".join(str(part) for part in (node, node.phase.value, node.scope, node.source) if part)
+    named = parameter_name(tensor)
+    if named is not None:
+        return f"state {named}"
+    return "leaf" if tensor._spec.grad_name is None else str(tensor._spec.grad_name)
 
 
 def _remember(node: TrailNode, result: Any, symbols: Sequence[Any]) -> None:

@@ -35,6 +35,20 @@ def where() -> tuple[str, Source | None]:
     return _scope(modules[::-1]), source
 
 
+def parameter_name(tensor: Any) -> str | None:
+    """The name of a parameter or buffer in the outermost module that is being called; None for other tensors."""
+    frame: FrameType | None = sys._getframe(1)
+    outermost = None
+    while frame is not None:
+        if frame.f_code in module_calls:
+            outermost = frame.f_locals["self"]
+        frame = frame.f_back
+    if outermost is None:
+        return None
+    members = [*outermost.named_parameters(), *outermost.named_buffers()]
+    return next((name for name, member in members if member is tensor), None)
+
+
 def _shown(filename: str) -> str:
     here = os.getcwd() + os.sep
     return filename[len(here) :] if filename.startswith(here) else filename
