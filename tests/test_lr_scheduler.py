@@ -192,6 +192,7 @@ def test_a_saved_schedule_goes_on(name: str) -> None:
 def test_callable_objects_keep_their_state() -> None:
     optimizer = kadam_optimizer(lr=0.1)
     scheduler = lr_scheduler.LambdaLR(optimizer, [Doubling()])
+    optimizer.step()
     scheduler.step()
     state = scheduler.state_dict()
     assert state["lr_lambdas"] == [{"calls": 2}]

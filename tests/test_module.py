@@ -36,9 +36,7 @@ def observed(function: Case, library: ModuleType) -> tuple[type | None, str]:
         kind, text = None, repr(function(library))
     except Exception as error:
         kind, text = type(error), str(error)
-    return kind, re.sub(r"0x[0-9a-f]+|kadam\.|torch\.", "", text).replace(
-        "nn.modules.containers", "nn.modules.container"
-    )
+    return kind, re.sub(r"0x[0-9a-f]+|kadam\.|torch\.", "", text)
 
 
 def attempts(*calls: Callable[[], Any]) -> list[str]:

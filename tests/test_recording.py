@@ -1,4 +1,4 @@
-"""The recording: one look-up for a known call, cuts where values are read, memory that stays bounded, PyTorch's rules."""
+"""The recording: one look-up for a known call, cuts where values are read, bounded memory, PyTorch's rules."""
 
 from __future__ import annotations
 
@@ -380,7 +380,9 @@ def test_an_error_in_the_data_names_the_line_and_keeps_what_came_before():
     table = kadam.tensor(data(3, 2), requires_grad=True)
     good = kadam.tensor([1.0]) + 1.0
     bad = table[kadam.tensor([1, 5])]
-    with pytest.raises(IndexError, match=r"index 5 is out of bounds for dimension 0 with size 3.*\n.*test_recording.py"):
+    with pytest.raises(
+        IndexError, match=r"index 5 is out of bounds for dimension 0 with size 3.*\n.*test_recording.py"
+    ):
         bad.sum().item()
     assert good.item() == 2.0
     with pytest.raises(RuntimeError, match="no value"):

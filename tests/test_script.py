@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 import sys
 import textwrap
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from conftest import Run
+from kadam import tracebacks
 
 Program = Callable[..., Path]
 
@@ -156,6 +158,15 @@ def test_a_script_that_is_not_there(run_kadam: Run, tmp_path: Path) -> None:
     assert run.stderr == "kadam run: can't open file 'absent.py': No such file or directory\n"
 
 
+# As the generated callers of operations do: a signal of their own, then code of the user's.
+INNER = """
+def inner():
+    try:
+        raise KeyError
+    except KeyError:
+        of_user()
+"""
+
 FAULTY = """
     import torch
     import torch.nn as nn
@@ -223,6 +234,21 @@ def test_tracebacks_are_shortened_in_threads_and_before_the_programs_own_hook(pr
     assert run.returncode == 1
     assert run.stdout == "hook ['<module>', 'fail']\n"
     assert {Path(file).name for file in shown_files(run.stderr)} <= {"program.py", "threading.py"}, run.stderr
+
+
+def test_errors_that_kadam_has_caught_itself_are_not_shown() -> None:
+    def of_user() -> None:
+        raise ValueError
+
+    scope = {"of_user": of_user}
+    exec(compile(INNER, "<call of inner>", "exec"), scope)
+    with pytest.raises(ValueError) as caught:
+        scope["inner"]()
+    assert isinstance(caught.value.__context__, KeyError)
+    tracebacks.shorten(caught.value)
+    assert caught.value.__context__ is None
+    assert [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)][-1] == "of_user"
+    assert "inner" not in [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,10 @@ class device:  # noqa: N801  (PyTorch's name)
     """
 
     __slots__ = ("index", "type")
+    index: int | None
+    type: str
 
-    def __init__(self, type: str | device | int = "cpu", index: int | None = None) -> None:
+    def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
         if isinstance(type, device):
             type, index = type.type, type.index
         if isinstance(type, int):

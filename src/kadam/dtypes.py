@@ -197,6 +197,9 @@ def can_cast(source: dtype, target: dtype) -> bool:
     return not (source.category == INTEGER and target is bool_)
 
 
+ElementType = dtype  # inside the classes below, `dtype` is a field
+
+
 @dataclass(frozen=True)
 class finfo:  # noqa: N801  (PyTorch's name)
     """Limits of a floating-point type, as `torch.finfo`."""
@@ -209,13 +212,13 @@ class finfo:  # noqa: N801  (PyTorch's name)
     tiny: float
     resolution: float
 
-    def __init__(self, record: dtype | None = None) -> None:
+    def __init__(self, record: ElementType | None = None) -> None:
         record = record or default_float()
         if record.category < FLOAT:
             raise _NumpyTypeError(
                 f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle {record}"
             )
-        info = ml_dtypes.finfo(record.numpy)
+        info = ml_dtypes.finfo(record.numpy)  # type: ignore[no-untyped-call]
         for key, value in {
             "dtype": of_numpy(np.dtype(info.dtype)).name, "bits": int(info.bits), "eps": float(info.eps),
             "max": float(info.max), "min": float(info.min), "tiny": float(info.tiny),
@@ -237,7 +240,7 @@ class iinfo:  # noqa: N801  (PyTorch's name)
     max: int
     min: int
 
-    def __init__(self, record: dtype) -> None:
+    def __init__(self, record: ElementType) -> None:
         if record.category != INTEGER:
             raise _NumpyTypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle {record}")
         info = np.iinfo(record.numpy)

@@ -22,7 +22,7 @@ class AxisError(KadamError, IndexError):
     """An axis that a tensor does not have."""
 
 
-class IndexOutOfRange(KadamError, IndexError):
+class IndexOutOfRange(KadamError, IndexError):  # noqa: N818  (it says what it is)
     """An index (a class label, a row, a position) beyond the axis that it points into."""
 
 

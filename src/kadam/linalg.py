@@ -11,7 +11,7 @@ from kadam import dtypes
 from kadam.dtypes import FLOAT, dtype
 from kadam.errors import DTypeError, LinAlgError, ShapeError
 from kadam.ops import results
-from kadam.ops.contract import cross, matmul
+from kadam.ops.contract import chain_matmul, cross, matmul
 from kadam.ops.pointwise import conj
 from kadam.ops.promotion import meet, stretched
 from kadam.ops.reduce import amax, amin, sum, vector_norm
@@ -38,7 +38,8 @@ def _matrix(name: str, input: Tensor, square: bool = False) -> None:
         raise ShapeError(f"linalg.{name}: The input tensor A must have at least 2 dimensions.")
     if square and input.shape[-1] != input.shape[-2]:
         raise ShapeError(
-            f"linalg.{name}: A must be batches of square matrices, but they are {input.shape[-2]} by {input.shape[-1]} matrices"
+            f"linalg.{name}: A must be batches of square matrices, but they are {input.shape[-2]} by "
+            f"{input.shape[-1]} matrices"
         )
     if input.dtype.category < FLOAT:
         raise DTypeError(f"linalg.{name}: Expected a floating point or complex tensor as input. Got {input.dtype}")
@@ -240,10 +241,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None)
 
 def multi_dot(tensors: Any) -> Tensor:
     """The product of several matrices. As `torch.linalg.multi_dot`."""
-    result = tensors[0]
-    for one in tensors[1:]:
-        result = matmul(result, one)
-    return result
+    return chain_matmul(*tensors)
 
 
 @operation(grad="LinalgMatrixNormBackward0")

@@ -1,4 +1,4 @@
-"""Tensor: the state of a recorded tensor with PyTorch's methods. Each method is an operation of one of the `ops` rooms."""
+"""Tensor: the state of a recorded tensor with PyTorch's methods, each an operation of one of the `ops` rooms."""
 
 from __future__ import annotations
 
@@ -366,7 +366,7 @@ class Tensor(Recorded):
     permute, transpose, t, movedim, moveaxis = shape.permute, shape.transpose, shape.t, shape.movedim, shape.movedim
     swapaxes, swapdims = shape.transpose, shape.transpose
     T = property(shape.transposed_property)
-    mT = property(shape.matrix_transpose)
+    mT = property(shape.matrix_transpose)  # noqa: N815  (PyTorch's name)
     squeeze, unsqueeze = shape.squeeze, shape.unsqueeze
     expand, expand_as, broadcast_to = shape.expand, shape.expand_as, shape.broadcast_to
     narrow, select, unbind, diagonal = shape.narrow, shape.select, shape.unbind, shape.diagonal

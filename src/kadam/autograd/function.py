@@ -128,11 +128,8 @@ def _mark(cls: type[Function], ctx: FunctionContext, args: Sequence[Any], parts:
     """The results with the user's derivative behind them."""
     places = []
     marked: list[Any] = list(parts)
-    part: Any
     for index, part in enumerate(parts):
-        if not isinstance(part, Recorded) or part._spec.dtype.category < FLOAT:
-            continue
-        if any(part is one for one in ctx._plain):
+        if not hasattr(part, "_spec") or part._spec.dtype.category < FLOAT or any(part is one for one in ctx._plain):
             continue
         result: Any = boundary(part, f"{cls.__name__}Backward")
         if any(part is one for one in ctx._dirty):

@@ -86,7 +86,8 @@ def gradcheck(
     targets = [one for one in given if isinstance(one, Recorded) and one._spec.requires_grad]
     if not targets:
         raise ValueError(
-            "gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True."
+            "gradcheck expects at least one input tensor to require gradient, but none of the them have "
+            "requires_grad=True."
         )
     for which, target in enumerate(targets):
         numerical = _numerical(func, given, target, eps)
@@ -98,7 +99,8 @@ def gradcheck(
                     return False
                 worst = np.abs(analytical - numerical[place]).max()
                 raise GradcheckError(
-                    f"Jacobian mismatch for output {place} with respect to input {which}, largest difference {worst:.3g},\n"
+                    f"Jacobian mismatch for output {place} with respect to input {which}, largest difference "
+                    f"{worst:.3g},\n"
                     f"numerical:{numerical[place]}\nanalytical:{analytical}\n"
                 )
     return True

@@ -29,7 +29,7 @@ class RunError(Exception):
         self.outputs = outputs
 
 
-def compile(graph: Graph) -> Run:  # noqa: A001  (every engine calls it so)
+def compile(graph: Graph) -> Run:
     """A function from the values of `graph.inputs` to those of `graph.outputs`.
 
     Values are dropped after their last use. An output may share memory with an input or another output.

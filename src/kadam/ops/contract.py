@@ -40,7 +40,7 @@ def _kind(record: dtype) -> str:
 def _no_product(a: Tensor, b: Tensor) -> ShapeError:
     rows = count(a.shape[:-1])
     return ShapeError(
-        f"mat1 and mat2 shapes cannot be multiplied ({rows}x{a.shape[-1]} and {b.shape[-2]}x{count(b.shape[:-2]) * b.shape[-1]}): "
+        f"mat1 and mat2 shapes cannot be multiplied ({rows}x{a.shape[-1]} and {b.shape[-2]}x{b.shape[-1]}): "
         f"cannot multiply {a._spec.type} by {b._spec.type}: a has {a.shape[-1]} columns, b has {b.shape[-2]} rows. "
         f"Fix: b needs {a.shape[-1]} rows."
     )
@@ -74,7 +74,8 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
     _one_type("mv", input, vec)
     if input.shape[1] != vec.shape[0]:
         raise ShapeError(
-            f"size mismatch, got input ({input.shape[0]}), mat ({input.shape[0]}x{input.shape[1]}), vec ({vec.shape[0]})"
+            f"size mismatch, got input ({input.shape[0]}), mat ({input.shape[0]}x{input.shape[1]}), "
+            f"vec ({vec.shape[0]})"
         )
     return emit(Dot((), (), (1,), (0,)), input, vec)
 
@@ -91,8 +92,8 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
         )
     if input.shape != tensor.shape:
         raise ShapeError(
-            f"inconsistent tensor size, expected tensor [{input.shape[0]}] and src [{tensor.shape[0]}] to have the same "
-            f"number of elements, but got {input.shape[0]} and {tensor.shape[0]} elements respectively"
+            f"inconsistent tensor size, expected tensor [{input.shape[0]}] and src [{tensor.shape[0]}] to have the "
+            f"same number of elements, but got {input.shape[0]} and {tensor.shape[0]} elements respectively"
         )
     return emit(Dot((), (), (0,), (0,)), input, tensor)
 
@@ -296,7 +297,8 @@ def _terms(equation: str, operands: Sequence[Tensor]) -> tuple[list[str], str]:
     terms = inputs.split(",")
     if len(terms) != len(operands):
         raise ShapeError(
-            f"einsum(): more operands were provided than specified in the equation: {len(operands)} for {len(terms)} terms"
+            "einsum(): more operands were provided than specified in the equation: "
+            f"{len(operands)} for {len(terms)} terms"
         )
     free = [chr(code) for code in range(0x3B1, 0x3B1 + 24)]
     widest = 0

@@ -11,10 +11,10 @@ from kadam import dtypes
 from kadam.device import check, device
 from kadam.dtypes import dtype
 from kadam.errors import DTypeError, OperandError, ShapeError
-from kadam.primitives import complex as complex_primitives
-from kadam.primitives.elementwise import Cast
 from kadam.ops.promotion import meet
 from kadam.ops.shape import clone
+from kadam.primitives import complex as complex_primitives
+from kadam.primitives.elementwise import Cast
 from kadam.recording.calls import emit
 from kadam.recording.operation import operation, view
 from kadam.recording.step import state

@@ -110,7 +110,7 @@ def as_tensor(data: Any, dtype: dtype | None = None, device: Any = None) -> Tens
     check(device)
     if isinstance(data, Recorded):
         given: Any = data
-        return given if dtype is None or data.dtype is dtype else to(given, dtype)  # type: ignore[return-value]
+        return given if dtype is None or data.dtype is dtype else to(given, dtype)
     if isinstance(data, np.ndarray):
         shared = from_numpy(data)
         return shared if dtype is None or shared.dtype is dtype else to(shared, dtype)

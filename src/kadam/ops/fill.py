@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from kadam.errors import OperandError
 from kadam.recording.memory import assign
-from kadam.recording.tensor import Recorded, check_writable, is_current, overwrite, read
 from kadam.recording.step import state
+from kadam.recording.tensor import Recorded, check_writable, is_current, overwrite, read
 
 if TYPE_CHECKING:
     from kadam.recording.tensor import Number

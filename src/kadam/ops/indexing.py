@@ -20,7 +20,7 @@ from kadam.recording.calls import emit
 from kadam.recording.memory import assign
 from kadam.recording.operation import Raw, operation, view
 from kadam.recording.step import state
-from kadam.recording.tensor import Recorded, check_writable, from_array, is_current, overwrite, read, touch
+from kadam.recording.tensor import Recorded, from_array, is_current, overwrite, read, touch
 from kadam.shapes import Shape, broadcast
 
 if TYPE_CHECKING:

@@ -276,8 +276,9 @@ def _in_place_all(*functions: Callable[..., Any]) -> list[Callable[..., Any]]:
 
 
 (
-    exp_, exp2_, expm1_, log_, log1p_, log2_, log10_, sqrt_, rsqrt_, reciprocal_, sigmoid_, sin_, cos_, tan_, asin_, acos_,
-    atan_, sinh_, cosh_, tanh_, asinh_, acosh_, atanh_, erf_, erfc_, erfinv_, lgamma_, digamma_, relu_, floor_, ceil_,
+    exp_, exp2_, expm1_, log_, log1p_, log2_, log10_, sqrt_, rsqrt_, reciprocal_, sigmoid_, sin_, cos_, tan_, asin_,
+    acos_, atan_,
+    sinh_, cosh_, tanh_, asinh_, acosh_, atanh_, erf_, erfc_, erfinv_, lgamma_, digamma_, relu_, floor_, ceil_,
     trunc_, round_, frac_, clamp_, clamp_min_, clamp_max_, atan2_, hypot_, copysign_, heaviside_, nan_to_num_, xlogy_,
     logit_, sinc_, deg2rad_, rad2deg_, float_power_,
 ) = _in_place_all(

@@ -27,7 +27,6 @@ from kadam.recording.tensor import Recorded
 from kadam.shapes import axes_of, axis_of, count, kept
 
 if TYPE_CHECKING:
-    from kadam.recording.tensor import Number
     from kadam.tensor import Tensor
 
 Axes = int | Sequence[int] | None
@@ -134,7 +133,7 @@ def max_of(a: float, b: float) -> float:
 
 @operation(grad="VarBackward0")
 def _var(input: Tensor, dim: tuple[int, ...] | int | None, correction: Fixed, keepdim: bool) -> Tensor:
-    return _variance(input, dim, correction, keepdim)[0]  # type: ignore[arg-type]
+    return _variance(input, dim, correction, keepdim)[0]
 
 
 @operation(grad="StdBackward0")
@@ -146,14 +145,14 @@ def _std(input: Tensor, dim: tuple[int, ...] | int | None, correction: Fixed, ke
 def _var_mean(
     input: Tensor, dim: tuple[int, ...] | int | None, correction: Fixed, keepdim: bool
 ) -> tuple[Tensor, Tensor]:
-    return _variance(input, dim, correction, keepdim)  # type: ignore[arg-type]
+    return _variance(input, dim, correction, keepdim)
 
 
 @operation(grad="StdMeanBackward0")
 def _std_mean(
     input: Tensor, dim: tuple[int, ...] | int | None, correction: Fixed, keepdim: bool
 ) -> tuple[Tensor, Tensor]:
-    spread, centre = _variance(input, dim, correction, keepdim)  # type: ignore[arg-type]
+    spread, centre = _variance(input, dim, correction, keepdim)
     return sqrt(spread), centre
 
 
@@ -449,12 +448,12 @@ def count_nonzero(input: Tensor, dim: Axes = None) -> Tensor:
 
 def nansum(input: Tensor, dim: Axes = None, keepdim: bool = False, *, dtype: dtype | None = None) -> Tensor:
     """The sum over axes of what is not nan. As `torch.nansum`."""
-    return sum(where(input != input, 0, input), dim, keepdim, dtype=dtype)  # noqa: PLR0124
+    return sum(where(input != input, 0, input), dim, keepdim, dtype=dtype)
 
 
 def nanmean(input: Tensor, dim: Axes = None, keepdim: bool = False, *, dtype: dtype | None = None) -> Tensor:
     """The mean over axes of what is not nan. As `torch.nanmean`."""
-    return nansum(input, dim, keepdim, dtype=dtype) / sum(input == input, dim, keepdim)  # noqa: PLR0124
+    return nansum(input, dim, keepdim, dtype=dtype) / sum(input == input, dim, keepdim)
 
 
 def check_axis(input: Tensor, dim: int) -> int:

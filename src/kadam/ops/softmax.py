@@ -25,7 +25,7 @@ def _below_zero(name: str, input: Tensor, dim: int, record: dtype | None) -> tup
     return (x - amax(x, axis, True).detach() if x.shape else x - x.detach()), axis
 
 
-@operation
+@operation(grad="SoftmaxBackward0")
 def softmax(input: Tensor, dim: int, dtype: dtype | None = None) -> Tensor:
     """exp(x) / sum(exp(x)) along an axis. As `torch.softmax`.
 
@@ -37,7 +37,7 @@ def softmax(input: Tensor, dim: int, dtype: dtype | None = None) -> Tensor:
     return weight / (sum(weight, axis, True) if weight.shape else weight)
 
 
-@operation
+@operation(grad="LogSoftmaxBackward0")
 def log_softmax(input: Tensor, dim: int, dtype: dtype | None = None) -> Tensor:
     """x - log(sum(exp(x))) along an axis. As `torch.log_softmax`.
 

@@ -10,14 +10,14 @@ from kadam import dtypes
 from kadam.dtypes import FLOAT
 from kadam.errors import ShapeError
 from kadam.ops import results
-from kadam.ops.promotion import cast, constant, meet
+from kadam.ops.promotion import cast, constant, meet, result_type
 from kadam.ops.reduce import picked
 from kadam.primitives import sort as p
 from kadam.primitives.index import Gather
 from kadam.primitives.move import Reshape
 from kadam.recording.calls import emit
 from kadam.recording.operation import operation
-from kadam.recording.tensor import Recorded, from_array, read
+from kadam.recording.tensor import from_array, read
 from kadam.shapes import axis_of, count
 
 if TYPE_CHECKING:
@@ -148,10 +148,10 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> tuple[Tensor, T
 
 @operation(differentiable=False)
 def _searched(sorted_sequence: Tensor, input: Tensor | Number, right: bool, out_int32: bool) -> Tensor:
-    line, values = meet(sorted_sequence, input) if not isinstance(input, Recorded) else (sorted_sequence, input)
-    if not isinstance(input, Recorded) or not input.shape:
-        (values,) = meet(input, record=sorted_sequence.dtype)
-    place = emit(p.SearchSorted(right), cast(sorted_sequence, values.dtype), values)
+    record = result_type(sorted_sequence, input)
+    (values,) = meet(input, record=record)
+    sorted_sequence = cast(sorted_sequence, record)
+    place = emit(p.SearchSorted(right), sorted_sequence, values)
     return cast(place, dtypes.int32) if out_int32 else place
 
 

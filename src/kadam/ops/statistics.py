@@ -53,7 +53,8 @@ def cov(
             left = total - correction * sum(weight * aweights) / total
         product = (centred * weight) @ centred.mT
     result = product / left
-    return result.reshape(()) if len(input.shape) < 2 else result
+    matrix: Tensor = result
+    return matrix.reshape(()) if len(input.shape) < 2 else matrix
 
 
 @operation(grad="ClampBackward1")

@@ -1,8 +1,9 @@
 """The backward pass: recorded sweeps through the present recording and through the histories of earlier ones.
 
-A sweep carries cotangents from where they are known down to the leaves, in one recorded call. It halts where Python has a
-say: at tensors with hooks and at the results of custom functions (the recording's `stops`). The driver then runs the
-user's code on the cotangent that arrived and sweeps on from what it returned, latest stop first, latest recording first.
+A sweep carries cotangents from where they are known down to the leaves, in one recorded call. It halts where Python
+has a say: at tensors with hooks and at the results of custom functions (the recording's `stops`). The driver then runs
+the user's code on the cotangent that arrived and sweeps on from what it returned, the latest stop and the latest
+recording first.
 
 A *place* is where a recording or a history knows a tensor: a position in the present recording, a node id in a history.
 """
@@ -394,14 +395,14 @@ def backward(
     create_graph: bool,
     inputs: Sequence[Recorded] | None = None,
 ) -> None:
-    """Add the gradients of `roots` to the `.grad` of the leaves (of `inputs` only, if given). As `torch.autograd.backward`."""
+    """Add the gradients of `roots` to the `.grad` of the leaves, or only of `inputs`. As `torch.autograd.backward`."""
     for root, ct in zip(roots, cts, strict=True):
         check_root(root, ct)
     rec, root = state.rec, roots[0]
     if rec is not None and len(roots) == 1 and inputs is None and not rec.stops and root._rec is rec and root._pos >= 0:
         feeds = rec.feeds
         reached = sweep_present([cts[0]], (root._pos,), (), (), create_graph, retain)  # type: ignore[list-item]
-        if all([place < 0 and feeds[~place]._spec.grad_name is None for place in reached]):
+        if all(place < 0 and feeds[~place]._spec.grad_name is None for place in reached):
             for place, ct in reached.items():
                 leaf = feeds[~place]
                 if leaf._grad is None and leaf._hooks is None and leaf._after_hooks is None:

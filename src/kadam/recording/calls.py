@@ -281,9 +281,7 @@ def _symbols(rec: Recording, op: Operation, arguments: tuple[Any, ...], path: Pa
             symbols.append([of(one) for one in value])
         elif role in ("static", "fixed"):
             symbols.append(structure(value))
-        elif role == "raw":
-            symbols.append(value)
-        elif role == "number" and name in op.defaults and value is op.defaults[name]:
+        elif role == "raw" or (role == "number" and name in op.defaults and value is op.defaults[name]):
             symbols.append(value)
         else:
             symbols.append(of(value))

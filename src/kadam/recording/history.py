@@ -16,7 +16,6 @@ from kadam.ir.builder import Builder, building, emit
 from kadam.ir.graph import Node
 from kadam.ir.primitive import Array, View
 from kadam.primitives.sources import Input
-
 from kadam.recording.trail import Path, Program, TrailNode
 
 if TYPE_CHECKING:
@@ -31,7 +30,8 @@ TWICE = (
 )
 CHANGED = (
     "one of the variables needed for gradient computation has been modified by an inplace operation: {what}; expected "
-    "its values of the forward pass instead. Fix: clone() the tensor before it is changed, or change it after backward()."
+    "its values of the forward pass instead. Fix: clone() the tensor before it is changed, or change it after "
+    "backward()."
 )
 
 

@@ -118,9 +118,11 @@ def _put(target: Recorded, value: Any) -> None:
     untracked = not state.grad or any(isinstance(primitive, Detach) for primitive in target._chain)
     if untracked and root._spec.requires_grad and root._rec is rec and root._pos >= 0 and root._array is None:
         cut(rec)  # its gradient goes to the old value: that one must stand before the memory changes
-        return _put(target, value)
+        _put(target, value)
+        return
     if value._rec is not rec:
-        return _put(target, fit(value, target._spec.type))
+        _put(target, fit(value, target._spec.type))
+        return
     if not untracked and target is root and root._spec.requires_grad and not value._spec.requires_grad:
         value = covered(target, value)
     new = value
@@ -162,7 +164,6 @@ def hold(rec: Recording, tensor: Recorded) -> None:
         tensor._rec, tensor._pos = rec, fresh._pos
         if anchored:
             base._rec = rec.anchor
-
 
 
 def in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -54,7 +54,7 @@ def _product_error(a: Array, b: float, product: Array) -> Array:
     """What the rounding of a * b lost, exactly. Source: Dekker (1971)."""
     a_high, a_low = _split(a)
     b_high, b_low = _split(np.float64(b))
-    return a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low)
+    return np.asarray(a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low))
 
 
 def _split(a: Any) -> tuple[Any, Any]:

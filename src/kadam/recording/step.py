@@ -2,14 +2,14 @@
 
 A tensor operation does not compute. It is *called*, and the call is recorded:
 
-1. Each operand has a position in the recording. A tensor that the recording meets for the first time is *admitted*: it
-   becomes a feed (positions -1, -2, ...). Results are positions 0, 1, ...  A Python number is a feed too.
-2. The key (operation, static attributes, positions) is looked up in the trail node that the last call led to. If it is
-   there, the call is done: a tensor with the next position, its spec known, nothing computed.
-3. If not, the operation's body runs once on symbols (`operation.first_sight`), emits its nodes into the path's graph, and
+1. Each operand has a position in the recording. A tensor that the recording meets for the first time is *admitted*:
+   it becomes a feed (positions -1, -2, ...). Results are positions 0, 1, ...  A Python number is a feed too.
+2. The key (operation, static attributes, positions) is looked up in the trail node that the last call led to. If it
+   is there, the call is done: a tensor with the next position, its spec known, nothing computed.
+3. If not, the operation's body runs once on symbols (`calls.first_sight`), emits its nodes into the path's graph, and
    a trail node is added.
-4. A *cut* ends the recording: a value is read, a parameter that the recording has updated is read again (the step is
-   over), or the recording grew too long. What Python still holds is computed, by a program that hangs on the trail.
+4. A *cut* ends the recording: a value is read, a parameter that the recording has updated is read again (the step
+   is over), or the recording grew too long. What Python still holds is computed, by a program that hangs on the trail.
 
 In-place changes never enter the graph: a tensor's memory gets a new value, which is written into it at the cut.
 """

@@ -325,7 +325,7 @@ def set_requires_grad(tensor: Recorded, flag: bool) -> None:
 
 
 def detached(tensor: Recorded, tracked: bool = True) -> Tensor:
-    """A tensor that sees the same memory and takes part in no gradient. As `Tensor.detach`; untracked: `Tensor.data`."""
+    """A tensor that sees the same memory, without gradients. As `Tensor.detach`; untracked: `Tensor.data`."""
     if tensor._node is not None:
         from kadam.recording.calls import emit
 

@@ -25,7 +25,7 @@ def unit_f64(words: Array) -> Array:
 
 def long(words: Array) -> Array:
     """Pairs of words as 64-bit numbers; the first is the upper half."""
-    return words[0::2].astype(np.uint64) << np.uint64(32) | words[1::2]
+    return np.asarray(words[0::2].astype(np.uint64) << np.uint64(32) | words[1::2])
 
 
 def remainder(words: Array, span: int) -> Array:

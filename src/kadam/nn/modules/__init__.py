@@ -33,7 +33,7 @@ from kadam.nn.modules.activation import (
 from kadam.nn.modules.adaptive import AdaptiveLogSoftmaxWithLoss
 from kadam.nn.modules.attention import MultiheadAttention
 from kadam.nn.modules.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d, SyncBatchNorm
-from kadam.nn.modules.containers import ModuleDict, ModuleList, Sequential
+from kadam.nn.modules.container import ModuleDict, ModuleList, Sequential
 from kadam.nn.modules.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from kadam.nn.modules.distance import CosineSimilarity, PairwiseDistance
 from kadam.nn.modules.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout

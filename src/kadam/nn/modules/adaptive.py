@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from kadam.dtypes import dtype
 from kadam.nn import functional as F
-from kadam.nn.modules.containers import ModuleList, Sequential
+from kadam.nn.modules.container import ModuleList, Sequential
 from kadam.nn.modules.linear import Linear
 from kadam.nn.modules.module import Module
 from kadam.ops.combine import cat

@@ -15,7 +15,7 @@ from kadam.recording.tensor import add_now
 from kadam.tensor import Tensor
 
 
-class Normalization(Module):
+class _NormBase(Module):
     """What batch and instance normalisation have in common: affine parameters and running statistics.
 
     Attributes:
@@ -96,7 +96,7 @@ class Normalization(Module):
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *others)
 
 
-class _BatchNorm(Normalization):
+class _BatchNorm(_NormBase):
     """(x - mean) / sqrt(var + eps) weight + bias, with the mean and variance of each channel over the batch.
 
     In evaluation mode the running statistics stand for those of the batch.

@@ -18,7 +18,7 @@ Sizes = int | tuple[int, ...]
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
-class Convolution(Module):
+class _ConvNd(Module):
     """What convolutions and their transposes have in common: the parameters and their picture."""
 
     axes: ClassVar[int]
@@ -105,7 +105,7 @@ class Convolution(Module):
         )
 
 
-class _Conv(Convolution):
+class _Conv(_ConvNd):
     """A convolution (the kernel is not flipped).
 
     Shapes: input f32[batch, in_channels, ...], or without batch; weight f32[out_channels, in_channels / groups, ...].
@@ -198,7 +198,7 @@ class Conv3d(_Conv):
     axes, convolve = 3, staticmethod(F.conv3d)
 
 
-class _ConvTranspose(Convolution):
+class _ConvTransposeNd(_ConvNd):
     """The transpose (the derivative by the input) of a convolution, which spreads each element over a window.
 
     Shapes: input f32[batch, in_channels, ...], or without batch; weight f32[in_channels, out_channels / groups, ...].
@@ -296,19 +296,19 @@ class _ConvTranspose(Convolution):
         return tuple(size - low for size, low in zip(wanted, least, strict=True))
 
 
-class ConvTranspose1d(_ConvTranspose):
+class ConvTranspose1d(_ConvTransposeNd):
     """The transpose of a convolution along the last axis."""
 
     axes, convolve = 1, staticmethod(F.conv_transpose1d)
 
 
-class ConvTranspose2d(_ConvTranspose):
+class ConvTranspose2d(_ConvTransposeNd):
     """The transpose of a convolution along the last 2 axes."""
 
     axes, convolve = 2, staticmethod(F.conv_transpose2d)
 
 
-class ConvTranspose3d(_ConvTranspose):
+class ConvTranspose3d(_ConvTransposeNd):
     """The transpose of a convolution along the last 3 axes."""
 
     axes, convolve = 3, staticmethod(F.conv_transpose3d)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from kadam.nn import functional as F
 from kadam.nn.modules.distance import PairwiseDistance
-from kadam.nn.modules.reduction import Loss
+from kadam.nn.modules.reduction import _Loss
 from kadam.tensor import Tensor
 
 
-class _MarginLoss(Loss):
+class _MarginLoss(_Loss):
     """A loss with a margin.
 
     Args:
@@ -61,7 +61,7 @@ class CosineEmbeddingLoss(_MarginLoss):
         return F.cosine_embedding_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
 
 
-class TripletMarginLoss(Loss):
+class TripletMarginLoss(_Loss):
     """max(0, d(anchor, positive) - d(anchor, negative) + margin).
 
     Args:
@@ -109,7 +109,7 @@ class TripletMarginLoss(Loss):
         )
 
 
-class TripletMarginWithDistanceLoss(Loss):
+class TripletMarginWithDistanceLoss(_Loss):
     """`TripletMarginLoss` with a distance of one's own.
 
     Args:

@@ -6,11 +6,11 @@ from typing import Any
 
 from kadam.dtypes import dtype
 from kadam.nn import functional as F
-from kadam.nn.modules.batchnorm import Normalization
+from kadam.nn.modules.batchnorm import _NormBase
 from kadam.tensor import Tensor
 
 
-class _InstanceNorm(Normalization):
+class _InstanceNorm(_NormBase):
     """(x - mean) / sqrt(var + eps) weight + bias, with the mean and variance of each channel of each instance.
 
     Args:

@@ -9,18 +9,18 @@ from kadam.nn.modules.conv import (
     Conv1d,
     Conv2d,
     Conv3d,
-    Convolution,
     ConvTranspose1d,
     ConvTranspose2d,
     ConvTranspose3d,
     Sizes,
+    _ConvNd,
 )
 from kadam.nn.modules.lazy import LazyModuleMixin
 from kadam.nn.parameter import UninitializedParameter
 from kadam.tensor import Tensor
 
 
-class _LazyConvolution(LazyModuleMixin, Convolution):
+class _LazyConvolution(LazyModuleMixin, _ConvNd):
     """The part that the lazy convolutions and their transposes have in common."""
 
     def _make_parameters(self, bias: bool, **factory: Any) -> None:

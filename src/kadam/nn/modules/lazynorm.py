@@ -6,7 +6,7 @@ from typing import Any
 
 from kadam import dtypes
 from kadam.dtypes import dtype
-from kadam.nn.modules.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d, Normalization
+from kadam.nn.modules.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d, _NormBase
 from kadam.nn.modules.instancenorm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from kadam.nn.modules.lazy import LazyModuleMixin
 from kadam.nn.parameter import UninitializedBuffer, UninitializedParameter
@@ -14,7 +14,7 @@ from kadam.ops.creation import tensor
 from kadam.tensor import Tensor
 
 
-class _LazyNormalization(LazyModuleMixin, Normalization):
+class _LazyNormalization(LazyModuleMixin, _NormBase):
     """A normalisation that takes the number of channels from its first input.
 
     Args:

@@ -5,25 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from kadam.nn import functional as F
-from kadam.nn.modules.reduction import Loss, WeightedLoss
+from kadam.nn.modules.reduction import _Loss, _WeightedLoss
 from kadam.tensor import Tensor
 
 
-class L1Loss(Loss):
+class L1Loss(_Loss):
     """|x - y|. Shapes: input and target f32[...]."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.l1_loss(input, target, reduction=self.reduction)
 
 
-class MSELoss(Loss):
+class MSELoss(_Loss):
     """(x - y)^2. Shapes: input and target f32[...]."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.mse_loss(input, target, reduction=self.reduction)
 
 
-class SmoothL1Loss(Loss):
+class SmoothL1Loss(_Loss):
     """(x - y)^2 / (2 beta) where |x - y| < beta, else |x - y| - beta / 2.
 
     Args:
@@ -49,7 +49,7 @@ class SmoothL1Loss(Loss):
         return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
 
 
-class HuberLoss(Loss):
+class HuberLoss(_Loss):
     """(x - y)^2 / 2 where |x - y| < delta, else delta (|x - y| - delta / 2).
 
     Args:
@@ -67,14 +67,14 @@ class HuberLoss(Loss):
         return F.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
 
 
-class BCELoss(WeightedLoss):
+class BCELoss(_WeightedLoss):
     """-(y log p + (1 - y) log(1 - p)). Shapes: probabilities and target f32[...]."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.binary_cross_entropy(input, target, weight=self.weight, reduction=self.reduction)
 
 
-class BCEWithLogitsLoss(WeightedLoss):
+class BCEWithLogitsLoss(_WeightedLoss):
     """`BCELoss` of sigmoid(x), computed without leaving the logarithm.
 
     Args:
@@ -104,7 +104,7 @@ class BCEWithLogitsLoss(WeightedLoss):
         )
 
 
-class NLLLoss(WeightedLoss):
+class NLLLoss(_WeightedLoss):
     """-log p of the target class.
 
     Shapes: log-probabilities f32[batch, classes, ...], target i64[batch, ...].
@@ -176,7 +176,7 @@ class CrossEntropyLoss(NLLLoss):
         )
 
 
-class PoissonNLLLoss(Loss):
+class PoissonNLLLoss(_Loss):
     """exp(x) - y x, or with `log_input=False` x - y log(x + eps).
 
     Args:
@@ -208,7 +208,7 @@ class PoissonNLLLoss(Loss):
         )
 
 
-class GaussianNLLLoss(Loss):
+class GaussianNLLLoss(_Loss):
     """(log v + (x - y)^2 / v) / 2 for a predicted mean x and variance v.
 
     Args:
@@ -228,7 +228,7 @@ class GaussianNLLLoss(Loss):
         return F.gaussian_nll_loss(input, target, var, full=self.full, eps=self.eps, reduction=self.reduction)
 
 
-class KLDivLoss(Loss):
+class KLDivLoss(_Loss):
     """y (log y - x): the divergence of exp(x) from y, pointwise.
 
     Args:
@@ -252,14 +252,14 @@ class KLDivLoss(Loss):
         return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
 
 
-class SoftMarginLoss(Loss):
+class SoftMarginLoss(_Loss):
     """log(1 + exp(-y x)), for targets y of 1 or -1."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.soft_margin_loss(input, target, reduction=self.reduction)
 
 
-class MultiLabelMarginLoss(Loss):
+class MultiLabelMarginLoss(_Loss):
     """Sum over target classes j and others i of max(0, 1 - (x_j - x_i)), by the number of classes.
 
     Shapes: input f32[batch, classes], target i64[batch, classes], filled up with -1.
@@ -269,14 +269,14 @@ class MultiLabelMarginLoss(Loss):
         return F.multilabel_margin_loss(input, target, reduction=self.reduction)
 
 
-class MultiLabelSoftMarginLoss(WeightedLoss):
+class MultiLabelSoftMarginLoss(_WeightedLoss):
     """The mean over classes of `BCEWithLogitsLoss`. Shapes: input and target f32[batch, classes]."""
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.multilabel_soft_margin_loss(input, target, weight=self.weight, reduction=self.reduction)
 
 
-class MultiMarginLoss(WeightedLoss):
+class MultiMarginLoss(_WeightedLoss):
     """Sum over the classes i other than the target j of max(0, margin - x_j + x_i)^p, by the number of classes.
 
     Args:
@@ -314,7 +314,7 @@ class MultiMarginLoss(WeightedLoss):
         )
 
 
-class CTCLoss(Loss):
+class CTCLoss(_Loss):
     """-log of the summed probability of all alignments of a target sequence with the input steps.
 
     Args:

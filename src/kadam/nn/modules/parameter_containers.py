@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, KeysView, Mapping
 from typing import Any, Self
 
-from kadam.nn.modules.containers import named_pairs
+from kadam.nn.modules.container import named_pairs
 from kadam.nn.modules.module import Module
 from kadam.nn.modules.registration import type_name
 from kadam.nn.parameter import Parameter

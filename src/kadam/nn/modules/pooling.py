@@ -14,7 +14,7 @@ Sizes = int | tuple[int, ...]
 Pool = Callable[..., Any]
 
 
-class _MaxPool(Module):
+class _MaxPoolNd(Module):
     """The maximum of each window. Shapes: f32[batch, channels, ...], or without batch.
 
     Args:
@@ -60,25 +60,25 @@ class _MaxPool(Module):
         return settings(self, "kernel_size", "stride", "padding", "dilation", "ceil_mode")
 
 
-class MaxPool1d(_MaxPool):
+class MaxPool1d(_MaxPoolNd):
     """The maximum of each window of the last axis."""
 
     pool = staticmethod(F.max_pool1d)
 
 
-class MaxPool2d(_MaxPool):
+class MaxPool2d(_MaxPoolNd):
     """The maximum of each window of the last 2 axes."""
 
     pool = staticmethod(F.max_pool2d)
 
 
-class MaxPool3d(_MaxPool):
+class MaxPool3d(_MaxPoolNd):
     """The maximum of each window of the last 3 axes."""
 
     pool = staticmethod(F.max_pool3d)
 
 
-class _MaxUnpool(Module):
+class _MaxUnpoolNd(Module):
     """Puts maxima back where `MaxPool` found them, zeros elsewhere.
 
     Args:
@@ -104,19 +104,19 @@ class _MaxUnpool(Module):
         return settings(self, "kernel_size", "stride", "padding")
 
 
-class MaxUnpool1d(_MaxUnpool):
+class MaxUnpool1d(_MaxUnpoolNd):
     """Puts the maxima of `MaxPool1d` back."""
 
     axes, pool = 1, staticmethod(F.max_unpool1d)
 
 
-class MaxUnpool2d(_MaxUnpool):
+class MaxUnpool2d(_MaxUnpoolNd):
     """Puts the maxima of `MaxPool2d` back."""
 
     axes, pool = 2, staticmethod(F.max_unpool2d)
 
 
-class MaxUnpool3d(_MaxUnpool):
+class MaxUnpool3d(_MaxUnpoolNd):
     """Puts the maxima of `MaxPool3d` back."""
 
     axes, pool = 3, staticmethod(F.max_unpool3d)
@@ -155,7 +155,7 @@ class AvgPool1d(Module):
         return settings(self, "kernel_size", "stride", "padding")
 
 
-class _AvgPool(Module):
+class _AvgPoolNd(Module):
     """The mean of each window. Shapes: f32[batch, channels, ...], or without batch.
 
     Args:
@@ -202,19 +202,19 @@ class _AvgPool(Module):
         return settings(self, "kernel_size", "stride", "padding")
 
 
-class AvgPool2d(_AvgPool):
+class AvgPool2d(_AvgPoolNd):
     """The mean of each window of the last 2 axes."""
 
     pool = staticmethod(F.avg_pool2d)
 
 
-class AvgPool3d(_AvgPool):
+class AvgPool3d(_AvgPoolNd):
     """The mean of each window of the last 3 axes."""
 
     pool = staticmethod(F.avg_pool3d)
 
 
-class _LPPool(Module):
+class _LPPoolNd(Module):
     """The p-norm of each window.
 
     Args:
@@ -243,25 +243,25 @@ class _LPPool(Module):
         return settings(self, "norm_type", "kernel_size", "stride", "ceil_mode")
 
 
-class LPPool1d(_LPPool):
+class LPPool1d(_LPPoolNd):
     """The p-norm of each window of the last axis."""
 
     pool = staticmethod(F.lp_pool1d)
 
 
-class LPPool2d(_LPPool):
+class LPPool2d(_LPPoolNd):
     """The p-norm of each window of the last 2 axes."""
 
     pool = staticmethod(F.lp_pool2d)
 
 
-class LPPool3d(_LPPool):
+class LPPool3d(_LPPoolNd):
     """The p-norm of each window of the last 3 axes."""
 
     pool = staticmethod(F.lp_pool3d)
 
 
-class _AdaptivePool(Module):
+class _AdaptivePoolNd(Module):
     """Pools windows of such a size that the output has a given one.
 
     Args:
@@ -281,25 +281,25 @@ class _AdaptivePool(Module):
         return settings(self, "output_size")
 
 
-class AdaptiveAvgPool1d(_AdaptivePool):
+class AdaptiveAvgPool1d(_AdaptivePoolNd):
     """The means of as many windows of the last axis as are asked for."""
 
     pool = staticmethod(F.adaptive_avg_pool1d)
 
 
-class AdaptiveAvgPool2d(_AdaptivePool):
+class AdaptiveAvgPool2d(_AdaptivePoolNd):
     """The means of as many windows of the last 2 axes as are asked for."""
 
     pool = staticmethod(F.adaptive_avg_pool2d)
 
 
-class AdaptiveAvgPool3d(_AdaptivePool):
+class AdaptiveAvgPool3d(_AdaptivePoolNd):
     """The means of as many windows of the last 3 axes as are asked for."""
 
     pool = staticmethod(F.adaptive_avg_pool3d)
 
 
-class _AdaptiveMaxPool(_AdaptivePool):
+class _AdaptiveMaxPoolNd(_AdaptivePoolNd):
     """The maxima of as many windows as are asked for.
 
     Args:
@@ -315,19 +315,19 @@ class _AdaptiveMaxPool(_AdaptivePool):
         return self.pool(input, self.output_size, self.return_indices)
 
 
-class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
     """The maxima of as many windows of the last axis as are asked for."""
 
     pool = staticmethod(F.adaptive_max_pool1d)
 
 
-class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
     """The maxima of as many windows of the last 2 axes as are asked for."""
 
     pool = staticmethod(F.adaptive_max_pool2d)
 
 
-class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
     """The maxima of as many windows of the last 3 axes as are asked for."""
 
     pool = staticmethod(F.adaptive_max_pool3d)

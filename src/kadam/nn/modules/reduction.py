@@ -8,7 +8,7 @@ from kadam.nn.modules.module import Module
 from kadam.tensor import Tensor
 
 
-class Loss(Module):
+class _Loss(Module):
     """The base of the losses.
 
     Args:
@@ -25,7 +25,7 @@ class Loss(Module):
         self.reduction = _from_older_arguments(size_average, reduce) if old else reduction
 
 
-class WeightedLoss(Loss):
+class _WeightedLoss(_Loss):
     """The base of the losses that weight elements or classes.
 
     Args:

@@ -12,7 +12,7 @@ from kadam.device import check
 from kadam.dtypes import dtype
 from kadam.nn import functional as F
 from kadam.nn import init
-from kadam.nn.modules.containers import ModuleList
+from kadam.nn.modules.container import ModuleList
 from kadam.nn.modules.module import Module
 from kadam.nn.modules.normalization import LayerNorm
 from kadam.nn.modules.transformer_layer import Activation, TransformerDecoderLayer, TransformerEncoderLayer
