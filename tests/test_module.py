@@ -860,6 +860,29 @@ def a_parameter_shares_memory(torch: Any) -> Any:
 
 
 @case
+def parameters_on_other_memory_are_trained(torch: Any) -> Any:
+    nn, whole, plain = torch.nn, torch.ones(3), torch.tensor([1.0, 2.0])
+    part, lent, computed = nn.Parameter(whole[1:]), nn.Parameter(plain), nn.Parameter(torch.ones(2) * 0.5)
+    again = nn.Parameter(lent.data)
+    optimizer = torch.optim.SGD([part, lent, computed], lr=0.01)
+    seen = []
+    for _ in range(3):
+        optimizer.zero_grad()
+        loss = ((part * 2 + lent * 3 + computed) ** 2).sum()
+        loss.backward()
+        optimizer.step()
+        values = (loss, part, lent, computed, whole, plain, again, plain * 1)
+        seen.append(([[round(one, 4) for one in flat(value.tolist())] for value in values], part.requires_grad))
+    with torch.no_grad():
+        plain[0] = 7.0
+    return seen, lent.tolist()[0], (lent * 1).tolist()[0], again.tolist()[0]
+
+
+def flat(values: Any) -> list[float]:
+    return values if isinstance(values, list) else [values]
+
+
+@case
 def parameters_of_integers(torch: Any) -> Any:
     return torch.nn.Parameter(torch.arange(3), requires_grad=False).requires_grad
 

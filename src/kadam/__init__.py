@@ -8,6 +8,7 @@ from kadam import (
     cuda,
     library,
     linalg,
+    missing,
     nn,
     optim,
     random,
@@ -134,3 +135,5 @@ __all__ = [
     "uint8",
     "utils",
 ]
+
+missing.install(__name__)

@@ -191,8 +191,7 @@ class Tensor(Recorded):
         size: int = self._spec.shape[0]
         return size
 
-    def __hash__(self) -> int:
-        return id(self)
+    __hash__ = object.__hash__
 
     # --- values -------------------------------------------------------------------------------------------------
 
@@ -353,7 +352,7 @@ class Tensor(Recorded):
         return copy
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        return _rebuilt, (type(self), np.ascontiguousarray(read(self)), self._spec.requires_grad)
+        return _rebuilt, (type(self), np.array(read(self), order="C"), self._spec.requires_grad)
 
     def __setstate__(self, state: Any) -> None:
         raise TypeError("a Tensor is rebuilt by its constructor")

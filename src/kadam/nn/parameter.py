@@ -13,8 +13,9 @@ from kadam.dtypes import dtype
 from kadam.errors import OperandError
 from kadam.ir.types import TensorType
 from kadam.primitives.move import Detach
+from kadam.recording.memory import take_memory
 from kadam.recording.spec import Size, spec_of
-from kadam.recording.tensor import detached, from_array, read, set_requires_grad
+from kadam.recording.tensor import from_array, read, set_requires_grad
 from kadam.tensor import Tensor
 
 Kind = TypeVar("Kind", bound=Tensor)
@@ -93,18 +94,17 @@ def _empty() -> Tensor:
 
 
 def _on_memory_of(data: Tensor, kind: type[MemberKind]) -> MemberKind:
-    """A tensor of a class on the memory of `data`; it becomes the owner, unless `data` is a view or has a history."""
+    """A tensor of a class on the memory of `data`, which becomes its view, unless others see that memory already."""
     if not isinstance(data, Tensor):
         raise OperandError(
             f"{kind.__name__}: the data must be a Tensor, not {type(data).__name__}. Fix: torch.tensor(data)."
         )
-    if data._base is not None or data._viewed or data.requires_grad:
-        seeing = detached(data)
-        seeing.__class__ = kind
-        return seeing  # type: ignore[return-value]
     owner = object.__new__(kind)
-    owner._array = read(data)
     owner._spec = spec_of(data._spec.type)
+    if data._base is not None or data._viewed or data.requires_grad:
+        take_memory(owner, data)
+        return owner
+    owner._array = read(data)
     owner._exposed, owner._version = data._exposed, data._version
     data._base, data._chain, data._rec = owner, (Detach(),), None
     owner._lender = weakref.ref(data)

@@ -136,7 +136,7 @@ def reinterpret(self: Tensor, record: dtype) -> Tensor:
     Raises:
         ShapeError: the last axis does not hold a whole number of elements.
     """
-    array = np.ascontiguousarray(read(self))
+    array = np.array(read(self), order="C")
     if array.itemsize != record.itemsize and (not array.shape or (array.shape[-1] * array.itemsize) % record.itemsize):
         raise ShapeError(f"self.size(-1) must be divisible by {record.itemsize // array.itemsize} to view as {record}")
     return from_array(array.view(record.numpy))

@@ -367,6 +367,8 @@ def vector_norm(
         return _summed(size, axes, keepdim)
     if ord == 2:
         return _root_of_squares(x if not x.dtype.is_complex else size, axes, keepdim)
+    if ord > 0:  # type: ignore[operator]
+        return _root_of_powers(size, float(ord), axes, keepdim)  # type: ignore[arg-type]
     return power(_summed(power(size, ord), axes, keepdim), 1.0 / float(ord))  # type: ignore[arg-type]
 
 
@@ -375,6 +377,14 @@ def _root_of_squares(x: Tensor, axes: tuple[int, ...], keepdim: bool) -> Tensor:
     total = _summed(x * x, axes, keepdim)
     zero = total == 0
     return where(zero, 0.0, sqrt(where(zero, 1.0, total).to(x.dtype))).to(x.dtype)
+
+
+def _root_of_powers(size: Tensor, order: float, axes: tuple[int, ...], keepdim: bool) -> Tensor:
+    """In a body: a norm of a positive order, whose derivative at zero is zero as PyTorch has it."""
+    zero = size == 0
+    total = _summed(where(zero, 0.0, power(where(zero, 1.0, size), order)), axes, keepdim)
+    nothing = total == 0
+    return where(nothing, 0.0, power(where(nothing, 1.0, total), 1.0 / order))
 
 
 def norm(

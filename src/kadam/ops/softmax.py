@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kadam.dtypes import FLOAT, dtype
-from kadam.errors import DTypeError
+from kadam.dtypes import dtype
 from kadam.ops.pointwise import exp, log
 from kadam.ops.promotion import cast
 from kadam.ops.reduce import amax, sum
+from kadam.ops.require import require_floating
 from kadam.recording.operation import operation
 from kadam.shapes import axis_of
 
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 def _below_zero(name: str, input: Tensor, dim: int, record: dtype | None) -> tuple[Tensor, int]:
     """In a body: the input less its maximum along the axis, so that exponentials do not overflow; and the axis."""
     x = input if record is None else cast(input, record)
-    if x.dtype.category < FLOAT:
-        raise DTypeError(f"{name} not implemented for {x._spec.type}: it takes floating point. Fix: x.float().")
+    require_floating(name, x)
     axis = axis_of(dim, len(x.shape))
     return (x - amax(x, axis, True).detach() if x.shape else x - x.detach()), axis
 
@@ -30,7 +29,7 @@ def softmax(input: Tensor, dim: int, dtype: dtype | None = None) -> Tensor:
     """exp(x) / sum(exp(x)) along an axis. As `torch.softmax`.
 
     Raises:
-        DTypeError: the elements are no floating-point numbers.
+        NotFloatingError: the elements are no floating-point numbers.
     """
     below, axis = _below_zero("softmax", input, dim, dtype)
     weight = exp(below)
@@ -42,7 +41,7 @@ def log_softmax(input: Tensor, dim: int, dtype: dtype | None = None) -> Tensor:
     """x - log(sum(exp(x))) along an axis. As `torch.log_softmax`.
 
     Raises:
-        DTypeError: the elements are no floating-point numbers.
+        NotFloatingError: the elements are no floating-point numbers.
     """
     below, axis = _below_zero("log_softmax", input, dim, dtype)
     weight = exp(below)

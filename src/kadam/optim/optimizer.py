@@ -154,7 +154,7 @@ class Optimizer:
         params = set(group["params"])
         if len(params) != len(group["params"]):
             warnings.warn(
-                f"{type(self).__name__}: a parameter group lists a parameter twice; it is updated twice at each step",
+                f"{type(self).__name__}: a parameter group lists a parameter twice. Fix: list it once",
                 UserWarning,
                 stacklevel=3,
             )

@@ -87,9 +87,31 @@ def assign(target: Tensor, value: Any) -> Tensor:
 
 
 def assign_all(targets: Sequence[Tensor], values: Sequence[Tensor]) -> None:
-    """`assign` for many pairs of equal types: what an optimizer's step ends with."""
+    """`assign` for many pairs: what an optimizer's step ends with. Plain targets need one move on the trail together."""
+    rec = state.rec
+    if rec is None or state.grad or not all(map(_is_plain, targets, values)):
+        for target, value in zip(targets, values, strict=True):
+            assign(target, value)
+        return
+    anchor, written = rec.anchor, rec.written
+    _note_overwritten(rec, [target._pos for target in targets if target._rec is rec or target._rec is anchor])
     for target, value in zip(targets, values, strict=True):
-        assign(target, value)
+        target._pos = value._pos
+        target._rec = anchor if target._spec.requires_grad else rec
+        written[id(target)] = target
+        target._version += 1
+
+
+def _is_plain(target: Recorded, value: Recorded) -> bool:
+    """Whether a tensor in memory of its own, which nothing else sees, gets a fresh result of its type."""
+    return (
+        target._base is None
+        and not target._viewed
+        and target._array is not None
+        and value._rec is state.rec
+        and value._pos >= 0
+        and value._spec.type == target._spec.type
+    )
 
 
 def _check_fits(target: Recorded, value: Any) -> None:
@@ -217,83 +239,20 @@ def _overwrite(rec: Recording, root: Recorded, target: Recorded) -> None:
         for one in others:
             if one._rec is rec and one is not target:
                 one._rec = None
-    if not target._tracked:
-        return
-    key = ("overwrite", *[one._pos for one in stale])
+    if target._tracked:
+        _note_overwritten(rec, [one._pos for one in stale])
+
+
+def _note_overwritten(rec: Recording, positions: list[int]) -> None:
+    """A move on the trail: the memory behind these positions changes, and derivatives may not read it any more."""
+    key = ("overwrite", *positions)
     node = rec.here.get(key)
     if node is None:
         path = rec.current_path()
         node = TrailNode(rec.here)
         own = frozenset(one.id for one in rec.here.nodes)
-        node.overwritten = {path.at(one._pos).id: own for one in stale if one._pos < len(path.created)}
+        node.overwritten = {path.at(one).id: own for one in positions}
         path.overwritten.update(node.overwritten)
         path.end = node
         rec.here[key] = node
     rec.here = node
-
-
-def _layout(tensor: Recorded) -> Any:
-    """A NumPy array laid out as the tensor: its memory if it has any, else a dummy that takes none."""
-    root = tensor.root
-    if root._array is not None:
-        return seen_through(root._array, tensor._chain)
-    kind = root._spec.type
-    blank = np.empty(1, kind.dtype.numpy)
-    strides = [step * kind.dtype.itemsize for step in contiguous_strides(kind.shape)]
-    return seen_through(np.lib.stride_tricks.as_strided(blank, kind.shape, strides), tensor._chain)
-
-
-def strides_of(tensor: Recorded) -> tuple[int, ...]:
-    """Steps between neighbours along each axis, in elements."""
-    if tensor._base is None and tensor._array is None:
-        return contiguous_strides(tensor._spec.shape)
-    layout = _layout(tensor)
-    return tuple(step // layout.itemsize for step in layout.strides)
-
-
-def offset_of(tensor: Recorded) -> int:
-    """Where in its memory a view begins, in elements."""
-    if tensor._base is None:
-        return 0
-    layout, whole = _layout(tensor), _layout(tensor.root)
-    return int(layout.__array_interface__["data"][0] - whole.__array_interface__["data"][0]) // int(layout.itemsize)
-
-
-def is_contiguous(tensor: Recorded) -> bool:
-    """Whether the elements lie in row-major order without gaps."""
-    if tensor._base is None and tensor._array is None:
-        return True
-    return bool(_layout(tensor).flags.c_contiguous)
-
-
-def viewable(tensor: Recorded, shape: tuple[int, ...]) -> bool:
-    """Whether the tensor's memory can be seen with another shape of as many elements."""
-    layout = _layout(tensor)
-    if layout.flags.c_contiguous:
-        return True
-    return np.may_share_memory(layout, layout.reshape(shape))
-
-
-def detach_in_place(tensor: Recorded) -> None:
-    """Take a tensor out of the graph that made it. As `Tensor.detach_`."""
-    rec = state.rec
-    if rec is not None and tensor._rec is rec:
-        cut(rec)
-    tensor._spec = spec_of(tensor._spec.type)
-    tensor._history, tensor._rec = None, None
-
-
-def take_memory(tensor: Recorded, other: Recorded) -> None:
-    """Let a tensor see another one's memory from now on. As `tensor.data = other`.
-
-    Raises:
-        DTypeError: `other` is no floating-point tensor, and `tensor` requires grad.
-    """
-    if tensor._spec.requires_grad and other._spec.dtype.category < dtypes.FLOAT:
-        raise DTypeError("data set to a tensor that requires gradients must be floating point or complex dtype")
-    array, rec = read(other), state.rec
-    if rec is not None and tensor._rec is rec:
-        cut(rec)
-    tensor._rec, tensor._array, tensor._base, tensor._chain = None, array, None, ()
-    tensor._exposed = other.root._exposed = True  # the memory has two owners now, as if NumPy held it
-    tensor._spec = spec_of(other._spec.type, tensor._spec.requires_grad, tensor._spec.grad_name)

@@ -22,9 +22,10 @@ def memory_of(tensor: Recorded) -> tuple[object, Array, int, Shape, tuple[int, .
         strides in it, all in elements.
     """
     array = read(tensor)
-    whole = tensor.root._array
+    root = tensor.root
+    whole = root._array if root._memory is None else root._memory
     if whole is None or not whole.flags.c_contiguous or array.itemsize != whole.itemsize:
-        whole = array = np.ascontiguousarray(array)
+        whole = array = np.array(array, order="C")
     start = array.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
     strides = tuple(step // array.itemsize for step in array.strides)
     key = (whole.__array_interface__["data"][0], whole.size, whole.dtype)
@@ -41,7 +42,7 @@ def from_memory(
         steps = [step * flat.itemsize for step in strides]
         array = np.lib.stride_tricks.as_strided(flat[offset:], shape, steps)
     tensor = from_array(array)
-    tensor._exposed = True
+    tensor._memory, tensor._exposed = flat, True
     if requires_grad:
         set_requires_grad(tensor, True)
     return tensor

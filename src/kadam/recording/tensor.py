@@ -41,6 +41,7 @@ class Recorded:
     _viewed: bool = False  # whether views of it have been made
     _tracked: bool = True  # False for `.data`: changes through it are not seen by autograd
     _exposed: bool = False  # whether NumPy code may hold its memory
+    _memory: Array | None = None  # the line of elements in a file that it was read from, if it shares that
     _version: int = 0
     _history: History | None = None  # how an earlier recording made it ...
     _place: int = 0  # ... and as which node
@@ -194,7 +195,7 @@ def add_now(tensor: Recorded, number: float) -> None:
         array = read(tensor) + number
         overwrite(tensor, array)
     else:
-        array += array.dtype.type(number)
+        array[()] = array[()] + number
         touch(tensor)
 
 

@@ -11,14 +11,18 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from kadam import dtypes
 from kadam.device import device
 from kadam.errors import UnsupportedError
 from kadam.nn.parameter import Parameter
+from kadam.primitives.move import Detach, Reshape
 from kadam.recording.spec import Size
-from kadam.recording.storage import from_memory
+from kadam.recording.tensor import alias, from_array, read, set_requires_grad
 from kadam.serialization.files import CheckpointError
+from kadam.serialization.layout import views_to
+from kadam.shapes import Shape, contiguous_strides, count
 from kadam.tensor import Tensor
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -48,19 +52,40 @@ class Storage:
     key: str
     content: Bytes
     is_foreign_order: bool = False
-    _seen_as: dict[dtypes.dtype, Array] = field(default_factory=dict, repr=False)
+    _owners: dict[dtypes.dtype, Tensor] = field(default_factory=dict, repr=False)
 
     @property
     def count(self) -> int:
         """How many elements of its own type it holds."""
         return self.content.size // self.type.dtype.itemsize
 
-    def seen_as(self, dtype: dtypes.dtype) -> Array:
-        """The elements as this type: the same array at every call, so that its tensors share memory."""
-        if dtype not in self._seen_as:
-            elements = self.content.view(dtype.numpy)
-            self._seen_as[dtype] = elements.byteswap() if self.is_foreign_order else elements
-        return self._seen_as[dtype]
+    def tensor(self, dtype: dtypes.dtype, offset: int, shape: Shape, strides: tuple[int, ...]) -> Tensor:
+        """A tensor that sees these elements; all tensors of one storage and type share its memory.
+
+        Only one whose elements overlap or interlace (a view of sliding windows) gets memory of its own.
+        """
+        if 0 in shape:
+            return from_array(np.empty(shape, dtype.numpy))
+        length = self.content.size // dtype.itemsize
+        is_whole = (offset, count(shape), strides) == (0, length, contiguous_strides(shape))
+        if dtype not in self._owners:
+            owner = self._owners[dtype] = from_array(self._elements(dtype).reshape(shape if is_whole else -1))
+            if is_whole:
+                return owner
+        owner = self._owners[dtype]
+        if is_whole:
+            return alias(owner, (Detach(), Reshape(shape)))
+        views = views_to(length, offset, shape, strides)
+        if views is None:
+            steps = [step * dtype.itemsize for step in strides]
+            return from_array(as_strided(read(owner).reshape(-1)[offset:], shape, steps).copy())
+        return alias(owner, (Detach(), Reshape((length,)), *views))
+
+    def _elements(self, dtype: dtypes.dtype) -> Array:
+        """The bytes as elements, in memory that no tensor has yet."""
+        content = self.content.copy() if self._owners else self.content
+        elements = content.view(dtype.numpy)
+        return elements.byteswap() if self.is_foreign_order else elements
 
     def cpu(self) -> Storage:
         """The storage itself, for a `map_location` that moves it to the CPU."""
@@ -103,19 +128,20 @@ def rebuild_tensor_as(
             f"load: a tensor is stored as a lazy view ({', '.join(metadata)}), which Kadam does not have. "
             "Fix: save x.resolve_conj() or x.resolve_neg() instead."
         )
-    elements = storage.seen_as(dtype)
-    _check_reach(elements.size, offset, shape, strides)
-    return from_memory(elements, offset, tuple(shape), tuple(strides), requires_grad=bool(requires_grad))
+    _check_reach(storage.content.size // dtype.itemsize, offset, shape, strides)
+    tensor = storage.tensor(dtype, offset, tuple(shape), tuple(strides))
+    set_requires_grad(tensor, bool(requires_grad))
+    return tensor
 
 
-def _check_reach(count: int, offset: int, shape: Sequence[int], strides: Sequence[int]) -> None:
+def _check_reach(length: int, offset: int, shape: Sequence[int], strides: Sequence[int]) -> None:
     numbers = (offset, *shape, *strides)
     is_sane = len(shape) == len(strides) and all(type(number) is int and number >= 0 for number in numbers)
     reach = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=False)) + 1
-    if not is_sane or (0 not in shape and reach > count):
+    if not is_sane or (0 not in shape and reach > length):
         raise CheckpointError(
             f"load: a tensor of shape {list(shape)}, strides {list(strides)} and offset {offset} does not lie inside "
-            f"its storage of {count} elements."
+            f"its storage of {length} elements."
         )
 
 

@@ -8,11 +8,11 @@ from functools import wraps
 from typing import TYPE_CHECKING
 
 from kadam.errors import DTypeError, ShapeError
-from kadam.nn.functional.require import ArgumentError, require_floating
 from kadam.ops import pointwise
 from kadam.ops.compare import where
 from kadam.ops.pointwise import erf, exp, expm1, log1p, sigmoid, tanh
 from kadam.ops.promotion import stretched
+from kadam.ops.require import ArgumentError, require_floating
 from kadam.primitives.move import Reshape
 from kadam.recording.calls import emit
 from kadam.recording.generator import default_generator
@@ -87,6 +87,11 @@ def _sloped(input: Tensor, slope: Tensor) -> Tensor:
     return input * slope
 
 
+@operation(grad="RreluWithNoiseBackward0")
+def _rrelu_eval(input: Tensor, lower: float, upper: float) -> Tensor:
+    return _leaky_relu(input, (lower + upper) / 2)
+
+
 def rrelu(
     input: Tensor,
     lower: float = 1.0 / 8,
@@ -110,7 +115,7 @@ def rrelu(
         slope[~negative] = 1
         result = _sloped(input, from_array(slope))
     else:
-        result = _leaky_relu(input, (lower + upper) / 2)
+        result = _rrelu_eval(input, lower, upper)
     return assign(input, result) if inplace else result
 
 

@@ -12,10 +12,10 @@ from kadam import dtypes
 from kadam.errors import ShapeError
 from kadam.ir.builder import current_builder
 from kadam.nn.functional.pooling import mean_of_windows, picked_by_plane
-from kadam.nn.functional.require import require_floating
 from kadam.ops.compare import minimum, where
 from kadam.ops.promotion import constant, stretched
 from kadam.ops.reduce import argmax, mean
+from kadam.ops.require import require_floating
 from kadam.ops.shape import narrow
 from kadam.primitives.index import Index
 from kadam.primitives.move import Permute, Reshape

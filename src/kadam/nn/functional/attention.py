@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from kadam import dtypes
 from kadam.dtypes import BOOL, FLOAT
 from kadam.errors import DTypeError, ShapeError
+from kadam.ir.builder import current_builder
 from kadam.ops.compare import where
-from kadam.ops.promotion import cast, constant, stretched
+from kadam.ops.promotion import cast, stretched
 from kadam.ops.reduce import amax
 from kadam.ops.softmax import softmax
 from kadam.primitives.contract import Dot
 from kadam.primitives.sources import Iota
-from kadam.ir.builder import current_builder
 from kadam.recording.calls import emit, symbol
 from kadam.recording.generator import default_generator
 from kadam.recording.operation import operation

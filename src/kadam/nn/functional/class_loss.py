@@ -9,10 +9,10 @@ from kadam.errors import DTypeError, ShapeError
 from kadam.ir.graph import Phase
 from kadam.nn.functional.linear import linear
 from kadam.nn.functional.reduction import current, reduced
-from kadam.nn.functional.require import ArgumentError, require_floating, require_one_type
 from kadam.ops.compare import where
 from kadam.ops.promotion import cast
 from kadam.ops.reduce import sum
+from kadam.ops.require import ArgumentError, require_floating, require_one_type
 from kadam.ops.softmax import log_softmax
 from kadam.primitives.index import Gather, Index
 from kadam.primitives.move import Reshape

@@ -12,11 +12,11 @@ from kadam.errors import ShapeError
 from kadam.ir.builder import current_builder
 from kadam.ir.graph import Phase
 from kadam.nn.functional.reduction import reduced
-from kadam.nn.functional.require import require_floating
 from kadam.ops.combine import cat
 from kadam.ops.compare import maximum, where
 from kadam.ops.pointwise import clamp_min, exp, log
 from kadam.ops.promotion import cast, constant, stretched
+from kadam.ops.require import require_floating
 from kadam.primitives.index import Gather
 from kadam.primitives.move import Reshape
 from kadam.primitives.sources import Iota

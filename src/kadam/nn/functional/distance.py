@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kadam.errors import DTypeError, ShapeError
-from kadam.nn.functional.require import ArgumentError, require_floating, require_one_type
 from kadam.ops.compare import where
 from kadam.ops.pointwise import clamp_min, sqrt
 from kadam.ops.promotion import meet
 from kadam.ops.reduce import sum, vector_norm
+from kadam.ops.require import ArgumentError, require_floating, require_one_type
 from kadam.primitives.contract import Dot
 from kadam.primitives.index import Index
 from kadam.recording.calls import emit

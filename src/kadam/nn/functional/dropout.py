@@ -11,8 +11,8 @@ import numpy as np
 
 from kadam.dtypes import FLOAT
 from kadam.errors import DTypeError, ShapeError
-from kadam.nn.functional.require import require_probability
 from kadam.ops.promotion import cast, stretched
+from kadam.ops.require import require_probability
 from kadam.recording.generator import default_generator
 from kadam.recording.memory import assign, is_contiguous, strides_of
 from kadam.recording.operation import operation

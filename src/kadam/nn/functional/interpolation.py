@@ -14,10 +14,10 @@ from kadam.dtypes import dtype
 from kadam.errors import ShapeError, UnsupportedError
 from kadam.ir.builder import current_builder
 from kadam.nn.functional.adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
-from kadam.nn.functional.require import require_floating
 from kadam.ops.arithmetic import abs
 from kadam.ops.compare import where
 from kadam.ops.pointwise import clamp, floor, sinc
+from kadam.ops.require import require_floating
 from kadam.primitives.broadcast import Broadcast
 from kadam.primitives.contract import Dot
 from kadam.primitives.index import Index

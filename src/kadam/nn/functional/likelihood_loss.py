@@ -11,10 +11,10 @@ from kadam.errors import DTypeError
 from kadam.ir.graph import Phase
 from kadam.nn.functional.activation import softened
 from kadam.nn.functional.reduction import current, reduced
-from kadam.nn.functional.require import ArgumentError, require_floating, require_one_type
 from kadam.ops.compare import where
 from kadam.ops.pointwise import clamp_min, exp, log, log1p, xlogy
 from kadam.ops.reduce import sum
+from kadam.ops.require import ArgumentError, require_floating, require_one_type
 from kadam.recording.operation import operation
 
 if TYPE_CHECKING:

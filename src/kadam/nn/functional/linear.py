@@ -22,6 +22,7 @@ _NAMES = {
     2: ("MmBackward0", "AddmmBackward0"),
     3: ("UnsafeViewBackward0", "ViewBackward0"),
 }
+_NAMES_OF_ONE_OUTPUT = {1: "DotBackward0", 2: "MvBackward0", 3: "ViewBackward0"}
 
 
 @operation
@@ -39,8 +40,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     result = emit(Dot((), (), (len(input.shape) - 1,), (len(weight.shape) - 1,)), input, weight)
     if bias is not None:
         result = emit(Add(), result, stretched(bias, tuple(result.shape)))
-    if len(weight.shape) == 2:
-        result._tag = _NAMES[min(len(input.shape), 3)][bias is not None]
+    rank = min(len(input.shape), 3)
+    result._tag = _NAMES[rank][bias is not None] if len(weight.shape) == 2 else _NAMES_OF_ONE_OUTPUT[rank]
     return result
 
 

@@ -13,11 +13,11 @@ from kadam.nn.functional.activation import softened
 from kadam.nn.functional.distance import pairwise_distance
 from kadam.nn.functional.likelihood_loss import logistic_loss
 from kadam.nn.functional.reduction import current, reduced
-from kadam.nn.functional.require import ArgumentError, require_floating
 from kadam.ops.compare import minimum, where
 from kadam.ops.pointwise import clamp_min, sqrt
 from kadam.ops.promotion import cast, constant
 from kadam.ops.reduce import cumsum, sum
+from kadam.ops.require import ArgumentError, require_floating
 from kadam.primitives.index import Gather, Index, ScatterAdd
 from kadam.primitives.move import Reshape
 from kadam.primitives.sources import Iota

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from kadam.dtypes import finfo
 from kadam.errors import OperandError, ShapeError
-from kadam.nn.functional.require import ArgumentError, require_floating
 from kadam.ops.pointwise import clamp_min, rsqrt
 from kadam.ops.promotion import cast, stretched
 from kadam.ops.reduce import mean, norm
+from kadam.ops.require import ArgumentError, require_floating
 from kadam.primitives.broadcast import Sum
 from kadam.primitives.elementwise import Mul
 from kadam.primitives.move import Reshape, padded
@@ -185,6 +185,18 @@ def _instance_norm(
     return result, _updated(running_mean, mean(centre, 0), momentum), _updated(running_var, unbiased, momentum)
 
 
+@operation(grad="ViewBackward0")
+def _instance_norm_eval(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+) -> Tensor:
+    return _batch_norm_eval(input, running_mean, running_var, weight, bias, eps)
+
+
 def instance_norm(
     input: Tensor,
     running_mean: Tensor | None = None,
@@ -219,7 +231,7 @@ def instance_norm(
     Source: Ulyanov, Vedaldi, Lempitsky, "Instance normalization", 2016.
     """
     if not use_input_stats:
-        return _batch_norm_eval(input, running_mean, running_var, weight, bias, eps)
+        return _instance_norm_eval(input, running_mean, running_var, weight, bias, eps)
     shape = input._spec.shape
     if count(shape[2:]) == 1:
         raise ArgumentError(f"Expected more than 1 spatial element when training, got input size {shape}")

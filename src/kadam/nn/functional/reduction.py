@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from kadam.nn.functional.require import ArgumentError
 from kadam.ops.reduce import mean, sum
+from kadam.ops.require import ArgumentError
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from kadam.errors import ShapeError
 from kadam.ir.graph import Phase
 from kadam.nn.functional.reduction import current, reduced, warn_if_sizes_differ
-from kadam.nn.functional.require import ArgumentError, require_floating, require_one_type
 from kadam.ops.compare import where
 from kadam.ops.pointwise import exp, log
 from kadam.ops.promotion import meet
 from kadam.ops.reduce import sum
+from kadam.ops.require import ArgumentError, require_floating, require_one_type
 from kadam.recording.operation import operation
 from kadam.recording.tensor import Recorded, read
 

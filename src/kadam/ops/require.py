@@ -1,4 +1,4 @@
-"""What functions ask of their operands, and the errors that say so."""
+"""What operations ask of their operands, and the errors that say so."""
 
 from __future__ import annotations
 
