@@ -33,7 +33,7 @@ from kadam.ops import (
 from kadam.ops import (
     sort as sorting,
 )
-from kadam.recording import backprop, memory
+from kadam.recording import backprop, layout, memory
 from kadam.recording.hooks import Handle, register_after_hook, register_hook, retain_grad
 from kadam.recording.spec import Size
 from kadam.recording.tensor import (
@@ -170,16 +170,16 @@ class Tensor(Recorded):
 
     def stride(self, dim: int | None = None) -> Any:
         """Steps between neighbours along each axis, in elements."""
-        strides = memory.strides_of(self)
+        strides = layout.strides_of(self)
         return strides if dim is None else strides[dim]
 
     def storage_offset(self) -> int:
         """Where in its memory the tensor begins, in elements."""
-        return memory.offset_of(self)
+        return layout.offset_of(self)
 
     def is_contiguous(self, memory_format: object = None) -> bool:
         """Whether the elements lie in memory in row-major order without gaps."""
-        return memory.is_contiguous(self)
+        return layout.is_contiguous(self)
 
     def data_ptr(self) -> int:
         """The address of the first element."""

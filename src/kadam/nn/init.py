@@ -18,7 +18,7 @@ from kadam.errors import KadamError
 from kadam.ops import draws, fill, random
 from kadam.ops.draws import Draw, ElementTypeError, drawn_as, source_of
 from kadam.recording.generator import Generator, default_generator
-from kadam.recording.memory import is_contiguous
+from kadam.recording.layout import is_contiguous
 from kadam.recording.modes import no_grad
 from kadam.recording.tensor import from_array
 

@@ -14,7 +14,7 @@ from kadam import dtypes
 from kadam.dtypes import BOOL, COMPLEX, FLOAT, INTEGER, dtype
 from kadam.errors import DTypeError, KadamError, OperandError
 from kadam.recording.generator import Generator, default_generator
-from kadam.recording.memory import strides_of
+from kadam.recording.layout import strides_of
 from kadam.shapes import Shape
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from kadam.ops.draws import Draw, drawn_as, memory_order, require, require_type,
 from kadam.ops.fill import copy_
 from kadam.ops.shape import sizes_of
 from kadam.recording.generator import Generator, default_generator
-from kadam.recording.memory import is_contiguous, strides_of, take_memory
+from kadam.recording.layout import is_contiguous, strides_of
+from kadam.recording.memory import take_memory
 from kadam.recording.tensor import Recorded, check_writable, from_array, read
 from kadam.shapes import Shape, broadcast
 

@@ -10,7 +10,7 @@ from kadam.ir.primitive import Primitive
 from kadam.primitives import move as p
 from kadam.primitives.broadcast import Broadcast
 from kadam.recording.calls import emit
-from kadam.recording.memory import is_contiguous, viewable
+from kadam.recording.layout import is_contiguous, viewable
 from kadam.recording.operation import operation, view
 from kadam.recording.tensor import Recorded
 from kadam.shapes import Shape, axis_of, count, with_inferred

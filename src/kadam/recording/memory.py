@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from kadam import dtypes
 from kadam.dtypes import dtype
 from kadam.errors import DTypeError, RecordingError, ShapeError
@@ -22,9 +20,8 @@ from kadam.recording.calls import emit, symbol
 from kadam.recording.operation import operation
 from kadam.recording.spec import spec_of
 from kadam.recording.step import Recording, cut, state
-from kadam.recording.tensor import Number, Recorded, check_writable, read, seen_through, touch
+from kadam.recording.tensor import Number, Recorded, check_writable, read, touch
 from kadam.recording.trail import TrailNode
-from kadam.shapes import contiguous_strides
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
@@ -87,7 +84,7 @@ def assign(target: Tensor, value: Any) -> Tensor:
 
 
 def assign_all(targets: Sequence[Tensor], values: Sequence[Tensor]) -> None:
-    """`assign` for many pairs: what an optimizer's step ends with. Plain targets need one move on the trail together."""
+    """`assign` for many pairs: what an optimizer's step ends with. Plain targets need one move on the trail."""
     rec = state.rec
     if rec is None or state.grad or not all(map(_is_plain, targets, values)):
         for target, value in zip(targets, values, strict=True):
@@ -256,3 +253,28 @@ def _note_overwritten(rec: Recording, positions: list[int]) -> None:
         path.end = node
         rec.here[key] = node
     rec.here = node
+
+
+def detach_in_place(tensor: Recorded) -> None:
+    """Take a tensor out of the graph that made it. As `Tensor.detach_`."""
+    rec = state.rec
+    if rec is not None and tensor._rec is rec:
+        cut(rec)
+    tensor._spec = spec_of(tensor._spec.type)
+    tensor._history, tensor._rec = None, None
+
+
+def take_memory(tensor: Recorded, other: Recorded) -> None:
+    """Let a tensor see another one's memory from now on. As `tensor.data = other`.
+
+    Raises:
+        DTypeError: `other` is no floating-point tensor, and `tensor` requires grad.
+    """
+    if tensor._spec.requires_grad and other._spec.dtype.category < dtypes.FLOAT:
+        raise DTypeError("data set to a tensor that requires gradients must be floating point or complex dtype")
+    array, rec = read(other), state.rec
+    if rec is not None and tensor._rec is rec:
+        cut(rec)
+    tensor._rec, tensor._array, tensor._base, tensor._chain = None, array, None, ()
+    tensor._exposed = other.root._exposed = True  # the memory has two owners now, as if NumPy held it
+    tensor._spec = spec_of(other._spec.type, tensor._spec.requires_grad, tensor._spec.grad_name)

@@ -74,12 +74,12 @@ class Storage:
                 return owner
         owner = self._owners[dtype]
         if is_whole:
-            return alias(owner, (Detach(), Reshape(shape)))
+            return alias(owner, (Detach(), Reshape(shape)))  # type: ignore[return-value]
         views = views_to(length, offset, shape, strides)
         if views is None:
             steps = [step * dtype.itemsize for step in strides]
             return from_array(as_strided(read(owner).reshape(-1)[offset:], shape, steps).copy())
-        return alias(owner, (Detach(), Reshape((length,)), *views))
+        return alias(owner, (Detach(), Reshape((length,)), *views))  # type: ignore[return-value]
 
     def _elements(self, dtype: dtypes.dtype) -> Array:
         """The bytes as elements, in memory that no tensor has yet."""

@@ -41,7 +41,7 @@ def _log_of_sum(*logs: Tensor) -> Tensor:
     total = exp(logs[0] - high)
     for one in logs[1:]:
         total = total + exp(one - high)
-    return where(possible, log(where(possible, total, 1.0)) + high, _IMPOSSIBLE)  # type: ignore[no-any-return]
+    return where(possible, log(where(possible, total, 1.0)) + high, _IMPOSSIBLE)
 
 
 def _shifted(logs: Tensor, steps: int) -> Tensor:
@@ -83,7 +83,7 @@ def _ctc_losses(
     last = (target_lengths * 2).unsqueeze(1)
     ends = emit(Gather(1), reached, last), emit(Gather(1), reached, clamp_min(last - 1, 0))
     loss = -_log_of_sum(ends[0], where(last > 0, ends[1], _IMPOSSIBLE)).squeeze(1)
-    return where(loss == -_IMPOSSIBLE, 0.0, loss) if zero_infinity else loss  # type: ignore[no-any-return]
+    return where(loss == -_IMPOSSIBLE, 0.0, loss) if zero_infinity else loss
 
 
 @operation(phase=Phase.LOSS)
@@ -144,7 +144,7 @@ def _lengths(kind: str, given: Tensor | Sequence[int], samples: int) -> Tensor:
     lengths = lengths.reshape(-1)
     if lengths.shape[0] != samples:
         raise ShapeError(f"{kind}_lengths must be of size batch_size: {lengths.shape[0]} lengths, {samples} samples")
-    return lengths  # type: ignore[no-any-return]
+    return lengths
 
 
 def _padded(targets: Tensor, lengths: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Tensor:

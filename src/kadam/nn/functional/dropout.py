@@ -14,7 +14,8 @@ from kadam.errors import DTypeError, ShapeError
 from kadam.ops.promotion import cast, stretched
 from kadam.ops.require import require_probability
 from kadam.recording.generator import default_generator
-from kadam.recording.memory import assign, is_contiguous, strides_of
+from kadam.recording.layout import is_contiguous, strides_of
+from kadam.recording.memory import assign
 from kadam.recording.operation import operation
 from kadam.recording.tensor import from_array
 from kadam.shapes import Shape, count

@@ -233,9 +233,7 @@ def pad_sequence(
         ShapeError: there are no sequences, they differ in other axes, or the side does not exist.
     """
     if not isinstance(sequences, Iterable):
-        raise ShapeError(
-            f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}"
-        )
+        raise ShapeError(f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}")
     parts = list(sequences)
     if not parts:
         raise ShapeError("received an empty list of sequences")
@@ -252,7 +250,9 @@ def _joined(sequences: Sequence[Tensor], batch_first: bool, padding_value: Fixed
     first = sequences[0]
     longest = max(one.shape[0] for one in sequences)
     if any(tuple(one.shape[1:]) != tuple(first.shape[1:]) for one in sequences):
-        raise ShapeError(f"pad_sequence: the sequences differ beyond their lengths: {[list(s.shape) for s in sequences]}")
+        raise ShapeError(
+            f"pad_sequence: the sequences differ beyond their lengths: {[list(s.shape) for s in sequences]}"
+        )
     none = (0, 0) * (len(first.shape) - 1)
     parts = []
     for one in sequences:
