@@ -38,6 +38,7 @@ from kadam.nn.functional import (
     threshold,
     triplet_margin_loss,
 )
+from kadam.nn.functional.distance import cdist, pdist
 from kadam.ops.arithmetic import (
     abs,
     abs_,
@@ -490,6 +491,7 @@ __all__ = [
     "can_cast",
     "cartesian_prod",
     "cat",
+    "cdist",
     "ceil",
     "ceil_",
     "celu",
@@ -703,6 +705,7 @@ __all__ = [
     "ones_like",
     "outer",
     "pairwise_distance",
+    "pdist",
     "permute",
     "pinverse",
     "pixel_shuffle",

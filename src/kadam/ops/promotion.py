@@ -102,6 +102,11 @@ def floating(input: Tensor) -> Tensor:
     return input if input.dtype.category >= FLOAT else cast(input, dtypes.default_float())
 
 
+def widened(input: Tensor) -> Tensor:
+    """In a body: half precision as single precision, for a computation of several steps that rounds once."""
+    return cast(input, dtypes.float32) if input.dtype in (dtypes.float16, dtypes.bfloat16) else input
+
+
 def same_rank(name: str, input: Tensor, *ranks: int) -> None:
     """Raise unless the tensor's number of axes is one of `ranks`.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kadam.dtypes import dtype
 from kadam.ops.pointwise import exp, log
-from kadam.ops.promotion import cast
+from kadam.ops.promotion import cast, widened
 from kadam.ops.reduce import amax, sum
 from kadam.ops.require import require_floating
 from kadam.recording.operation import operation
@@ -16,12 +16,20 @@ if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 
-def _below_zero(name: str, input: Tensor, dim: int, record: dtype | None) -> tuple[Tensor, int]:
-    """In a body: the input less its maximum along the axis, so that exponentials do not overflow; and the axis."""
+def _below_zero(name: str, input: Tensor, dim: int, record: dtype | None) -> tuple[Tensor, Tensor, dtype]:
+    """In a body: the input less its maximum along the axis, so that exponentials do not overflow.
+
+    Returns:
+        The difference, the sum of its exponentials, and the type of the result.
+    """
     x = input if record is None else cast(input, record)
     require_floating(name, x)
     axis = axis_of(dim, len(x.shape))
-    return (x - amax(x, axis, True).detach() if x.shape else x - x.detach()), axis
+    wide = widened(x)
+    if not wide.shape or 0 in wide.shape:
+        return wide * 0.0, exp(wide * 0.0), x.dtype
+    below = wide - amax(wide, axis, True).detach()
+    return below, sum(exp(below), axis, True), x.dtype
 
 
 @operation(grad="SoftmaxBackward0")
@@ -31,9 +39,8 @@ def softmax(input: Tensor, dim: int, dtype: dtype | None = None) -> Tensor:
     Raises:
         NotFloatingError: the elements are no floating-point numbers.
     """
-    below, axis = _below_zero("softmax", input, dim, dtype)
-    weight = exp(below)
-    return weight / (sum(weight, axis, True) if weight.shape else weight)
+    below, total, record = _below_zero("softmax", input, dim, dtype)
+    return cast(exp(below) / total, record)
 
 
 @operation(grad="LogSoftmaxBackward0")
@@ -43,6 +50,5 @@ def log_softmax(input: Tensor, dim: int, dtype: dtype | None = None) -> Tensor:
     Raises:
         NotFloatingError: the elements are no floating-point numbers.
     """
-    below, axis = _below_zero("log_softmax", input, dim, dtype)
-    weight = exp(below)
-    return below - log(sum(weight, axis, True) if weight.shape else weight)
+    below, total, record = _below_zero("log_softmax", input, dim, dtype)
+    return cast(below - log(total), record)

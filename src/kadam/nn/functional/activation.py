@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from kadam.errors import DTypeError, ShapeError
 from kadam.ops import pointwise
 from kadam.ops.compare import where
@@ -109,10 +111,9 @@ def rrelu(
     if lower > upper:
         raise ShapeError(f"rrelu: Lower bound should be less than or equal to the upper bound, got {lower} > {upper}")
     if training:
-        negative = read(input) <= 0
-        slope = negative.astype(input.dtype.numpy)
+        negative = np.asarray(read(input) <= 0)
+        slope = np.ones(negative.shape, input.dtype.numpy)
         slope[negative] = default_generator.uniform((int(negative.sum()),), lower, upper, float)
-        slope[~negative] = 1
         result = _sloped(input, from_array(slope))
     else:
         result = _rrelu_eval(input, lower, upper)

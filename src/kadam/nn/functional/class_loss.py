@@ -160,7 +160,8 @@ def _cross_entropy(
     even = -sum(logs if weight is None else logs * _weight_beside(logs, weight), axis)
     even = where(counted, even, 0.0)
     even = sum(even) / sum(share) if reduction == "mean" else reduced(even, reduction)
-    return loss * (1 - label_smoothing) + even * (label_smoothing / input.shape[axis])
+    smoothed: Tensor = loss * (1 - label_smoothing) + even * (label_smoothing / input.shape[axis])
+    return smoothed
 
 
 def _against_probabilities(
@@ -176,14 +177,15 @@ def _against_probabilities(
     classes = input.shape[axis]
     if label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / classes
-    product = log_softmax(input, axis) * target
+    product: Tensor = log_softmax(input, axis) * target
     if weight is not None:
         product = product * _weight_beside(input, weight)
     if reduction == "mean":
-        loss = -sum(product) / (count(input.shape) / classes)
+        loss: Tensor = -sum(product) / (count(input.shape) / classes)
         loss._tag = "DivBackward1"
-        return loss
-    return reduced(-sum(product, axis), "none") if reduction == "none" else -reduced(product, reduction)
+    else:
+        loss = -reduced(sum(product, axis) if reduction == "none" else product, reduction)
+    return loss
 
 
 def cross_entropy(

@@ -16,6 +16,7 @@ from kadam.ops.combine import cat
 from kadam.ops.compare import maximum, where
 from kadam.ops.pointwise import clamp_min, exp, log
 from kadam.ops.promotion import cast, constant, stretched
+from kadam.ops.reduce import sum
 from kadam.ops.require import require_floating
 from kadam.primitives.index import Gather
 from kadam.primitives.move import Reshape
@@ -61,6 +62,17 @@ def _with_blanks(labels: Tensor, blank: int) -> Tensor:
     return cat([constant(blank, dtypes.int64, (samples, 1)), emit(Reshape((samples, 2 * longest)), pairs)], 1)
 
 
+def _nothing(log_probs: Tensor, input_lengths: Tensor) -> Tensor:
+    """In a body: 0 for each sample, whose derivative is exp(log_probs).
+
+    PyTorch's derivative of the loss holds this term, so that it is already that of the logits behind `log_softmax`
+    (which lets the term vanish: its derivative takes away the sum of what it gets).
+    """
+    counted = _steps(tuple(log_probs.shape), 0) < input_lengths.unsqueeze(1)
+    chance = where(counted, exp(log_probs), 0.0)
+    return sum(chance - chance.detach(), (0, 2))
+
+
 @operation(phase=Phase.LOSS, grad="CtcLossBackward0")
 def _ctc_losses(
     log_probs: Tensor, labels: Tensor, input_lengths: Tensor, target_lengths: Tensor, blank: int, zero_infinity: bool
@@ -83,6 +95,7 @@ def _ctc_losses(
     last = (target_lengths * 2).unsqueeze(1)
     ends = emit(Gather(1), reached, last), emit(Gather(1), reached, clamp_min(last - 1, 0))
     loss = -_log_of_sum(ends[0], where(last > 0, ends[1], _IMPOSSIBLE)).squeeze(1)
+    loss = loss + _nothing(log_probs, input_lengths)
     return where(loss == -_IMPOSSIBLE, 0.0, loss) if zero_infinity else loss
 
 
@@ -103,9 +116,6 @@ def ctc_loss(
     zero_infinity: bool = False,
 ) -> Tensor:
     """Minus the log-probability of labels, whatever their alignment. As `torch.nn.functional.ctc_loss`.
-
-    The gradient is that of the log-probabilities. (PyTorch's kernel adds a term that is zero once it has passed
-    through `log_softmax`.)
 
     Shapes:
         log_probs f32[time, batch, classes], targets i64[batch, longest] or one after the other i64[sum of lengths],

@@ -13,6 +13,7 @@ from kadam.nn.functional.activation import softened
 from kadam.nn.functional.reduction import current, reduced
 from kadam.ops.compare import where
 from kadam.ops.pointwise import clamp_min, exp, log, log1p, xlogy
+from kadam.ops.promotion import cast, widened
 from kadam.ops.reduce import sum
 from kadam.ops.require import ArgumentError, require_floating, require_one_type
 from kadam.recording.operation import operation
@@ -34,9 +35,10 @@ def _bounded(x: Tensor, log: Callable[[Tensor], Tensor], lowest: float, harmless
 def _binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
     require_floating("binary_cross_entropy", input)
     require_one_type("binary_cross_entropy", input, target, weight)
-    yes = _bounded(input, log, _LEAST, 1.0)
-    no = _bounded(-input, log1p, _LEAST - 1, 0.0)
-    loss = (target - 1) * no - target * yes
+    wide, share = widened(input), widened(target)
+    yes = _bounded(wide, log, _LEAST, 1.0)
+    no = _bounded(-wide, log1p, _LEAST - 1, 0.0)
+    loss = cast((share - 1) * no - share * yes, input.dtype)
     return reduced(loss if weight is None else loss * weight, reduction)
 
 

@@ -23,6 +23,7 @@ from kadam.primitives.move import Reshape
 from kadam.primitives.sources import Iota
 from kadam.recording.calls import emit, symbol
 from kadam.recording.operation import operation
+from kadam.shapes import count
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
@@ -270,11 +271,11 @@ def _rows(input: Tensor) -> tuple[int, int]:
     """How many samples scores belong to, and how many classes there are.
 
     Raises:
-        ShapeError: the scores are neither a vector nor a matrix.
+        ShapeError: the scores are no vector (or number) and no matrix.
     """
-    if len(input.shape) not in (1, 2):
+    if len(input.shape) > 2:
         raise ShapeError(f"Expected non-empty vector or matrix, one row for each sample, but got {input._spec.type}")
-    return (1 if len(input.shape) == 1 else input.shape[0]), input.shape[-1]
+    return count(input.shape[:-1]), count(input.shape[-1:])
 
 
 @operation(phase=Phase.LOSS, grad="MultiMarginLossBackward0")
@@ -294,13 +295,14 @@ def _multi_margin_loss(
         raise ShapeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
     scores = emit(Reshape((samples, classes)), input)
     place = emit(Reshape((samples, 1)), target)
-    gap = clamp_min(margin - emit(Gather(1), scores, place) + scores, 0)
+    gap = margin - emit(Gather(1), scores, place) + scores
+    others = symbol(current_builder().emit(Iota((samples, classes), 1, dtypes.int64))) != place
+    gap = where(others & (gap > 0), gap, 0.0)
     if p == 2:
         gap = gap * gap
     if weight is not None:
         gap = gap * emit(Reshape((samples, 1)), emit(Index((0,), False), weight, emit(Reshape((samples,)), target)))
-    others = symbol(current_builder().emit(Iota((samples, classes), 1, dtypes.int64))) != place
-    loss = sum(where(others & (gap > 0), gap, 0.0), 1) / classes
+    loss = sum(gap, 1) / classes
     return reduced(loss if target.shape else emit(Reshape(()), loss), reduction)
 
 

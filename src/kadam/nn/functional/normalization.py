@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kadam.dtypes import finfo
 from kadam.errors import OperandError, ShapeError
 from kadam.ops.pointwise import clamp_min, rsqrt
-from kadam.ops.promotion import cast, stretched
+from kadam.ops.promotion import cast, stretched, widened
 from kadam.ops.reduce import mean, norm
 from kadam.ops.require import ArgumentError, require_floating
 from kadam.primitives.broadcast import Sum
@@ -31,8 +31,9 @@ def _reshaped(input: Tensor, shape: Shape) -> Tensor:
 
 def _moments(input: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
     """In a body: the deviations from the mean over axes; the mean; and the (biased) variance. The axes stay."""
-    centre = mean(input, axes, True)
-    gap = input - centre
+    wide = widened(input)
+    centre = mean(wide, axes, True)
+    gap = wide - centre
     return gap, centre, mean(gap * gap, axes, True)
 
 
@@ -51,7 +52,9 @@ def _per_channel(input: Tensor) -> Shape:
 
 
 def _check_channels(input: Tensor, **values: Tensor | None) -> None:
-    channels = input.shape[1] if len(input.shape) > 1 else 0
+    if len(input.shape) < 2:
+        raise ShapeError(f"the input has no channels (axis 1): it is {input._spec.type}")
+    channels = input.shape[1]
     for name, value in values.items():
         if value is not None and tuple(value.shape) != (channels,):
             raise ShapeError(f"{name} should contain {channels} elements not {count(value.shape)}")
@@ -83,7 +86,7 @@ def _batch_norm_train(
     _check_channels(input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     axes = (0, *range(2, len(input.shape)))
     gap, centre, spread = _moments(input, axes)
-    result = _affine(gap * rsqrt(spread + eps), weight, bias, _per_channel(input))
+    result = cast(_affine(gap * rsqrt(spread + eps), weight, bias, _per_channel(input)), input.dtype)
     samples = count([input.shape[axis] for axis in axes])
     unbiased = spread * (samples / max(samples - 1, 1))
     return result, _updated(running_mean, centre, momentum), _updated(running_var, unbiased, momentum)
@@ -104,9 +107,10 @@ def _batch_norm_eval(
         raise ShapeError(f"{missing} must be defined in evaluation mode")
     _check_channels(input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     shape = _per_channel(input)
-    centre = cast(_reshaped(running_mean, shape), input.dtype)
-    spread = cast(_reshaped(running_var, shape), input.dtype)
-    return _affine((input - centre) * rsqrt(spread + eps), weight, bias, shape)
+    wide = widened(input)
+    centre = cast(_reshaped(running_mean, shape), wide.dtype)
+    spread = cast(_reshaped(running_var, shape), wide.dtype)
+    return cast(_affine((wide - centre) * rsqrt(spread + eps), weight, bias, shape), input.dtype)
 
 
 def batch_norm(
@@ -179,7 +183,7 @@ def _instance_norm(
     _check_channels(input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     axes = tuple(range(2, len(input.shape)))
     gap, centre, spread = _moments(input, axes)
-    result = _affine(gap * rsqrt(spread + eps), weight, bias, _per_channel(input))
+    result = cast(_affine(gap * rsqrt(spread + eps), weight, bias, _per_channel(input)), input.dtype)
     samples = count(input.shape[2:])
     unbiased = mean(spread * (samples / max(samples - 1, 1)), 0)
     return result, _updated(running_mean, mean(centre, 0), momentum), _updated(running_var, unbiased, momentum)
@@ -294,7 +298,7 @@ def layer_norm(
     require_floating("layer_norm", input)
     axes = _last_axes("layer_norm", input, normalized_shape, weight=weight, bias=bias)  # type: ignore[arg-type]
     gap, _, spread = _moments(input, axes)
-    return _affine(gap * rsqrt(spread + eps), weight, bias, tuple(normalized_shape))
+    return cast(_affine(gap * rsqrt(spread + eps), weight, bias, tuple(normalized_shape)), input.dtype)
 
 
 @operation
@@ -316,9 +320,10 @@ def rms_norm(
     """
     require_floating("rms_norm", input)
     axes = _last_axes("rms_norm", input, normalized_shape, weight=weight)  # type: ignore[arg-type]
-    least = finfo(input.dtype).eps if eps is None else eps
-    result = input * rsqrt(mean(input * input, axes, True) + least)
-    return _affine(result, weight, None, tuple(normalized_shape))
+    wide = widened(input)
+    least = finfo(wide.dtype).eps if eps is None else eps
+    result = wide * rsqrt(mean(wide * wide, axes, True) + least)
+    return _affine(cast(result, input.dtype), weight, None, tuple(normalized_shape))
 
 
 # ---- Over groups of channels
@@ -331,7 +336,8 @@ def _group_norm(input: Tensor, num_groups: int, weight: Tensor | None, bias: Ten
     _check_channels(input, weight=weight, bias=bias)
     groups = emit(Reshape((shape[0], num_groups, shape[1] // num_groups, *shape[2:])), input)
     gap, _, spread = _moments(groups, tuple(range(2, len(shape) + 1)))
-    return _affine(emit(Reshape(shape), gap * rsqrt(spread + eps)), weight, bias, _per_channel(input))
+    result = emit(Reshape(shape), gap * rsqrt(spread + eps))
+    return cast(_affine(result, weight, bias, _per_channel(input)), input.dtype)
 
 
 def group_norm(
