@@ -131,7 +131,7 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
     "cdist products": (lambda m, x, y: cdist(m, x, y, compute_mode="use_mm_for_euclid_dist"), X, Y[:3]),
     "cdist batches": (lambda m, x, y: cdist(m, x, y), SEQUENCES, Y[:, :5]),
     "cdist equal rows": (lambda m, x: cdist(m, x, m.cat([x[:2], x[1:] * 2])), X),
-    **{f"cdist {p}": (lambda m, x, y, p=p: cdist(m, x, y, p), X, Y[:3]) for p in (0.5, 1.0, 3.0, float("inf"))},
+    **{f"cdist {p}": (lambda m, x, y, p=p: cdist(m, x, y, p), X, Y[:3]) for p in (0.0, 0.5, 1.0, 3.0, float("inf"))},
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import kadam
 from against_torch import compare
-from functional_cases import ACTIVATIONS, CLASS_WEIGHT, EDGES, FUNCTIONS, IMAGES, RANDOM, SMOOTH, X, Y
+from functional_cases import ACTIVATIONS, CLASS_WEIGHT, EDGES, FUNCTIONS, IMAGES, RANDOM, SMOOTH, X, Y, calls, cdist
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
@@ -42,6 +42,13 @@ def test_second_derivative_of_function(name: str) -> None:
     compare(function, *arrays, order=2, tolerance=(1e-7, 1e-9))
 
 
+@pytest.mark.parametrize("p", [0.5, 1.0, 1.5, 2.0, 3.0, float("inf")])
+def test_distances_of_equal_rows(p: float) -> None:
+    compare(lambda m, x: cdist(m, x, x * 1, p), X)
+    compare(calls("pdist", p), np.repeat(X, 2, 0))
+    compare(calls("normalize", p), X * 0)
+
+
 def seeded(function: Callable[..., Any]) -> Callable[..., Any]:
     """The program, begun with one seed; what is drawn after it must agree too."""
 
@@ -66,6 +73,31 @@ def test_dropout_of_later_steps_draws_anew() -> None:
     assert abs(float(first.mean()) - 1) < 0.1
     assert set(second.unique().tolist()) == {0.0, 4.0}
     assert not kadam.equal(first != 0, second != 0)
+
+
+# ---- Edges
+
+
+HALF = ["softmax", "log_softmax", "gelu", "silu", "softplus", "elu"]
+
+
+@pytest.mark.parametrize("name", HALF)
+def test_activation_of_half_precision(name: str) -> None:
+    compare(ACTIVATIONS[name], X.astype(np.float16), tolerance=(4e-3, 2e-3))
+
+
+@pytest.mark.parametrize("name", ["layer_norm", "group_norm", "batch_norm images", "rms_norm"])
+def test_normalisation_of_half_precision(name: str) -> None:
+    function, *arrays = FUNCTIONS[name]
+    compare(function, *[one.astype(np.float16) for one in arrays], tolerance=(1e-2, 1e-2))
+
+
+def test_nothing_and_one_number() -> None:
+    compare(calls("softmax", -1), np.zeros((5, 0, 0)))
+    compare(calls("log_softmax", 0), np.array(2.0))
+    compare(calls("layer_norm", (6,)), np.zeros((0, 6)))
+    compare(calls("dropout"), np.zeros((0, 6)))
+    compare(seeded(calls("rrelu", 0.1, 0.6, True)), np.array(-2.0))
 
 
 # ---- Memory

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
+import kadam
 from against_torch import compare
-from functional_cases import CONSTANT, LOSSES, SEQUENCES, SHARES, X, Y, calls, cdist
+from functional_cases import CLASSES, CONSTANT, LOSSES, SEQUENCES, SHARES, X, Y, calls
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
@@ -31,30 +34,35 @@ def test_second_derivative_of_loss(name: str) -> None:
     compare(function, *arrays, constant=(1, *CONSTANT.get(name, ())), order=2)
 
 
+# ---- Warnings
+
+
+def warned(match: str, function: Callable[..., Any], *arrays: Any) -> None:
+    """Kadam warns, and otherwise does as PyTorch."""
+    with pytest.warns(UserWarning, match=match):
+        function(kadam, *[kadam.from_numpy(one.copy()) for one in arrays])
+    with warnings.catch_warnings(action="ignore"):
+        compare(function, *arrays)
+
+
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"])
 def test_warns_of_a_target_that_it_stretches(name: str) -> None:
-    with pytest.warns(UserWarning, match="Using a target size"):
-        compare(calls(name), X, Y[:, :1])
+    warned("Using a target size", calls(name), X, Y[:, :1])
 
 
 def test_warns_of_an_axis_that_it_chooses() -> None:
-    with pytest.warns(UserWarning, match="Implicit dimension choice"):
-        compare(calls("softmax"), X)
-    with pytest.warns(UserWarning, match="Implicit dimension choice"):
-        compare(calls("log_softmax"), SEQUENCES)
+    warned("Implicit dimension choice for softmax", calls("softmax"), X)
+    warned("Implicit dimension choice for log_softmax", calls("log_softmax"), SEQUENCES)
 
 
 def test_older_arguments_of_losses() -> None:
-    with pytest.warns(UserWarning, match="reduction='sum'"):
-        compare(calls("mse_loss", size_average=False), X, Y)
-    with pytest.warns(UserWarning, match="reduction='none'"):
-        compare(calls("l1_loss", reduce=False), X, Y)
+    warned("reduction='sum'", calls("mse_loss", size_average=False), X, Y)
+    warned("reduction='none'", calls("l1_loss", reduce=False), X, Y)
 
 
 def test_batchmean() -> None:
     compare(calls("kl_div", reduction="batchmean"), Y, SHARES)
-    with pytest.warns(UserWarning, match="batchmean"):
-        compare(calls("kl_div"), Y, SHARES)
+    warned("batchmean", calls("kl_div"), Y, SHARES)
 
 
 # ---- Extremes
@@ -82,6 +90,11 @@ def test_probabilities_at_the_ends() -> None:
     compare(calls("binary_cross_entropy", reduction="none"), *given, constant=(1,))
 
 
+def test_multi_margin_loss_of_a_negative_weight() -> None:
+    weight = np.array([1.0, -2.0, 0.5, 0.0, 3.0, -1.0])
+    compare(lambda m, x, y, w: m.nn.functional.multi_margin_loss(x, y, weight=w), X, CLASSES, weight, constant=(2,))
+
+
 def test_all_targets_ignored() -> None:
     compare(calls("cross_entropy"), X, np.full(4, -100))
     compare(calls("cross_entropy", reduction="sum"), X, np.full(4, -100))
@@ -91,17 +104,6 @@ def test_softmax_of_infinities() -> None:
     for values in ([-np.inf, 1.0, 2.0], [-np.inf, -np.inf]):
         compare(calls("softmax", 0), np.array(values))
         compare(calls("log_softmax", 0), np.array(values), order=0)
-
-
-@pytest.mark.parametrize("p", [0.5, 1.0, 1.5, 2.0, 3.0, float("inf")])
-def test_distances_of_equal_rows(p: float) -> None:
-    compare(lambda m, x: cdist(m, x, x * 1, p), X)
-    compare(calls("pdist", p), np.repeat(X, 2, 0))
-    compare(calls("normalize", p), X * 0)
-
-
-def test_distance_that_counts() -> None:
-    compare(lambda m, x, y: cdist(m, x, y, 0.0), X, X[::-1] * 1, order=0)
 
 
 # ---- Sequences of unknown alignment
@@ -135,6 +137,12 @@ def test_ctc_loss_of_one_sample_and_of_no_label() -> None:
         np.random.default_rng(5).normal(size=(8, 2, 5)),
         np.array([[1, 2], [0, 0]]),
     )
+
+
+def test_ctc_loss_of_log_probabilities_that_are_leaves() -> None:
+    """Their gradient is PyTorch's, which is already that of the logits."""
+    chances = np.random.default_rng(5).dirichlet(np.ones(5), (8, 2))
+    compare(lambda m, x, y: m.nn.functional.ctc_loss(x, y, (8, 5), (2, 1)), np.log(chances), np.array([[1, 2], [3, 0]]))
 
 
 def test_ctc_loss_that_is_impossible() -> None:

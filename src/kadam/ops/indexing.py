@@ -19,8 +19,9 @@ from kadam.primitives.move import Reshape, Slice
 from kadam.recording.calls import emit
 from kadam.recording.memory import assign
 from kadam.recording.operation import Raw, operation, view
+from kadam.recording.spec import Spec
 from kadam.recording.step import state
-from kadam.recording.tensor import Recorded, from_array, is_current, overwrite, read, touch
+from kadam.recording.tensor import Recorded, alias_of, from_array, is_current, overwrite, read, sees_now, touch
 from kadam.shapes import Shape, broadcast
 
 if TYPE_CHECKING:
@@ -225,12 +226,38 @@ def _aligned(indices: Sequence[Tensor]) -> list[Tensor]:
     return [stretched(cast(index, dtypes.int64), shape) for index in indices]
 
 
+_ONE = frozenset({int, slice})
+_CHAINS = 8192
+# How samples and batches are taken from data is known after the first epoch: (spec, index) -> chain and spec.
+_known_chains: dict[Any, tuple[tuple[Primitive, ...], Spec]] = {}
+
+
+def _seen_at_once(self: Tensor, index: Any) -> Tensor:
+    """One number or slice of a tensor whose values are known and which needs no gradient."""
+    key: Any = (self._spec, index)
+    if index.__class__ is slice:
+        key = (self._spec, index.start, index.stop, index.step)
+    found = _known_chains.get(key)
+    if found is None:
+        seen, _, _ = _split(self, index)
+        if index.__class__ is slice and not all(one is None or one.__class__ is int for one in key[1:]):
+            return seen  # a tensor as a bound: its value may change
+        if len(_known_chains) >= _CHAINS:
+            _known_chains.clear()
+        _known_chains[key] = seen._chain[len(self._chain) :], seen._spec
+        return seen
+    array: Any = self._array
+    return alias_of(self, found[0], array[index, ...], found[1])
+
+
 def getitem(self: Tensor, index: Any) -> Tensor:
     """The part of a tensor that an index shows: a view for numbers, slices and None, else a copy.
 
     Raises:
         IndexOutOfRange: an index beyond its axis (where values decide, when they are computed).
     """
+    if index.__class__ in _ONE and self._array is not None and state.rec is not None and sees_now(state.rec, self):
+        return _seen_at_once(self, index)
     seen, axes, arrays = _split(self, index)
     if not arrays:
         return seen

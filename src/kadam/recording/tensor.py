@@ -355,10 +355,15 @@ def alias(tensor: Recorded, chain: tuple[Any, ...]) -> Recorded:
     array = seen_through(tensor._array, chain)  # type: ignore[arg-type]
     if not all(isinstance(primitive, View) for primitive in chain):
         return from_array(array.copy() if array.base is not None else array)
-    seen = object.__new__(made.cls)
-    root = tensor.root
+    return alias_of(tensor, chain, array, spec_of(TensorType(tensor._spec.dtype, array.shape)))
+
+
+def alias_of(tensor: Recorded, chain: tuple[Any, ...], array: Array, spec: Spec) -> Tensor:
+    """The view of a tensor's memory that `chain` shows, which is `array`."""
+    seen = _new(made.cls)
+    root = tensor if tensor._base is None else tensor._base
     root._viewed = True
-    seen._base, seen._chain, seen._array = root, tensor._chain + chain, array
-    seen._tracked = tensor._tracked
-    seen._spec = spec_of(TensorType(tensor._spec.dtype, array.shape))
-    return seen
+    seen._base, seen._chain, seen._array, seen._spec = root, tensor._chain + chain, array, spec
+    if not tensor._tracked:
+        seen._tracked = False
+    return seen  # type: ignore[return-value]

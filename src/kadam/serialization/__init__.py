@@ -25,8 +25,9 @@ from kadam.serialization.allowlist import (
 from kadam.serialization.archive import Archive, write_archive
 from kadam.serialization.files import CheckpointError, FileError, FileLike, name_of, replacing
 from kadam.serialization.pickler import pickled
+from kadam.serialization.storage import Storage, StorageType
 from kadam.serialization.unpickler import globals_named, unpickled
-from kadam.serialization.vocabulary import PYTHON, TORCH, Storage, StorageType
+from kadam.serialization.vocabulary import PYTHON, TORCH
 
 __all__ = [
     "CheckpointError", "FileError", "add_safe_globals", "clear_safe_globals", "get_safe_globals",
@@ -189,7 +190,7 @@ class _Storages:
             if isinstance(moved, Storage):
                 return moved
             if moved is not None:
-                raise OperandError(f"load: map_location must return the storage or None, but it returned {moved!r}.")
+                raise FileError(f"load: map_location must return the storage or None, but it returned {moved!r}.")
         if place != "cpu":
             raise FileError(
                 f"load: Attempting to deserialize object on device {place!r}, but the CPU is the only device here. "

@@ -19,7 +19,8 @@ from kadam.recording.spec import Size
 from kadam.recording.storage import memory_of
 from kadam.serialization import vocabulary
 from kadam.serialization.files import FileError
-from kadam.serialization.vocabulary import STORAGE_TYPES, TORCH, WITHOUT_OWN_STORAGE, Storage, attributes_of
+from kadam.serialization.storage import UNTYPED, Storage, type_for
+from kadam.serialization.vocabulary import TORCH, attributes_of
 from kadam.tensor import Tensor
 
 _NAME_OF = {id(known): name for name, known in TORCH.items()}
@@ -105,14 +106,14 @@ class _Pickler(pickle._Pickler):
     def _memory(self, tensor: Tensor, requires_grad: bool) -> tuple[Any, ...]:
         """How a plain tensor is rebuilt from its storage."""
         owner, elements, offset, shape, strides = memory_of(tensor)
-        dtype = tensor.dtype
+        kind = type_for(tensor.dtype)
         if owner not in self.storages:
-            self.storages[owner] = Storage(STORAGE_TYPES[dtype], str(len(self.storages)), elements.view(np.uint8))
+            self.storages[owner] = Storage(kind, str(len(self.storages)), elements.view(np.uint8))
         storage = self.storages[owner]
-        if storage.type is not STORAGE_TYPES[dtype]:
+        if storage.type is not kind:
             raise FileError("save: tensors of different types see the same memory. Fix: save a clone() of one of them.")
         no_hooks: OrderedDict[str, Any] = OrderedDict()
         args = (storage, offset, tuple(shape), tuple(strides), requires_grad, no_hooks)
-        if dtype in WITHOUT_OWN_STORAGE:
-            return vocabulary.rebuild_tensor_as, (*args, dtype)
+        if kind is UNTYPED:
+            return vocabulary.rebuild_tensor_as, (*args, tensor.dtype)
         return vocabulary.rebuild_tensor, args

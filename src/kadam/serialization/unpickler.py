@@ -17,8 +17,9 @@ from typing import Any
 
 from kadam.errors import KadamError, UnsupportedError
 from kadam.serialization.allowlist import allowed_by_user
-from kadam.serialization.files import CheckpointError
-from kadam.serialization.vocabulary import PYTHON, TORCH, Storage, StorageType
+from kadam.serialization.files import CheckpointError, FileError
+from kadam.serialization.storage import Storage, StorageType
+from kadam.serialization.vocabulary import PYTHON, TORCH
 
 LoadStorage = Callable[[StorageType, str, str, int], Storage]
 
@@ -57,9 +58,9 @@ def unpickled(pickled: bytes, load_storage: LoadStorage, source: str, encoding: 
     """
     try:
         return _Unpickler(pickled, load_storage, source, encoding).load()
-    except KadamError:
+    except (CheckpointError, FileError, UnsupportedError):
         raise
-    except _DAMAGE as error:
+    except (KadamError, *_DAMAGE) as error:
         raise CheckpointError(
             f"load: the pickle in {source} cannot be carried out: {type(error).__name__}: {error}"
         ) from error

@@ -7,89 +7,19 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
-
-import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from kadam import dtypes
 from kadam.device import device
 from kadam.errors import UnsupportedError
 from kadam.nn.parameter import Parameter
-from kadam.primitives.move import Detach, Reshape
 from kadam.recording.spec import Size
-from kadam.recording.tensor import alias, from_array, read, set_requires_grad
+from kadam.recording.tensor import set_requires_grad
 from kadam.serialization.files import CheckpointError
-from kadam.serialization.layout import views_to
-from kadam.shapes import Shape, contiguous_strides, count
+from kadam.serialization.storage import STORAGE_TYPES, UNTYPED, Storage
 from kadam.tensor import Tensor
 
-Array = np.ndarray[Any, np.dtype[Any]]
-Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 AnyTensor = TypeVar("AnyTensor", bound=Tensor)
-
-
-@dataclass(frozen=True)
-class StorageType:
-    """The element type of a storage. PyTorch's newest types have none of their own and are stored as bytes."""
-
-    dtype: dtypes.dtype
-
-
-@dataclass(eq=False)
-class Storage:
-    """The memory of one or more tensors, as a checkpoint holds it.
-
-    Attributes:
-        type: the class that the checkpoint names for it.
-        key: names its record.
-        content: its bytes.
-        is_foreign_order: whether each element's bytes stand in the order that this machine does not use.
-    """
-
-    type: StorageType
-    key: str
-    content: Bytes
-    is_foreign_order: bool = False
-    _owners: dict[dtypes.dtype, Tensor] = field(default_factory=dict, repr=False)
-
-    @property
-    def count(self) -> int:
-        """How many elements of its own type it holds."""
-        return self.content.size // self.type.dtype.itemsize
-
-    def tensor(self, dtype: dtypes.dtype, offset: int, shape: Shape, strides: tuple[int, ...]) -> Tensor:
-        """A tensor that sees these elements; all tensors of one storage and type share its memory.
-
-        Only one whose elements overlap or interlace (a view of sliding windows) gets memory of its own.
-        """
-        if 0 in shape:
-            return from_array(np.empty(shape, dtype.numpy))
-        length = self.content.size // dtype.itemsize
-        is_whole = (offset, count(shape), strides) == (0, length, contiguous_strides(shape))
-        if dtype not in self._owners:
-            owner = self._owners[dtype] = from_array(self._elements(dtype).reshape(shape if is_whole else -1))
-            if is_whole:
-                return owner
-        owner = self._owners[dtype]
-        if is_whole:
-            return alias(owner, (Detach(), Reshape(shape)))  # type: ignore[return-value]
-        views = views_to(length, offset, shape, strides)
-        if views is None:
-            steps = [step * dtype.itemsize for step in strides]
-            return from_array(as_strided(read(owner).reshape(-1)[offset:], shape, steps).copy())
-        return alias(owner, (Detach(), Reshape((length,)), *views))  # type: ignore[return-value]
-
-    def _elements(self, dtype: dtypes.dtype) -> Array:
-        """The bytes as elements, in memory that no tensor has yet."""
-        content = self.content.copy() if self._owners else self.content
-        elements = content.view(dtype.numpy)
-        return elements.byteswap() if self.is_foreign_order else elements
-
-    def cpu(self) -> Storage:
-        """The storage itself, for a `map_location` that moves it to the CPU."""
-        return self
 
 
 def rebuild_tensor(
@@ -179,10 +109,12 @@ def attributes_of(tensor: Tensor) -> dict[str, Any]:
 
 def with_attributes(tensor: AnyTensor, state: dict[str, Any]) -> AnyTensor:
     """The tensor with attributes that a file gives it; never one that Kadam itself uses."""
-    for name in state.keys() - set(_BUFFER_ROLE):
+    for name, value in state.items():
+        if name in _BUFFER_ROLE:
+            continue
         if name.startswith("_") or hasattr(type(tensor), name):
             raise CheckpointError(f"load: a tensor's attribute {name!r} cannot come from a file.")
-        setattr(tensor, name, state[name])
+        setattr(tensor, name, value)
     return tensor
 
 
@@ -192,19 +124,6 @@ def encode(text: str, encoding: str) -> bytes:
         raise CheckpointError(f"load: bytes are stored as {encoding!r} text; only 'latin1' is known.")
     return text.encode(encoding)
 
-
-def _storage_name(dtype: dtypes.dtype) -> str:
-    names = {
-        "float64": "Double", "float32": "Float", "float16": "Half", "bfloat16": "BFloat16", "int64": "Long",
-        "int32": "Int", "int16": "Short", "int8": "Char", "uint8": "Byte", "bool": "Bool",
-        "complex64": "ComplexFloat", "complex128": "ComplexDouble",
-    }  # fmt: skip
-    return f"torch.{names[dtype.name]}Storage"
-
-
-UNTYPED = StorageType(dtypes.uint8)
-WITHOUT_OWN_STORAGE = (dtypes.uint16, dtypes.uint32, dtypes.uint64)
-STORAGE_TYPES = {dtype: UNTYPED if dtype in WITHOUT_OWN_STORAGE else StorageType(dtype) for dtype in dtypes.ALL}
 
 TORCH: dict[str, Any] = {
     "torch.Size": Size,
@@ -216,8 +135,7 @@ TORCH: dict[str, Any] = {
     "torch._tensor._rebuild_from_type_v2": rebuild_from_type,
     "torch.Tensor": Tensor,
     "torch.nn.parameter.Parameter": Parameter,
-    "torch.storage.UntypedStorage": UNTYPED,
-    **{_storage_name(dtype): kind for dtype, kind in STORAGE_TYPES.items() if kind is not UNTYPED},
+    **{f"torch.{kind.name}": kind for kind in (UNTYPED, *STORAGE_TYPES.values())},
     **{f"torch.{dtype.name}": dtype for dtype in dtypes.ALL},
 }
 PYTHON: dict[str, Any] = {

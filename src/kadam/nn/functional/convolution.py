@@ -196,7 +196,7 @@ def _conv(
             f"Calculated padded input size per channel: ({by(inside)}). Kernel size: ({by(reach)}). "
             "Kernel size can't be greater than actual input size"
         )
-    return out_of_batch(convolution(batch, weight, bias, stride, margins, dilation, groups), input)
+    return out_of_batch(convolution(batch, weight, bias, stride, margins, dilation, groups), batch is input)
 
 
 def _conv_transpose(
@@ -234,7 +234,7 @@ def _conv_transpose(
         )
     margins = tuple((both, both - extra) for both, extra in zip(cut, longer, strict=True))
     result = transposed_convolution(batch, weight, bias, stride, margins, dilation, groups, size)
-    return out_of_batch(result, input)
+    return out_of_batch(result, batch is input)
 
 
 def _check_operands(name: str, axes: int, input: Tensor, weight: Tensor, bias: Tensor | None) -> None:

@@ -50,9 +50,15 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
     return vector_norm(x1 - x2 + eps, float(p), -1, keepdim)
 
 
+def _lengths(gap: Tensor, p: float) -> Tensor:
+    """In a body: the norms of differences. A count of differences (p = 0) has the derivative 0, not none."""
+    length = vector_norm(gap, p, -1)
+    return length if p else length + sum(gap * 0, -1)
+
+
 @operation(grad="CdistBackward0")
 def _differences(x1: Tensor, x2: Tensor, p: float) -> Tensor:
-    return vector_norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
+    return _lengths(x1.unsqueeze(-2) - x2.unsqueeze(-3), p)
 
 
 @operation(grad="ViewBackward0")
@@ -114,7 +120,7 @@ def _pairs(rows: int) -> tuple[Tensor, Tensor]:
 @operation(grad="PdistBackward0")
 def _pair_distances(input: Tensor, first: Tensor, second: Tensor, p: float) -> Tensor:
     gap = emit(Index((0,), False), input, first) - emit(Index((0,), False), input, second)
-    return vector_norm(gap, p, -1)
+    return _lengths(gap, p)
 
 
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:

@@ -160,7 +160,8 @@ def _target(
 def _resized(
     input: Tensor, sizes: tuple[int, ...], factors: tuple[float | None, ...], mode: str, align_corners: bool
 ) -> Tensor:
-    require_floating("interpolate", input)
+    if not (mode.startswith("nearest") and input.dtype is dtypes.uint8):
+        require_floating("interpolate", input)
     result = input
     for axis, (size, factor) in enumerate(zip(sizes, factors, strict=True), start=2):
         along = _Axis(input.shape[axis], size, factor, align_corners, _precision(input.dtype))

@@ -82,23 +82,25 @@ def _longer(input: Tensor, axis: int, before: int, after: int, mode: str) -> Ten
     """In a body: one axis with a piece of its own added, or cut off, on either side."""
     size = input.shape[axis]
     start, end = max(-before, 0), size - max(-after, 0)
-    if start > end or (start == end and mode != "constant" and max(before, after) > 0):
+    if start > end or (start == end and max(before, after) > 0):
         raise ShapeError(f"pad: {mode} padding {(before, after)} leaves nothing of dimension {axis} of size {size}")
-    most = {"reflect": size - 1, "circular": size}.get(mode)
-    if most is not None and max(before, after) > most:
+    if mode == "reflect" and max(before, after) >= size:
         raise ShapeError(
             f"Padding size should be less than the corresponding input dimension, but got: padding {(before, after)} at "
             f"dimension {axis} of input {list(input.shape)}"
-            if mode == "reflect"
-            else f"Padding value causes wrapping around more than once: {(before, after)} at dimension {axis} of size {size}"
         )
     kept = narrow(input, axis, start, end - start)
+    if mode == "circular" and max(before, after) > kept.shape[axis]:
+        raise ShapeError(
+            f"Padding value causes wrapping around more than once: {(before, after)} at dimension {axis} of size {size}"
+        )
+    source = kept if mode == "circular" else input
     left, right = _SIDES[mode]
     parts = [kept]
     if before > 0:
-        parts.insert(0, left(input, axis, before))
+        parts.insert(0, left(source, axis, before))
     if after > 0:
-        parts.append(right(input, axis, after))
+        parts.append(right(source, axis, after))
     return cat(parts, axis) if len(parts) > 1 else kept
 
 

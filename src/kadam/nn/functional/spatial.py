@@ -37,9 +37,9 @@ def in_batch(input: Tensor, rank: int) -> Tensor:
     return input if len(input.shape) == rank else input.unsqueeze(0)
 
 
-def out_of_batch(result: Tensor, input: Tensor) -> Tensor:
-    """In a body: `result` without its batch axis if `input` had none."""
-    if len(result.shape) == len(input.shape):
+def out_of_batch(result: Tensor, batched: bool) -> Tensor:
+    """In a body: `result`, without its batch axis unless the operand had one."""
+    if batched:
         return result
     sample = result.squeeze(0)
     sample._tag = "SqueezeBackward1"

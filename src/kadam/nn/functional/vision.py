@@ -146,7 +146,7 @@ def unfold(
         image = emit(Windows(2 + axis, frame.kernel[axis], frame.stride[axis], frame.dilation[axis]), image)
     columns = emit(Permute((0, 1, 4, 5, 2, 3)), image)
     shape = (batch.shape[0], batch.shape[1] * count(frame.kernel), count(frame.counts))
-    return out_of_batch(emit(Reshape(shape), columns), input)
+    return out_of_batch(emit(Reshape(shape), columns), batch is input)
 
 
 @operation(grad="Col2ImBackward0")
@@ -198,7 +198,7 @@ def fold(
         length = sizes[axis] + 2 * frame.padding[axis]
         image = emit(Overlap(2 + axis, frame.kernel[axis], frame.stride[axis], length, frame.dilation[axis]), image)
     margins = ((0, 0), (0, 0), *((-both, -both) for both in frame.padding))
-    return out_of_batch(symbol(padded(image._node, margins)), input)  # type: ignore[arg-type]
+    return out_of_batch(symbol(padded(image._node, margins)), batch is input)  # type: ignore[arg-type]
 
 
 class _Frame(NamedTuple):

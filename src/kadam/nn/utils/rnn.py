@@ -164,9 +164,7 @@ def pack_padded_sequence(
     if len(shape) < 2 or 0 in shape:
         raise ShapeError(f"Cannot pack empty tensors: sequences need a step axis and a batch axis, got {list(shape)}")
     known = read(lengths) if isinstance(lengths, Recorded) else np.array(lengths, np.int64).reshape(-1)
-    samples, steps = shape if batch_first else shape[1::-1]
-    if batch_first:
-        samples, steps = shape[:2]
+    samples, steps = shape[:2] if batch_first else shape[1::-1]
     if len(known) != samples:
         raise ShapeError(
             f"Expected `len(lengths)` to be equal to batch_size, but got {len(known)} (batch_size={samples})"
