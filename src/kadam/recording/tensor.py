@@ -41,7 +41,6 @@ class Recorded:
     _viewed: bool = False  # whether views of it have been made
     _tracked: bool = True  # False for `.data`: changes through it are not seen by autograd
     _exposed: bool = False  # whether NumPy code may hold its memory
-    _memory: Array | None = None  # the line of elements in a file that it was read from, if it shares that
     _version: int = 0
     _history: History | None = None  # how an earlier recording made it ...
     _place: int = 0  # ... and as which node

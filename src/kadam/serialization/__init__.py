@@ -85,14 +85,15 @@ def load(
         f: a path, or a file-like object that can `read` and `seek`; reading begins where it stands.
         map_location: where tensors saved on other devices go; the CPU is the only place there is.
         pickle_module: only None.
-        weights_only: None or True. A file can never run code here.
+        weights_only: makes no difference: a file can never run code here, so with False too it may only name what is
+            allowed.
         mmap: read tensors from the file only when they are used; the file must be given by its path.
 
     Raises:
         EOFError: the file is empty.
         FileError: the file is damaged, or its tensors are for a device that is not here; a RuntimeError.
         CheckpointError: not a checkpoint, or one that names what is not allowed; a pickle.UnpicklingError.
-        UnsupportedError: `weights_only=False`, the legacy format or a TorchScript program.
+        UnsupportedError: a `pickle_module`, the legacy format or a TorchScript program.
     """
     _check_weights_only(weights_only, pickle_module)
     encoding = pickle_load_args.pop("encoding", "utf-8")
@@ -119,11 +120,10 @@ class _FileLikeError(OperandError, AttributeError):
 def _check_weights_only(weights_only: bool | None, pickle_module: Any) -> None:
     if weights_only and pickle_module is not None:
         raise FileError("load: cannot safely load weights when an explicit pickle_module is given. Fix: leave it out.")
-    if weights_only is False or pickle_module is not None:
+    if pickle_module is not None:
         raise UnsupportedError(
-            "load: weights_only=False would let the file run code, and no file can do that here. Fix: leave "
-            "weights_only out. A file of weights loads just so; classes of your own in it are allowed by "
-            "torch.serialization.add_safe_globals([MyClass]). A whole module is not supported: save its state_dict."
+            "load: another pickle_module would let the file run code, and no file can do that here. Fix: leave it out; "
+            "classes of your own are allowed by torch.serialization.add_safe_globals([MyClass])."
         )
 
 
