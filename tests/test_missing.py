@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Run
+import kadam
 from kadam import missing
 
 HERE = Path(__file__).resolve().parent
@@ -32,6 +33,12 @@ def test_of_a_name_in_a_module_whose_names_are_not_listed() -> None:
     assert missing.describe_name("torch.optim.sgd", "SGDD", ["SGD"]) == (
         "Kadam has no name torch.optim.sgd.SGDD. What comes closest: torch.optim.sgd.SGD."
     )
+
+
+def test_inner_rooms_are_not_proposed() -> None:
+    with pytest.raises(missing.MissingNameError) as caught:
+        kadam.recordings  # noqa: B018
+    assert "torch.recording" not in str(caught.value).replace("torch.recordings", "")
 
 
 def test_of_a_module() -> None:

@@ -195,6 +195,16 @@ def test_swapping_two_tensors_in_place_within_one_recording():
     assert (a.tolist(), b.tolist()) == ([3.0, 4.0], [1.0, 2.0])
 
 
+def test_a_change_by_another_owner_of_the_memory_is_seen():
+    a = kadam.tensor([1.0, 2.0])
+    p = kadam.nn.Parameter(a)
+    with kadam.no_grad():
+        a.mul_(2.0)
+        assert (p + 0.0).tolist() == [2.0, 4.0]
+        p.mul_(2.0)
+        assert (a + 0.0).tolist() == [4.0, 8.0]
+
+
 def test_gradients_flow_through_in_place_changes():
     w = kadam.tensor([1.0, 2.0, 3.0], requires_grad=True)
     x = w * w

@@ -279,6 +279,23 @@ def test_a_missing_name_is_an_error_at_its_line(
     assert words in run.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "transposed",
+            "neither PyTorch nor Kadam has a public name torch.Tensor.transposed. What comes closest: torch.",
+        ),
+        ("to_mkldnn", "PyTorch has torch.Tensor.to_mkldnn, Kadam does not have it yet."),
+    ],
+)
+def test_what_a_tensor_lacks_is_explained(program: Program, run_kadam: Run, name: str, words: str) -> None:
+    run = run_kadam("run", program(f"import torch\ntorch.ones(2).{name}()"))
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-2].startswith(f"AttributeError: 'Tensor' object has no attribute '{name}'")
+    assert run.stderr.splitlines()[-1].startswith(words)
+
+
 def test_a_program_can_ask_whether_a_name_is_there(program: Program, run_kadam: Run) -> None:
     path = program("""
         import torch

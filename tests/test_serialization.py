@@ -666,7 +666,7 @@ def test_a_whole_module_is_not_saved() -> None:
 
 def test_full_pickle_is_not_offered() -> None:
     file = written([1])
-    assert load(file, weights_only=False) == [1], "which asks for less safety than there is"
+    assert load(written([1]), weights_only=False) == [1], "which asks for less safety than there is"
     with pytest.raises(UnsupportedError, match="add_safe_globals"):
         load(file, pickle_module=pickle)
     with pytest.raises(RuntimeError, match="pickle_module"):

@@ -86,12 +86,21 @@ def _lookup(module: ModuleType) -> Callable[[str], NoReturn]:
     def __getattr__(name: str) -> NoReturn:  # noqa: N807
         if name.startswith("__"):  # Python's own questions, such as for `__path__` and `__wrapped__`
             raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
-        message = describe_name(owner, name, vars(module))
+        message = describe_name(owner, name, _public(module, owner))
         if _is_import(sys._getframe(1)):
             raise MissingImportError(message, name=module.__name__, path=module.__file__)
         raise MissingNameError(message)
 
     return __getattr__
+
+
+def _public(module: ModuleType, owner: str) -> list[str]:
+    """The names of a module without Kadam's inner rooms, which PyTorch does not have."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if not isinstance(value, ModuleType) or is_module_of_pytorch(f"{owner}.{name}")
+    ]
 
 
 def _is_import(frame: FrameType) -> bool:

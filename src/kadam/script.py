@@ -81,6 +81,7 @@ def _run(program: Callable[[], object], argv: list[str], directory: str) -> int:
         raise
     except BaseException as error:
         tracebacks.shorten(error)
+        tracebacks.explain(error)
         sys.excepthook(type(error), error, error.__traceback__)
         return INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
     return 0

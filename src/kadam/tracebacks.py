@@ -1,4 +1,7 @@
-"""Tracebacks that show the user's code: Kadam's own frames, and those of libraries below them, are left out."""
+"""Tracebacks that show the user's code: Kadam's own frames, and those of libraries below them, are left out.
+
+What a tensor lacks is explained here too: in the class it would slow every look-up of an attribute down.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import os
 import sysconfig
 from types import TracebackType
 
+from kadam.missing import describe_name
 from kadam.recording.place import is_ours
+from kadam.tensor import Tensor
 
 # Set to `full`, this environment variable leaves tracebacks whole.
 SWITCH = "KADAM_TRACEBACK"
@@ -32,6 +37,12 @@ def shorten(error: BaseException) -> None:
         pending += [one.__cause__, one.__context__]
         if isinstance(one, BaseExceptionGroup):
             pending += one.exceptions
+
+
+def explain(error: BaseException) -> None:
+    """Note at an error about an attribute that a tensor lacks whether PyTorch's has it, and what comes closest."""
+    if isinstance(error, AttributeError) and isinstance(error.obj, Tensor) and error.name:
+        error.add_note(describe_name("torch.Tensor", error.name, dir(error.obj)))
 
 
 def _past_inner_errors(context: BaseException | None) -> BaseException | None:
