@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Run
 import kadam
+from conftest import Run
 from kadam import missing
 
 HERE = Path(__file__).resolve().parent

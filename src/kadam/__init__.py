@@ -6,9 +6,9 @@ from kadam import (
     autograd,
     backends,
     cuda,
-    library,
     linalg,
     missing,
+    namespace,
     nn,
     optim,
     random,
@@ -48,7 +48,7 @@ from kadam.dtypes import int16 as short
 from kadam.dtypes import int32 as int
 from kadam.dtypes import int64 as long
 from kadam.legacy import legacy
-from kadam.library import *  # noqa: F403
+from kadam.namespace import *  # noqa: F403
 from kadam.printing import set_printoptions
 from kadam.recording.generator import Generator, default_generator
 from kadam.recording.modes import is_grad_enabled, is_inference_mode_enabled
@@ -68,7 +68,7 @@ FloatTensor, DoubleTensor, LongTensor, IntTensor, BoolTensor = (
 __version__ = "2.13.0+kadam0.1.0"  # the PyTorch whose conventions are kept, and Kadam's own
 
 __all__ = [
-    *library.__all__,
+    *namespace.__all__,
     "BoolTensor",
     "DoubleTensor",
     "FloatTensor",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from kadam import dtypes
 from kadam.dtypes import BOOL, FLOAT
 from kadam.errors import DTypeError, ShapeError
+from kadam.ops.require import require_probability
 from kadam.ir.builder import current_builder
 from kadam.ops.compare import where
 from kadam.ops.promotion import cast, stretched
@@ -59,17 +62,27 @@ def scaled_dot_product_attention(
 
     Source: Vaswani et al., "Attention is all you need", 2017.
     """
-    noise = None
+    kept = None
     if dropout_p > 0.0:
-        lead = broadcast(tuple(query.shape[:-2]), tuple(query.shape[:-2] if enable_gqa else key.shape[:-2]))
-        noise = dropout_noise((*lead, query.shape[-2], key.shape[-2]), dropout_p, query)
-    return _attention(query, key, value, attn_mask, noise, is_causal, scale, enable_gqa)
+        heads = query if enable_gqa else key
+        lead = broadcast(tuple(query.shape[:-2]), tuple(heads.shape[:-2]))
+        kept = drawn_weights((*lead, query.shape[-2], key.shape[-2]), dropout_p)
+    return _attention(query, key, value, attn_mask, kept, share(dropout_p), is_causal, scale, enable_gqa)
 
 
-def dropout_noise(shape: Shape, p: float, like: Tensor) -> Tensor:
-    """Factors that drop with probability `p` and keep the mean: 0 or 1 / (1 - p)."""
-    kept = default_generator.bernoulli(shape, 1.0 - p).astype(like.dtype.numpy)
-    return from_array(kept / kept.dtype.type(1.0 - p) if p < 1.0 else kept)
+def drawn_weights(shape: Shape, p: float) -> Tensor:
+    """Which weights stay when each is dropped with probability p, drawn as PyTorch draws them.
+
+    Raises:
+        ArgumentError: p is no probability.
+    """
+    require_probability(p)
+    return from_array(default_generator.bernoulli(shape, 1.0 - p) if p < 1.0 else np.zeros(shape, np.bool_))
+
+
+def share(p: float) -> float:
+    """By which weights that stay are divided, so that their mean stays too."""
+    return 1.0 - p if p < 1.0 else 1.0
 
 
 @operation
@@ -78,7 +91,8 @@ def _attention(
     key: Tensor,
     value: Tensor,
     attn_mask: Tensor | None,
-    noise: Tensor | None,
+    kept: Tensor | None,
+    share: Number,
     is_causal: bool,
     scale: Number | None,
     enable_gqa: bool,
@@ -86,20 +100,24 @@ def _attention(
     _check(query, key, value, attn_mask)
     if enable_gqa:
         key, value = (_shared(one, query) for one in (key, value))
-    factor = 1.0 / math.sqrt(query.shape[-1]) if scale is None else scale
-    scores = products(query * factor, key, transpose=True)
+    scores = _products(query * (1.0 / math.sqrt(query.shape[-1]) if scale is None else scale), key, transpose=True)
     if is_causal:
-        scores = where(_lower_triangle(scores.shape[-2], scores.shape[-1]), scores, -math.inf)
+        scores = where(lower_triangle(*scores.shape[-2:]), scores, -math.inf)
     if attn_mask is not None:
-        scores = masked(scores, attn_mask)
-    weights = softmax(scores, -1) if attn_mask is None else _softmax_of_some(scores)
-    result = products(weights if noise is None else weights * noise, value)
-    fused = noise is None and len(query.shape) == 4
+        scores = _masked(scores, attn_mask)
+    weights = softmax(scores, -1) if attn_mask is None else softmax_of_some(scores)
+    result = _products(dropped(weights, kept, share), value)
+    fused = kept is None and len(query.shape) == 4
     result._tag = "ScaledDotProductFlashAttentionForCpuBackward0" if fused else "UnsafeViewBackward0"
     return result
 
 
-def products(a: Tensor, b: Tensor, transpose: bool = False) -> Tensor:
+def dropped(weights: Tensor, kept: Tensor | None, share: Any) -> Tensor:
+    """In a body: the weights that stay, divided by their share, and zeros."""
+    return weights if kept is None else weights * (cast(kept, weights.dtype) / share)
+
+
+def _products(a: Tensor, b: Tensor, transpose: bool = False) -> Tensor:
     """In a body: the products of the matrices in the last two axes, those of `b` transposed or not."""
     batch = broadcast(tuple(a.shape[:-2]), tuple(b.shape[:-2]))
     a, b = (stretched(one, (*batch, *one.shape[-2:])) for one in (a, b))
@@ -107,23 +125,23 @@ def products(a: Tensor, b: Tensor, transpose: bool = False) -> Tensor:
     return emit(Dot(axes, axes, (len(batch) + 1,), (len(batch) + transpose,)), a, b)
 
 
-def masked(scores: Tensor, mask: Tensor) -> Tensor:
+def _masked(scores: Tensor, mask: Tensor) -> Tensor:
     """In a body: scores that are minus infinity where a mask is False, or with the mask's numbers added."""
     if mask.dtype.category == BOOL:
         return where(mask, scores, -math.inf)  # type: ignore[no-any-return]
     return scores + cast(mask, scores.dtype)
 
 
-def _softmax_of_some(scores: Tensor) -> Tensor:
+def softmax_of_some(scores: Tensor) -> Tensor:
     """In a body: softmax along the last axis; zeros where all scores are minus infinity."""
     nothing = amax(scores.detach(), -1, True) == -math.inf
     return where(nothing, 0.0, softmax(where(nothing, 0.0, scores), -1))  # type: ignore[no-any-return]
 
 
-def _lower_triangle(rows: int, columns: int) -> Tensor:
+def lower_triangle(rows: int, columns: int) -> Tensor:
     """In a body: bool[rows, columns], True where the column is not beyond the row."""
     row, column = (symbol(current_builder().emit(Iota((rows, columns), axis, dtypes.int64))) for axis in (0, 1))
-    return row >= column
+    return row >= column  # type: ignore[no-any-return]
 
 
 def _shared(heads: Tensor, query: Tensor) -> Tensor:
@@ -135,7 +153,7 @@ def _shared(heads: Tensor, query: Tensor) -> Tensor:
     count, wanted = heads.shape[-3], query.shape[-3]
     if wanted % count:
         raise ShapeError(
-            f"scaled_dot_product_attention: Number of heads in key and value must divide the number of heads in query, "
+            "scaled_dot_product_attention: Number of heads in key and value must divide the number of heads in query, "
             f"got {count} and {wanted}"
         )
     lead, matrix = tuple(heads.shape[:-3]), tuple(heads.shape[-2:])
