@@ -88,7 +88,7 @@ class Primitive(ABC):
 
 
 class View(Primitive):
-    """A primitive of one input whose result may share the input's memory, seen otherwise (`reference` returns a view)."""
+    """A primitive of one input whose result may share the input's memory: `reference` returns a view of it."""
 
     @abstractmethod
     def restore(self, base: Node, view: Node) -> Node:

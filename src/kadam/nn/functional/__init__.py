@@ -13,6 +13,7 @@ from kadam.nn.functional.interpolation import *  # noqa: F403
 from kadam.nn.functional.likelihood_loss import *  # noqa: F403
 from kadam.nn.functional.linear import *  # noqa: F403
 from kadam.nn.functional.margin_loss import *  # noqa: F403
+from kadam.nn.functional.multi_head import *  # noqa: F403
 from kadam.nn.functional.normalization import *  # noqa: F403
 from kadam.nn.functional.padding import *  # noqa: F403
 from kadam.nn.functional.pooling import *  # noqa: F403

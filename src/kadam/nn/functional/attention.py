@@ -67,7 +67,7 @@ def scaled_dot_product_attention(
         heads = query if enable_gqa else key
         lead = broadcast(tuple(query.shape[:-2]), tuple(heads.shape[:-2]))
         kept = drawn_weights((*lead, query.shape[-2], key.shape[-2]), dropout_p)
-    return _attention(query, key, value, attn_mask, kept, share(dropout_p), is_causal, scale, enable_gqa)
+    return _attention(query, key, value, attn_mask, kept, share_kept(dropout_p), is_causal, scale, enable_gqa)
 
 
 def drawn_weights(shape: Shape, p: float) -> Tensor:
@@ -80,9 +80,9 @@ def drawn_weights(shape: Shape, p: float) -> Tensor:
     return from_array(default_generator.bernoulli(shape, 1.0 - p) if p < 1.0 else np.zeros(shape, np.bool_))
 
 
-def share(p: float) -> float:
-    """By which weights that stay are divided, so that their mean stays too."""
-    return 1.0 - p if p < 1.0 else 1.0
+def share_kept(p: float) -> float | None:
+    """By which weights that stay are divided, so that their mean stays too; None where there is nothing to divide."""
+    return 1.0 - p if 0.0 < p < 1.0 else None
 
 
 @operation
@@ -92,7 +92,7 @@ def _attention(
     value: Tensor,
     attn_mask: Tensor | None,
     kept: Tensor | None,
-    share: Number,
+    share: Number | None,
     is_causal: bool,
     scale: Number | None,
     enable_gqa: bool,
@@ -114,7 +114,10 @@ def _attention(
 
 def dropped(weights: Tensor, kept: Tensor | None, share: Any) -> Tensor:
     """In a body: the weights that stay, divided by their share, and zeros."""
-    return weights if kept is None else weights * (cast(kept, weights.dtype) / share)
+    if kept is None:
+        return weights
+    noise = cast(kept, weights.dtype)
+    return weights * (noise if share is None else noise / share)
 
 
 def _products(a: Tensor, b: Tensor, transpose: bool = False) -> Tensor:

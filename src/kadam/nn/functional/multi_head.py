@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from kadam.dtypes import BOOL, FLOAT
 from kadam.errors import ShapeError
-from kadam.nn.functional.attention import drawn_weights, dropped, lower_triangle, share, softmax_of_some
+from kadam.nn.functional.attention import drawn_weights, dropped, lower_triangle, share_kept, softmax_of_some
 from kadam.nn.functional.linear import linear
 from kadam.nn.functional.padding import pad
 from kadam.ops.combine import cat
@@ -108,7 +109,7 @@ def multi_head_attention_forward(
         query, key, value, None if separate else in_proj_weight, in_proj_bias,
         q_proj_weight if separate else None, k_proj_weight if separate else None, v_proj_weight if separate else None,
         bias_k, bias_v, static_k, static_v, out_proj_weight, out_proj_bias, key_padding_mask, attn_mask, kept,
-        share(p), embed_dim_to_check, num_heads, add_zero_attn, need_weights, average_attn_weights, is_causal,
+        share_kept(p), embed_dim_to_check, num_heads, add_zero_attn, need_weights, average_attn_weights, is_causal,
     )  # fmt: skip
 
 
@@ -131,7 +132,7 @@ def _multi_head(
     key_padding_mask: Tensor | None,
     attn_mask: Tensor | None,
     kept: Tensor | None,
-    share: Number,
+    share: Number | None,
     embed_dim: int,
     num_heads: int,
     add_zero_attn: bool,
@@ -140,8 +141,205 @@ def _multi_head(
     is_causal: bool,
 ) -> tuple[Tensor, Tensor | None]:
     batched = _check_ranks(query, key, value, key_padding_mask, attn_mask)
-    own_source = key is value or key._node is value._node, query._node is key._node
     if not batched:
         query, key, value = (one.unsqueeze(1) for one in (query, key, value))
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
-    return query, None
+    _check_sizes(query, key, value, embed_dim, num_heads, q_proj_weight is not None)
+    if q_proj_weight is None:
+        projected = _projected_together(query, key, value, in_proj_weight, in_proj_bias)
+    else:
+        projected = _projected(query, key, value, (q_proj_weight, k_proj_weight, v_proj_weight), in_proj_bias)
+    target, source = query.shape[0], key.shape[0]
+    q, k, v = _heads(projected, (bias_k, bias_v), (static_k, static_v), add_zero_attn, num_heads)
+    mask = _merged_mask(
+        q, attn_mask, key_padding_mask, (target, source), k.shape[0] - source, is_causal, need_weights
+    )
+    scores = emit(Dot((1, 2), (1, 2), (3,), (3,)), q * math.sqrt(1.0 / q.shape[-1]), k)
+    if mask is None:
+        weights = softmax(scores, -1)
+    else:
+        weights = softmax(scores + mask, -1) if need_weights else softmax_of_some(scores + mask)
+    weights = dropped(weights, kept, share)
+    seen = emit(Permute((2, 0, 1, 3)), emit(Dot((0, 1), (1, 2), (3,), (0,)), weights, v))
+    output = linear(emit(Reshape(tuple(query.shape)), seen), out_proj_weight, out_proj_bias)
+    if average:
+        weights = weights.mean(1)
+    if not batched:
+        output, weights = output.squeeze(1), weights.squeeze(0)
+    return output, weights if need_weights else None
+
+
+def _projected_together(
+    query: Tensor, key: Tensor, value: Tensor, weight: Tensor | None, bias: Tensor | None
+) -> tuple[Tensor, ...]:
+    """In a body: queries, keys and values by the three parts of one weight; of one sequence by one product.
+
+    Raises:
+        AttentionError: there is no weight.
+    """
+    if weight is None:
+        raise AttentionError("use_separate_proj_weight is False but in_proj_weight is None")
+    if query._node is key._node is value._node:
+        return chunk(linear(query, weight, bias), 3, -1)
+    return _projected(query, key, value, chunk(weight, 3), bias)
+
+
+def _projected(
+    query: Tensor, key: Tensor, value: Tensor, weights: Sequence[Tensor | None], bias: Tensor | None
+) -> tuple[Tensor, ...]:
+    """In a body: queries, keys and values, each by its own weight.
+
+    Raises:
+        AttentionError: a weight is missing.
+    """
+    for name, weight in zip("qkv", weights, strict=True):
+        if weight is None:
+            raise AttentionError(f"use_separate_proj_weight is True but {name}_proj_weight is None")
+    biases = (None,) * 3 if bias is None else chunk(bias, 3)
+    return tuple(map(linear, (query, key, value), weights, biases))  # type: ignore[arg-type]
+
+
+def _heads(
+    projected: tuple[Tensor, ...],
+    biases: tuple[Tensor | None, Tensor | None],
+    statics: tuple[Tensor | None, Tensor | None],
+    add_zero: bool,
+    heads: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """In a body: queries, keys and values, each f32[steps, batch, heads, size]; what is added comes last.
+
+    Raises:
+        AttentionError: only one of keys and values has a bias, or a static one does not fit.
+    """
+    q, *key_value = projected
+    steps, batch, embed = q.shape
+    size = embed // heads
+    if (biases[0] is None) != (biases[1] is None):
+        raise AttentionError("bias_k and bias_v must both be set, or neither")
+    found = []
+    for name, one, bias, static in zip("kv", key_value, biases, statics, strict=True):
+        if bias is not None:
+            if static is not None:
+                raise AttentionError(f"bias cannot be added to static {'key' if name == 'k' else 'value'}.")
+            one = cat([one, stretched(bias, (1, batch, embed))])
+        if static is None:
+            part = emit(Reshape((one.shape[0], batch, heads, size)), one)
+        else:
+            part = _static(name, static, batch, heads, size)
+        if add_zero:
+            part = cat([part, constant(0, part.dtype, (1, batch, heads, size))])
+        found.append(part)
+    return emit(Reshape((steps, batch, heads, size)), q), found[0], found[1]
+
+
+def _static(name: str, static: Tensor, batch: int, heads: int, size: int) -> Tensor:
+    if static.shape[0] != batch * heads or static.shape[2] != size:
+        raise AttentionError(
+            f"expecting static_{name} of [{batch * heads}, source, {size}], but got {list(static.shape)}"
+        )
+    return emit(Permute((2, 0, 1, 3)), emit(Reshape((batch, heads, *static.shape[1:])), static))
+
+
+def _merged_mask(
+    q: Tensor,
+    attn_mask: Tensor | None,
+    key_padding_mask: Tensor | None,
+    sizes: tuple[int, int],
+    added: int,
+    is_causal: bool,
+    need_weights: bool,
+) -> Tensor | None:
+    """In a body: what is added to the scores [batch, heads, target, source], or something that stretches to that.
+
+    Raises:
+        ShapeError: a mask has not the right shape, or the causal hint stands without one.
+    """
+    if is_causal and attn_mask is None:
+        raise ShapeError("Need attn_mask if specifying the is_causal hint.")
+    _, batch, heads, _ = q.shape
+    target, source = sizes
+    masks = []
+    if is_causal and key_padding_mask is None and not need_weights:
+        masks.append(where(lower_triangle(target, source + added), constant(0, q.dtype), -math.inf))
+    elif attn_mask is not None:
+        wanted = (target, source) if len(attn_mask.shape) == 2 else (batch * heads, target, source)
+        if tuple(attn_mask.shape) != wanted:
+            raise ShapeError(
+                f"The shape of the {len(attn_mask.shape)}D attn_mask is {tuple(attn_mask.shape)}, but should be {wanted}."
+            )
+        mask = _additive("attn_mask", attn_mask, q, added)
+        masks.append(mask if len(wanted) == 2 else mask.reshape(batch, heads, target, source + added))
+    if key_padding_mask is not None:
+        if tuple(key_padding_mask.shape) != (batch, source):
+            raise AttentionError(
+                f"expecting key_padding_mask shape of {(batch, source)}, but got {tuple(key_padding_mask.shape)}"
+            )
+        if attn_mask is not None and attn_mask.dtype is not key_padding_mask.dtype:
+            warnings.warn(
+                "Support for mismatched key_padding_mask and attn_mask is deprecated. Use same type for both instead.",
+                stacklevel=2,
+            )
+        mask = _additive("key_padding_mask", key_padding_mask, q, added)
+        masks.append(mask.reshape(batch, 1, 1, source + added))
+    return None if not masks else masks[0] if len(masks) == 1 else masks[0] + masks[1]
+
+
+def _additive(name: str, mask: Tensor, q: Tensor, added: int) -> Tensor:
+    """In a body: a mask as numbers that are added to scores; what was added to the source is seen.
+
+    Raises:
+        AttentionError: it holds neither booleans nor floating-point numbers.
+    """
+    if mask.dtype.category == BOOL:
+        mask = where(mask, -math.inf, constant(0, q.dtype, tuple(mask.shape)))
+    elif mask.dtype.category != FLOAT:
+        raise AttentionError(f"only bool and floating types of {name} are supported, got {mask.dtype!r}")
+    return pad(cast(mask, q.dtype), (0, added)) if added else cast(mask, q.dtype)
+
+
+def _check_ranks(
+    query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | None, attn_mask: Tensor | None
+) -> bool:
+    """Whether the operands have a batch axis.
+
+    Raises:
+        AttentionError: the query has neither 2 nor 3 axes, or the others do not match it.
+    """
+    rank = len(query.shape)
+    if rank not in (2, 3):
+        raise AttentionError(
+            f"query should be unbatched 2D or batched 3D tensor but received {rank}-D query tensor"
+        )
+    kind = f"{'batched' if rank == 3 else 'unbatched'} ({rank}-D) `query`"
+    if len(key.shape) != rank or len(value.shape) != rank:
+        raise AttentionError(
+            f"For {kind}, expected `key` and `value` to be {rank}-D but found {key.dim()}-D and {value.dim()}-D tensors"
+        )
+    if key_padding_mask is not None and len(key_padding_mask.shape) != rank - 1:
+        raise AttentionError(
+            f"For {kind}, expected `key_padding_mask` to be `None` or {rank - 1}-D but found "
+            f"{key_padding_mask.dim()}-D tensor instead"
+        )
+    if attn_mask is not None and len(attn_mask.shape) not in (2, 3):
+        raise AttentionError(
+            f"For {kind}, expected `attn_mask` to be `None`, 2-D or 3-D but found {attn_mask.dim()}-D tensor instead"
+        )
+    return rank == 3
+
+
+def _check_sizes(query: Tensor, key: Tensor, value: Tensor, embed_dim: int, heads: int, separate: bool) -> None:
+    if query.shape[-1] != embed_dim:
+        raise AttentionError(f"was expecting embedding dimension of {embed_dim}, but got {query.shape[-1]}")
+    if embed_dim % heads:
+        raise AttentionError(f"embed_dim {embed_dim} not divisible by num_heads {heads}")
+    if separate and key.shape[:2] != value.shape[:2]:
+        raise AttentionError(
+            f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}"
+        )
+    if not separate and key.shape != value.shape:
+        raise AttentionError(f"key shape {key.shape} does not match value shape {value.shape}")
+    if key.shape[1] != query.shape[1]:
+        raise ShapeError(f"multi_head_attention_forward: {query.shape[1]} samples of queries, {key.shape[1]} of keys")
+
+
+__all__ = ["multi_head_attention_forward"]
