@@ -30,6 +30,10 @@ class LinAlgError(KadamError, RuntimeError):
     """A matrix that has no such factorisation, inverse or solution."""
 
 
+class RangeError(KadamError, RuntimeError):
+    """A value outside the bounds that an operation sets."""
+
+
 class GradientError(KadamError, RuntimeError):
     """A derivative that cannot be taken: no history, freed history, a value changed in place."""
 

@@ -135,7 +135,7 @@ def frac(input: Tensor) -> Tensor:
     return input - trunc(input)
 
 
-@operation
+@operation(grad="ClampBackward1")
 def clamp(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Number | None = None) -> Tensor:
     """Each element, but at least `min` and at most `max`; gradients pass on the bounds too. As `torch.clamp`.
 

@@ -220,20 +220,22 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     return permute(input, *order)
 
 
-@view
-def squeeze_axes(input: Tensor, dim: int | tuple[int, ...] | None = None) -> Chain:
-    rank = len(input.shape)
-    if dim is None:
-        chosen = set(range(rank))
-    else:
-        chosen = {axis_of(one, rank) for one in (dim if isinstance(dim, tuple) else (dim,))}
-    shape = tuple(size for axis, size in enumerate(input.shape) if not (axis in chosen and size == 1))
-    return (p.Reshape(shape),)
+@view(grad="SqueezeBackward0")
+def _squeezed(input: Tensor) -> Chain:
+    return (p.Reshape(tuple(size for size in input.shape if size != 1)),)
+
+
+@view(grad="SqueezeBackward1")
+def _squeezed_at(input: Tensor, dims: tuple[int, ...]) -> Chain:
+    chosen = {axis_of(dim, len(input.shape)) for dim in dims}
+    return (p.Reshape(tuple(size for axis, size in enumerate(input.shape) if axis not in chosen or size != 1)),)
 
 
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Without the axes of size 1: all of them, or those named. As `torch.squeeze`."""
-    return squeeze_axes(input, tuple(dim) if isinstance(dim, list | tuple) else dim)
+    if dim is None:
+        return _squeezed(input)
+    return _squeezed_at(input, tuple(dim) if isinstance(dim, list | tuple) else (dim,))
 
 
 @view

@@ -453,7 +453,10 @@ def gradients(
 
 
 class GradFn:
-    """What made a tensor, as far as gradients are concerned: what `Tensor.grad_fn` shows."""
+    """What made a tensor, as far as gradients are concerned: what `Tensor.grad_fn` shows, under PyTorch's name."""
+
+    def __new__(cls, tensor: Recorded) -> GradFn:
+        return object.__new__(type(str(tensor._spec.grad_name), (GradFn,), {}))
 
     def __init__(self, tensor: Recorded) -> None:
         self.tensor = tensor

@@ -10,7 +10,7 @@ import numpy as np
 from kadam import dtypes
 from kadam.dtypes import BOOL, FLOAT
 from kadam.errors import DTypeError, ShapeError
-from kadam.ops.require import require_probability
+from kadam.ops.require import ArgumentError
 from kadam.ir.builder import current_builder
 from kadam.ops.compare import where
 from kadam.ops.promotion import cast, stretched
@@ -27,6 +27,10 @@ from kadam.shapes import Shape, broadcast
 if TYPE_CHECKING:
     from kadam.recording.tensor import Number
     from kadam.tensor import Tensor
+
+
+class ProbabilityError(ArgumentError, RuntimeError):
+    """No probability, for which PyTorch raises a ValueError or a RuntimeError, depending on who drops weights."""
 
 
 def scaled_dot_product_attention(
@@ -58,6 +62,7 @@ def scaled_dot_product_attention(
 
     Raises:
         ShapeError: the shapes do not fit.
+        ProbabilityError: `dropout_p` is no probability.
         DTypeError: the operands have different types, or the mask is neither bool nor of theirs.
 
     Source: Vaswani et al., "Attention is all you need", 2017.
@@ -74,9 +79,10 @@ def drawn_weights(shape: Shape, p: float) -> Tensor:
     """Which weights stay when each is dropped with probability p, drawn as PyTorch draws them.
 
     Raises:
-        ArgumentError: p is no probability.
+        ProbabilityError: p is no probability.
     """
-    require_probability(p)
+    if not 0.0 <= p <= 1.0:
+        raise ProbabilityError(f"dropout probability has to be between 0 and 1, but got {p}")
     return from_array(default_generator.bernoulli(shape, 1.0 - p) if p < 1.0 else np.zeros(shape, np.bool_))
 
 
@@ -88,8 +94,8 @@ def share_kept(p: float) -> float | None:
 @operation
 def _attention(
     query: Tensor,
-    key: Tensor,
-    value: Tensor,
+    keys: Tensor,
+    values: Tensor,
     attn_mask: Tensor | None,
     kept: Tensor | None,
     share: Number | None,
@@ -97,17 +103,18 @@ def _attention(
     scale: Number | None,
     enable_gqa: bool,
 ) -> Tensor:
-    _check(query, key, value, attn_mask)
+    _check(query, keys, values, attn_mask)
     if enable_gqa:
-        key, value = (_shared(one, query) for one in (key, value))
-    scores = _products(query * (1.0 / math.sqrt(query.shape[-1]) if scale is None else scale), key, transpose=True)
+        keys, values = (_shared(one, query) for one in (keys, values))
+    scores = _products(query * (1.0 / math.sqrt(query.shape[-1]) if scale is None else scale), keys, transpose=True)
     if is_causal:
         scores = where(lower_triangle(*scores.shape[-2:]), scores, -math.inf)
     if attn_mask is not None:
         scores = _masked(scores, attn_mask)
     weights = softmax(scores, -1) if attn_mask is None else softmax_of_some(scores)
-    result = _products(dropped(weights, kept, share), value)
-    fused = kept is None and len(query.shape) == 4
+    result = _products(dropped(weights, kept, share), values)
+    plain = kept is None and (attn_mask is None or not attn_mask.requires_grad)
+    fused = plain and len(query.shape) == 4 and query.shape[-1] == values.shape[-1]
     result._tag = "ScaledDotProductFlashAttentionForCpuBackward0" if fused else "UnsafeViewBackward0"
     return result
 

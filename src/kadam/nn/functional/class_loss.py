@@ -14,6 +14,7 @@ from kadam.ops.promotion import cast
 from kadam.ops.reduce import sum
 from kadam.ops.require import ArgumentError, require_floating, require_one_type
 from kadam.ops.softmax import log_softmax
+from kadam.primitives.check import Within
 from kadam.primitives.index import Gather, Index
 from kadam.primitives.move import Reshape
 from kadam.recording.calls import emit
@@ -81,7 +82,8 @@ def _nll(
     axis, shape = _class_axis(input), tuple(input.shape)
     target = emit(Reshape(shape[:axis] + shape[axis + 1 :]), cast(target, dtypes.int64))
     counted = target != ignore_index
-    place = where(counted, target, 0)
+    in_range = Within(0, shape[axis] - 1, f"Target {{value}} is out of bounds: there are {shape[axis]} classes.")
+    place = emit(in_range, where(counted, target, 0))
     chosen = emit(Gather(axis), input, emit(Reshape(kept(shape, (axis,))), place))
     loss = -emit(Reshape(tuple(place.shape)), chosen)
     share = cast(counted, input.dtype)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 
-class PaddingError(IndexOutOfRange, AssertionError):
-    """A padding row that a table does not have."""
+class PaddingError(IndexOutOfRange, AssertionError, RuntimeError):
+    """A padding row that a table does not have, for which PyTorch asserts or raises a RuntimeError."""
 
 
 def embedding(

@@ -16,6 +16,8 @@ from kadam.ops.pointwise import clamp_min, exp, log, log1p, xlogy
 from kadam.ops.promotion import cast, widened
 from kadam.ops.reduce import sum
 from kadam.ops.require import ArgumentError, require_floating, require_one_type
+from kadam.primitives.check import Within
+from kadam.recording.calls import emit
 from kadam.recording.operation import operation
 
 if TYPE_CHECKING:
@@ -31,11 +33,19 @@ def _bounded(x: Tensor, log: Callable[[Tensor], Tensor], lowest: float, harmless
     return where(low, at_low, log(where(low, harmless, x)))
 
 
+_PROBABILITY = Within(
+    0.0,
+    1.0,
+    "all elements of input should be between 0 and 1, but one is {value}. Fix: apply a sigmoid first, or use "
+    "binary_cross_entropy_with_logits.",
+)
+
+
 @operation(phase=Phase.LOSS, grad="BinaryCrossEntropyBackward0")
 def _binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
     require_floating("binary_cross_entropy", input)
     require_one_type("binary_cross_entropy", input, target, weight)
-    wide, share = widened(input), widened(target)
+    wide, share = widened(emit(_PROBABILITY, input)), widened(target)
     yes = _bounded(wide, log, _LEAST, 1.0)
     no = _bounded(-wide, log1p, _LEAST - 1, 0.0)
     loss = cast((share - 1) * no - share * yes, input.dtype)

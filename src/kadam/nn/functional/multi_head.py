@@ -116,8 +116,8 @@ def multi_head_attention_forward(
 @operation
 def _multi_head(
     query: Tensor,
-    key: Tensor,
-    value: Tensor,
+    keys: Tensor,
+    values: Tensor,
     in_proj_weight: Tensor | None,
     in_proj_bias: Tensor | None,
     q_proj_weight: Tensor | None,
@@ -140,20 +140,18 @@ def _multi_head(
     average: bool,
     is_causal: bool,
 ) -> tuple[Tensor, Tensor | None]:
-    batched = _check_ranks(query, key, value, key_padding_mask, attn_mask)
+    batched = _check_ranks(query, keys, values, key_padding_mask, attn_mask)
     if not batched:
-        query, key, value = (one.unsqueeze(1) for one in (query, key, value))
+        query, keys, values = (one.unsqueeze(1) for one in (query, keys, values))
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
-    _check_sizes(query, key, value, embed_dim, num_heads, q_proj_weight is not None)
+    _check_sizes(query, keys, values, embed_dim, num_heads, q_proj_weight is not None)
     if q_proj_weight is None:
-        projected = _projected_together(query, key, value, in_proj_weight, in_proj_bias)
+        projected = _projected_together(query, keys, values, in_proj_weight, in_proj_bias)
     else:
-        projected = _projected(query, key, value, (q_proj_weight, k_proj_weight, v_proj_weight), in_proj_bias)
-    target, source = query.shape[0], key.shape[0]
+        projected = _projected(query, keys, values, (q_proj_weight, k_proj_weight, v_proj_weight), in_proj_bias)
+    target, source = query.shape[0], keys.shape[0]
     q, k, v = _heads(projected, (bias_k, bias_v), (static_k, static_v), add_zero_attn, num_heads)
-    mask = _merged_mask(
-        q, attn_mask, key_padding_mask, (target, source), k.shape[0] - source, is_causal, need_weights
-    )
+    mask = _merged_mask(q, attn_mask, key_padding_mask, (target, source), k.shape[0] - source, is_causal, need_weights)
     scores = emit(Dot((1, 2), (1, 2), (3,), (3,)), q * math.sqrt(1.0 / q.shape[-1]), k)
     if mask is None:
         weights = softmax(scores, -1)
@@ -166,6 +164,7 @@ def _multi_head(
         weights = weights.mean(1)
     if not batched:
         output, weights = output.squeeze(1), weights.squeeze(0)
+    output._tag = "ViewBackward0" if batched else "SqueezeBackward1"
     return output, weights if need_weights else None
 
 
@@ -307,9 +306,7 @@ def _check_ranks(
     """
     rank = len(query.shape)
     if rank not in (2, 3):
-        raise AttentionError(
-            f"query should be unbatched 2D or batched 3D tensor but received {rank}-D query tensor"
-        )
+        raise AttentionError(f"query should be unbatched 2D or batched 3D tensor but received {rank}-D query tensor")
     kind = f"{'batched' if rank == 3 else 'unbatched'} ({rank}-D) `query`"
     if len(key.shape) != rank or len(value.shape) != rank:
         raise AttentionError(
@@ -333,9 +330,7 @@ def _check_sizes(query: Tensor, key: Tensor, value: Tensor, embed_dim: int, head
     if embed_dim % heads:
         raise AttentionError(f"embed_dim {embed_dim} not divisible by num_heads {heads}")
     if separate and key.shape[:2] != value.shape[:2]:
-        raise AttentionError(
-            f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}"
-        )
+        raise AttentionError(f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}")
     if not separate and key.shape != value.shape:
         raise AttentionError(f"key shape {key.shape} does not match value shape {value.shape}")
     if key.shape[1] != query.shape[1]:
