@@ -16,8 +16,8 @@ look-up: it computes the key from the arguments' roles, which stand in the body'
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from kadam.errors import KadamError
@@ -85,6 +85,34 @@ _SEEN = """\
 
 
 def _caller_of(op: Operation) -> Callable[..., Any]:
+    """The function that calls an operation. Its code is generated at its first call: most operations get none."""
+    names: dict[str, Any] = {f"{name}_default": value for name, value in op.defaults.items()}
+    names.update(
+        op=op, state=state, made=made, admit=admit, number=admit_number, Recorded=Recorded, PLAIN=calls.PLAIN,
+        freeze=calls.freeze, inner=calls.inner, StepEnds=StepEnds, end_step=calls.end_step, KadamError=KadamError,
+        refuse=calls.refuse, first_sight=calls.first_sight, new=object.__new__, sees_now=sees_now, see_now=_see_now,
+    )  # fmt: skip
+
+    def generate() -> Callable[..., Any]:
+        exec(compile(_source_of(op), f"<call of {op.name}>", "exec"), names)
+        generated = names[op.name]
+        caller.__code__ = generated.__code__
+        caller.__defaults__, caller.__kwdefaults__ = generated.__defaults__, generated.__kwdefaults__
+        names[op.name] = caller
+        return caller
+
+    names["generate"] = generate
+    caller = FunctionType(_first_call.__code__, names, op.name)
+    op.caller = caller
+    return caller
+
+
+def _first_call(*args: Any, **kwargs: Any) -> Any:
+    return generate()(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821  (a name of each caller's own)
+
+
+def _source_of(op: Operation) -> str:
+    """The text of the function that calls an operation."""
     arguments = "".join(f"{name}, " for name in op.names)
     signature, key = [], []
     for name, role in zip(op.names, op.roles, strict=True):
@@ -93,7 +121,7 @@ def _caller_of(op: Operation) -> Callable[..., Any]:
         signature.append(f"{name}={name}_default" if name in op.defaults else name)
         has_default = role == "number" and name in op.defaults
         key.append(_KEY["number_default" if has_default else role].format(p=name))
-    source = _CALLER.format(
+    return _CALLER.format(
         name=op.name,
         signature=", ".join(signature),
         arguments=arguments,
@@ -101,16 +129,6 @@ def _caller_of(op: Operation) -> Callable[..., Any]:
         passing=", ".join(f"{name}={name}" for name in op.names),
         seen=_SEEN.format(first=op.names[0], arguments=arguments) if op.chain_of is not None else "",
     )
-    names: dict[str, Any] = {f"{name}_default": value for name, value in op.defaults.items()}
-    names.update(
-        op=op, state=state, made=made, admit=admit, number=admit_number, Recorded=Recorded, PLAIN=calls.PLAIN,
-        freeze=calls.freeze, inner=calls.inner, StepEnds=StepEnds, end_step=calls.end_step, KadamError=KadamError,
-        refuse=calls.refuse, first_sight=calls.first_sight, new=object.__new__, sees_now=sees_now, see_now=_see_now,
-    )  # fmt: skip
-    exec(compile(source, f"<call of {op.name}>", "exec"), names)
-    caller: Callable[..., Any] = names[op.name]
-    op.caller = caller
-    return caller
 
 
 @overload
@@ -167,7 +185,7 @@ def _dressed(op: Operation, body: Callable[..., Any]) -> Any:
         setattr(caller, name, getattr(body, name))
     if op.chain_of is not None:
         caller.__annotations__ = {**body.__annotations__, "return": "Tensor"}
-    caller.__signature__ = inspect.signature(body)  # type: ignore[attr-defined]
+    caller.__wrapped__ = body  # type: ignore[attr-defined]
     caller.operation = op  # type: ignore[attr-defined]
     return caller
 

@@ -229,7 +229,7 @@ def admit(rec: Recording, tensor: Any) -> Any:
             raise StepEnds  # reading it cut this recording
     root = tensor if base is None else base
     if root._exposed:
-        if any(np.may_share_memory(tensor._array, one._array) for one in rec.written.values()):  # type: ignore[arg-type]
+        if any(np.may_share_memory(tensor._array, one._array) for one in rec.written.values()):
             raise StepEnds  # another owner of this memory has been changed
         freeze_exposed(rec, root, tensor)
     rec.feeds.append(tensor)

@@ -33,7 +33,8 @@ def remainder(words: Array, span: int) -> Array:
     divisor = words.dtype.type(span)
     quotient = words // divisor
     quotient *= divisor
-    return np.subtract(words, quotient, out=quotient)
+    rest: Array = np.subtract(words, quotient, out=quotient)
+    return rest
 
 
 def swapped(targets: Array) -> Array:

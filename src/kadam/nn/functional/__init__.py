@@ -20,6 +20,7 @@ from kadam.nn.functional.padding import *  # noqa: F403
 from kadam.nn.functional.pooling import *  # noqa: F403
 from kadam.nn.functional.recurrent import *  # noqa: F403
 from kadam.nn.functional.regression_loss import *  # noqa: F403
+from kadam.nn.functional.sampling import *  # noqa: F403
 from kadam.nn.functional.softmax import *  # noqa: F403
 from kadam.nn.functional.unpooling import *  # noqa: F403
 from kadam.nn.functional.vision import *  # noqa: F403

@@ -252,13 +252,13 @@ def _cubic(input: Tensor, axis: int, along: _Axis) -> Tensor:
     before = floor(source)
     rest = source - before
     taps = [
-        _weighted(_taken(input, axis, before + tap, along), axis, _cubic_weight(abs(rest - tap), _CUBIC))
+        _weighted(_taken(input, axis, before + tap, along), axis, cubic_weight(abs(rest - tap), _CUBIC))
         for tap in (-1, 0, 1, 2)
     ]
     return taps[0] + taps[1] + taps[2] + taps[3]
 
 
-def _cubic_weight(distance: Tensor, a: float) -> Tensor:
+def cubic_weight(distance: Tensor, a: float) -> Tensor:
     """In a body: the weight of an element at a distance below 2, by two cubics that meet smoothly at 1.
 
     Source: Keys, "Cubic convolution interpolation for digital image processing", 1981.
@@ -293,7 +293,7 @@ def _smooth_weights(along: _Axis, mode: str) -> Tensor:
     if mode == "bilinear":
         weights = clamp(1 - distance, 0)
     elif mode == "bicubic":
-        weights = _cubic_weight(distance, _SMOOTH_CUBIC)
+        weights = cubic_weight(distance, _SMOOTH_CUBIC)
     else:
         weights = where(distance < 3, sinc(distance) * sinc(distance / 3), 0.0)
     return weights / weights.sum(1, True)
