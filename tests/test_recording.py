@@ -313,6 +313,51 @@ def test_hooks_of_leaves_and_others_see_and_change_gradients():
     assert w.grad.tolist() == [1.0, 1.0]
 
 
+def test_gradients_hold_their_own_memory():
+    class Both(kadam.autograd.Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            return a + b
+
+        @staticmethod
+        def backward(ctx, ct):
+            return ct, ct
+
+    a, b = kadam.ones(2, requires_grad=True), kadam.ones(2, requires_grad=True)
+    Both.apply(a, b).sum().backward()
+    a.grad.mul_(3.0)
+    assert (a.grad.tolist(), b.grad.tolist()) == ([3.0, 3.0], [1.0, 1.0])
+
+    seen = []
+    w = kadam.ones(2, requires_grad=True)
+    w.register_hook(seen.append)
+    w.sum().backward()
+    w.sum().backward()
+    assert (seen[0].tolist(), w.grad.tolist()) == ([1.0, 1.0], [2.0, 2.0])
+
+
+def test_a_leaf_that_is_a_view_stays_a_leaf_when_it_is_updated():
+    row = kadam.ones(2, 3)[0].requires_grad_()
+    for _ in range(3):
+        (row * row).sum().backward()
+        with kadam.no_grad():
+            row -= 0.25 * row.grad
+            row.grad = None
+    assert row.is_leaf
+    assert row.requires_grad
+    assert row.tolist() == [0.125] * 3
+
+
+def test_a_view_of_a_parameter_that_was_read_sees_its_own_update():
+    w = kadam.ones(4, requires_grad=True)
+    with kadam.no_grad():
+        half = w.chunk(2)[1]
+        before = half * 1.0
+        half.mul_(3.0)
+        after = half + 0.0
+    assert (before.tolist(), after.tolist(), w.tolist()) == ([1.0, 1.0], [3.0, 3.0], [1.0, 1.0, 3.0, 3.0])
+
+
 def test_no_grad_and_its_forms():
     w = kadam.tensor([1.0], requires_grad=True)
     with kadam.no_grad():

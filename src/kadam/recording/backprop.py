@@ -20,8 +20,9 @@ from kadam.errors import GradientError, OperandError, ShapeError
 from kadam.ir.builder import current_builder
 from kadam.ir.graph import Node, Phase
 from kadam.ir.types import TensorType
+from kadam.primitives.move import Copy
 from kadam.primitives.sources import Full
-from kadam.recording.calls import node_of, symbol
+from kadam.recording.calls import emit, node_of, symbol
 from kadam.recording.history import CHANGED, TWICE, History, Plan, emitted_again, plan
 from kadam.recording.memory import assign
 from kadam.recording.modes import grad_mode
@@ -82,6 +83,12 @@ def _seeded(nodes: Sequence[Node], starts: Places, cts: Sequence[Tensor | None])
     return found
 
 
+@operation
+def owned(ct: Tensor) -> Tensor:
+    """A cotangent in memory of its own: hooks and custom functions may hold the given one."""
+    return emit(Copy(), ct)
+
+
 @operation(phase=Phase.BACKWARD)
 def sweep_present(
     cts: Sequence[Tensor | None], starts: Raw, collect: Raw, stops: Raw, create_graph: Raw, retain: Raw
@@ -96,16 +103,21 @@ def sweep_present(
     ahead = plan(path, ids, _leaves(path) | wanted | halts, halts - set(ids))
     if ahead.reading & path.freed:
         raise GradientError(TWICE)
-    changed = [one for reader, one in ahead.reads if reader not in path.overwritten.get(one, {reader})]
-    if changed:
-        node = builder.nodes[min(changed)]
-        raise GradientError(CHANGED.format(what=f"a {node.type} that {node.source} made"))
+    _check_unchanged(path, ahead)
     if not retain:
         path.freed |= ahead.reading
     builder.tracking = create_graph
     nodes = list(builder.nodes)
     found = _sweep(path, nodes, _seeded(nodes, ids, cts), wanted, halts)
     return {at[one]: symbol(ct) for one, ct in found.items()}
+
+
+def _check_unchanged(path: Path, ahead: Plan) -> None:
+    """Raise where a derivative would read memory that the recording has changed since."""
+    changed = [one for reader, one in ahead.reads if reader not in path.overwritten.get(one, {reader})]
+    if changed:
+        node = path.builder.nodes[min(changed)]
+        raise GradientError(CHANGED.format(what=f"a {node.type} that {node.source} made"))
 
 
 def _leaves(path: Path) -> set[int]:
@@ -177,11 +189,17 @@ class BackwardPass:
             if found is not None:
                 self.captures[(found[0].serial, found[1])] = tensor
 
-    def deliver(self, tensor: Recorded, ct: Recorded | None) -> None:
-        """A cotangent for `tensor`: kept for a leaf, swept on from anything else that requires grad."""
-        if not tensor._spec.requires_grad:
+    def deliver(self, tensor: Recorded, ct: Recorded | None, origin: tuple[History, int] | None = None) -> None:
+        """A cotangent for `tensor`: kept for a leaf, swept on from anything else that requires grad.
+
+        Args:
+            tensor: whose value has the cotangent.
+            ct: the cotangent; None stands for ones.
+            origin: where that value was made, if the tensor has another value by now.
+        """
+        if origin is None and not tensor._spec.requires_grad:
             return
-        found = locate(tensor)
+        found = origin or locate(tensor)
         if found is None:
             self.keep(tensor, ct if ct is not None else ones_like(tensor))
             return
@@ -245,7 +263,7 @@ class BackwardPass:
             feeds = {~index: feed for index, feed in enumerate(owner.feeds)}
         for place, ct in reached.items():
             if place in feeds:
-                self.deliver(feeds[place], ct)
+                self.deliver(feeds[place], ct, owner.displaced.get(place))
             elif place in owner.stops:
                 self._arrive(region, place, ct)
             else:
@@ -263,6 +281,7 @@ class BackwardPass:
             history.end.plans[key] = ahead
         if ahead.reading & history.freed:
             raise GradientError(TWICE)
+        _check_unchanged(path, ahead)
         values: list[Any] = [_as_tensor(history, one) for one in ahead.needed]
         cts: list[Any] = list(seeds.values())
         reached = sweep_history(
@@ -352,7 +371,7 @@ def accumulate(leaf: Recorded, ct: Recorded, create_graph: bool) -> None:
             for hook in list(leaf._hooks.values()):
                 ct = hooked(hook, ct)
     if leaf._grad is None:
-        leaf._grad = ct
+        leaf._grad = ct if create_graph else owned(ct)  # type: ignore[arg-type]
     elif create_graph:
         leaf._grad = combine(leaf._grad, ct)  # type: ignore[arg-type]
     else:
@@ -399,7 +418,8 @@ def backward(
     for root, ct in zip(roots, cts, strict=True):
         check_root(root, ct)
     rec, root = state.rec, roots[0]
-    if rec is not None and len(roots) == 1 and inputs is None and not rec.stops and root._rec is rec and root._pos >= 0:
+    here = rec is not None and len(roots) == 1 and root._rec is rec and root._pos >= 0
+    if rec is not None and here and inputs is None and not rec.stops and not rec.displaced:
         feeds = rec.feeds
         reached = sweep_present([cts[0]], (root._pos,), (), (), create_graph, retain)  # type: ignore[list-item]
         if all(place < 0 and feeds[~place]._spec.grad_name is None for place in reached):

@@ -113,8 +113,8 @@ def needs_of(path: Path, watched: Sequence[Node]) -> tuple[tuple[int, ...], froz
     active = path.builder.active
     leaves = {node.id for node in path.feeds if node.id in active}
     found = plan(path, {node.id for node in watched if node.id in active}, leaves, (), path.freed)
-    fed = {node.id for node in path.feeds}
-    return tuple(one for one in found.needed if one not in fed), found.reading
+    at_hand = {node.id for node in path.feeds} - path.overwritten.keys()
+    return tuple(one for one in found.needed if one not in at_hand), found.reading
 
 
 class History:
@@ -128,9 +128,10 @@ class History:
         reading: ids of all nodes whose derivatives read a value.
         freed: ids of the nodes swept without `retain_graph`.
         stops: node id -> what happens when a backward pass arrives there.
+        displaced: node id of a feed that the recording changed in place -> the history and place of its old value.
     """
 
-    __slots__ = ("end", "feeds", "freed", "path", "reading", "saved", "serial", "stops", "versions")
+    __slots__ = ("displaced", "end", "feeds", "freed", "path", "reading", "saved", "serial", "stops", "versions")
 
     def __init__(
         self,
@@ -157,6 +158,7 @@ class History:
             for stop in dict.fromkeys(rec.stops.values()):
                 stop.move(to)
             self.stops = {to[place]: stop for place, stop in rec.stops.items()}
+        self.displaced = {self.current_path().at(place).id: origin for place, origin in rec.displaced.items()}
         self.saved: dict[int, tuple[Array, weakref.ref[Recorded] | None, int]] = {}
         for one, array in zip(program.saved, saved, strict=True):
             if array is not None:
@@ -168,7 +170,7 @@ class History:
         if self.path is None:
             self.path = self.end.plans.get("path")
             if self.path is None:
-                self.path = self.end.plans["path"] = Path(self.end)
+                self.path = self.end.plans["path"] = Path(self.end).apart()
         return self.path
 
     def value(self, one: int) -> Any:
@@ -178,7 +180,7 @@ class History:
             GradientError: it was changed in place since, or freed.
         """
         path = self.current_path()
-        for index, node in enumerate(path.feeds):
+        for index, node in enumerate(path.feeds if one not in self.saved else ()):
             if node.id == one:
                 feed = self.feeds[index]
                 if _version(feed) != self.versions[index]:

@@ -38,7 +38,7 @@ def fit(value: Tensor | Number, kind: TensorType) -> Tensor:
     return emit(Copy(), value) if value is given else value  # type: ignore[arg-type, return-value]
 
 
-@operation
+@operation(grad="CopySlices")
 def restore(base: Tensor, value: Tensor, chain: tuple[View, ...]) -> Tensor:
     """`base` with the part that `chain` shows replaced by `value`."""
     nodes = [base._node]
@@ -153,8 +153,10 @@ def _put(target: Recorded, value: Any) -> None:
             root._rec = rec.anchor
     _overwrite(rec, root, target)
     root._pos = new._pos
-    if untracked and root._spec.requires_grad:
+    if untracked and (root._spec.requires_grad or target._spec.requires_grad):
         root._rec = rec.anchor
+        if target is not root:
+            target._rec = None
     else:
         root._rec = rec
         root._spec = spec_of(root._spec.type, new._spec.requires_grad, new._spec.grad_name)
@@ -230,12 +232,16 @@ def _kind(record: dtype) -> str:
 def _overwrite(rec: Recording, root: Recorded, target: Recorded) -> None:
     """Note on the trail that the memory of `root` changes, and make its other views look again."""
     stale = [root] if root._rec is rec or root._rec is rec.anchor else []
+    others: list[Any] = []
     if root._viewed:
         others = [one for one in (*rec.created, *rec.feeds) if getattr(one, "_base", None) is root]
         stale += [one for one in others if one._rec is rec]
-        for one in others:
-            if one._rec is rec and one is not target:
-                one._rec = None
+    for one in stale:
+        if one._history is not None and one._pos < 0:
+            rec.displaced[one._pos] = one._history, one._place
+    for one in others:
+        if one._rec is rec and one is not target:
+            one._rec = None
     if target._tracked:
         _note_overwritten(rec, [one._pos for one in stale])
 

@@ -62,10 +62,12 @@ class Recording:
         written: tensors whose memory gets a new value at the cut.
         frozen: index of a feed -> its values at admission, for memory that NumPy code can change meanwhile.
         stops: position -> what happens when a backward pass arrives there (hooks, custom functions).
+        displaced: position of a feed whose tensor has meanwhile been changed in place -> the history that made its old
+            value, and the place there: gradients of that value go there.
         serial: counts recordings, so that histories can be ordered.
     """
 
-    __slots__ = ("anchor", "created", "feeds", "frozen", "here", "path", "serial", "stops", "written")
+    __slots__ = ("anchor", "created", "displaced", "feeds", "frozen", "here", "path", "serial", "stops", "written")
 
     def __init__(self, root: TrailNode, serial: int) -> None:
         self.here = root
@@ -75,6 +77,7 @@ class Recording:
         self.written: dict[int, Recorded] = {}
         self.frozen: dict[int, Array] = {}
         self.stops: dict[int, Any] = {}
+        self.displaced: dict[int, tuple[History, int]] = {}
         self.serial = serial
         self.path: Path | None = None
 
@@ -169,7 +172,7 @@ _CLOSED = _Closed()
 
 
 def _close(rec: Recording) -> None:
-    rec.feeds, rec.created, rec.written, rec.frozen, rec.stops, rec.path = [], [], {}, {}, {}, None
+    rec.feeds, rec.created, rec.written, rec.frozen, rec.stops, rec.displaced, rec.path = [], [], {}, {}, {}, {}, None
 
 
 def _alive(rec: Recording) -> list[Recorded]:
@@ -193,9 +196,12 @@ def _run(rec: Recording, here: TrailNode) -> None:
     wanted = [tensor for tensor in alive if tensor._base is None and tensor._rec is rec and tensor._array is None]
     wanted += rec.written.values()
     positions = tuple([tensor._pos for tensor in wanted])
-    watched = tuple(
-        [t._pos for t in alive if t._spec.grad_name is not None and t._spec.requires_grad and t._rec is rec]
-    )
+    derived = [
+        one
+        for one in (*alive, *rec.written.values())
+        if one._spec.grad_name is not None and one._spec.requires_grad and one._rec is rec
+    ]
+    watched = tuple([tensor._pos for tensor in derived])
     key = (positions, watched)
     program = here.programs.get(key)
     if program is None:
@@ -208,13 +214,24 @@ def _run(rec: Recording, here: TrailNode) -> None:
     except reference.RunError as failure:
         _deliver(rec, alive, wanted, program, failure.outputs)
         raise _placed(failure) from failure.__cause__
+    saved = _kept(rec, values[len(program.wanted) :])
     _deliver(rec, alive, wanted, program, values)
-    if watched:
-        history = History(here, rec, program, values[len(program.wanted) :], wanted)
+    if derived:
+        history = History(here, rec, program, saved, wanted)
         path = history.current_path()
-        for tensor in alive:
-            if tensor._rec is rec and tensor._spec.grad_name is not None:
-                tensor._history, tensor._place = history, path.at(tensor._pos).id
+        for tensor in derived:
+            tensor._history, tensor._place = history, path.at(tensor._pos).id
+
+
+def _kept(rec: Recording, saved: Sequence[Array | None]) -> Sequence[Array | None]:
+    """The saved values; copies of those that stand in memory that is about to be written."""
+    memory = [tensor._array for tensor in rec.written.values()]
+    if not memory:
+        return saved
+    return [
+        value.copy() if value is not None and any(np.may_share_memory(value, one) for one in memory) else value  # type: ignore[arg-type]
+        for value in saved
+    ]
 
 
 def _fed(rec: Recording) -> list[Array]:

@@ -220,8 +220,8 @@ def admit(rec: Recording, tensor: Any) -> Any:
         raise StepEnds
     base = tensor._base
     if base is not None and not _settled(base, rec):
-        if base._rec is rec.anchor:
-            raise StepEnds
+        if base._rec is rec.anchor or (tensor._spec.requires_grad and tensor._spec.grad_name is None):
+            raise StepEnds  # a leaf stands in memory: what it sees must be written first
         return _derive(rec, tensor)
     if tensor._array is None:
         read(tensor)

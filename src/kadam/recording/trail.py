@@ -7,6 +7,7 @@ its derivative and its compiled form hang on the nodes and are never made twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from kadam.engines.reference import Run
@@ -130,6 +131,17 @@ class Path:
         for node in reversed(ahead):
             self._take(node)
         self.end = end
+        return self
+
+    def apart(self) -> Path:
+        """This path in nodes of its own: a recording that began alike shares the trail's nodes, and must not take these
+        for its own."""
+        own: list[Node] = []
+        for node in self.builder.nodes:
+            own.append(replace(node, inputs=tuple(own[source.id] for source in node.inputs)))
+        self.builder.nodes = own
+        self.feeds = [own[node.id] for node in self.feeds]
+        self.created = [own[node.id] for node in self.created]
         return self
 
     def _take(self, node: TrailNode) -> None:

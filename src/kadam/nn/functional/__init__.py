@@ -10,6 +10,7 @@ from kadam.nn.functional.distance import *  # noqa: F403
 from kadam.nn.functional.dropout import *  # noqa: F403
 from kadam.nn.functional.embedding import *  # noqa: F403
 from kadam.nn.functional.embedding_bag import *  # noqa: F403
+from kadam.nn.functional.fractional_pooling import *  # noqa: F403
 from kadam.nn.functional.interpolation import *  # noqa: F403
 from kadam.nn.functional.likelihood_loss import *  # noqa: F403
 from kadam.nn.functional.linear import *  # noqa: F403

@@ -79,7 +79,9 @@ def adaptive_max_pool1d(input: Tensor, output_size: int | tuple[int, ...], retur
 def adaptive_max_pool2d(
     input: Tensor, output_size: int | tuple[int | None, ...] | None, return_indices: bool = False
 ) -> Any:
-    """The maxima of as many windows of the last two axes as are asked for. As `torch.nn.functional.adaptive_max_pool2d`.
+    """The maxima of as many windows of the last two axes as are asked for.
+
+    As `torch.nn.functional.adaptive_max_pool2d`.
 
     Args:
         input: f32[batch, channels, height, width] or without batch.

@@ -10,11 +10,11 @@ import numpy as np
 from kadam import dtypes
 from kadam.dtypes import BOOL, FLOAT
 from kadam.errors import DTypeError, ShapeError
-from kadam.ops.require import ArgumentError
 from kadam.ir.builder import current_builder
 from kadam.ops.compare import where
 from kadam.ops.promotion import cast, stretched
 from kadam.ops.reduce import amax
+from kadam.ops.require import ArgumentError
 from kadam.ops.softmax import softmax
 from kadam.primitives.contract import Dot
 from kadam.primitives.sources import Iota
@@ -138,20 +138,20 @@ def _products(a: Tensor, b: Tensor, transpose: bool = False) -> Tensor:
 def _masked(scores: Tensor, mask: Tensor) -> Tensor:
     """In a body: scores that are minus infinity where a mask is False, or with the mask's numbers added."""
     if mask.dtype.category == BOOL:
-        return where(mask, scores, -math.inf)  # type: ignore[no-any-return]
+        return where(mask, scores, -math.inf)
     return scores + cast(mask, scores.dtype)
 
 
 def softmax_of_some(scores: Tensor) -> Tensor:
     """In a body: softmax along the last axis; zeros where all scores are minus infinity."""
     nothing = amax(scores.detach(), -1, True) == -math.inf
-    return where(nothing, 0.0, softmax(where(nothing, 0.0, scores), -1))  # type: ignore[no-any-return]
+    return where(nothing, 0.0, softmax(where(nothing, 0.0, scores), -1))
 
 
 def lower_triangle(rows: int, columns: int) -> Tensor:
     """In a body: bool[rows, columns], True where the column is not beyond the row."""
     row, column = (symbol(current_builder().emit(Iota((rows, columns), axis, dtypes.int64))) for axis in (0, 1))
-    return row >= column  # type: ignore[no-any-return]
+    return row >= column
 
 
 def _shared(heads: Tensor, query: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from kadam.errors import DTypeError, ShapeError
 from kadam.nn.functional.spatial import Sizes, along_channels, by, in_batch, out_of_batch, per_axis
 from kadam.primitives.convolve import Convolve, ConvolveInput
 from kadam.primitives.elementwise import Add
+from kadam.primitives.window import Margins
 from kadam.recording.calls import emit
 from kadam.recording.operation import operation
 from kadam.shapes import Shape
@@ -266,7 +267,7 @@ def _positive(name: str, axes: int, **arguments: Sizes) -> list[Shape]:
     return found
 
 
-def _margins(name: str, padding: Sizes | str, kernel: Shape, stride: Shape, dilation: Shape) -> tuple[Shape, ...]:
+def _margins(name: str, padding: Sizes | str, kernel: Shape, stride: Shape, dilation: Shape) -> Margins:
     """(before, after) padding per axis."""
     if isinstance(padding, str):
         if padding not in ("same", "valid"):

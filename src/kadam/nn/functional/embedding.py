@@ -71,7 +71,7 @@ def _rows(input: Tensor, weight: Tensor, padding_idx: int | None, scale_grad_by_
         rows = rows.detach() + (rows - rows.detach()) / frequency(index, weight).to(rows.dtype).unsqueeze(-1)
     if padding_idx is None:
         return rows
-    return where((index == padding_idx).unsqueeze(-1), rows.detach(), rows)  # type: ignore[no-any-return]
+    return where((index == padding_idx).unsqueeze(-1), rows.detach(), rows)
 
 
 def index_of(name: str, input: Tensor) -> Tensor:
@@ -104,7 +104,7 @@ def row_number(padding_idx: int, weight: Tensor) -> int:
     rows = weight.shape[0]
     if not -rows <= padding_idx < rows:
         raise PaddingError(f"Padding_idx must be within num_embeddings: the table has {rows} rows, got {padding_idx}")
-    return padding_idx % rows
+    return int(padding_idx % rows)
 
 
 def renormalise(weight: Tensor, input: Tensor, max_norm: float, norm_type: float) -> None:

@@ -112,18 +112,18 @@ def _reduced(rows: Tensor, counts: Tensor | None, mode: str) -> Tensor:
         return total
     if counts is None:
         return total / size
-    return total / clamp(counts.to(rows.dtype).sum(1, True), 1)  # type: ignore[no-any-return]
+    return total / clamp(counts.to(rows.dtype).sum(1, True), 1)
 
 
 def _largest(rows: Tensor, counts: Tensor | None) -> Tensor:
     """In a body: the maximum of those that count along the second axis; 0 where there are none."""
     candidates = rows.detach() if counts is None else where(counts.unsqueeze(-1), rows.detach(), -math.inf)
     found = gather(rows, 1, argmax(candidates, 1, True)).squeeze(1)
-    return found if counts is None else where(counts.any(1, True), found, 0.0)  # type: ignore[no-any-return]
+    return found if counts is None else where(counts.any(1, True), found, 0.0)
 
 
 def _counted(rows: Tensor, counts: Tensor | None) -> Tensor:
-    return rows if counts is None else where(counts.unsqueeze(-1), rows, 0.0)  # type: ignore[no-any-return]
+    return rows if counts is None else where(counts.unsqueeze(-1), rows, 0.0)
 
 
 def _reduced_by_bag(rows: Tensor, counts: Tensor | None, starts: Tensor, mode: str) -> Tensor:
@@ -141,7 +141,7 @@ def _reduced_by_bag(rows: Tensor, counts: Tensor | None, starts: Tensor, mode: s
         return total
     one = constant(1, rows.dtype, (length,)) if counts is None else cast(counts, rows.dtype)
     number = emit(IndexAdd((0,), False), constant(0, rows.dtype, (bags,)), one, bag)
-    return total / clamp(number, 1).unsqueeze(-1)  # type: ignore[no-any-return]
+    return total / clamp(number, 1).unsqueeze(-1)
 
 
 def _largest_by_bag(rows: Tensor, counts: Tensor | None, bag: Tensor, bags: int) -> Tensor:
@@ -159,7 +159,7 @@ def _largest_by_bag(rows: Tensor, counts: Tensor | None, bag: Tensor, bags: int)
     none = constant(length, dtypes.int64, (bags, width))
     first = emit(ScatterReduce(0, "amin"), none, where(wins, place, length), owner)
     found = gather(rows, 0, clamp(first, 0, length - 1))
-    return where(first == length, 0.0, found)  # type: ignore[no-any-return]
+    return where(first == length, 0.0, found)
 
 
 def _check_arguments(

@@ -75,7 +75,8 @@ def interpolate(
         factors = (None,) * axes
     if min(sizes) < 1 or min(input.shape[2:]) < 1:
         raise ShapeError(
-            f"Input and output sizes should be greater than 0, but got input {list(input.shape[2:])} output {list(sizes)}"
+            f"Input and output sizes should be greater than 0, but got input {list(input.shape[2:])} "
+            f"output {list(sizes)}"
         )
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[axes - 1](input, sizes)
@@ -126,7 +127,8 @@ def _check_options(input: Tensor, mode: str, align_corners: bool | None, antiali
     known = wanted is not None or mode in ("nearest", "nearest-exact", "area") or (mode == "lanczos" and antialias)
     if rank not in (3, 4, 5) or not known:
         raise UnsupportedError(
-            f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {rank}D) for the modes: {_MODES} (got {mode})"
+            f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {rank}D) for the modes: {_MODES} "
+            f"(got {mode})"
         )
 
 
@@ -147,8 +149,8 @@ def _target(
     each = tuple(given) if isinstance(given, Sequence) else (given,) * axes
     if len(each) != axes:
         raise ValueError(
-            "Input and output must have the same number of spatial dimensions, but got input with spatial dimensions of "
-            f"{list(input.shape[2:])} and {'scale_factor' if size is None else 'output size'} of {given}."
+            "Input and output must have the same number of spatial dimensions, but got input with spatial dimensions "
+            f"of {list(input.shape[2:])} and {'scale_factor' if size is None else 'output size'} of {given}."
         )
     if size is not None:
         return tuple(int(one) for one in each), (None,) * axes
@@ -219,9 +221,9 @@ def _nearest(input: Tensor, axis: int, along: _Axis, exact: bool) -> Tensor:
     offset = 0.5 if exact else 0.0
     if along.new % along.old == 0:
         times = along.new // along.old
-        places = np.arange(along.new, dtype=along.record.numpy)
-        found = np.floor((places + places.dtype.type(offset)) * places.dtype.type(along.step))
-        if np.array_equal(np.minimum(found, along.old - 1), places // times):
+        order = np.arange(along.new, dtype=along.record.numpy)
+        found = np.floor((order + order.dtype.type(offset)) * order.dtype.type(along.step))
+        if np.array_equal(np.minimum(found, along.old - 1), order // times):
             return _repeated(input, axis, times)
     places = along.new_places() + offset if exact else along.new_places()
     return _taken(input, axis, floor(places * along.step), along)
@@ -266,7 +268,7 @@ def cubic_weight(distance: Tensor, a: float) -> Tensor:
     x = distance
     near = ((a + 2) * x - (a + 3)) * x * x + 1
     far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
-    return where(x <= 1, near, where(x < 2, far, 0.0))  # type: ignore[no-any-return]
+    return where(x <= 1, near, where(x < 2, far, 0.0))
 
 
 @operation

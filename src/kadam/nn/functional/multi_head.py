@@ -264,7 +264,7 @@ def _merged_mask(
         wanted = (target, source) if len(attn_mask.shape) == 2 else (batch * heads, target, source)
         if tuple(attn_mask.shape) != wanted:
             raise ShapeError(
-                f"The shape of the {len(attn_mask.shape)}D attn_mask is {tuple(attn_mask.shape)}, but should be {wanted}."
+                f"The shape of the {attn_mask.dim()}D attn_mask is {tuple(attn_mask.shape)}, but should be {wanted}."
             )
         mask = _additive("attn_mask", attn_mask, q, added)
         masks.append(mask if len(wanted) == 2 else mask.reshape(batch, heads, target, source + added))

@@ -46,7 +46,7 @@ def pad(input: Tensor, pad: tuple[int, ...], mode: str = "constant", value: Fixe
     return _with_own_elements(input, margins, mode)
 
 
-def _with_constant(input: Tensor, margins: list[tuple[int, int]], value: float) -> Tensor:
+def _with_constant(input: Tensor, margins: list[tuple[int, int]], value: complex) -> Tensor:
     shape = list(input.shape)
     for axis, (before, after) in zip(reversed(range(len(shape))), margins, strict=False):
         if shape[axis] + before + after < 0 or -min(before, 0) - min(after, 0) > shape[axis]:
@@ -67,8 +67,8 @@ def _with_own_elements(input: Tensor, margins: list[tuple[int, int]], mode: str)
     rank, axes = len(input.shape), len(margins)
     if axes not in (1, 2, 3) or rank not in (axes + 1, axes + 2):
         raise UnsupportedError(
-            f"Padding size {2 * axes} is not supported for {rank}D input tensor. Modes other than constant pad the last "
-            "axis of 2D or 3D input, the last 2 of 3D or 4D input, or the last 3 of 4D or 5D input."
+            f"Padding size {2 * axes} is not supported for {rank}D input tensor. Modes other than constant pad the "
+            "last axis of 2D or 3D input, the last 2 of 3D or 4D input, or the last 3 of 4D or 5D input."
         )
     for axis, (before, after) in zip(reversed(range(rank)), margins, strict=False):
         input = _longer(input, axis, before, after, mode)
@@ -86,8 +86,8 @@ def _longer(input: Tensor, axis: int, before: int, after: int, mode: str) -> Ten
         raise ShapeError(f"pad: {mode} padding {(before, after)} leaves nothing of dimension {axis} of size {size}")
     if mode == "reflect" and max(before, after) >= size:
         raise ShapeError(
-            f"Padding size should be less than the corresponding input dimension, but got: padding {(before, after)} at "
-            f"dimension {axis} of input {list(input.shape)}"
+            f"Padding size should be less than the corresponding input dimension, but got: padding {(before, after)} "
+            f"at dimension {axis} of input {list(input.shape)}"
         )
     kept = narrow(input, axis, start, end - start)
     if mode == "circular" and max(before, after) > kept.shape[axis]:

@@ -205,7 +205,6 @@ def _avg_pool(
     count_include_pad: bool,
     divisor: int | None,
 ) -> Tensor:
-    axes = int(name[-2])
     if divisor == 0:
         raise ShapeError("divisor must be not zero")
     kernel, step, margins, _ = _windows(name, input, kernel_size, stride, padding, 1, ceil_mode)
@@ -231,12 +230,12 @@ def mean_of_windows(sums: Tensor, elements: int | Tensor) -> Tensor:
 
 
 def _lp_pool(
-    axes: int, input: Tensor, norm_type: float, kernel_size: Sizes, stride: Sizes | None, ceil_mode: bool
+    axes: int, input: Tensor, norm_type: Fixed, kernel_size: Sizes, stride: Sizes | None, ceil_mode: bool
 ) -> Tensor:
     name = f"lp_pool{axes}d"
     kernel = per_axis(name, "kernel_size", kernel_size, axes)
     mean = _avg_pool(f"avg_pool{axes}d", pow(input, norm_type), kernel, stride, 0, ceil_mode, True, None)
-    return pow(sign(mean) * relu(abs(mean)) * count(kernel), 1.0 / norm_type)
+    return pow(sign(mean) * relu(abs(mean)) * count(kernel), 1 / norm_type)
 
 
 def _windows(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from math import isqrt
 from typing import TYPE_CHECKING, NamedTuple
 
+from kadam.errors import ShapeError
 from kadam.nn.functional.linear import linear
 from kadam.ops.combine import cat
 from kadam.ops.pointwise import relu, sigmoid, tanh
@@ -133,6 +134,8 @@ def _simple_relu(seen: Tensor, state: _State, recurrence: _Recurrence) -> _State
 
 
 def _lstm(seen: Tensor, state: _State, recurrence: _Recurrence) -> _State:
+    if state.cell is None:
+        raise ShapeError("an LSTM needs a cell state beside the hidden state")
     gates = seen + linear(state.hidden, recurrence.weight)
     in_gate, forget_gate, candidate, out_gate = chunk(gates, 4, -1)
     cell = sigmoid(forget_gate) * state.cell + sigmoid(in_gate) * tanh(candidate)

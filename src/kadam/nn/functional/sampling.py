@@ -16,11 +16,11 @@ from kadam.ops.arithmetic import abs, fmod, remainder
 from kadam.ops.combine import stack
 from kadam.ops.compare import where
 from kadam.ops.pointwise import clamp, floor, round
-from kadam.ops.promotion import constant, stretched
+from kadam.ops.promotion import constant
 from kadam.ops.require import ArgumentError, require_floating, require_one_type
 from kadam.primitives.contract import Dot
 from kadam.primitives.index import Index
-from kadam.primitives.move import Permute, Reshape
+from kadam.primitives.move import Permute
 from kadam.primitives.sources import Iota
 from kadam.recording.calls import emit, symbol
 from kadam.recording.operation import operation
@@ -58,15 +58,20 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
         align_corners: whether -1 and 1 are the centres of the corner elements, instead of their outer edges.
 
     Raises:
-        ArgumentError: the maps do not fit the size.
+        ArgumentError, ShapeError: the maps do not fit the size.
+        UnsupportedError: the size is neither of images nor of volumes (NotImplementedError).
     """
     require_floating("affine_grid", theta)
     axes = len(size) - 2
-    if axes not in (2, 3) or tuple(theta.shape) != (size[0], axes, axes + 1):
+    if axes not in (2, 3):
+        raise UnsupportedError(f"affine_grid only supports 4D and 5D sizes. Got size {tuple(size)}.")
+    if tuple(theta.shape[1:]) != (axes, axes + 1):
         raise ArgumentError(
-            f"Expected a batch of 2D affine matrices of shape Nx2x3 for size {tuple(size)}, or of 3D ones of shape "
-            f"Nx3x4. Got {theta.shape}."
+            f"Expected a batch of {axes}D affine matrices of shape Nx{axes}x{axes + 1} for size {tuple(size)}. "
+            f"Got {theta.shape}."
         )
+    if theta.shape[0] != size[0]:
+        raise ShapeError(f"affine_grid: {theta.shape[0]} affine matrices for {size[0]} samples")
     if min(size) <= 0:
         raise ArgumentError(f"Expected non-zero, positive output size. Got {tuple(size)}")
     return _affine_grid(theta, tuple(size[2:]), _aligned("grid_sample and affine_grid", align_corners))
@@ -134,11 +139,9 @@ def _sampled(input: Tensor, grid: Tensor, mode: str, padding_mode: str, align_co
     ]
     places = tuple(grid.shape[:-1])
     sample = symbol(current_builder().emit(Iota(places, 0, dtypes.int64)))
-    result: Tensor | None = None
-    for taps in product(*[line.taps(mode) for line in lines]):
-        part = _read(input, sample, taps, lines)
-        result = part if result is None else result + part
-    assert result is not None
+    result, *rest = [_read(input, sample, taps, lines) for taps in product(*[line.taps(mode) for line in lines])]
+    for part in rest:
+        result = result + part
     moved = emit(Permute((0, axes + 1, *range(1, axes + 1))), result)
     moved._tag = f"GridSampler{axes}DBackward0"
     return moved
@@ -173,7 +176,7 @@ class _Line:
         if self.padding_mode == "zeros":
             return place
         most = self.size - 1
-        return where(place <= 0, 0.0, where(place >= most, float(most), place))  # type: ignore[no-any-return]
+        return where(place <= 0, 0.0, where(place >= most, float(most), place))
 
     def _reflected(self, place: Tensor) -> Tensor:
         """In a body: a place mirrored at both borders as often as it takes."""
@@ -202,7 +205,7 @@ def _read(input: Tensor, sample: Tensor, taps: Sequence[Tap], lines: Sequence[_L
     part = emit(Index(axes, False), input, *indices)
     if weight is not None:
         part = part * weight.unsqueeze(-1)
-    return part if within is None else where(within.unsqueeze(-1), part, 0.0)  # type: ignore[no-any-return]
+    return part if within is None else where(within.unsqueeze(-1), part, 0.0)
 
 
 def _check_grid(input: Tensor, grid: Tensor, mode: str) -> int:
@@ -224,7 +227,9 @@ def _check_grid(input: Tensor, grid: Tensor, mode: str) -> int:
             f"dimension, but got grid with sizes {list(grid.shape)}"
         )
     if not count(input.shape[2:]):
-        raise ShapeError(f"grid_sampler(): expected input to have non-empty spatial dimensions, got {list(input.shape)}")
+        raise ShapeError(
+            f"grid_sampler(): expected input to have non-empty spatial dimensions, got {list(input.shape)}"
+        )
     if mode == "bicubic" and axes != 2:
         raise UnsupportedError("grid_sampler(): bicubic interpolation only supports 4D input")
     return axes

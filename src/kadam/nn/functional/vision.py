@@ -35,8 +35,8 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
         raise ShapeError(f"pixel_shuffle expects a positive upscale_factor, but got {r}")
     if channels % (r * r):
         raise ShapeError(
-            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, but "
-            f"input.size(-3)={channels} is not divisible by {r * r}"
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, "
+            f"but input.size(-3)={channels} is not divisible by {r * r}"
         )
     split = (*lead, channels // (r * r), r, r, height, width)
     return _rearranged(input, split, (0, 3, 1, 4, 2), (*lead, channels // (r * r), height * r, width * r))
@@ -188,9 +188,10 @@ def fold(
     channels = rows // count(frame.kernel)
     if columns != count(frame.counts):
         raise ShapeError(
-            f"Given output_size={sizes}, kernel_size={frame.kernel}, dilation={frame.dilation}, padding={frame.padding}, "
-            f"stride={frame.stride}, expected size of input's dimension 2 to match the calculated number of sliding "
-            f"blocks {' * '.join(map(str, frame.counts))} = {count(frame.counts)}, but got input.size(2)={columns}."
+            f"Given output_size={sizes}, kernel_size={frame.kernel}, dilation={frame.dilation}, "
+            f"padding={frame.padding}, stride={frame.stride}, expected size of input's dimension 2 to match the "
+            f"calculated number of sliding blocks {' * '.join(map(str, frame.counts))} = {count(frame.counts)}, but got "
+            f"input.size(2)={columns}."
         )
     windows = emit(Reshape((samples, channels, *frame.kernel, *frame.counts)), batch)
     image = emit(Permute((0, 1, 4, 5, 2, 3)), windows)

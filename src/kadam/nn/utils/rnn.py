@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from kadam import dtypes
 from kadam.errors import KadamError, ShapeError
 from kadam.ops.promotion import constant
 from kadam.primitives.index import Index, IndexPut
