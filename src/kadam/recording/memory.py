@@ -91,7 +91,8 @@ def assign_all(targets: Sequence[Tensor], values: Sequence[Tensor]) -> None:
             assign(target, value)
         return
     anchor, written = rec.anchor, rec.written
-    _note_overwritten(rec, [target._pos for target in targets if target._rec is rec or target._rec is anchor])
+    stale = [target._pos for target in targets if target._rec is rec or target._rec is anchor]
+    _note_overwritten(rec, stale + _forget_views(rec, {id(target) for target in targets if target._viewed}))
     for target, value in zip(targets, values, strict=True):
         target._pos = value._pos
         target._rec = anchor if target._spec.requires_grad else rec
@@ -99,11 +100,21 @@ def assign_all(targets: Sequence[Tensor], values: Sequence[Tensor]) -> None:
         target._version += 1
 
 
+def _forget_views(rec: Recording, bases: set[int]) -> list[int]:
+    """Make the views of these bases (by id) look at them again; returns the positions that they had."""
+    found = []
+    if bases:
+        for one in (*rec.created, *rec.feeds):
+            if getattr(one, "_rec", None) is rec and one._base is not None and id(one._base) in bases:
+                found.append(one._pos)
+                one._rec = None
+    return found
+
+
 def _is_plain(target: Recorded, value: Recorded) -> bool:
     """Whether a tensor in memory of its own, which nothing else sees, gets a fresh result of its type."""
     return (
         target._base is None
-        and not target._viewed
         and target._array is not None
         and value._rec is state.rec
         and value._pos >= 0
