@@ -419,6 +419,74 @@ def test_a_custom_function_with_hand_written_derivative():
     assert kadam.autograd.gradgradcheck(Cube.apply, (x,))
 
 
+def test_a_history_that_began_as_the_present_recording_keeps_its_own_values():
+    w, v = (kadam.ones(3, requires_grad=True) for _ in range(2))
+    first = (w * 2).sum()
+    first.item()
+    second = (v * 3).sum()  # the same calls: the same nodes of the trail
+    (first + second).backward()
+    assert w.grad.tolist() == [2.0] * 3
+    assert v.grad.tolist() == [3.0] * 3
+
+
+def test_memory_filled_over_several_recordings_passes_gradients_to_each():
+    w = kadam.ones(3, requires_grad=True)
+    rows = kadam.zeros(3, 3)
+    for row in range(3):
+        rows[row] = w * row
+        rows.sum().item()
+    rows.sum().backward()
+    assert w.grad.tolist() == [3.0] * 3
+
+
+def test_a_product_in_place_after_a_cut_reads_the_value_before_it():
+    w = kadam.tensor([2.0], requires_grad=True)
+    x = w * 3
+    x.item()
+    x.mul_(w)
+    x.item()
+    x.sum().backward()
+    assert w.grad.tolist() == [12.0]
+
+
+def test_a_view_made_before_a_cut_has_the_gradient_of_its_old_value():
+    w = kadam.ones(2, requires_grad=True)
+    whole = w * 1
+    rows = [whole[0], whole[1]]
+    rows[1].item()
+    old = rows[1] * 2
+    whole.mul_(5)
+    (old + rows[1]).backward()
+    assert w.grad.tolist() == [0.0, 7.0]
+
+
+def test_an_operand_of_an_earlier_recording_changed_in_place_cannot_be_read_by_derivatives():
+    w = kadam.ones(3, requires_grad=True)
+    x = w * 2
+    x.sum().item()
+    loss = (x * w).sum()
+    x.add_(1)
+    loss.item()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_a_function_that_reads_its_gradient_leaves_the_values_below_it():
+    class Look(kadam.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.view_as(x)
+
+        @staticmethod
+        def backward(ctx, ct):
+            ct.sum().item()
+            return ct
+
+    x = kadam.tensor([1.0, 2.0], requires_grad=True)
+    Look.apply(Look.apply(x * 2).exp()).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), 2 * np.exp([2.0, 4.0]), rtol=1e-6)
+
+
 # --- errors and threads ----------------------------------------------------------------------------------------------
 
 

@@ -106,13 +106,19 @@ def _ancestors(nodes: Sequence[Node], roots: Iterable[int]) -> set[int]:
     return seen
 
 
-def needs_of(path: Path, watched: Sequence[Node]) -> tuple[tuple[int, ...], frozenset[int]]:
-    """Ids of the nodes whose values a backward pass from `watched` will read (feeds aside), and of their readers."""
+def needs_of(path: Path, watched: Sequence[Node], stops: Sequence[Node]) -> tuple[tuple[int, ...], frozenset[int]]:
+    """Ids of the nodes whose values a backward pass from `watched` will read (feeds aside), and of their readers.
+
+    Args:
+        path: that ends here.
+        watched: what the pass may begin with.
+        stops: where it halts for the user's code, which may end what is recorded: the values read above count too.
+    """
     if not watched:
         return (), frozenset()
     active = path.builder.active
-    leaves = {node.id for node in path.feeds if node.id in active}
-    found = plan(path, {node.id for node in watched if node.id in active}, leaves, (), path.freed)
+    ends = {node.id for node in (*path.feeds, *stops) if node.id in active}
+    found = plan(path, {node.id for node in watched if node.id in active}, ends, (), path.freed)
     at_hand = {node.id for node in path.feeds} - path.overwritten.keys()
     return tuple(one for one in found.needed if one not in at_hand), found.reading
 

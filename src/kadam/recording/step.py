@@ -202,10 +202,11 @@ def _run(rec: Recording, here: TrailNode) -> None:
         if one._spec.grad_name is not None and one._spec.requires_grad and one._rec is rec
     ]
     watched = tuple([tensor._pos for tensor in derived])
-    key = (positions, watched)
+    stops = tuple(rec.stops)
+    key = (positions, watched, stops)
     program = here.programs.get(key)
     if program is None:
-        program = here.programs[key] = _program(here, positions, watched)
+        program = here.programs[key] = _program(here, positions, watched, stops)
     program.count += 1
     root = here.line()[0]
     root.visited = rec.serial
@@ -225,11 +226,11 @@ def _run(rec: Recording, here: TrailNode) -> None:
 
 def _kept(rec: Recording, saved: Sequence[Array | None]) -> Sequence[Array | None]:
     """The saved values; copies of those that stand in memory that is about to be written."""
-    memory = [tensor._array for tensor in rec.written.values()]
+    memory = [tensor._array for tensor in rec.written.values() if tensor._array is not None]
     if not memory:
         return saved
     return [
-        value.copy() if value is not None and any(np.may_share_memory(value, one) for one in memory) else value  # type: ignore[arg-type]
+        value.copy() if value is not None and any(np.may_share_memory(value, one) for one in memory) else value
         for value in saved
     ]
 
@@ -241,9 +242,9 @@ def _fed(rec: Recording) -> list[Array]:
     return arrays
 
 
-def _program(here: TrailNode, wanted: tuple[int, ...], watched: tuple[int, ...]) -> Program:
+def _program(here: TrailNode, wanted: tuple[int, ...], watched: tuple[int, ...], stops: tuple[int, ...]) -> Program:
     path = Path(here)
-    saved, reading = needs_of(path, [path.at(position) for position in watched])
+    saved, reading = needs_of(path, [path.at(place) for place in watched], [path.at(place) for place in stops])
     nodes = path.builder.nodes
     outputs = [path.at(position) for position in wanted] + [nodes[one] for one in saved]
     graph = Graph(tuple(nodes), tuple(path.feeds), tuple(outputs))

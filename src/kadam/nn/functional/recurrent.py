@@ -12,8 +12,10 @@ from kadam.errors import ShapeError
 from kadam.nn.functional.linear import linear
 from kadam.ops.combine import cat
 from kadam.ops.pointwise import relu, sigmoid, tanh
+from kadam.ops.promotion import stretched
 from kadam.ops.shape import chunk, split
 from kadam.recording.operation import operation
+from kadam.shapes import Shape
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
@@ -27,7 +29,7 @@ class _State(NamedTuple):
 
 
 class _Recurrence(NamedTuple):
-    """The hidden state's part of a cell: the gates see `weight` h + `bias`; `projection` makes an LSTM's h smaller."""
+    """What the gates see of the hidden state h: `weight` h + `bias`. `projection` makes an LSTM's h smaller."""
 
     weight: Tensor
     bias: Tensor | None
@@ -68,7 +70,7 @@ def rnn_layer(
     """
     cell = _CELLS[mode]
     steps = _steps(linear(input, w_ih, _input_bias(mode, b_ih, b_hh)))
-    recurrence = _Recurrence(w_hh, b_hh if mode == "GRU" else None, w_hr)
+    recurrence = _Recurrence(w_hh, _hidden_bias(mode, b_hh, (1, h0.shape[0], w_hh.shape[0])), w_hr)
     state = _State(h0.unsqueeze(0), None if c0 is None else c0.unsqueeze(0))
     outputs: list[Tensor] = []
     for seen in reversed(steps) if reverse else steps:
@@ -106,13 +108,18 @@ def rnn_cell(
         b_hh: added to what the gates see of the hidden state.
     """
     seen = linear(input, w_ih, _input_bias(mode, b_ih, b_hh))
-    state = _CELLS[mode](seen, _State(h, c), _Recurrence(w_hh, b_hh if mode == "GRU" else None, None))
+    state = _CELLS[mode](seen, _State(h, c), _Recurrence(w_hh, _hidden_bias(mode, b_hh, tuple(seen.shape)), None))
     return state.hidden if state.cell is None else (state.hidden, state.cell)
 
 
 def _input_bias(mode: str, b_ih: Tensor | None, b_hh: Tensor | None) -> Tensor | None:
-    """In a body: what is added once for all steps; a GRU's reset gate acts on the other bias, so that one stays out."""
+    """In a body: what is added once for all steps."""
     return b_ih if b_hh is None or b_ih is None or mode == "GRU" else b_ih + b_hh
+
+
+def _hidden_bias(mode: str, b_hh: Tensor | None, shape: Shape) -> Tensor | None:
+    """In a body: what is added at every step: of a GRU, whose reset gate acts on it."""
+    return None if b_hh is None or mode != "GRU" else stretched(b_hh, shape)
 
 
 def _steps(sequence: Tensor) -> list[Tensor]:
@@ -146,7 +153,10 @@ def _lstm(seen: Tensor, state: _State, recurrence: _Recurrence) -> _State:
 def _gru(seen: Tensor, state: _State, recurrence: _Recurrence) -> _State:
     size = state.hidden.shape[-1]
     of_input, of_input_candidate = split(seen, (2 * size, size), -1)
-    of_hidden, of_hidden_candidate = split(linear(state.hidden, *recurrence[:2]), (2 * size, size), -1)
+    of_state = linear(state.hidden, recurrence.weight)
+    if recurrence.bias is not None:
+        of_state = of_state + recurrence.bias
+    of_hidden, of_hidden_candidate = split(of_state, (2 * size, size), -1)
     reset, update = chunk(sigmoid(of_input + of_hidden), 2, -1)
     candidate = tanh(of_input_candidate + reset * of_hidden_candidate)
     return _State(candidate + update * (state.hidden - candidate), None)

@@ -190,8 +190,8 @@ def fold(
         raise ShapeError(
             f"Given output_size={sizes}, kernel_size={frame.kernel}, dilation={frame.dilation}, "
             f"padding={frame.padding}, stride={frame.stride}, expected size of input's dimension 2 to match the "
-            f"calculated number of sliding blocks {' * '.join(map(str, frame.counts))} = {count(frame.counts)}, but got "
-            f"input.size(2)={columns}."
+            f"calculated number of sliding blocks {' * '.join(map(str, frame.counts))} = {count(frame.counts)}, but "
+            f"got input.size(2)={columns}."
         )
     windows = emit(Reshape((samples, channels, *frame.kernel, *frame.counts)), batch)
     image = emit(Permute((0, 1, 4, 5, 2, 3)), windows)
