@@ -50,7 +50,7 @@ FIRST["conv2d per axis"] = (
 
 # ---- Pooling
 
-for axes, stride, padding, ceil_mode in product((1, 2, 3), (None, 1, 2), (0, 1), (False, True)):
+for axes, stride, padding, ceil_mode in product((1, 2, 3), (None, 2), (0, 1), (False, True)):
     name, x = f"pool{axes}d {stride} {padding} {ceil_mode}", volume(axes)
     maximum = calls(f"max_pool{axes}d", 3, stride, padding, 1, ceil_mode, return_indices=True)
     (SECOND if axes < 3 else FIRST)[f"max_{name}"] = maximum, x
@@ -181,7 +181,8 @@ DRAWN["heads without batch"] = heads("attn", {}, {}, False), normal(4, 1, 8)
 
 for axes, mode in product((1, 2, 3), ("constant", "reflect", "replicate", "circular")):
     for sides in ((1, 2), (3, 0), (-1, 2)):
-        SECOND[f"pad {axes} {mode} {sides}"] = calls("pad", sides * axes, mode), volume(axes)
+        FIRST[f"pad {axes} {mode} {sides}"] = calls("pad", sides * axes, mode), volume(axes)
+SECOND["pad"] = calls("pad", (1, 2), "reflect"), volume(1)
 FIRST["pad with a number"] = calls("pad", (1, -2), value=3.5), normal(3, 4)
 for mode, corners in (
     ("nearest", None), ("nearest-exact", None), ("area", None), ("linear", False), ("linear", True), ("bicubic", False),
@@ -204,10 +205,12 @@ WINDOWS = {"kernel_size": (3, 2), "dilation": (1, 2), "padding": (1, 0), "stride
 SECOND["unfold"] = calls("unfold", **WINDOWS), volume(2)
 SECOND["fold"] = calls("fold", SIZES[:2], **WINDOWS), normal(2, 12, 16)
 GRID = normal(2, 4, 3, 2)
-for mode, padding, corners in product(("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection"), (0, 1)):
-    FIRST[f"grid_sample {mode} {padding} {corners}"] = (
-        calls("grid_sample", mode, padding, bool(corners)), volume(2), GRID
-    )  # fmt: skip
+for padding, corners in product(("zeros", "border", "reflection"), (False, True)):
+    for mode in ("bilinear", "bicubic"):
+        sample = calls("grid_sample", mode, padding, corners)
+        FIRST[f"grid_sample {mode} {padding} {corners}"] = sample, volume(2), GRID
+    nearest = calls("grid_sample", "nearest", padding, corners)
+    FIRST[f"grid_sample nearest {padding} {corners}"] = lambda m, x, g, f=nearest: f(m, x, g.detach()), volume(2), GRID
 FIRST["grid_sample of a volume"] = calls("grid_sample", align_corners=False), volume(3), normal(2, 4, 3, 2, 3)
 for corners in (False, True):
     FIRST[f"affine_grid {corners}"] = calls("affine_grid", (2, 1, 4, 5), corners), normal(2, 2, 3)
