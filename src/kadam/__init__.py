@@ -6,6 +6,7 @@ from kadam import (
     autograd,
     backends,
     cuda,
+    distributions,
     linalg,
     missing,
     namespace,

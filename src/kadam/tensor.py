@@ -45,6 +45,7 @@ from kadam.recording.tensor import (
     read,
     set_requires_grad,
     share_memory_with,
+    up_to_date,
 )
 
 
@@ -66,7 +67,7 @@ class Tensor(Recorded):
     @property
     def requires_grad(self) -> bool:
         """Whether gradients are computed for this tensor."""
-        return self._spec.requires_grad
+        return (self if self._base is None else up_to_date(self))._spec.requires_grad
 
     @requires_grad.setter
     def requires_grad(self, flag: bool) -> None:
@@ -97,7 +98,7 @@ class Tensor(Recorded):
     @property
     def grad_fn(self) -> backprop.GradFn | None:
         """What made this tensor, as far as gradients are concerned; None for a leaf."""
-        spec = self._spec
+        spec = up_to_date(self)._spec
         return backprop.GradFn(self) if spec.requires_grad and spec.grad_name is not None else None
 
     @property

@@ -24,12 +24,12 @@ from kadam.primitives.move import Copy
 from kadam.primitives.sources import Full
 from kadam.recording.calls import emit, node_of, symbol
 from kadam.recording.history import CHANGED, TWICE, History, Plan, emitted_again, plan
-from kadam.recording.memory import assign
+from kadam.recording.memory import fit, give
 from kadam.recording.modes import grad_mode
 from kadam.recording.operation import Raw, operation
 from kadam.recording.spec import spec_of
-from kadam.recording.step import Recording, state
-from kadam.recording.tensor import Recorded, from_array, made
+from kadam.recording.step import LONGEST, Recording, cut, state
+from kadam.recording.tensor import Recorded, from_array, made, up_to_date
 from kadam.recording.trail import Path
 
 if TYPE_CHECKING:
@@ -91,9 +91,18 @@ def owned(ct: Tensor) -> Tensor:
 
 @operation(phase=Phase.BACKWARD)
 def sweep_present(
-    cts: Sequence[Tensor | None], starts: Raw, collect: Raw, stops: Raw, create_graph: Raw, retain: Raw
+    cts: Sequence[Tensor | None],
+    starts: Raw,
+    collect: Raw,
+    stops: Raw,
+    create_graph: Raw,
+    retain: Raw,
+    swept: Raw = frozenset(),
 ) -> dict[int, Tensor]:
-    """Carry cotangents from the positions `starts` of the present recording to its leaves: position -> cotangent."""
+    """Carry cotangents from the positions `starts` of the present recording to its leaves: position -> cotangent.
+
+    `swept`: ids of the nodes that earlier sweeps of the same backward pass have gone through.
+    """
     path: Path = state.inside.path
     builder = path.builder
     at = {path.at(place).id: place for place in (*starts, *collect, *stops)}
@@ -101,7 +110,7 @@ def sweep_present(
     ids = tuple(path.at(place).id for place in starts)
     halts, wanted = {path.at(place).id for place in stops}, {path.at(place).id for place in collect}
     ahead = plan(path, ids, _leaves(path) | wanted | halts, halts - set(ids))
-    if ahead.reading & path.freed:
+    if ahead.reading & (path.freed - swept):
         raise GradientError(TWICE)
     _check_unchanged(path, ahead)
     if not retain:
@@ -176,6 +185,7 @@ class BackwardPass:
         create_graph, retain: as in PyTorch.
         grads: id of a leaf or a captured tensor -> the tensor and the cotangent that has arrived.
         captures: (serial of a recording, place) -> a tensor in it whose gradient is asked for.
+        passed: the histories swept, and what of each may be freed when the pass is over.
     """
 
     def __init__(self, create_graph: bool, retain: bool, captures: Sequence[Recorded] = ()) -> None:
@@ -184,24 +194,28 @@ class BackwardPass:
         self.regions: dict[int, Region] = {}
         self.grads: dict[int, tuple[Recorded, Recorded]] = {}
         self.captures: dict[tuple[int, int], Recorded] = {}
+        self.passed: list[tuple[History, frozenset[int]]] = []
         for tensor in captures:
             found = locate(tensor)
             if found is not None:
                 self.captures[(found[0].serial, found[1])] = tensor
 
-    def deliver(self, tensor: Recorded, ct: Recorded | None, origin: tuple[History, int] | None = None) -> None:
+    def deliver(
+        self, tensor: Recorded, ct: Recorded | None, origin: tuple[History, int] | None = None, fresh: bool = False
+    ) -> None:
         """A cotangent for `tensor`: kept for a leaf, swept on from anything else that requires grad.
 
         Args:
             tensor: whose value has the cotangent.
             ct: the cotangent; None stands for ones.
             origin: where that value was made, if the tensor has another value by now.
+            fresh: nobody but this pass has the cotangent, so that it may become a `.grad`.
         """
         if origin is None and not tensor._spec.requires_grad:
             return
         found = origin or locate(tensor)
         if found is None:
-            self.keep(tensor, ct if ct is not None else ones_like(tensor))
+            self.keep(tensor, ones_like(tensor) if ct is None else ct if fresh else self.copy_of(ct))
             return
         owner, place = found
         region = self._region(owner)
@@ -214,9 +228,10 @@ class BackwardPass:
         else:
             region.seeds[place] = ct
 
-    def go_on(self, owner: Recording | History, place: int, ct: Recorded) -> None:
-        """Sweep on from a stop that a cotangent has passed."""
-        self._region(owner).seeds[place] = ct
+    def copy_of(self, ct: Recorded) -> Recorded:
+        """A cotangent that the user's code has in its hands too, in memory of its own."""
+        with grad_mode(self.create_graph):
+            return fit(ct, ct._spec.type)  # type: ignore[arg-type]
 
     def keep(self, tensor: Recorded, ct: Recorded) -> None:
         """A cotangent has arrived at a tensor whose gradient is asked for."""
@@ -225,9 +240,21 @@ class BackwardPass:
 
     def run(self) -> None:
         """Sweep until nothing waits."""
+        rec = state.rec
+        try:
+            self._run()
+        finally:
+            if rec is not None:
+                rec.swept, rec.awaited = frozenset(), ()
+            for history, reading in self.passed:
+                history.free(reading)
+
+    def _run(self) -> None:
         while self.regions:
             serial = max(self.regions)
             region = self.regions[serial]
+            if isinstance(region.owner, Recording):
+                self._follow(region, region.owner)
             if region.seeds:
                 self._go(region)
             elif region.arrived:
@@ -235,12 +262,29 @@ class BackwardPass:
             else:
                 del self.regions[serial]
 
+    def _follow(self, region: Region, rec: Recording) -> None:
+        """Go on in the history of a recording that was cut while the pass was in it."""
+        if not rec.closed and rec.here.depth >= LONGEST:
+            rec.awaited = (*region.seeds, *region.arrived)
+            cut(rec)
+        if rec.closed and rec.history is not None:
+            history = region.owner = rec.history
+            if not self.retain:
+                self.passed.append((history, rec.swept))
+            at = history.current_path().at
+            region.seeds = {at(place).id: ct for place, ct in region.seeds.items()}
+            region.arrived = {at(place).id: ct for place, ct in region.arrived.items()}
+            moved = {key: tensor for key, tensor in self.captures.items() if key[0] == rec.serial}
+            for serial, place in moved:
+                del self.captures[(serial, place)]
+            self.captures.update({(serial, at(place).id): tensor for (serial, place), tensor in moved.items()})
+
     def _region(self, owner: Recording | History) -> Region:
         region = self.regions.get(owner.serial)
         if region is None:
             region = self.regions[owner.serial] = Region(owner)
-        elif isinstance(owner, History) and not isinstance(region.owner, History):
-            region.owner = owner  # the recording was cut while the pass was in it
+        elif isinstance(owner, History) and isinstance(region.owner, Recording):
+            self._follow(region, region.owner)
         return region
 
     def _arrive(self, region: Region, place: int, ct: Recorded) -> None:
@@ -259,11 +303,13 @@ class BackwardPass:
             feeds = {node.id: feed for node, feed in zip(owner.current_path().feeds, owner.feeds, strict=True)}
         else:
             starts, cts = tuple(seeds), list(seeds.values())
-            reached = sweep_present(cts, starts, collect, stops, self.create_graph, self.retain)  # type: ignore[arg-type]
+            reached = sweep_present(cts, starts, collect, stops, self.create_graph, self.retain, owner.swept)  # type: ignore[arg-type]
+            if not self.retain and state.rec is owner:
+                owner.swept |= owner.here.freed
             feeds = {~index: feed for index, feed in enumerate(owner.feeds)}
         for place, ct in reached.items():
             if place in feeds:
-                self.deliver(feeds[place], ct, owner.displaced.get(place))
+                self.deliver(feeds[place], ct, owner.displaced.get(place), fresh=True)
             elif place in owner.stops:
                 self._arrive(region, place, ct)
             else:
@@ -295,7 +341,7 @@ class BackwardPass:
             self.create_graph,
         )
         if not self.retain:
-            history.free(ahead.reading)
+            self.passed.append((history, ahead.reading))
         return reached
 
     def _halt(self, region: Region, place: int) -> None:
@@ -303,20 +349,27 @@ class BackwardPass:
         owner = region.owner
         stop: Stop = owner.stops[place]
         cts = {one: region.arrived.pop(one) for one in stop.places if one in region.arrived}
+        passed, hooks, keeper, captures = list(cts), stop.hooks, stop.keeper, dict(self.captures)
+        if isinstance(owner, Recording):
+            owner.awaited = (*region.seeds, *region.arrived, *passed)
         with grad_mode(self.create_graph):
             for one, ct in cts.items():
-                for hook in list(stop.hooks.get(one, {}).values()):
+                for hook in list(hooks.get(one, {}).values()):
                     cts[one] = ct = hooked(hook, ct)
-                if one in stop.keeper:
-                    stop.keeper[one]._grad = ct
-                capture = self.captures.get((owner.serial, one))
+                if one in keeper:
+                    keeper[one]._grad = self.copy_of(ct)
+                capture = captures.get((owner.serial, one))
                 if capture is not None:
-                    self.keep(capture, ct)
+                    self.keep(capture, self.copy_of(ct))
             if stop.function is not None:
                 stop.function([cts.get(one) for one in stop.places], self)
                 return
-        for one, ct in cts.items():
-            self.go_on(owner, one, ct)
+        if isinstance(owner, Recording):
+            owner.awaited = ()
+            self._follow(region, owner)
+        places = passed if region.owner is owner else [region.owner.current_path().at(one).id for one in passed]
+        for one, ct in zip(places, cts.values(), strict=True):
+            region.seeds[one] = ct
 
 
 def hooked(hook: Callable[[Any], Any], ct: Recorded) -> Recorded:
@@ -370,13 +423,14 @@ def accumulate(leaf: Recorded, ct: Recorded, create_graph: bool) -> None:
         with grad_mode(create_graph):
             for hook in list(leaf._hooks.values()):
                 ct = hooked(hook, ct)
+            ct = fit(ct, ct._spec.type)  # type: ignore[arg-type]  # the hooks may have kept it
     if leaf._grad is None:
         leaf._grad = ct if create_graph else owned(ct)  # type: ignore[arg-type]
     elif create_graph:
         leaf._grad = combine(leaf._grad, ct)  # type: ignore[arg-type]
     else:
         with grad_mode(False):
-            assign(leaf._grad, combine(leaf._grad, ct))  # type: ignore[arg-type]
+            give(leaf._grad, combine(leaf._grad, ct))  # type: ignore[arg-type]
     if leaf._after_hooks is not None:
         for hook in list(leaf._after_hooks.values()):
             hook(leaf)
@@ -389,7 +443,7 @@ def check_root(root: Recorded, ct: Recorded | None) -> None:
         GradientError: the root has no gradient, or is no scalar and was given no cotangent.
         ShapeError: the cotangent has another shape.
     """
-    if not root._spec.requires_grad:
+    if not up_to_date(root)._spec.requires_grad:
         raise GradientError(
             "element 0 of tensors does not require grad and does not have a grad_fn. Fix: compute it from a tensor "
             "with requires_grad=True, outside torch.no_grad()."
@@ -417,6 +471,7 @@ def backward(
     """Add the gradients of `roots` to the `.grad` of the leaves, or only of `inputs`. As `torch.autograd.backward`."""
     for root, ct in zip(roots, cts, strict=True):
         check_root(root, ct)
+    _settle(cts)
     rec, root = state.rec, roots[0]
     here = rec is not None and len(roots) == 1 and root._rec is rec and root._pos >= 0
     if rec is not None and here and inputs is None and not rec.stops and not rec.displaced:
@@ -432,7 +487,7 @@ def backward(
             return
         work = BackwardPass(create_graph, retain)
         for place, ct in reached.items():
-            work.deliver(feeds[~place], ct)
+            work.deliver(feeds[~place], ct, fresh=True)
     else:
         work = BackwardPass(create_graph, retain, inputs or ())
         for root, ct in zip(roots, cts, strict=True):
@@ -442,6 +497,15 @@ def backward(
     for tensor, ct in list(work.grads.values()):
         if chosen is None or id(tensor) in chosen:
             accumulate(tensor, ct, create_graph)
+
+
+def _settle(cts: Sequence[Recorded | None]) -> None:
+    """End the step if it has updated what the given cotangents see: roots have places in one recording only."""
+    rec = state.rec
+    for ct in cts:
+        if rec is not None and ct is not None and (ct._rec is rec.anchor or ct.root._rec is rec.anchor):
+            cut(rec)
+            return
 
 
 def gradients(
@@ -454,8 +518,9 @@ def gradients(
     """The gradients of `roots` with respect to `inputs`; None where a root does not depend on one."""
     for root, ct in zip(roots, cts, strict=True):
         check_root(root, ct)
+    _settle(cts)
     for tensor in inputs:
-        if not tensor._spec.requires_grad:
+        if not up_to_date(tensor)._spec.requires_grad:
             raise GradientError("One of the differentiated Tensors does not require grad")
     work = BackwardPass(create_graph, retain, inputs)
     for root, ct in zip(roots, cts, strict=True):

@@ -380,4 +380,5 @@ def _assemble_view(rec: Recording, node: TrailNode, arguments: tuple[Any, ...]) 
     tensor._base = root
     tensor._chain = seen._chain + node.info
     tensor._tracked = seen._tracked
+    tensor._as_of = root._version
     return tensor

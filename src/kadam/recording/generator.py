@@ -19,6 +19,7 @@ from kadam import dtypes
 from kadam.device import check, cpu
 from kadam.errors import KadamError, OperandError, UnsupportedError
 from kadam.ir.primitive import Array
+from kadam.recording.gamma import gamma_number
 from kadam.recording.gaussian import fill_rows, fill_rows_f64
 from kadam.recording.poisson import poisson_count
 from kadam.recording.rounding import c_function, cast, fused_f32, fused_f64, through
@@ -321,6 +322,18 @@ class Generator:
         """How many events happen in a unit of time, for each rate."""
         counts = [poisson_count(float(rate), self._unit) for rate in rates.reshape(-1)]
         return cast(np.array(counts, np.float64), rates.dtype).reshape(rates.shape)
+
+    def gamma(self, concentrations: Array) -> Array:
+        """Gamma numbers of rate 1, one for each concentration."""
+
+        def one() -> float:
+            return float(self._normal_one_by_one(1, 0.0, 1.0)[0])
+
+        numbers = [gamma_number(float(each), self._unit, one) for each in concentrations.reshape(-1)]
+        limit = np.finfo(concentrations.dtype).tiny
+        return np.maximum(np.array(numbers, np.float64).astype(concentrations.dtype), limit).reshape(
+            concentrations.shape
+        )
 
     def _unit(self) -> float:
         """One 53-bit uniform number in [0, 1)."""

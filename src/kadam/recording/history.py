@@ -106,19 +106,22 @@ def _ancestors(nodes: Sequence[Node], roots: Iterable[int]) -> set[int]:
     return seen
 
 
-def needs_of(path: Path, watched: Sequence[Node], stops: Sequence[Node]) -> tuple[tuple[int, ...], frozenset[int]]:
+def needs_of(
+    path: Path, watched: Sequence[Node], stops: Sequence[Node], swept: frozenset[int]
+) -> tuple[tuple[int, ...], frozenset[int]]:
     """Ids of the nodes whose values a backward pass from `watched` will read (feeds aside), and of their readers.
 
     Args:
         path: that ends here.
         watched: what the pass may begin with.
         stops: where it halts for the user's code, which may end what is recorded: the values read above count too.
+        swept: ids of the nodes that a pass which is under way has been through; it may come to them again.
     """
     if not watched:
         return (), frozenset()
     active = path.builder.active
     ends = {node.id for node in (*path.feeds, *stops) if node.id in active}
-    found = plan(path, {node.id for node in watched if node.id in active}, ends, (), path.freed)
+    found = plan(path, {node.id for node in watched if node.id in active}, ends, (), path.freed - swept)
     at_hand = {node.id for node in path.feeds} - path.overwritten.keys()
     return tuple(one for one in found.needed if one not in at_hand), found.reading
 
@@ -158,7 +161,7 @@ class History:
         if owners:
             created = self.current_path().created
             owner_of = {created[tensor._pos].id: tensor for tensor in owners}
-        self.freed: set[int] = set(self.current_path().freed)
+        self.freed: set[int] = set(self.current_path().freed - rec.swept)
         if rec.stops:
             to = {place: self.current_path().at(place).id for place in rec.stops}
             for stop in dict.fromkeys(rec.stops.values()):

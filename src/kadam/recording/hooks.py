@@ -7,7 +7,7 @@ from typing import Any
 
 from kadam.errors import GradientError
 from kadam.recording.backprop import Stop, locate
-from kadam.recording.tensor import Recorded
+from kadam.recording.tensor import Recorded, up_to_date
 
 
 class Handle:
@@ -44,7 +44,7 @@ def _stop_at(tensor: Recorded) -> tuple[Stop, int] | None:
 
 
 def _check(tensor: Recorded) -> None:
-    if not tensor._spec.requires_grad:
+    if not up_to_date(tensor)._spec.requires_grad:
         raise GradientError("cannot register a hook on a tensor that doesn't require gradient")
 
 
@@ -90,7 +90,7 @@ def retain_grad(tensor: Recorded) -> None:
     Raises:
         GradientError: the tensor does not require grad.
     """
-    if not tensor._spec.requires_grad:
+    if not up_to_date(tensor)._spec.requires_grad:
         raise GradientError("can't retain_grad on Tensor that has requires_grad=False")
     found = _stop_at(tensor)
     if found is not None:

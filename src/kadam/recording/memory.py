@@ -20,7 +20,7 @@ from kadam.recording.calls import emit, symbol
 from kadam.recording.operation import operation
 from kadam.recording.spec import spec_of
 from kadam.recording.step import Recording, cut, state
-from kadam.recording.tensor import Number, Recorded, check_writable, read, touch
+from kadam.recording.tensor import Number, Recorded, check_writable, is_shared, owner_of, read, touch
 from kadam.recording.trail import TrailNode
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def see(input: Tensor, chain: tuple[View, ...]) -> Tensor:
 
 
 def assign(target: Tensor, value: Any) -> Tensor:
-    """Give `target`'s memory the value of a tensor or a number: every in-place operation is this.
+    """Give `target`'s memory the value of a tensor or a number, of which a copy is made.
 
     Raises:
         InPlaceError: a leaf that requires grad, in grad mode; memory seen several times at once.
@@ -74,13 +74,33 @@ def assign(target: Tensor, value: Any) -> Tensor:
         DTypeError: the value's kind of number does not fit the target's type.
     """
     check_writable(target)
-    kind = target._spec.type
-    fresh = isinstance(value, Recorded) and value._rec is state.rec and value._pos >= 0
-    if not fresh or value._spec.type != kind:
-        _check_fits(target, value)
-        value = fit(value, kind)
-    _put(target, value)
+    _check_fits(target, value)
+    return give(target, fit(value, target._spec.type))
+
+
+def give(target: Tensor, value: Recorded, since: TrailNode | None = None) -> Tensor:
+    """Let `target`'s memory have a result of its type that nobody else has: every in-place operation ends here.
+
+    Args:
+        since: where the recording stood before the operation, whose own derivative may read what it overwrites.
+
+    Raises:
+        InPlaceError: as `assign`.
+    """
+    check_writable(target)
+    _put(target, value, since)
+    _write_through([target])
     return target
+
+
+def _write_through(targets: Sequence[Recorded]) -> None:
+    """Write at once what others see: NumPy code, tensors on the same memory."""
+    rec = state.rec
+    for target in targets:
+        root = target.root
+        if rec is not None and root._exposed and id(root) in rec.written and is_shared(root, root):
+            cut(rec)
+            return
 
 
 def assign_all(targets: Sequence[Tensor], values: Sequence[Tensor]) -> None:
@@ -88,7 +108,9 @@ def assign_all(targets: Sequence[Tensor], values: Sequence[Tensor]) -> None:
     rec = state.rec
     if rec is None or state.grad or not all(map(_is_plain, targets, values)):
         for target, value in zip(targets, values, strict=True):
-            assign(target, value)
+            check_writable(target)
+            _put(target, value if value._spec.type == target._spec.type else fit(value, target._spec.type))
+        _write_through(targets)
         return
     anchor, written = rec.anchor, rec.written
     stale = [target._pos for target in targets if target._rec is rec or target._rec is anchor]
@@ -98,6 +120,7 @@ def assign_all(targets: Sequence[Tensor], values: Sequence[Tensor]) -> None:
         target._rec = anchor if target._spec.requires_grad else rec
         written[id(target)] = target
         target._version += 1
+    _write_through(targets)
 
 
 def _forget_views(rec: Recording, bases: set[int]) -> list[int]:
@@ -140,45 +163,63 @@ def _check_fits(target: Recorded, value: Any) -> None:
         )
 
 
-def _put(target: Recorded, value: Any) -> None:
+def _put(target: Recorded, value: Any, since: TrailNode | None = None) -> None:
     rec = state.rec
     if rec is None:
         raise RecordingError("the body of an operation cannot change a tensor in place")
     root: Any = target.root
-    untracked = not state.grad or any(isinstance(primitive, Detach) for primitive in target._chain)
+    owner = owner_of(root)
+    if owner is not None and owner is not rec:
+        cut(owner)  # another thread's
+    anchor = rec.anchor
+    cut_off = any(isinstance(primitive, Detach) for primitive in target._chain)
+    untracked = not state.grad or cut_off
     if untracked and root._spec.requires_grad and root._rec is rec and root._pos >= 0 and root._array is None:
         cut(rec)  # its gradient goes to the old value: that one must stand before the memory changes
         _put(target, value)
         return
-    if value._rec is not rec:
+    if not state.grad and target._spec.grad_name is not None and target._rec is rec and target._pos >= 0:
+        cut(rec)  # the same
+        _put(target, value)
+        return
+    if value._rec is not rec or value._pos < 0:
         _put(target, fit(value, target._spec.type))
         return
     if not untracked and target is root and root._spec.requires_grad and not value._spec.requires_grad:
         value = covered(target, value)
     new = value
     if target is not root:
-        anchored = root._rec is rec.anchor
+        anchored = root._rec is anchor
         hold(rec, root)
-        new = restore(root, value, target._chain)
+        shown = see(value, (Detach(),)) if cut_off and value._spec.requires_grad else value
+        new = restore(root, shown, target._chain)
+        if rec.closed:  # it had grown too long
+            _put(target, value)
+            return
         if anchored:
-            root._rec = rec.anchor
-    _overwrite(rec, root, target)
+            root._rec = anchor
+    _overwrite(rec, root, target, since)
     root._pos = new._pos
     if untracked and (root._spec.requires_grad or target._spec.requires_grad):
-        root._rec = rec.anchor
+        root._rec = anchor
         if target is not root:
             target._rec = None
     else:
         root._rec = rec
         root._spec = spec_of(root._spec.type, new._spec.requires_grad, new._spec.grad_name)
+        rec.joined[id(root)] = root
     if root._array is not None:
         rec.written[id(root)] = root
-    if target is not root and root._rec is rec:
-        target._rec, target._pos = rec, value._pos
-        target._spec = spec_of(target._spec.type, value._spec.requires_grad, value._spec.grad_name)
-        if root._spec.requires_grad and not value._spec.requires_grad:
-            target._rec = None  # to be seen through its base again, whose gradient it now has
+    if target is not root:
+        target._rec = None  # to be seen through its base again, whose gradient it now has
+        stays = target._spec.requires_grad and (target._spec.grad_name is None or not state.grad)
+        if not stays and (value._spec.requires_grad or not root._spec.requires_grad):
+            target._rec, target._pos = rec, value._pos
+            target._spec = spec_of(target._spec.type, value._spec.requires_grad, value._spec.grad_name)
+            rec.joined[id(target)] = target
     touch(target)
+    if target._rec is rec:
+        target._as_of = root._version
 
 
 def hold(rec: Recording, tensor: Recorded) -> None:
@@ -193,9 +234,10 @@ def hold(rec: Recording, tensor: Recorded) -> None:
         anchored = base._rec is rec.anchor
         base._rec = rec
         fresh = see(base, tensor._chain)
-        tensor._rec, tensor._pos = rec, fresh._pos
-        if anchored:
-            base._rec = rec.anchor
+        if fresh._rec is rec:
+            tensor._rec, tensor._pos = rec, fresh._pos
+            if anchored:
+                base._rec = rec.anchor
 
 
 def in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -207,7 +249,7 @@ def in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         if rec is None:
             raise RecordingError("the body of an operation cannot change a tensor in place")
         root = self.root
-        anchored = root._rec is rec.anchor
+        anchored, since = root._rec is rec.anchor, rec.here
         try:
             hold(rec, self)
             value = function(self, *args, **kwargs)
@@ -215,7 +257,9 @@ def in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
             if anchored and state.rec is rec:
                 root._rec = rec.anchor
         _check_result(self, value)
-        return assign(self, value)
+        if value._spec.type != self._spec.type:
+            return assign(self, value)
+        return give(self, value, since)
 
     name = function.__name__ + "_"
     method.__name__ = method.__qualname__ = name
@@ -240,7 +284,7 @@ def _kind(record: dtype) -> str:
     return names.get(record.name, record.name.capitalize())
 
 
-def _overwrite(rec: Recording, root: Recorded, target: Recorded) -> None:
+def _overwrite(rec: Recording, root: Recorded, target: Recorded, since: TrailNode | None) -> None:
     """Note on the trail that the memory of `root` changes, and make its other views look again."""
     stale = [root] if root._rec is rec or root._rec is rec.anchor else []
     others: list[Any] = []
@@ -254,17 +298,26 @@ def _overwrite(rec: Recording, root: Recorded, target: Recorded) -> None:
         if one._rec is rec and one is not target:
             one._rec = None
     if target._tracked:
-        _note_overwritten(rec, [one._pos for one in stale])
+        _note_overwritten(rec, [one._pos for one in stale], since)
 
 
-def _note_overwritten(rec: Recording, positions: list[int]) -> None:
-    """A move on the trail: the memory behind these positions changes, and derivatives may not read it any more."""
-    key = ("overwrite", *positions)
+def _note_overwritten(rec: Recording, positions: list[int], since: TrailNode | None = None) -> None:
+    """A move on the trail: the memory behind these positions changes, and derivatives may not read it any more.
+
+    Those of the calls after `since`, which make up the in-place operation, may.
+    """
+    calls, call = [rec.here], rec.here
+    while since is not None and call.parent is not None and call.parent is not since:
+        call = call.parent
+        calls.append(call)
+    if since is not None and call.parent is None:
+        calls = [rec.here]  # the recording was cut in between
+    key = ("overwrite", len(calls), *positions)
     node = rec.here.get(key)
     if node is None:
         path = rec.current_path()
         node = TrailNode(rec.here)
-        own = frozenset(one.id for one in rec.here.nodes)
+        own = frozenset(one.id for call in calls for one in call.nodes)
         node.overwritten = {path.at(one).id: own for one in positions}
         path.overwritten.update(node.overwritten)
         path.end = node

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
-from kadam.recording.step import state
+from kadam.recording.step import start, state
 from kadam.recording.trail import TrailNode
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -27,8 +27,11 @@ def _switch(grad: bool) -> None:
     rec = state.rec
     if rec is None:
         return
+    if rec.closed:  # from another thread
+        start()
+        return
     here = rec.here
-    if here.parent is None and not rec.closed:
+    if here.parent is None:
         rec.here = state.roots[grad]
     elif here.info is _Move and here.parent is not None and len(rec.created) == here.parent.created:
         rec.here = here.parent  # nothing was called since the mode was entered
@@ -83,14 +86,21 @@ def _wrapped_generator(function: Callable[..., Any], mode: Callable[[], _Mode]) 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         generator = function(*args, **kwargs)
-        sent: Any = None
+        resume, sent = generator.send, None
         while True:
             try:
                 with mode():
-                    value = generator.send(sent)
+                    value = resume(sent)
             except StopIteration as end:
                 return end.value
-            sent = yield value
+            try:
+                resume, sent = generator.send, (yield value)
+            except GeneratorExit:
+                with mode():
+                    generator.close()
+                raise
+            except BaseException as error:
+                resume, sent = generator.throw, error
 
     return wrapped
 

@@ -24,7 +24,7 @@ from kadam.errors import KadamError
 from kadam.ir.graph import Phase
 from kadam.recording import calls
 from kadam.recording.calls import Operation, emit
-from kadam.recording.step import StepEnds, state
+from kadam.recording.step import CallAgain, StepEnds, state
 from kadam.recording.tensor import Number, Recorded, admit, admit_number, alias, made, sees_now
 
 if TYPE_CHECKING:
@@ -35,18 +35,18 @@ Raw = Any
 Body = TypeVar("Body", bound=Callable[..., Any])
 
 _KEY = {
-    "operand": "({p}._pos if {p}._rec is rec else admit(rec, {p}))",
-    "optional": "(None if {p} is None else {p}._pos if {p}._rec is rec else admit(rec, {p}))",
-    "mixed": "(({p}._pos if {p}._rec is rec else admit(rec, {p})) if isinstance({p}, Recorded) else number(rec, {p}))",
+    "operand": "({p}._pos if {p}._rec is _rec else admit(_rec, {p}))",
+    "optional": "(None if {p} is None else {p}._pos if {p}._rec is _rec else admit(_rec, {p}))",
+    "mixed": "(({p}._pos if {p}._rec is _rec else admit(_rec, {p})) if isinstance({p}, Recorded) else number(_rec, {p}))",
     "mixed_optional": (
-        "(None if {p} is None else ({p}._pos if {p}._rec is rec else admit(rec, {p})) "
-        "if isinstance({p}, Recorded) else number(rec, {p}))"
+        "(None if {p} is None else ({p}._pos if {p}._rec is _rec else admit(_rec, {p})) "
+        "if isinstance({p}, Recorded) else number(_rec, {p}))"
     ),
-    "list": "tuple([t._pos if t._rec is rec else admit(rec, t) for t in {p}])",
-    "list_optional": "tuple([None if t is None else t._pos if t._rec is rec else admit(rec, t) for t in {p}])",
-    "number": "number(rec, {p})",
-    "number_default": "(None if {p} is {p}_default else number(rec, {p}))",
-    "number_optional": "(None if {p} is None else number(rec, {p}))",
+    "list": "tuple([t._pos if t._rec is _rec else admit(_rec, t) for t in {p}])",
+    "list_optional": "tuple([None if t is None else t._pos if t._rec is _rec else admit(_rec, t) for t in {p}])",
+    "number": "number(_rec, {p})",
+    "number_default": "(None if {p} is {p}_default else number(_rec, {p}))",
+    "number_optional": "(None if {p} is None else number(_rec, {p}))",
     "fixed": "({p}.__class__, {p})",
     "raw": "{p}",
     "static": "({p} if {p}.__class__ in PLAIN else freeze({p}))",
@@ -54,32 +54,34 @@ _KEY = {
 # A call. The `try` costs nothing unless a step ends inside.
 _CALLER = """
 def {name}({signature}):
-    rec = state.rec
-    if rec is None:
+    _rec = state.rec
+    if _rec is None:
         return inner(op, ({arguments}))
 {seen}    try:
-        key = (op, {key})
-        node = rec.here.get(key)
+        _key = (op, {key})
+        _node = _rec.here.get(_key)
+    except CallAgain:
+        return {name}({passing})
     except StepEnds:
-        end_step(rec)
+        end_step(_rec)
         return {name}({passing})
     except (AttributeError, TypeError, KadamError) as error:
-        return refuse(op, rec, ({arguments}), error)
-    if node is None:
-        return first_sight(op, rec, key, ({arguments}))
-    rec.here = node
-    if node.plain:
-        tensor = new(made.cls)
-        tensor._rec = rec
-        tensor._spec = node.spec
-        created = rec.created
-        tensor._pos = len(created)
-        created.append(tensor)
-        return tensor
-    return node.assemble(rec, node, ({arguments}))
+        return refuse(op, _rec, ({arguments}), error)
+    if _node is None:
+        return first_sight(op, _rec, _key, ({arguments}))
+    _rec.here = _node
+    if _node.plain:
+        _tensor = new(made.cls)
+        _tensor._rec = _rec
+        _tensor._spec = _node.spec
+        _created = _rec.created
+        _tensor._pos = len(_created)
+        _created.append(_tensor)
+        return _tensor
+    return _node.assemble(_rec, _node, ({arguments}))
 """
 _SEEN = """\
-    if {first}.__class__ is made.cls and {first}._array is not None and sees_now(rec, {first}):
+    if {first}.__class__ is made.cls and {first}._array is not None and sees_now(_rec, {first}):
         return see_now(op, ({arguments}))
 """
 
@@ -90,8 +92,12 @@ def _caller_of(op: Operation) -> Callable[..., Any]:
     names.update(
         op=op, state=state, made=made, admit=admit, number=admit_number, Recorded=Recorded, PLAIN=calls.PLAIN,
         freeze=calls.freeze, inner=calls.inner, StepEnds=StepEnds, end_step=calls.end_step, KadamError=KadamError,
+        CallAgain=CallAgain,
         refuse=calls.refuse, first_sight=calls.first_sight, new=object.__new__, sees_now=sees_now, see_now=_see_now,
     )  # fmt: skip
+    taken = names.keys() & set(op.names)
+    if taken:
+        raise TypeError(f"{op.name}: a parameter may not be named {min(taken)!r}: the generated caller uses that name")
 
     def generate() -> Callable[..., Any]:
         exec(compile(_source_of(op), f"<call of {op.name}>", "exec"), names)

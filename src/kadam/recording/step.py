@@ -43,11 +43,24 @@ class StepEnds(Exception):  # noqa: N818  (a signal, not an error)
     """An operand is state that the recording has updated: the recording must be cut before the call."""
 
 
+class CallAgain(Exception):  # noqa: N818  (a signal, not an error)
+    """An operand needed a call of its own first: the call that met it starts over."""
+
+
 class _Closed(TrailNode):
     """Where a recording that was cut from another thread stands: any call starts afresh."""
 
     def get(self, key: Any, default: Any = None) -> Any:
         raise StepEnds
+
+
+class Anchor:
+    """Stands in `_rec` of a tensor that requires grad and whose memory `rec` updates; `rec` is None once it has."""
+
+    __slots__ = ("rec",)
+
+    def __init__(self, rec: Recording) -> None:
+        self.rec: Recording | None = rec
 
 
 class Recording:
@@ -60,24 +73,35 @@ class Recording:
         anchor: stands in `_rec` of a tensor that requires grad and whose memory this recording updates: reading
             such a tensor ends the step.
         written: tensors whose memory gets a new value at the cut.
+        joined: tensors made earlier that an in-place change has made results of this recording, with a derivative.
         frozen: index of a feed -> its values at admission, for memory that NumPy code can change meanwhile.
         stops: position -> what happens when a backward pass arrives there (hooks, custom functions).
         displaced: position of a feed whose tensor has meanwhile been changed in place -> the history that made its old
             value, and the place there: gradients of that value go there.
+        awaited: positions from which a backward pass will sweep on, once the user's code that it runs has returned.
+        swept: ids of the nodes that this backward pass has swept; it may come to them again.
+        history: what a backward pass needs, once the recording is cut.
         serial: counts recordings, so that histories can be ordered.
     """
 
-    __slots__ = ("anchor", "created", "displaced", "feeds", "frozen", "here", "path", "serial", "stops", "written")
+    __slots__ = (
+        "anchor", "awaited", "created", "displaced", "feeds", "frozen", "here", "history", "joined", "path", "serial",
+        "stops", "swept", "written",
+    )  # fmt: skip
 
     def __init__(self, root: TrailNode, serial: int) -> None:
         self.here = root
         self.feeds: list[Any] = []
         self.created: list[Recorded] = []
-        self.anchor = object()
+        self.anchor = Anchor(self)
         self.written: dict[int, Recorded] = {}
+        self.joined: dict[int, Recorded] = {}
         self.frozen: dict[int, Array] = {}
         self.stops: dict[int, Any] = {}
         self.displaced: dict[int, tuple[History, int]] = {}
+        self.awaited: tuple[int, ...] = ()
+        self.swept: frozenset[int] = frozenset()
+        self.history: History | None = None
         self.serial = serial
         self.path: Path | None = None
 
@@ -172,7 +196,9 @@ _CLOSED = _Closed()
 
 
 def _close(rec: Recording) -> None:
-    rec.feeds, rec.created, rec.written, rec.frozen, rec.stops, rec.displaced, rec.path = [], [], {}, {}, {}, {}, None
+    rec.anchor.rec = None
+    rec.feeds, rec.created, rec.written, rec.joined, rec.frozen = [], [], {}, {}, {}
+    rec.stops, rec.displaced, rec.path = {}, {}, None
 
 
 def _alive(rec: Recording) -> list[Recorded]:
@@ -198,15 +224,15 @@ def _run(rec: Recording, here: TrailNode) -> None:
     positions = tuple([tensor._pos for tensor in wanted])
     derived = [
         one
-        for one in (*alive, *rec.written.values())
+        for one in {id(one): one for one in (*alive, *rec.joined.values())}.values()
         if one._spec.grad_name is not None and one._spec.requires_grad and one._rec is rec
     ]
-    watched = tuple([tensor._pos for tensor in derived])
+    watched = (*[tensor._pos for tensor in derived], *rec.awaited)
     stops = tuple(rec.stops)
-    key = (positions, watched, stops)
+    key = (positions, watched, stops, rec.swept)
     program = here.programs.get(key)
     if program is None:
-        program = here.programs[key] = _program(here, positions, watched, stops)
+        program = here.programs[key] = _program(here, *key)
     program.count += 1
     root = here.line()[0]
     root.visited = rec.serial
@@ -215,24 +241,38 @@ def _run(rec: Recording, here: TrailNode) -> None:
     except reference.RunError as failure:
         _deliver(rec, alive, wanted, program, failure.outputs)
         raise _placed(failure) from failure.__cause__
-    saved = _kept(rec, values[len(program.wanted) :])
+    saved = _kept(rec, program, values)
     _deliver(rec, alive, wanted, program, values)
-    if derived:
-        history = History(here, rec, program, saved, wanted)
+    if watched:
+        rec.history = history = History(here, rec, program, saved, wanted)
         path = history.current_path()
         for tensor in derived:
             tensor._history, tensor._place = history, path.at(tensor._pos).id
 
 
-def _kept(rec: Recording, saved: Sequence[Array | None]) -> Sequence[Array | None]:
-    """The saved values; copies of those that stand in memory that is about to be written."""
-    memory = [tensor._array for tensor in rec.written.values() if tensor._array is not None]
-    if not memory:
+def _kept(rec: Recording, program: Program, values: Sequence[Array | None]) -> Sequence[Array | None]:
+    """The saved values; copies of those that stand in memory of a tensor whose very value they are not."""
+    saved = values[len(program.wanted) :]
+    if not saved:
         return saved
-    return [
-        value.copy() if value is not None and any(np.may_share_memory(value, one) for one in memory) else value
-        for value in saved
-    ]
+    arrays = [array for feed in rec.feeds if (array := getattr(feed, "_array", None)) is not None]
+    results = values[: len(program.wanted)]
+    fed = {id(_owner(array)) for array in arrays}
+    made = {id(_owner(array)) for array in results if array is not None}
+    own = {one: id(array) for one, array in zip(program.nodes, results, strict=True)}
+    kept = []
+    for one, array in zip(program.saved, saved, strict=True):
+        if array is not None and ((owner := id(_owner(array))) in fed or (owner in made and own.get(one) != id(array))):
+            array = array.copy()
+        kept.append(array)
+    return kept
+
+
+def _owner(array: Any) -> Any:
+    """What owns the memory that an array sees."""
+    while isinstance(array, np.ndarray) and array.base is not None:
+        array = array.base
+    return array
 
 
 def _fed(rec: Recording) -> list[Array]:
@@ -242,15 +282,18 @@ def _fed(rec: Recording) -> list[Array]:
     return arrays
 
 
-def _program(here: TrailNode, wanted: tuple[int, ...], watched: tuple[int, ...], stops: tuple[int, ...]) -> Program:
+def _program(
+    here: TrailNode, wanted: tuple[int, ...], watched: tuple[int, ...], stops: tuple[int, ...], swept: frozenset[int]
+) -> Program:
     path = Path(here)
-    saved, reading = needs_of(path, [path.at(place) for place in watched], [path.at(place) for place in stops])
+    saved, reading = needs_of(path, [path.at(place) for place in watched], [path.at(place) for place in stops], swept)
     nodes = path.builder.nodes
     outputs = [path.at(position) for position in wanted] + [nodes[one] for one in saved]
     graph = Graph(tuple(nodes), tuple(path.feeds), tuple(outputs))
     for improve in passes.PASSES:
         graph = improve(graph)
-    return Program(reference.compile(graph), wanted, saved, reading)
+    nodes_wanted = tuple(path.at(position).id for position in wanted)
+    return Program(reference.compile(graph), wanted, nodes_wanted, saved, reading)
 
 
 def _deliver(

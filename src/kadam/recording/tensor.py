@@ -15,7 +15,7 @@ from kadam.ir.primitive import Array, View
 from kadam.ir.types import TensorType
 from kadam.primitives.move import Detach
 from kadam.recording.spec import Size, Spec, spec_of
-from kadam.recording.step import Recording, StepEnds, cut, state
+from kadam.recording.step import Anchor, CallAgain, Recording, StepEnds, cut, state
 
 if TYPE_CHECKING:
     from kadam.recording.history import History
@@ -42,6 +42,7 @@ class Recorded:
     _tracked: bool = True  # False for `.data`: changes through it are not seen by autograd
     _exposed: bool = False  # whether NumPy code may hold its memory
     _version: int = 0
+    _as_of: int = 0  # of a view: the version of its base for which `_spec` and `_history` hold
     _history: History | None = None  # how an earlier recording made it ...
     _place: int = 0  # ... and as which node
     _grad: Recorded | None = None
@@ -112,7 +113,36 @@ def is_current(tensor: Recorded) -> bool:
 
 def _settled(tensor: Recorded, rec: Recording) -> bool:
     at = tensor._rec
-    return (at is not rec or tensor._pos < 0) and at is not rec.anchor
+    if at is None or at is rec:
+        return at is None or tensor._pos < 0
+    if at.__class__ is Anchor:
+        return at.rec is None
+    return tensor._pos < 0 or at.closed
+
+
+def owner_of(tensor: Recorded) -> Recording | None:
+    """The open recording that has the tensor's newest value, perhaps another thread's; None if memory has it."""
+    for one in (tensor, tensor.root):
+        at: Recording | None = one._rec.rec if one._rec.__class__ is Anchor else one._rec if one._pos >= 0 else None
+        if at is not None and not at.closed:
+            return at
+    return None
+
+
+def _is_pending(base: Recorded, rec: Recording) -> bool:
+    return base._rec is rec.anchor or (base._rec is rec and base._pos >= 0)
+
+
+def is_outdated(tensor: Recorded) -> bool:
+    """Whether a view's derivative is that of an earlier value of its base."""
+    base = tensor._base
+    return (
+        base is not None
+        and tensor._as_of != base._version
+        and base._spec.requires_grad
+        and state.grad
+        and not _is_cut_off(tensor)
+    )
 
 
 def read(tensor: Recorded) -> Array:
@@ -127,8 +157,7 @@ def read(tensor: Recorded) -> Array:
     if rec is None:
         raise RecordingError("a value cannot be read inside the body of an operation")
     if not is_current(tensor):
-        owner = tensor._rec if isinstance(tensor._rec, Recording) and not tensor._rec.closed else rec
-        cut(owner)
+        cut(owner_of(tensor) or rec)
     if tensor._array is None and tensor._base is not None and tensor._base._array is not None:
         tensor._array = seen_through(tensor._base._array, tensor._chain)
     if tensor._array is None:
@@ -209,6 +238,7 @@ def admit(rec: Recording, tensor: Any) -> Any:
 
     Raises:
         StepEnds: it is state that the recording has updated.
+        CallAgain: it is a view of such state, and is now the result of a call of its own.
         OperandError: it is not a tensor.
     """
     if not isinstance(tensor, Recorded):
@@ -219,11 +249,13 @@ def admit(rec: Recording, tensor: Any) -> Any:
     if at is rec.anchor:
         raise StepEnds
     base = tensor._base
-    if base is not None and not _settled(base, rec):
-        if base._rec is rec.anchor or (tensor._spec.requires_grad and tensor._spec.grad_name is None):
-            raise StepEnds  # a leaf stands in memory: what it sees must be written first
-        return _derive(rec, tensor)
-    if tensor._array is None:
+    if base is not None and (_is_pending(base, rec) or is_outdated(tensor)):
+        if base._rec is rec.anchor or (tensor._spec.requires_grad and _is_cut_off(tensor)):
+            raise StepEnds  # what it sees must be written first, as its derivative is not its base's
+        rec.roll_back()
+        look_again(tensor)
+        raise CallAgain
+    if tensor._array is None or not is_current(tensor):
         read(tensor)
         if state.rec is not rec:
             raise StepEnds  # reading it cut this recording
@@ -240,23 +272,38 @@ def admit(rec: Recording, tensor: Any) -> Any:
 
 def freeze_exposed(rec: Recording, root: Recorded, tensor: Recorded) -> None:
     """NumPy code may change this memory before the recording runs: take its values now, if anyone else holds it."""
+    if is_shared(root, tensor):
+        rec.frozen[len(rec.feeds)] = tensor._array.copy()  # type: ignore[union-attr]
+
+
+def is_shared(root: Recorded, tensor: Recorded) -> bool:
+    """Whether anyone but `root` and its view `tensor` may hold their memory."""
     owner = root._array
     while owner is not None and isinstance(owner.base, np.ndarray):
         owner = owner.base
     mine = sum(1 for one in (root._array, tensor._array) if one is not owner and one is not None) - (root is tensor)
     held = 3 if owner is root._array else 2  # the attribute, the variable and getrefcount's own; views hold their base
-    if owner is None or owner.base is not None or sys.getrefcount(owner) > held + max(mine, 0):
-        rec.frozen[len(rec.feeds)] = tensor._array.copy()  # type: ignore[union-attr]
+    return owner is None or owner.base is not None or sys.getrefcount(owner) > held + max(mine, 0)
 
 
-def _derive(rec: Recording, tensor: Any) -> int:
-    """The position of a view whose base has a newer value in `rec`."""
+def _is_cut_off(tensor: Recorded) -> bool:
+    return any(isinstance(primitive, Detach) for primitive in tensor._chain)
+
+
+def up_to_date(tensor: Recorded) -> Recorded:
+    """A tensor; a view has the derivative of its base's present value."""
+    if is_outdated(tensor):
+        look_again(tensor)
+    return tensor
+
+
+def look_again(tensor: Any) -> None:
+    """Let a view stand for the part that it shows of its base's present value, with that value's derivative."""
     from kadam.recording.memory import see
 
-    tensor._pos = see(tensor._base, tensor._chain)._pos
-    tensor._rec = rec
-    position: int = tensor._pos
-    return position
+    fresh: Any = see(tensor._base, tensor._chain)
+    tensor._rec, tensor._pos, tensor._spec, tensor._as_of = fresh._rec, fresh._pos, fresh._spec, tensor._base._version
+    fresh._rec.joined[id(tensor)] = tensor
 
 
 def admit_number(rec: Recording, value: Any) -> Any:
@@ -276,7 +323,12 @@ def admit_number(rec: Recording, value: Any) -> Any:
 
 def share_memory_with(tensor: Recorded) -> Array:
     """A NumPy view of the tensor's memory; from now on others may change it, so recordings take its values at once."""
-    tensor.root._exposed = True
+    root, rec = tensor.root, state.rec
+    if rec is not None and not root._exposed:
+        for index, feed in enumerate(rec.feeds):
+            if feed is root or getattr(feed, "_base", None) is root:
+                rec.frozen[index] = feed._array.copy()
+    root._exposed = True
     assert tensor._array is not None
     return tensor._array.view()
 
@@ -365,6 +417,7 @@ def alias_of(tensor: Recorded, chain: tuple[Any, ...], array: Array, spec: Spec)
     root = tensor if tensor._base is None else tensor._base
     root._viewed = True
     seen._base, seen._chain, seen._array, seen._spec = root, tensor._chain + chain, array, spec
+    seen._as_of = root._version
     if not tensor._tracked:
         seen._tracked = False
     return seen  # type: ignore[return-value]

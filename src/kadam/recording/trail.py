@@ -92,16 +92,25 @@ class Program:
     Attributes:
         run: feeds -> values, in the order of `wanted`, then of `saved`.
         wanted: positions (among the created) whose values are returned.
+        nodes: their ids.
         saved: ids of the nodes whose values a later backward pass will read.
         reading: ids of the nodes whose derivatives read a value.
         count: how often it ran.
     """
 
-    __slots__ = ("count", "reading", "run", "saved", "wanted")
+    __slots__ = ("count", "nodes", "reading", "run", "saved", "wanted")
 
-    def __init__(self, run: Run, wanted: tuple[int, ...], saved: tuple[int, ...], reading: frozenset[int]) -> None:
+    def __init__(
+        self,
+        run: Run,
+        wanted: tuple[int, ...],
+        nodes: tuple[int, ...],
+        saved: tuple[int, ...],
+        reading: frozenset[int],
+    ) -> None:
         self.run = run
         self.wanted = wanted
+        self.nodes = nodes
         self.saved = saved
         self.reading = reading
         self.count = 0

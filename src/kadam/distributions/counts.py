@@ -1,0 +1,211 @@
+"""Yes or no, and how often: Bernoulli, Binomial, Geometric, Poisson, and the relaxed Bernoulli."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from kadam.distributions import constraints
+from kadam.distributions.categorical import inside
+from kadam.distributions.constraints import Constraint
+from kadam.distributions.distribution import Distribution, one_of, tiny, together
+from kadam.nn.functional import binary_cross_entropy_with_logits
+from kadam.ops.creation import arange, empty
+from kadam.ops.pointwise import lgamma, xlogy
+from kadam.ops.query import broadcast_tensors
+from kadam.ops.random import bernoulli, poisson, rand
+
+if TYPE_CHECKING:
+    from kadam.tensor import Tensor
+
+
+class OfProbability(Distribution):
+    """A probability, given as such or as its logit."""
+
+    arg_constraints: ClassVar[dict[str, Constraint]] = {"probs": constraints.unit_interval, "logits": constraints.real}
+    _event_axes: ClassVar[dict[str, int]] = {"probs": 0, "logits": 0}
+
+    def _take(self, probs: Any, logits: Any) -> Tensor:
+        one_of("`probs` or `logits`", probs, logits)
+        name = "probs" if probs is not None else "logits"
+        (given,) = together(probs if probs is not None else logits)
+        self.__dict__[name] = given
+        return given
+
+    @cached_property
+    def logits(self) -> Tensor:
+        """log(p / (1 - p))."""
+        kept = inside(self.probs)
+        return kept.log() - (-kept).log1p()
+
+    @cached_property
+    def probs(self) -> Tensor:
+        """The probability."""
+        return self.logits.sigmoid()
+
+
+class Bernoulli(OfProbability):
+    """One with a probability, else zero. As `torch.distributions.Bernoulli`."""
+
+    support = constraints.boolean
+    has_enumerate_support = True
+
+    def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
+        super().__init__(self._take(probs, logits).shape, validate_args=validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.probs
+
+    @property
+    def variance(self) -> Tensor:
+        return self.probs * (1 - self.probs)
+
+    @property
+    def mode(self) -> Tensor:
+        return (self.probs >= 0.5).to(self.probs.dtype).masked_fill(self.probs == 0.5, float("nan"))
+
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        return bernoulli(self.probs.detach().expand(self._extended_shape(sample_shape)))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        if self._validate_args:
+            self._validate_sample(value)
+        logits, value = broadcast_tensors(self.logits, value)
+        return -binary_cross_entropy_with_logits(logits, value, reduction="none")
+
+    def entropy(self) -> Tensor:
+        return binary_cross_entropy_with_logits(self.logits, self.probs, reduction="none")
+
+    def enumerate_support(self, expand: bool = True) -> Tensor:
+        values = arange(2, dtype=self.probs.dtype).reshape(-1, *[1] * len(self._batch_shape))
+        return values.expand(-1, *self._batch_shape) if expand else values
+
+
+class Geometric(OfProbability):
+    """How many trials fail before the first success. As `torch.distributions.Geometric`."""
+
+    support = constraints.nonnegative_integer
+
+    def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
+        super().__init__(self._take(probs, logits).shape, validate_args=validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        return 1.0 / self.probs - 1.0
+
+    @property
+    def variance(self) -> Tensor:
+        return (1.0 / self.probs - 1.0) / self.probs
+
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        probs = self.probs.detach()
+        unit = empty(*self._extended_shape(sample_shape), dtype=probs.dtype).uniform_(tiny(probs.dtype), 1)
+        return (unit.log() / (-probs).log1p()).floor()
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        if self._validate_args:
+            self._validate_sample(value)
+        value, probs = broadcast_tensors(value, self.probs)
+        probs = probs.masked_fill((probs == 1) & (value == 0), 0)
+        return value * (-probs).log1p() + self.probs.log()
+
+    def entropy(self) -> Tensor:
+        return binary_cross_entropy_with_logits(self.logits, self.probs, reduction="none") / self.probs
+
+
+class Binomial(OfProbability):
+    """How many of `total_count` trials succeed. As `torch.distributions.Binomial`."""
+
+    def __init__(
+        self, total_count: Any = 1, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+    ) -> None:
+        given = self._take(probs, logits)
+        self.total_count, given = together(total_count, given)
+        super().__init__(given.shape, validate_args=validate_args)
+
+    @property
+    def support(self) -> Constraint:
+        return constraints.integer_interval(0, self.total_count)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.total_count * self.probs
+
+    @property
+    def variance(self) -> Tensor:
+        return self.total_count * self.probs * (1 - self.probs)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        if self._validate_args:
+            self._validate_sample(value)
+        ways = lgamma(self.total_count + 1) - lgamma(value + 1) - lgamma(self.total_count - value + 1)
+        missed = self.logits.clamp(min=0) + (-self.logits.abs()).exp().log1p()  # -log(1 - p)
+        return ways + value * self.logits - self.total_count * missed
+
+
+class Poisson(Distribution):
+    """How many events happen in a unit of time. As `torch.distributions.Poisson`."""
+
+    arg_constraints: ClassVar[dict[str, Constraint]] = {"rate": constraints.nonnegative}
+    support = constraints.nonnegative_integer
+    _event_axes: ClassVar[dict[str, int]] = {"rate": 0}
+
+    def __init__(self, rate: Any, validate_args: bool | None = None) -> None:
+        (self.rate,) = together(rate)
+        super().__init__(self.rate.shape, validate_args=validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.rate
+
+    @property
+    def mode(self) -> Tensor:
+        return self.rate.floor()
+
+    @property
+    def variance(self) -> Tensor:
+        return self.rate
+
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        return poisson(self.rate.detach().expand(self._extended_shape(sample_shape)))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        if self._validate_args:
+            self._validate_sample(value)
+        rate, value = broadcast_tensors(self.rate, value)
+        return xlogy(value, rate) - rate - lgamma(value + 1)
+
+
+class RelaxedBernoulli(OfProbability):
+    """Bernoulli made smooth by a temperature. As `torch.distributions.RelaxedBernoulli`."""
+
+    support = constraints.unit_interval
+    has_rsample = True
+
+    def __init__(
+        self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+    ) -> None:
+        self.temperature = temperature
+        super().__init__(self._take(probs, logits).shape, validate_args=validate_args)
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        probs = inside(self.probs)
+        unit = inside(rand(*self._extended_shape(sample_shape), dtype=probs.dtype))
+        scores = unit.log() - (-unit).log1p() + probs.log() - (-probs).log1p()
+        return (scores / self.temperature).sigmoid()
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        if self._validate_args:
+            self._validate_sample(value)
+        kept = inside(value)
+        score = kept.log() - (-kept).log1p()
+        gap = self.logits - score * self.temperature
+        temperature = (
+            gap.new_full((), self.temperature) if isinstance(self.temperature, float | int) else self.temperature
+        )
+        return temperature.log() + gap - 2 * gap.exp().log1p() - kept.log() - (-kept).log1p()
+
+    def __repr__(self) -> str:
+        return "RelaxedBernoulli()"

@@ -1,0 +1,115 @@
+"""MultivariateNormal: normal vectors with a covariance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+from kadam import linalg
+from kadam.distributions import constraints
+from kadam.distributions.constraints import Constraint
+from kadam.distributions.distribution import Distribution, ParameterError
+from kadam.distributions.location_scale import standard_normal
+from kadam.recording.spec import Size
+from kadam.shapes import broadcast
+
+if TYPE_CHECKING:
+    from kadam.tensor import Tensor
+
+
+class MultivariateNormal(Distribution):
+    """Normal vectors, given by the covariance, its inverse or its Cholesky factor. As in `torch.distributions`.
+
+    Shapes:
+        loc f32[..., n], covariance_matrix f32[..., n, n]
+    """
+
+    arg_constraints: ClassVar[dict[str, Constraint]] = {
+        "loc": constraints.real_vector,
+        "covariance_matrix": constraints.positive_definite,
+        "precision_matrix": constraints.positive_definite,
+        "scale_tril": constraints.lower_cholesky,
+    }
+    support = constraints.real_vector
+    has_rsample = True
+    _event_axes: ClassVar[dict[str, int]] = {"loc": 1, "covariance_matrix": 2, "precision_matrix": 2, "scale_tril": 2}
+
+    def __init__(
+        self,
+        loc: Tensor,
+        covariance_matrix: Tensor | None = None,
+        precision_matrix: Tensor | None = None,
+        scale_tril: Tensor | None = None,
+        validate_args: bool | None = None,
+    ) -> None:
+        given = {
+            "covariance_matrix": covariance_matrix, "precision_matrix": precision_matrix, "scale_tril": scale_tril,
+        }  # fmt: skip
+        named = [(name, matrix) for name, matrix in given.items() if matrix is not None]
+        if len(named) != 1:
+            raise ParameterError("Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.")
+        if loc.dim() < 1:
+            raise ParameterError("loc must be at least one-dimensional.")
+        name, matrix = named[0]
+        if matrix.dim() < 2:
+            raise ParameterError(f"{name} must be at least two-dimensional, with optional leading batch dimensions")
+        batch, size = broadcast(tuple(matrix.shape[:-2]), tuple(loc.shape[:-1])), loc.shape[-1]
+        self.__dict__[name] = matrix.expand(*batch, size, size)
+        self.loc = loc.expand(*batch, size)
+        super().__init__(Size(batch), Size((size,)), validate_args=validate_args)
+
+    @cached_property
+    def scale_tril(self) -> Tensor:
+        """The Cholesky factor of the covariance."""
+        if "covariance_matrix" in self.__dict__:
+            return linalg.cholesky(self.covariance_matrix)
+        flipped = linalg.cholesky(self.precision_matrix.flip((-2, -1))).flip((-2, -1)).transpose(-2, -1)
+        return linalg.inv(flipped).tril()
+
+    @cached_property
+    def covariance_matrix(self) -> Tensor:
+        """The covariance."""
+        return self.scale_tril @ self.scale_tril.mT
+
+    @cached_property
+    def precision_matrix(self) -> Tensor:
+        """The inverse of the covariance."""
+        return linalg.inv(self.covariance_matrix)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.loc
+
+    @property
+    def mode(self) -> Tensor:
+        return self.loc
+
+    @property
+    def variance(self) -> Tensor:
+        return self.scale_tril.pow(2).sum(-1)
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        drawn = standard_normal(self._extended_shape(sample_shape), self.loc)
+        return self.loc + (self.scale_tril @ drawn.unsqueeze(-1)).squeeze(-1)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        if self._validate_args:
+            self._validate_sample(value)
+        return -0.5 * (self._event_shape[0] * math.log(2 * math.pi) + distance(self.scale_tril, value - self.loc)) - (
+            half_log_det(self.scale_tril)
+        )
+
+    def entropy(self) -> Tensor:
+        return 0.5 * self._event_shape[0] * (1.0 + math.log(2 * math.pi)) + half_log_det(self.scale_tril)
+
+
+def half_log_det(factor: Tensor) -> Tensor:
+    """Half the logarithm of the determinant of a matrix with this Cholesky factor."""
+    return factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+
+
+def distance(factor: Tensor, gap: Tensor) -> Tensor:
+    """The squared Mahalanobis length of `gap` for a covariance with this Cholesky factor."""
+    return linalg.solve_triangular(factor, gap.unsqueeze(-1), upper=False).squeeze(-1).pow(2).sum(-1)

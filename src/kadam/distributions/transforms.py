@@ -1,0 +1,245 @@
+"""Invertible functions of draws, with the logarithm of how they stretch. As `torch.distributions.transforms`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from kadam.distributions import constraints
+from kadam.distributions.constraints import Constraint
+from kadam.distributions.distribution import eps, tiny
+from kadam.nn.functional import softplus
+from kadam.recording.tensor import Recorded
+
+if TYPE_CHECKING:
+    from kadam.tensor import Tensor
+
+
+class Transform:
+    """A function of tensors, called as one; `inv` is its inverse.
+
+    Attributes:
+        domain, codomain: from where to where.
+        bijective: whether it has an inverse.
+    """
+
+    domain: Constraint = constraints.real
+    codomain: Constraint = constraints.real
+    bijective = True
+
+    def __init__(self, cache_size: int = 0) -> None:
+        self._cache_size = cache_size
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The transformed values."""
+        raise NotImplementedError
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        """The logarithm of how much the function stretches at `x`, where its value is `y`."""
+        raise NotImplementedError
+
+    @property
+    def inv(self) -> Transform:
+        """The inverse."""
+        return _Inverse(self)
+
+    @property
+    def sign(self) -> Any:
+        """1 where it grows, -1 where it falls."""
+        return 1
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class _Inverse(Transform):
+    def __init__(self, forward: Transform) -> None:
+        super().__init__()
+        self.forward = forward
+        self.domain, self.codomain, self.bijective = forward.codomain, forward.domain, forward.bijective
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.forward._inverse(x)
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return self.forward(y)
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        return -self.forward.log_abs_det_jacobian(y, x)
+
+    @property
+    def inv(self) -> Transform:
+        return self.forward
+
+    @property
+    def sign(self) -> Any:
+        return self.forward.sign
+
+
+class ComposeTransform(Transform):
+    """One function after the other."""
+
+    def __init__(self, parts: Sequence[Transform], cache_size: int = 0) -> None:
+        super().__init__(cache_size)
+        self.parts = list(parts)
+        if self.parts:
+            self.domain, self.codomain = self.parts[0].domain, self.parts[-1].codomain
+        self.bijective = all(part.bijective for part in self.parts)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        for part in self.parts:
+            x = part(x)
+        return x
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        for part in reversed(self.parts):
+            y = part.inv(y)
+        return y
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        total = x.new_zeros(tuple(x.shape))
+        for part in self.parts:
+            moved = part(x)
+            total = total + part.log_abs_det_jacobian(x, moved)
+            x = moved
+        return total
+
+    @property
+    def sign(self) -> Any:
+        return math.prod(part.sign for part in self.parts)
+
+
+class ExpTransform(Transform):
+    """exp(x)."""
+
+    codomain = constraints.positive
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x.exp()
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return y.log()
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        return x
+
+
+class AffineTransform(Transform):
+    """loc + scale x."""
+
+    def __init__(self, loc: Any, scale: Any, event_dim: int = 0, cache_size: int = 0) -> None:
+        super().__init__(cache_size)
+        self.loc, self.scale, self.event_dim = loc, scale, event_dim
+
+    def __call__(self, x: Tensor) -> Tensor:
+        moved: Tensor = self.loc + self.scale * x
+        return moved
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return (y - self.loc) / self.scale
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        if not isinstance(self.scale, Recorded):
+            stretched = x.new_full(tuple(x.shape), math.log(abs(self.scale)))
+        else:
+            stretched = self.scale.abs().log() + x.new_zeros(tuple(x.shape))  # type: ignore[attr-defined]
+        return stretched.sum(tuple(range(-self.event_dim, 0))) if self.event_dim else stretched
+
+    @property
+    def sign(self) -> Any:
+        return self.scale.sign() if isinstance(self.scale, Recorded) else int(math.copysign(1, self.scale))  # type: ignore[attr-defined]
+
+
+class PowerTransform(Transform):
+    """x to a power, for positive x."""
+
+    domain = codomain = constraints.positive
+
+    def __init__(self, exponent: Any, cache_size: int = 0) -> None:
+        super().__init__(cache_size)
+        self.exponent = exponent
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x.pow(self.exponent)
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return y.pow(1 / self.exponent)
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        return (self.exponent * y / x).abs().log()
+
+
+class SigmoidTransform(Transform):
+    """1 / (1 + exp(-x))."""
+
+    codomain = constraints.unit_interval
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x.sigmoid().clamp(min=tiny(x.dtype), max=1.0 - eps(x.dtype))
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        kept = y.clamp(min=tiny(y.dtype), max=1.0 - eps(y.dtype))
+        return kept.log() - (-kept).log1p()
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        return -softplus(-x) - softplus(x)
+
+
+class SoftplusTransform(Transform):
+    """log(1 + exp(x))."""
+
+    codomain = constraints.positive
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return softplus(x)
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return (-y).expm1().neg().log() + y
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        return -softplus(-x)
+
+
+class TanhTransform(Transform):
+    """tanh(x)."""
+
+    codomain = constraints.interval(-1.0, 1.0)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x.tanh()
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return y.atanh()
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        return 2.0 * (math.log(2.0) - x - softplus(-2.0 * x))
+
+
+class AbsTransform(Transform):
+    """|x|."""
+
+    codomain = constraints.positive
+    bijective = False
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x.abs()
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return y
+
+
+identity_transform = ComposeTransform([])
+
+__all__ = [
+    "AbsTransform", "AffineTransform", "ComposeTransform", "ExpTransform", "PowerTransform", "SigmoidTransform",
+    "SoftplusTransform", "TanhTransform", "Transform", "identity_transform",
+]  # fmt: skip
