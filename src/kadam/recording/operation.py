@@ -37,7 +37,9 @@ Body = TypeVar("Body", bound=Callable[..., Any])
 _KEY = {
     "operand": "({p}._pos if {p}._rec is _rec else admit(_rec, {p}))",
     "optional": "(None if {p} is None else {p}._pos if {p}._rec is _rec else admit(_rec, {p}))",
-    "mixed": "(({p}._pos if {p}._rec is _rec else admit(_rec, {p})) if isinstance({p}, Recorded) else number(_rec, {p}))",
+    "mixed": (
+        "(({p}._pos if {p}._rec is _rec else admit(_rec, {p})) if isinstance({p}, Recorded) else number(_rec, {p}))"
+    ),
     "mixed_optional": (
         "(None if {p} is None else ({p}._pos if {p}._rec is _rec else admit(_rec, {p})) "
         "if isinstance({p}, Recorded) else number(_rec, {p}))"
