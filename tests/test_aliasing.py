@@ -248,3 +248,23 @@ def test_a_wrapped_generator_gets_what_is_thrown_into_it():
     running.close()
     assert closed == [False]
     assert kadam.is_grad_enabled()
+
+
+def test_a_sweep_begins_where_the_recording_has_become_too_long(monkeypatch):
+    from kadam.recording import calls, step
+
+    for longest in range(8, 20):
+        monkeypatch.setattr(calls, "LONGEST", longest)
+        monkeypatch.setattr(step, "LONGEST", longest)
+        for root in step.state.roots.values():
+            root.clear()
+        step.start()
+        w = leaf(1.0, 2.0)
+        x = w * w
+        x[:1].mul_(w[1:])
+        x.register_hook(lambda ct: ct * 2)
+        (x * x).sum().backward()
+        with kadam.no_grad():
+            w[:1] -= w.grad[1:]
+        assert w.grad.tolist() == [32.0, 72.0]
+        assert w.tolist() == [-71.0, 2.0]

@@ -118,6 +118,21 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     return lower.mT if upper else lower
 
 
+def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
+    """X of A X = B, given the Cholesky factor of A. As `torch.cholesky_solve`."""
+    if upper:
+        half = solve_triangular(L.mT, B, upper=False)
+        return solve_triangular(L, half, upper=True)
+    half = solve_triangular(L, B, upper=False)
+    return solve_triangular(L.mT, half, upper=True)
+
+
+def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
+    """The inverse of A, given its Cholesky factor. As `torch.cholesky_inverse`."""
+    whole = L.mT @ L if upper else L @ L.mT
+    return inv(whole)
+
+
 @operation(grad="LinalgQrBackward0")
 def qr(A: Tensor, mode: str = "reduced") -> tuple[Tensor, Tensor]:
     """Orthogonal and triangular factors. As `torch.linalg.qr`."""
@@ -158,6 +173,18 @@ def svd(A: Tensor, full_matrices: bool = True) -> tuple[Tensor, Tensor, Tensor]:
     """A = U diag(S) Vh with S descending. As `torch.linalg.svd`."""
     _matrix("svd", A)
     return results.linalg_svd(*[emit(f.Svd(part, full_matrices), A) for part in ("u", "s", "vh")])
+
+
+def svd_by_columns(input: Tensor, some: bool = True, compute_uv: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+    """A = U diag(S) V^T, with the singular vectors in the columns of U and V. As `torch.svd`."""
+    if not compute_uv:
+        rows, columns = input.shape[-2:]
+        batch = tuple(input.shape[:-2])
+        return results.svd(
+            input.new_zeros((*batch, rows, rows)), svdvals(input), input.new_zeros((*batch, columns, columns))
+        )
+    u, sizes, vh = svd(input, not some)
+    return results.svd(u, sizes, conj(vh.mT) if input.dtype.is_complex else vh.mT)
 
 
 @operation(grad="LinalgSvdBackward0")

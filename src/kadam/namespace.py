@@ -1,8 +1,20 @@
 """The functions of the `torch` namespace, from the rooms where they stand."""
 
-from kadam.linalg import cholesky, det, logdet, matrix_exp, matrix_power, polar, qr, slogdet, svd
+from kadam.linalg import (
+    cholesky,
+    cholesky_inverse,
+    cholesky_solve,
+    det,
+    logdet,
+    matrix_exp,
+    matrix_power,
+    polar,
+    qr,
+    slogdet,
+)
 from kadam.linalg import inv as inverse
 from kadam.linalg import pinv as pinverse
+from kadam.linalg import svd_by_columns as svd
 from kadam.nn.functional import (
     adaptive_avg_pool1d,
     avg_pool1d,

@@ -69,7 +69,8 @@ class OverCategories(Distribution):
         """Categories, drawn by their probabilities."""
         rows = self.probs.detach().reshape(-1, self._categories)
         drawn = multinomial(rows, math.prod(sample_shape), True).T
-        return drawn.reshape(*sample_shape, *self.param_shape[:-1])
+        found: Tensor = drawn.reshape(*sample_shape, *self.param_shape[:-1])
+        return found
 
     def _entropy(self) -> Tensor:
         logits = self.logits.clamp(min=float(dtypes.finfo(self.logits.dtype).min))
@@ -228,7 +229,8 @@ class RelaxedOneHotCategorical(OverCategories):
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         unit = inside(rand(*self._extended_shape(sample_shape), dtype=self.logits.dtype))
         scores = (self.logits - (-unit.log()).log()) / self.temperature
-        return (scores - scores.logsumexp(-1, keepdim=True)).exp()
+        found: Tensor = (scores - scores.logsumexp(-1, keepdim=True)).exp()
+        return found
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
@@ -238,7 +240,8 @@ class RelaxedOneHotCategorical(OverCategories):
         whole = lgamma(logits.new_full((), float(count))) + (count - 1) * logits.new_full((), self.temperature).log()
         score = logits - logs * self.temperature
         score = (score - score.logsumexp(-1, keepdim=True)).sum(-1)
-        return score + whole - logs.sum(-1)
+        found: Tensor = score + whole - logs.sum(-1)
+        return found
 
     def __repr__(self) -> str:
         return "RelaxedOneHotCategorical()"

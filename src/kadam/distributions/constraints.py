@@ -23,7 +23,7 @@ class Constraint:
     is_discrete = False
     event_dim = 0
 
-    def holds(self, array: Array) -> Array:
+    def holds(self, array: Array) -> Any:
         """Where an array lies in the region."""
         raise NotImplementedError
 
@@ -55,7 +55,7 @@ class Boolean(Constraint):
 
     is_discrete = True
 
-    def holds(self, array: Array) -> Array:
+    def holds(self, array: Array) -> Any:
         return (array == 0) | (array == 1)
 
 
@@ -63,7 +63,7 @@ class Boolean(Constraint):
 class Real(Constraint):
     """Any number but nan."""
 
-    def holds(self, array: Array) -> Array:
+    def holds(self, array: Array) -> Any:
         return array == array
 
 
@@ -73,7 +73,7 @@ class GreaterThan(Constraint):
 
     lower_bound: Any
 
-    def holds(self, array: Array) -> Array:
+    def holds(self, array: Array) -> Any:
         return array > _number(self.lower_bound)
 
 
@@ -83,7 +83,7 @@ class GreaterThanEq(Constraint):
 
     lower_bound: Any
 
-    def holds(self, array: Array) -> Array:
+    def holds(self, array: Array) -> Any:
         return array >= _number(self.lower_bound)
 
 
@@ -93,7 +93,7 @@ class LessThan(Constraint):
 
     upper_bound: Any
 
-    def holds(self, array: Array) -> Array:
+    def holds(self, array: Array) -> Any:
         return array < _number(self.upper_bound)
 
 
@@ -104,7 +104,7 @@ class Interval(Constraint):
     lower_bound: Any
     upper_bound: Any
 
-    def holds(self, array: Array) -> Array:
+    def holds(self, array: Array) -> Any:
         return (array >= _number(self.lower_bound)) & (array <= _number(self.upper_bound))
 
 
@@ -114,7 +114,7 @@ class IntegerInterval(Interval):
 
     is_discrete = True
 
-    def holds(self, array: Array) -> Array:
+    def holds(self, array: Array) -> Any:
         return (array % 1 == 0) & super().holds(array)
 
 
@@ -124,7 +124,7 @@ class IntegerGreaterThan(GreaterThanEq):
 
     is_discrete = True
 
-    def holds(self, array: Array) -> Array:
+    def holds(self, array: Array) -> Any:
         return (array % 1 == 0) & super().holds(array)
 
 
@@ -134,7 +134,7 @@ class Simplex(Constraint):
 
     event_dim = 1
 
-    def holds(self, array: Array) -> Array:
+    def holds(self, array: Array) -> Any:
         whole = np.abs(array.sum(-1) - 1) < _TOLERANCE
         return (array >= 0).all(-1) & whole
 
@@ -146,7 +146,7 @@ class OneHot(Constraint):
     is_discrete = True
     event_dim = 1
 
-    def holds(self, array: Array) -> Array:
+    def holds(self, array: Array) -> Any:
         return ((array == 0) | (array == 1)).all(-1) & (array.sum(-1) == 1)
 
 
@@ -158,7 +158,7 @@ class Multinomial(Constraint):
     is_discrete = True
     event_dim = 1
 
-    def holds(self, array: Array) -> Array:
+    def holds(self, array: Array) -> Any:
         return (array >= 0).all(-1) & (array.sum(-1) <= _number(self.upper_bound))
 
     def __repr__(self) -> str:
@@ -171,7 +171,7 @@ class LowerCholesky(Constraint):
 
     event_dim = 2
 
-    def holds(self, array: Array) -> Array:
+    def holds(self, array: Array) -> Any:
         lower = (np.tril(array) == array).all((-2, -1))
         return lower & (np.diagonal(array, axis1=-2, axis2=-1) > 0).all(-1)
 
@@ -182,7 +182,7 @@ class PositiveDefinite(Constraint):
 
     event_dim = 2
 
-    def holds(self, array: Array) -> Array:
+    def holds(self, array: Array) -> Any:
         symmetric = np.isclose(array, array.swapaxes(-2, -1), atol=_TOLERANCE).all((-2, -1))
         return symmetric & (np.linalg.eigvalsh(array) > 0).all(-1)
 
@@ -202,7 +202,7 @@ class Independent(Constraint):
     def event_dim(self) -> int:  # type: ignore[override]
         return self.base.event_dim + self.axes
 
-    def holds(self, array: Array) -> Array:
+    def holds(self, array: Array) -> Any:
         inside = self.base.holds(array)
         return inside.all(tuple(range(-self.axes, 0))) if self.axes else inside
 

@@ -194,7 +194,8 @@ class RelaxedBernoulli(OfProbability):
         probs = inside(self.probs)
         unit = inside(rand(*self._extended_shape(sample_shape), dtype=probs.dtype))
         scores = unit.log() - (-unit).log1p() + probs.log() - (-probs).log1p()
-        return (scores / self.temperature).sigmoid()
+        found: Tensor = (scores / self.temperature).sigmoid()
+        return found
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
@@ -205,7 +206,8 @@ class RelaxedBernoulli(OfProbability):
         temperature = (
             gap.new_full((), self.temperature) if isinstance(self.temperature, float | int) else self.temperature
         )
-        return temperature.log() + gap - 2 * gap.exp().log1p() - kept.log() - (-kept).log1p()
+        found: Tensor = temperature.log() + gap - 2 * gap.exp().log1p() - kept.log() - (-kept).log1p()
+        return found
 
     def __repr__(self) -> str:
         return "RelaxedBernoulli()"

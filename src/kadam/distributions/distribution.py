@@ -132,7 +132,7 @@ class Distribution:
                 value = value.expand(batch + events)
             setattr(new, name, value)
         new._batch_shape = Size(batch)
-        return new  # type: ignore[no-any-return]
+        return new
 
     def _extended_shape(self, sample_shape: Sequence[int] = ()) -> Size:
         return Size((*sample_shape, *self._batch_shape, *self._event_shape))
@@ -183,7 +183,7 @@ def together(*values: Any) -> tuple[Tensor, ...]:
     known = next((value for value in values if isinstance(value, Recorded)), None)
     kind = dtypes.default_float() if known is None else known.dtype
     tensors = [value if isinstance(value, Recorded) else new_tensor(value, dtype=kind) for value in values]
-    return tuple(broadcast_tensors(*tensors))  # type: ignore[arg-type]
+    return tuple(broadcast_tensors(*tensors))
 
 
 def one_of(name: str, first: Any, second: Any) -> None:

@@ -170,7 +170,10 @@ class Dirichlet(Distribution):
     def entropy(self) -> Tensor:
         a = self.concentration
         total, count = a.sum(-1), a.shape[-1]
-        return lgamma(a).sum(-1) - lgamma(total) - (count - total) * digamma(total) - ((a - 1.0) * digamma(a)).sum(-1)
+        found: Tensor = (
+            lgamma(a).sum(-1) - lgamma(total) - (count - total) * digamma(total) - ((a - 1.0) * digamma(a)).sum(-1)
+        )
+        return found
 
 
 class Beta(Distribution):

@@ -73,7 +73,8 @@ def _laplace(p: Laplace, q: Laplace) -> Tensor:
 def _multivariate_normal(p: MultivariateNormal, q: MultivariateNormal) -> Tensor:
     between = solve_triangular(q.scale_tril, p.scale_tril, upper=False).pow(2).sum((-2, -1))
     spread = half_log_det(q.scale_tril) - half_log_det(p.scale_tril)
-    return spread + 0.5 * (between + distance(q.scale_tril, q.loc - p.loc) - p.event_shape[0])
+    found: Tensor = spread + 0.5 * (between + distance(q.scale_tril, q.loc - p.loc) - p.event_shape[0])
+    return found
 
 
 @register_kl(Independent, Independent)

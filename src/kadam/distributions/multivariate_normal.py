@@ -71,7 +71,8 @@ class MultivariateNormal(Distribution):
     @cached_property
     def covariance_matrix(self) -> Tensor:
         """The covariance."""
-        return self.scale_tril @ self.scale_tril.mT
+        found: Tensor = self.scale_tril @ self.scale_tril.mT
+        return found
 
     @cached_property
     def precision_matrix(self) -> Tensor:
@@ -97,12 +98,14 @@ class MultivariateNormal(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
-        return -0.5 * (self._event_shape[0] * math.log(2 * math.pi) + distance(self.scale_tril, value - self.loc)) - (
-            half_log_det(self.scale_tril)
-        )
+        found: Tensor = -0.5 * (
+            self._event_shape[0] * math.log(2 * math.pi) + distance(self.scale_tril, value - self.loc)
+        ) - (half_log_det(self.scale_tril))
+        return found
 
     def entropy(self) -> Tensor:
-        return 0.5 * self._event_shape[0] * (1.0 + math.log(2 * math.pi)) + half_log_det(self.scale_tril)
+        found: Tensor = 0.5 * self._event_shape[0] * (1.0 + math.log(2 * math.pi)) + half_log_det(self.scale_tril)
+        return found
 
 
 def half_log_det(factor: Tensor) -> Tensor:

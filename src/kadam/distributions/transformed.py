@@ -116,7 +116,7 @@ class HalfNormal(TransformedDistribution):
     """The size of a normal number. As `torch.distributions.HalfNormal`."""
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {"scale": constraints.positive}
-    support = constraints.nonnegative  # type: ignore[assignment]
+    support = constraints.nonnegative
     base_dist: Normal
 
     def __init__(self, scale: Any, validate_args: bool | None = None) -> None:
@@ -158,7 +158,7 @@ class HalfCauchy(TransformedDistribution):
     """The size of a Cauchy number. As `torch.distributions.HalfCauchy`."""
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {"scale": constraints.positive}
-    support = constraints.nonnegative  # type: ignore[assignment]
+    support = constraints.nonnegative
     base_dist: Cauchy
 
     def __init__(self, scale: Any, validate_args: bool | None = None) -> None:

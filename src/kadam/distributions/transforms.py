@@ -145,7 +145,8 @@ class AffineTransform(Transform):
         return moved
 
     def _inverse(self, y: Tensor) -> Tensor:
-        return (y - self.loc) / self.scale
+        found: Tensor = (y - self.loc) / self.scale
+        return found
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         if not isinstance(self.scale, Recorded):
@@ -175,7 +176,8 @@ class PowerTransform(Transform):
         return y.pow(1 / self.exponent)
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        return (self.exponent * y / x).abs().log()
+        found: Tensor = (self.exponent * y / x).abs().log()
+        return found
 
 
 class SigmoidTransform(Transform):

@@ -9,6 +9,7 @@ import numpy as np
 
 from kadam import dtypes
 from kadam.errors import OperandError, ShapeError
+from kadam.ops.numpy_names import numpy_names
 from kadam.ops.promotion import cast, constant, result_type, stretched
 from kadam.ops.shape import diagonal, sizes_of
 from kadam.primitives.compare import LessEqual
@@ -88,6 +89,7 @@ def _listed(name: str, tensors: Any) -> list[Any]:
     return found
 
 
+@numpy_names
 def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """Tensors joined along an axis. As `torch.cat`.
 
@@ -100,6 +102,7 @@ def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     return _cat(parts, dim)
 
 
+@numpy_names
 def stack(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """Tensors joined along a new axis. As `torch.stack`.
 
@@ -194,14 +197,14 @@ def _repeat(input: Tensor, sizes: tuple[int, ...]) -> Tensor:
     return emit(Reshape(tuple(times * size for times, size in zip(sizes, shape, strict=True))), wide)
 
 
-def repeat(self: Tensor, *repeats: Any) -> Tensor:
+def repeat(self: Tensor, *given: Any, repeats: Sequence[int] | None = None) -> Tensor:
     """The tensor repeated along each axis. As `Tensor.repeat`."""
-    return _repeat(self, sizes_of("repeat", repeats))
+    return _repeat(self, sizes_of("repeat", given if repeats is None else (repeats,)))
 
 
-def tile(input: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *given: Any, dims: Sequence[int] | None = None) -> Tensor:
     """The tensor repeated along each axis, missing counts being 1. As `torch.tile`."""
-    sizes = sizes_of("tile", dims)
+    sizes = sizes_of("tile", given if dims is None else (dims,))
     return _repeat(input, (*[1] * (len(input.shape) - len(sizes)), *sizes))
 
 
@@ -222,9 +225,9 @@ def _flip(input: Tensor, dims: tuple[int, ...]) -> Tensor:
     return emit(Flip(tuple(sorted(axis_of(dim, len(input.shape)) for dim in dims))), input)
 
 
-def flip(input: Tensor, *dims: Any) -> Tensor:
+def flip(input: Tensor, *given: Any, dims: Sequence[int] | None = None) -> Tensor:
     """The order along axes reversed. As `torch.flip`."""
-    return _flip(input, sizes_of("flip", dims))
+    return _flip(input, sizes_of("flip", given if dims is None else (dims,)))
 
 
 def fliplr(input: Tensor) -> Tensor:
@@ -338,3 +341,23 @@ def trace(input: Tensor) -> Tensor:
 
 
 tril_, triu_ = in_place(tril), in_place(triu)
+
+
+def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
+    """All choices of `r` elements of a vector, one per row. As `torch.combinations`."""
+    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    rows = np.array(list(choose(range(input.shape[0]), r)), np.int64).reshape(-1, r)
+    return input[from_array(rows)]
+
+
+def block_diag(*tensors: Tensor) -> Tensor:
+    """Matrices along a diagonal, zeros elsewhere. As `torch.block_diag`."""
+    blocks = [one.reshape(1, -1) if len(one.shape) < 2 else one for one in tensors]
+    width = sum(block.shape[1] for block in blocks)
+    rows, before = [], 0
+    for block in blocks:
+        height, own = block.shape
+        left, right = block.new_zeros(height, before), block.new_zeros(height, width - before - own)
+        rows.append(cat([left, block, right], 1))
+        before += own
+    return cat(rows, 0)

@@ -180,3 +180,42 @@ def imag(input: Tensor) -> Tensor:
     if not input.dtype.is_complex:
         raise DTypeError("imag is not implemented for tensors with non-complex dtypes.")
     return _imag(input)
+
+
+def view_as_real(input: Tensor) -> Tensor:
+    """Complex numbers as pairs along a new last axis. As `torch.view_as_real`, but a copy."""
+    if not input.dtype.is_complex:
+        raise DTypeError("view_as_real is only supported for complex tensors")
+    return _pairs(input)
+
+
+@operation(grad="ViewAsRealBackward0")
+def _pairs(input: Tensor) -> Tensor:
+    parts = [emit(part, input) for part in (complex_primitives.Real(), complex_primitives.Imag())]
+    shape = (*input.shape, 1)
+    return emit(Concat(len(shape) - 1), *[emit(Reshape(shape), part) for part in parts])
+
+
+def view_as_complex(input: Tensor) -> Tensor:
+    """Pairs along the last axis as complex numbers. As `torch.view_as_complex`, but a copy.
+
+    Raises:
+        DTypeError: the elements are not floating-point numbers.
+        ShapeError: the last axis has not size 2.
+    """
+    if not input.dtype.is_floating_point:
+        raise DTypeError(f"view_as_complex is only supported for floating point tensors, but got {input.dtype}")
+    if not input.shape or input.shape[-1] != 2:
+        raise ShapeError("Tensor must have a last dimension of size 2")
+    return _joined(input)
+
+
+@operation(grad="ViewAsComplexBackward0")
+def _joined(input: Tensor) -> Tensor:
+    return emit(complex_primitives.MakeComplex(), input.select(-1, 0), input.select(-1, 1))
+
+
+def isreal(input: Tensor) -> Tensor:
+    """Where the imaginary part is zero. As `torch.isreal`."""
+    return imag(input) == 0 if input.dtype.is_complex else input == input
+

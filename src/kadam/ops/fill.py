@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kadam.errors import OperandError
+import numpy as np
+
+from kadam.errors import OperandError, ShapeError
 from kadam.recording.memory import assign
 from kadam.recording.step import state
-from kadam.recording.tensor import Recorded, check_writable, is_current, overwrite, read
+from kadam.recording.tensor import Recorded, check_writable, from_array, is_current, overwrite, read
 
 if TYPE_CHECKING:
     from kadam.recording.tensor import Number
@@ -31,6 +33,26 @@ def _untouched(tensor: Recorded) -> bool:
 def zero_(self: Tensor) -> Tensor:
     """Set every element to zero. As `Tensor.zero_`."""
     return fill_(self, 0)
+
+
+def fill_diagonal_(self: Tensor, fill_value: Number, wrap: bool = False) -> Tensor:
+    """Set the diagonal to `fill_value`; `wrap`: that of a tall matrix begins anew below. As `Tensor.fill_diagonal_`.
+
+    Raises:
+        ShapeError: fewer than two axes, or more of unequal sizes.
+    """
+    shape = tuple(self.shape)
+    if len(shape) < 2:
+        raise ShapeError("dimensions must larger than 1")
+    if len(shape) > 2 and len(set(shape)) != 1:
+        raise ShapeError("all dimensions of input must be of equal length")
+    height, width = shape[0], shape[1]
+    rows = np.arange(height if len(shape) == 2 else min(shape))
+    places = rows % (width + 1) if wrap else rows
+    inside = places < width
+    columns = from_array(places[inside])
+    self[(from_array(rows[inside]), *[columns] * (len(shape) - 1))] = fill_value
+    return self
 
 
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:

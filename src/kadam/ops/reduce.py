@@ -12,6 +12,7 @@ from kadam.errors import AxisError, DTypeError, KadamError, ShapeError
 from kadam.ops import results
 from kadam.ops.arithmetic import pow as power
 from kadam.ops.compare import isfinite, maximum, minimum, ne, where
+from kadam.ops.numpy_names import numpy_names
 from kadam.ops.pointwise import exp, log, sqrt
 from kadam.ops.promotion import cast, constant, floating
 from kadam.primitives import reduce as p
@@ -62,6 +63,7 @@ def _summable(input: Tensor, record: dtype | None) -> Tensor:
     return input if input.dtype.category >= FLOAT else cast(input, dtypes.int64)
 
 
+@numpy_names
 def sum(input: Tensor, dim: Axes = None, keepdim: bool = False, *, dtype: dtype | None = None) -> Tensor:
     """The sum over axes (all by default). As `torch.sum`."""
     return _sum_all(input, dtype) if dim is None and not keepdim else _sum(input, dim, keepdim, dtype)  # type: ignore[arg-type]
@@ -94,6 +96,7 @@ def _mean(input: Tensor, dim: tuple[int, ...] | int | None, keepdim: bool, dtype
     return _mean_of(input, dim, keepdim, dtype)
 
 
+@numpy_names
 def mean(input: Tensor, dim: Axes = None, keepdim: bool = False, *, dtype: dtype | None = None) -> Tensor:
     """The mean over axes (all by default). As `torch.mean`.
 
@@ -103,6 +106,7 @@ def mean(input: Tensor, dim: Axes = None, keepdim: bool = False, *, dtype: dtype
     return _mean_all(input, dtype) if dim is None and not keepdim else _mean(input, dim, keepdim, dtype)  # type: ignore[arg-type]
 
 
+@numpy_names
 @operation
 def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: dtype | None = None) -> Tensor:
     """The product over one axis (all by default). As `torch.prod`."""
@@ -165,6 +169,7 @@ def _spread_arguments(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, fl
     return dim, correction
 
 
+@numpy_names
 def var(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None
 ) -> Tensor:
@@ -173,6 +178,7 @@ def var(
     return _var(input, dim, less, keepdim)
 
 
+@numpy_names
 def std(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None
 ) -> Tensor:
@@ -181,6 +187,7 @@ def std(
     return _std(input, dim, less, keepdim)
 
 
+@numpy_names
 def var_mean(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None
 ) -> tuple[Tensor, Tensor]:
@@ -189,6 +196,7 @@ def var_mean(
     return _var_mean(input, dim, less, keepdim)
 
 
+@numpy_names
 def std_mean(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None
 ) -> tuple[Tensor, Tensor]:
@@ -205,6 +213,7 @@ def _not_empty(name: str, input: Tensor, axes: Sequence[int]) -> None:
         )
 
 
+@numpy_names
 @operation
 def amax(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Tensor:
     """The largest element over axes; equal ones share the gradient. As `torch.amax`."""
@@ -213,6 +222,7 @@ def amax(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool 
     return _kept(input, emit(p.Max(axes), input), axes, keepdim)
 
 
+@numpy_names
 @operation
 def amin(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Tensor:
     """The smallest element over axes; equal ones share the gradient. As `torch.amin`."""
@@ -262,6 +272,7 @@ def _place(primitive: type[p.ArgMax] | type[p.ArgMin], input: Tensor, axis: int)
     return emit(primitive(axis), input) if input.shape else constant(0, dtypes.int64)
 
 
+@numpy_names
 def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None) -> Any:
     """The largest element; along an axis with its place; or the larger of two tensors' elements. As `torch.max`."""
     if isinstance(dim, Recorded) or other is not None:
@@ -269,6 +280,7 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor 
     return _max_all(input) if dim is None else _max_along(input, dim, keepdim)
 
 
+@numpy_names
 def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None) -> Any:
     """The smallest element; along an axis with its place; or the smaller of two tensors' elements. As `torch.min`."""
     if isinstance(dim, Recorded) or other is not None:
@@ -294,12 +306,14 @@ def _arg(name: str, primitive: type[p.ArgMax] | type[p.ArgMin], input: Tensor, d
     return _kept(input, emit(primitive(axis), input), (axis,), keep)
 
 
+@numpy_names
 @operation(differentiable=False)
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the largest element is, the first of equals. As `torch.argmax`."""
     return _arg("argmax", p.ArgMax, input, dim, keepdim)
 
 
+@numpy_names
 @operation(differentiable=False)
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the smallest element is, the first of equals. As `torch.argmin`."""
@@ -310,6 +324,7 @@ def _truths(input: Tensor) -> Tensor:
     return input if input.dtype.category == BOOL else ne(input, 0)
 
 
+@numpy_names
 @operation(differentiable=False)
 def all(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Tensor:
     """Whether all elements over axes are true. As `torch.all`."""
@@ -318,6 +333,7 @@ def all(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool =
     return cast(result, dtypes.uint8) if input.dtype is dtypes.uint8 else result
 
 
+@numpy_names
 @operation(differentiable=False)
 def any(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Tensor:
     """Whether an element over axes is true. As `torch.any`."""
@@ -326,6 +342,7 @@ def any(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool =
     return cast(result, dtypes.uint8) if input.dtype is dtypes.uint8 else result
 
 
+@numpy_names
 @operation
 def logsumexp(input: Tensor, dim: int | tuple[int, ...], keepdim: bool = False) -> Tensor:
     """log(sum(exp(x))) over axes, without overflow. As `torch.logsumexp`."""
@@ -387,6 +404,7 @@ def _root_of_powers(size: Tensor, order: float, axes: tuple[int, ...], keepdim: 
     return where(nothing, 0.0, power(where(nothing, 1.0, total), 1.0 / order))
 
 
+@numpy_names
 def norm(
     input: Tensor,
     p: Any = "fro",
@@ -409,6 +427,7 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     return vector_norm(input - other, float(p))
 
 
+@numpy_names
 @operation
 def cumsum(input: Tensor, dim: int, *, dtype: dtype | None = None) -> Tensor:
     """Running sums along an axis. As `torch.cumsum`."""
@@ -416,6 +435,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: dtype | None = None) -> Tensor:
     return emit(scan.CumSum(axis_of(dim, len(x.shape))), x) if x.shape else x * 1
 
 
+@numpy_names
 @operation
 def cumprod(input: Tensor, dim: int, *, dtype: dtype | None = None) -> Tensor:
     """Running products along an axis. As `torch.cumprod`."""
@@ -451,16 +471,19 @@ def cummin(input: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     return results.cummin(emit(Gather(axis), input, place), place)
 
 
+@numpy_names
 def count_nonzero(input: Tensor, dim: Axes = None) -> Tensor:
     """How many elements over axes are not zero. As `torch.count_nonzero`."""
     return sum(ne(input, 0), dim)
 
 
+@numpy_names
 def nansum(input: Tensor, dim: Axes = None, keepdim: bool = False, *, dtype: dtype | None = None) -> Tensor:
     """The sum over axes of what is not nan. As `torch.nansum`."""
     return sum(where(input != input, 0, input), dim, keepdim, dtype=dtype)
 
 
+@numpy_names
 def nanmean(input: Tensor, dim: Axes = None, keepdim: bool = False, *, dtype: dtype | None = None) -> Tensor:
     """The mean over axes of what is not nan. As `torch.nanmean`."""
     return nansum(input, dim, keepdim, dtype=dtype) / sum(input == input, dim, keepdim)

@@ -50,7 +50,7 @@ def _copied_flat(input: Tensor, shape: tuple[int, ...]) -> Chain:
     return (p.Copy(), p.Reshape(with_inferred(shape, count(input.shape))))
 
 
-def view_as_shape(self: Tensor, *shape: Any) -> Tensor:
+def view_as_shape(self: Tensor, *given: Any, size: Any = None, dtype: Any = None) -> Tensor:
     """The same memory with another shape; one size may be -1. As `Tensor.view` (a dtype reinterprets the memory).
 
     Raises:
@@ -58,9 +58,9 @@ def view_as_shape(self: Tensor, *shape: Any) -> Tensor:
     """
     from kadam.ops.convert import reinterpret
 
-    if len(shape) == 1 and hasattr(shape[0], "itemsize"):
-        return reinterpret(self, shape[0])
-    wanted = with_inferred(sizes_of("view", shape), self.numel())
+    if dtype is not None or (len(given) == 1 and hasattr(given[0], "itemsize")):
+        return reinterpret(self, given[0] if dtype is None else dtype)
+    wanted = with_inferred(sizes_of("view", given if size is None else (size,)), self.numel())
     if self._base is not None and not viewable(self, wanted):
         raise ShapeError(
             "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
@@ -69,13 +69,13 @@ def view_as_shape(self: Tensor, *shape: Any) -> Tensor:
     return _viewed(self, wanted)
 
 
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, *given: Any, shape: Sequence[int] | None = None) -> Tensor:
     """The same elements with another shape, in the same memory where its order allows that. As `torch.reshape`.
 
     Raises:
         ShapeError: the shape does not fit.
     """
-    wanted = sizes_of("reshape", shape)
+    wanted = sizes_of("reshape", given if shape is None else (shape,))
     if input._node is None and input._base is not None:
         wanted = with_inferred(wanted, input.numel())
         if not viewable(input, wanted):
@@ -141,13 +141,13 @@ def _permuted(input: Tensor, dims: tuple[int, ...]) -> Chain:
     return (p.Permute(axes),)
 
 
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def permute(input: Tensor, *given: Any, dims: Sequence[int] | None = None) -> Tensor:
     """The axes in another order. As `torch.permute`.
 
     Raises:
         ShapeError: `dims` is no order of the axes.
     """
-    return _permuted(input, sizes_of("permute", dims))
+    return _permuted(input, sizes_of("permute", given if dims is None else (dims,)))
 
 
 @view(grad="TransposeBackward0")
@@ -273,13 +273,13 @@ def _expanded(input: Tensor, sizes: tuple[int, ...]) -> Chain:
     return (Broadcast(tuple(wanted)),)
 
 
-def expand(self: Tensor, *sizes: Any) -> Tensor:
+def expand(self: Tensor, *given: Any, size: Sequence[int] | None = None) -> Tensor:
     """Axes of size 1 repeated, and leading axes added, without a copy. As `Tensor.expand`.
 
     Raises:
         ShapeError: an axis of another size cannot be stretched.
     """
-    return _expanded(self, sizes_of("expand", sizes))
+    return _expanded(self, sizes_of("expand", given if size is None else (size,)))
 
 
 def expand_as(self: Tensor, other: Tensor) -> Tensor:
@@ -408,6 +408,21 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     return tuple(slice_axis(input, axis, s, max(s, e)) for s, e in zip(cuts, cuts[1:], strict=False))
 
 
+def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Parts side by side. As `torch.hsplit`."""
+    return tensor_split(input, indices_or_sections, 0 if len(input.shape) == 1 else 1)
+
+
+def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Parts on top of each other. As `torch.vsplit`."""
+    return tensor_split(input, indices_or_sections, 0)
+
+
+def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Parts behind each other, along the third axis. As `torch.dsplit`."""
+    return tensor_split(input, indices_or_sections, 2)
+
+
 @view(grad="CloneBackward0")
 def _contiguous(input: Tensor) -> Chain:
     return (p.Copy(),)
@@ -426,9 +441,9 @@ def clone(input: Tensor) -> Tensor:
     return emit(p.Copy(), input)
 
 
-def clone_as(self: Tensor, *, memory_format: object = None) -> Tensor:
-    """A copy, through which gradients flow. As `Tensor.clone`."""
-    return clone(self)
+def clone_as(input: Tensor, *, memory_format: object = None) -> Tensor:
+    """A copy, through which gradients flow. As `torch.clone`."""
+    return clone(input)
 
 
 @view

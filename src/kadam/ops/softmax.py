@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kadam.dtypes import dtype
+from kadam.ops.numpy_names import numpy_names
 from kadam.ops.pointwise import exp, log
 from kadam.ops.promotion import cast, widened
 from kadam.ops.reduce import amax, sum
@@ -32,6 +33,7 @@ def _below_zero(name: str, input: Tensor, dim: int, record: dtype | None) -> tup
     return below, sum(exp(below), axis, True), x.dtype
 
 
+@numpy_names
 @operation(grad="SoftmaxBackward0")
 def softmax(input: Tensor, dim: int, dtype: dtype | None = None) -> Tensor:
     """exp(x) / sum(exp(x)) along an axis. As `torch.softmax`.
@@ -43,6 +45,7 @@ def softmax(input: Tensor, dim: int, dtype: dtype | None = None) -> Tensor:
     return cast(exp(below) / total, record)
 
 
+@numpy_names
 @operation(grad="LogSoftmaxBackward0")
 def log_softmax(input: Tensor, dim: int, dtype: dtype | None = None) -> Tensor:
     """x - log(sum(exp(x))) along an axis. As `torch.log_softmax`.

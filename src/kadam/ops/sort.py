@@ -10,6 +10,7 @@ from kadam import dtypes
 from kadam.dtypes import FLOAT
 from kadam.errors import ShapeError
 from kadam.ops import results
+from kadam.ops.numpy_names import numpy_names
 from kadam.ops.promotion import cast, constant, meet, result_type
 from kadam.ops.reduce import picked
 from kadam.primitives import sort as p
@@ -34,6 +35,7 @@ def _sorted(input: Tensor, dim: int, descending: bool) -> tuple[Tensor, Tensor]:
     return results.sort(emit(Gather(axis), input, place), place)
 
 
+@numpy_names
 def sort(input: Tensor, dim: Any = -1, descending: bool = False, stable: bool = False, *, out: Any = None) -> Any:
     """The elements of an axis in order, and where they were; equal ones keep their order. As `torch.sort`."""
     return _sorted(input, dim, descending)
@@ -46,6 +48,7 @@ def _sort_places(input: Tensor, dim: int, descending: bool) -> Tensor:
     return emit(p.SortIndices(axis_of(dim, len(input.shape)), descending), input)
 
 
+@numpy_names
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Tensor:
     """Where the elements of an axis are, in order. As `torch.argsort`."""
     return _sort_places(input, dim, descending)

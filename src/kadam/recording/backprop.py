@@ -22,13 +22,14 @@ from kadam.ir.graph import Node, Phase
 from kadam.ir.types import TensorType
 from kadam.primitives.move import Copy
 from kadam.primitives.sources import Full
+from kadam.recording import step
 from kadam.recording.calls import emit, node_of, symbol
 from kadam.recording.history import CHANGED, TWICE, History, Plan, emitted_again, plan
 from kadam.recording.memory import fit, give
 from kadam.recording.modes import grad_mode
 from kadam.recording.operation import Raw, operation
 from kadam.recording.spec import spec_of
-from kadam.recording.step import LONGEST, Recording, cut, state
+from kadam.recording.step import Recording, cut, state
 from kadam.recording.tensor import Recorded, from_array, made, up_to_date
 from kadam.recording.trail import Path
 
@@ -264,7 +265,7 @@ class BackwardPass:
 
     def _follow(self, region: Region, rec: Recording) -> None:
         """Go on in the history of a recording that was cut while the pass was in it."""
-        if not rec.closed and rec.here.depth >= LONGEST:
+        if not rec.closed and rec.here.depth >= step.LONGEST:
             rec.awaited = (*region.seeds, *region.arrived)
             cut(rec)
         if rec.closed and rec.history is not None:
@@ -500,12 +501,16 @@ def backward(
 
 
 def _settle(cts: Sequence[Recorded | None]) -> None:
-    """End the step if it has updated what the given cotangents see: roots have places in one recording only."""
+    """Cut the recording now if the sweep would do so: it has updated what the cotangents see, or is too long.
+
+    A sweep is told where to begin by places in the present recording.
+    """
     rec = state.rec
-    for ct in cts:
-        if rec is not None and ct is not None and (ct._rec is rec.anchor or ct.root._rec is rec.anchor):
-            cut(rec)
-            return
+    if rec is None:
+        return
+    anchored = any(ct is not None and rec.anchor in (ct._rec, ct.root._rec) for ct in cts)
+    if anchored or rec.here.depth >= step.LONGEST:
+        cut(rec)
 
 
 def gradients(
