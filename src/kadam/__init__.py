@@ -89,6 +89,7 @@ __all__ = [
     "complex64",
     "contiguous_format",
     "cuda",
+    "distributions",
     "default_generator",
     "device",
     "double",

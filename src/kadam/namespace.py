@@ -77,8 +77,10 @@ from kadam.ops.combine import (
     atleast_1d,
     atleast_2d,
     atleast_3d,
+    block_diag,
     cat,
     column_stack,
+    combinations,
     concat,
     concatenate,
     diag,
@@ -160,7 +162,13 @@ from kadam.ops.contract import (
     tensordot,
     vdot,
 )
-from kadam.ops.convert import imag, real
+from kadam.ops.convert import (
+    imag,
+    isreal,
+    real,
+    view_as_complex,
+    view_as_real,
+)
 from kadam.ops.convert import make_complex as complex
 from kadam.ops.creation import (
     arange,
@@ -179,6 +187,7 @@ from kadam.ops.creation import (
     meshgrid,
     ones,
     ones_like,
+    scalar_tensor,
     tensor,
     tril_indices,
     triu_indices,
@@ -315,11 +324,13 @@ from kadam.ops.query import (
     is_complex,
     is_floating_point,
     is_nonzero,
+    is_same_size,
     is_tensor,
     numel,
     promote_types,
     result_type,
     set_default_dtype,
+    typename,
 )
 from kadam.ops.random import (
     bernoulli,
@@ -372,9 +383,10 @@ from kadam.ops.reduce import (
 from kadam.ops.shape import (
     broadcast_to,
     chunk,
-    clone,
     diagonal,
+    dsplit,
     flatten,
+    hsplit,
     movedim,
     narrow,
     permute,
@@ -390,7 +402,12 @@ from kadam.ops.shape import (
     unbind,
     unflatten,
     unsqueeze,
+    vsplit,
 )
+from kadam.ops.shape import clone_as as clone
+from kadam.ops.shape import movedim as moveaxis
+from kadam.ops.shape import transpose as swapaxes
+from kadam.ops.shape import transpose as swapdims
 from kadam.ops.softmax import log_softmax, softmax
 from kadam.ops.sort import (
     argsort,
@@ -486,6 +503,7 @@ __all__ = [
     "bitwise_or",
     "bitwise_right_shift",
     "bitwise_xor",
+    "block_diag",
     "bmm",
     "broadcast_shapes",
     "broadcast_tensors",
@@ -501,6 +519,8 @@ __all__ = [
     "chain_matmul",
     "channel_shuffle",
     "cholesky",
+    "cholesky_inverse",
+    "cholesky_solve",
     "chunk",
     "clamp",
     "clamp_",
@@ -512,6 +532,7 @@ __all__ = [
     "clip_",
     "clone",
     "column_stack",
+    "combinations",
     "compile",
     "complex",
     "concat",
@@ -551,6 +572,7 @@ __all__ = [
     "divide",
     "dot",
     "dropout",
+    "dsplit",
     "dstack",
     "einsum",
     "embedding",
@@ -606,6 +628,7 @@ __all__ = [
     "gt",
     "heaviside",
     "histc",
+    "hsplit",
     "hstack",
     "hypot",
     "imag",
@@ -621,6 +644,7 @@ __all__ = [
     "is_complex",
     "is_floating_point",
     "is_nonzero",
+    "is_same_size",
     "is_tensor",
     "isclose",
     "isfinite",
@@ -629,6 +653,7 @@ __all__ = [
     "isnan",
     "isneginf",
     "isposinf",
+    "isreal",
     "kron",
     "kthvalue",
     "layer_norm",
@@ -679,6 +704,7 @@ __all__ = [
     "minimum",
     "mm",
     "mode",
+    "moveaxis",
     "movedim",
     "msort",
     "mul",
@@ -749,6 +775,7 @@ __all__ = [
     "rsqrt",
     "rsqrt_",
     "rsub",
+    "scalar_tensor",
     "scatter",
     "scatter_add",
     "scatter_reduce",
@@ -793,6 +820,8 @@ __all__ = [
     "subtract",
     "sum",
     "svd",
+    "swapaxes",
+    "swapdims",
     "t",
     "take",
     "take_along_dim",
@@ -817,6 +846,7 @@ __all__ = [
     "true_divide",
     "trunc",
     "trunc_",
+    "typename",
     "unbind",
     "unflatten",
     "unique",
@@ -826,6 +856,9 @@ __all__ = [
     "var",
     "var_mean",
     "vdot",
+    "view_as_complex",
+    "view_as_real",
+    "vsplit",
     "vstack",
     "where",
     "xlogy",

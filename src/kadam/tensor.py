@@ -316,6 +316,18 @@ class Tensor(Recorded):
         """Call `hook` with this leaf whenever its `.grad` has been accumulated."""
         return register_after_hook(self, hook)
 
+    def pin_memory(self, device: Any = None) -> Tensor:
+        """This tensor: Kadam's memory is the CPU's."""
+        return self
+
+    def is_pinned(self, device: Any = None) -> Any:
+        """No: there is no other device to pin memory for."""
+        return False
+
+    def share_memory_(self) -> Tensor:
+        """This tensor: threads see each other's memory."""
+        return self
+
     def retain_grad(self) -> None:
         """Keep the gradient of this tensor, although it is no leaf, in `.grad`."""
         retain_grad(self)
@@ -743,7 +755,7 @@ class Tensor(Recorded):
     )
 
     # ops.fill, ops.combine
-    fill_, zero_, copy_ = fill.fill_, fill.zero_, fill.copy_
+    fill_, zero_, copy_, fill_diagonal_ = fill.fill_, fill.zero_, fill.copy_, fill.fill_diagonal_
     repeat, tile, repeat_interleave, flip, fliplr, flipud, roll, rot90 = (
         combine.repeat,
         combine.tile,

@@ -93,3 +93,10 @@ class View(Primitive):
     @abstractmethod
     def restore(self, base: Node, view: Node) -> Node:
         """`base` with the part that this view shows replaced by `view`: how in-place changes of views are recorded."""
+
+
+def seen_through(array: Array, chain: Iterable[Primitive]) -> Array:
+    """What a chain of primitives shows of an array: a view of it where each of them is a `View`."""
+    for primitive in chain:
+        array = primitive.reference(array)
+    return array

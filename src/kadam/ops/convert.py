@@ -15,6 +15,7 @@ from kadam.ops.promotion import meet
 from kadam.ops.shape import clone
 from kadam.primitives import complex as complex_primitives
 from kadam.primitives.elementwise import Cast
+from kadam.primitives.move import Concat, Reshape
 from kadam.recording.calls import emit
 from kadam.recording.operation import operation, view
 from kadam.recording.step import state
@@ -217,5 +218,5 @@ def _joined(input: Tensor) -> Tensor:
 
 def isreal(input: Tensor) -> Tensor:
     """Where the imaginary part is zero. As `torch.isreal`."""
-    return imag(input) == 0 if input.dtype.is_complex else input == input
-
+    same: Tensor = imag(input) == 0 if input.dtype.is_complex else input == input
+    return same

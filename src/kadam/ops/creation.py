@@ -368,3 +368,8 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
     if len(tensors) == 1:
         return tensors[0]
     return stack([grid.reshape(-1) for grid in meshgrid(*tensors)], 1)
+
+
+def scalar_tensor(s: Number, *, dtype: dtype | None = None, **options: Any) -> Tensor:
+    """A tensor without axes, of the default element type. As `torch.scalar_tensor`."""
+    return full((), s, dtype=dtype or dtypes.default_float(), **options)

@@ -59,3 +59,16 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
     shape = broadcast_shapes(*[one.shape for one in given])
     return tuple(one.expand(shape) for one in given)
+
+
+def is_same_size(input: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have one shape. As `torch.is_same_size`."""
+    return tuple(input.shape) == tuple(other.shape)
+
+
+def typename(obj: Any) -> str:
+    """The type of a value, as `torch.FloatTensor` for tensors. As `torch.typename`."""
+    if isinstance(obj, Recorded):
+        return str(obj.type())  # type: ignore[attr-defined]
+    kind = obj if isinstance(obj, type) else type(obj)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

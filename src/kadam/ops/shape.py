@@ -197,6 +197,20 @@ def matrix_transpose(self: Tensor) -> Tensor:
     return transpose(self, -2, -1)
 
 
+def conjugate_transpose(self: Tensor) -> Tensor:
+    """A matrix transposed, its elements conjugated. As `Tensor.H`.
+
+    Raises:
+        ShapeError: it is no matrix.
+    """
+    if len(self.shape) not in (0, 2):
+        raise ShapeError(f"tensor.H is only supported on matrices (2-D tensors). Got {len(self.shape)}-D tensor.")
+    if not self.shape:
+        return self
+    turned = transpose(self, 0, 1)
+    return turned.conj() if self.dtype.is_complex else turned
+
+
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """Axes moved to other places, the others in order. As `torch.movedim`.
 

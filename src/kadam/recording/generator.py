@@ -331,9 +331,8 @@ class Generator:
 
         numbers = [gamma_number(float(each), self._unit, one) for each in concentrations.reshape(-1)]
         limit = np.finfo(concentrations.dtype).tiny
-        return np.maximum(np.array(numbers, np.float64).astype(concentrations.dtype), limit).reshape(
-            concentrations.shape
-        )
+        drawn: Array = np.maximum(np.array(numbers, np.float64).astype(concentrations.dtype), limit)
+        return drawn.reshape(concentrations.shape)
 
     def _unit(self) -> float:
         """One 53-bit uniform number in [0, 1)."""

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from kadam.recording.tensor import Recorded, seen_through
+from kadam.ir.primitive import seen_through
+from kadam.recording.tensor import Recorded
 from kadam.shapes import contiguous_strides
 
 

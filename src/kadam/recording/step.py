@@ -27,7 +27,7 @@ from kadam import passes
 from kadam.engines import reference
 from kadam.errors import RecordingError
 from kadam.ir.graph import Graph, Node
-from kadam.ir.primitive import Array
+from kadam.ir.primitive import Array, seen_through
 from kadam.recording.history import History, needs_of
 from kadam.recording.trail import Path, Program, TrailNode
 
@@ -322,13 +322,7 @@ def _deliver(
         tensor._rec = None
     for tensor in alive:
         if tensor._base is not None and tensor._base._array is not None:
-            tensor._array = _seen_through(tensor._base._array, tensor._chain)
-
-
-def _seen_through(array: Array, chain: Sequence[Any]) -> Array:
-    for primitive in chain:
-        array = primitive.reference(array)
-    return array
+            tensor._array = seen_through(tensor._base._array, tensor._chain)
 
 
 def _placed(failure: reference.RunError) -> BaseException:

@@ -11,7 +11,7 @@ from kadam import dtypes
 from kadam.dtypes import dtype
 from kadam.errors import DTypeError, GradientError, InPlaceError, OperandError, RecordingError, ShapeError
 from kadam.ir.graph import Node
-from kadam.ir.primitive import Array, View
+from kadam.ir.primitive import Array, View, seen_through
 from kadam.ir.types import TensorType
 from kadam.primitives.move import Detach
 from kadam.recording.spec import Size, Spec, spec_of
@@ -166,13 +166,6 @@ def read(tensor: Recorded) -> Array:
             "Fix: repeat the computation."
         )
     return tensor._array
-
-
-def seen_through(array: Array, chain: tuple[Any, ...]) -> Array:
-    """The view of `array` that a chain of view primitives shows."""
-    for primitive in chain:
-        array = primitive.reference(array)
-    return array
 
 
 def check_writable(tensor: Recorded) -> None:
