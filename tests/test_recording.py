@@ -313,6 +313,15 @@ def test_hooks_of_leaves_and_others_see_and_change_gradients():
     assert w.grad.tolist() == [1.0, 1.0]
 
 
+def test_a_retained_gradient_accumulates():
+    y = kadam.ones(2, requires_grad=True) * 2.0
+    y.retain_grad()
+    total = y.sum()
+    total.backward(retain_graph=True)
+    total.backward()
+    assert y.grad.tolist() == [2.0, 2.0]
+
+
 def test_gradients_hold_their_own_memory():
     class Both(kadam.autograd.Function):
         @staticmethod
@@ -485,6 +494,19 @@ def test_a_function_that_reads_its_gradient_leaves_the_values_below_it():
     x = kadam.tensor([1.0, 2.0], requires_grad=True)
     Look.apply(Look.apply(x * 2).exp()).sum().backward()
     np.testing.assert_allclose(x.grad.numpy(), 2 * np.exp([2.0, 4.0]), rtol=1e-6)
+
+
+def test_an_operand_changed_in_a_later_recording_has_the_gradient_of_its_old_value():
+    w = kadam.ones(3, requires_grad=True)
+    x = w * kadam.tensor([1.0, 2.0, 3.0])
+    total = kadam.zeros_like(x)
+    for least in range(3):
+        chosen = x > least + 0.5
+        if chosen.any():
+            total[chosen] += x[chosen] * (total[chosen] + 1)
+    total.sum().backward()
+    # an element chosen n times is the sum of x (1 + x) ** k for k < n, whose derivative by w is x times that by x
+    assert w.grad.tolist() == [1.0, 2.0 * (1 + 5.0), 3.0 * (1 + 7.0 + 40.0)]
 
 
 # --- errors and threads ----------------------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ class AxisError(KadamError, IndexError):
     """An axis that a tensor does not have."""
 
 
-class IndexOutOfRange(KadamError, IndexError):  # noqa: N818  (it says what it is)
-    """An index (a class label, a row, a position) beyond the axis that it points into."""
+class IndexOutOfRange(KadamError, IndexError, RuntimeError):  # noqa: N818  (it says what it is)
+    """An index (a class label, a row, a position) beyond the axis; PyTorch raises either of the two for it."""
 
 
 class LinAlgError(KadamError, RuntimeError):

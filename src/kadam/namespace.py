@@ -149,7 +149,6 @@ from kadam.ops.contract import (
     baddbmm,
     bmm,
     chain_matmul,
-    cross,
     dot,
     einsum,
     ger,
@@ -161,6 +160,9 @@ from kadam.ops.contract import (
     outer,
     tensordot,
     vdot,
+)
+from kadam.ops.contract import (
+    cross_of_first_axis as cross,
 )
 from kadam.ops.convert import (
     imag,

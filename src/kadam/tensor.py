@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 import numbers
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from kadam import dtypes, printing
+from kadam import dtypes, linalg, printing
 from kadam.device import cpu, device
 from kadam.errors import GradientError, OperandError, ShapeError
 from kadam.ops import (
@@ -149,8 +150,7 @@ class Tensor(Recorded):
     is_cuda = is_sparse = is_quantized = is_meta = is_mps = False
     names: tuple[None, ...] = ()
 
-    @property
-    def _is_view(self) -> bool:
+    def _is_view(self) -> builtins.bool:
         return self._base is not None
 
     def is_floating_point(self) -> bool:
@@ -847,7 +847,7 @@ class Tensor(Recorded):
         contract.outer,
         contract.ger,
         contract.kron,
-        contract.cross,
+        contract.cross_of_first_axis,
     )
     addmm_, addmv_, baddbmm_, addbmm_, addr_ = (
         contract.addmm_,
@@ -856,6 +856,11 @@ class Tensor(Recorded):
         contract.addbmm_,
         contract.addr_,
     )
+
+    # linalg
+    inverse, det, slogdet, logdet, pinverse = linalg.inv, linalg.det, linalg.slogdet, linalg.logdet, linalg.pinv
+    cholesky, cholesky_solve, cholesky_inverse = linalg.cholesky, linalg.cholesky_solve, linalg.cholesky_inverse
+    qr, svd, matrix_power, matrix_exp = linalg.qr, linalg.svd_by_columns, linalg.matrix_power, linalg.matrix_exp
 
     # ops.softmax, ops.random, ops.statistics
     softmax, log_softmax = softmax.softmax, softmax.log_softmax

@@ -18,7 +18,7 @@ from kadam.recording.calls import emit
 from kadam.recording.memory import in_place
 from kadam.recording.operation import operation
 from kadam.recording.tensor import Recorded
-from kadam.shapes import broadcast, count
+from kadam.shapes import axis_of, broadcast, count
 
 if TYPE_CHECKING:
     from kadam.recording.tensor import Number
@@ -273,22 +273,36 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     return (left * right).reshape([x * y for x, y in zip(a, b, strict=True)])
 
 
-def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
-    """The cross product of vectors in space. As `torch.linalg.cross`.
+def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
+    """The cross product of vectors in space, stretched to each other. As `torch.linalg.cross`.
 
     Raises:
         ShapeError: the axis has not three elements.
     """
-    axis = dim
-    if axis is None:
-        axis = next((one for one, size in enumerate(input.shape) if size == 3), None)
-    if axis is None or input.shape[axis] != 3 or other.shape[axis] != 3:
-        raise ShapeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got {list(input.shape)}")
-    a, b = input.unbind(axis), other.unbind(axis)
     from kadam.ops.combine import stack
 
-    parts = [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
-    return stack(parts, axis if axis >= 0 else len(input.shape) + axis)
+    shape = broadcast(tuple(input.shape), tuple(other.shape))
+    axis = axis_of(dim, len(shape))
+    if shape[axis] != 3 or input.shape[dim] != 3 or other.shape[dim] != 3:
+        raise ShapeError(
+            f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.shape[dim]} and {other.shape[dim]}"
+        )
+    a, b = input.expand(shape).unbind(axis), other.expand(shape).unbind(axis)
+    return stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]], axis)
+
+
+def cross_of_first_axis(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
+    """`linalg.cross`, by default along the first axis of three elements. As `torch.cross`.
+
+    Raises:
+        ShapeError: no axis has three elements.
+    """
+    if dim is None:
+        shape = broadcast(tuple(input.shape), tuple(other.shape))
+        if 3 not in shape:
+            raise ShapeError(f"no dimension of size 3 in input: the shape is {list(shape)}")
+        dim = shape.index(3) - len(shape)
+    return cross(input, other, dim)
 
 
 def _terms(equation: str, operands: Sequence[Tensor]) -> tuple[list[str], str]:
@@ -331,6 +345,9 @@ def _einsum(equation: str, operands: Sequence[Tensor]) -> Tensor:
     if dropped:
         result = emit(Sum(dropped), result)
         term = "".join(letter for letter in term if letter in output)
+    unknown = [letter for letter in output if letter not in term]
+    if unknown:
+        raise ShapeError(f"einsum(): output subscript {unknown[0]} does not appear in the equation for any operand")
     order = tuple(term.index(letter) for letter in output)
     return result if order == tuple(range(len(order))) else emit(Permute(order), result)
 

@@ -132,8 +132,7 @@ def _permuted(input: Tensor, dims: tuple[int, ...]) -> Chain:
     rank = len(input.shape)
     if len(dims) != rank:
         raise ShapeError(
-            f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
-            f"ordering of dimensions i.e. input.dim() = {rank} is not equal to len(dims) = {len(dims)}"
+            f"permute: {len(dims)} dims for the {rank} axes of {input._spec.type}. Fix: name each axis once."
         )
     axes = tuple(axis_of(dim, rank) for dim in dims)
     if len(set(axes)) != rank:

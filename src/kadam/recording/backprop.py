@@ -302,15 +302,17 @@ class BackwardPass:
         if isinstance(owner, History):
             reached = self._through_history(owner, seeds, collect, stops)
             feeds = {node.id: feed for node, feed in zip(owner.current_path().feeds, owner.feeds, strict=True)}
+            origins = owner.origins
         else:
             starts, cts = tuple(seeds), list(seeds.values())
             reached = sweep_present(cts, starts, collect, stops, self.create_graph, self.retain, owner.swept)  # type: ignore[arg-type]
             if not self.retain and state.rec is owner:
                 owner.swept |= owner.here.freed
             feeds = {~index: feed for index, feed in enumerate(owner.feeds)}
+            origins = owner.displaced
         for place, ct in reached.items():
             if place in feeds:
-                self.deliver(feeds[place], ct, owner.displaced.get(place), fresh=True)
+                self.deliver(feeds[place], ct, origins.get(place), fresh=True)
             elif place in owner.stops:
                 self._arrive(region, place, ct)
             else:
@@ -358,7 +360,9 @@ class BackwardPass:
                 for hook in list(hooks.get(one, {}).values()):
                     cts[one] = ct = hooked(hook, ct)
                 if one in keeper:
-                    keeper[one]._grad = self.copy_of(ct)
+                    before = keeper[one]._grad
+                    kept = self.copy_of(ct)
+                    keeper[one]._grad = kept if before is None else combine(before, kept)  # type: ignore[arg-type]
                 capture = captures.get((owner.serial, one))
                 if capture is not None:
                     self.keep(capture, self.copy_of(ct))

@@ -137,10 +137,11 @@ class History:
         reading: ids of all nodes whose derivatives read a value.
         freed: ids of the nodes swept without `retain_graph`.
         stops: node id -> what happens when a backward pass arrives there.
-        displaced: node id of a feed that the recording changed in place -> the history and place of its old value.
+        origins: node id of a feed -> the history that made the value it had here, and the place there: the tensor
+            itself may be changed in place later.
     """
 
-    __slots__ = ("displaced", "end", "feeds", "freed", "path", "reading", "saved", "serial", "stops", "versions")
+    __slots__ = ("end", "feeds", "freed", "origins", "path", "reading", "saved", "serial", "stops", "versions")
 
     def __init__(
         self,
@@ -167,7 +168,7 @@ class History:
             for stop in dict.fromkeys(rec.stops.values()):
                 stop.move(to)
             self.stops = {to[place]: stop for place, stop in rec.stops.items()}
-        self.displaced = {self.current_path().at(place).id: origin for place, origin in rec.displaced.items()}
+        self.origins = _origins(self.current_path(), rec)
         self.saved: dict[int, tuple[Array, weakref.ref[Recorded] | None, int]] = {}
         for one, array in zip(program.saved, saved, strict=True):
             if array is not None:
@@ -209,6 +210,16 @@ class History:
         self.freed.update(reading)
         if self.freed.issuperset(self.reading):
             self.saved.clear()
+
+
+def _origins(path: Path, rec: Recording) -> dict[int, tuple[History, int]]:
+    found = {
+        node.id: (feed._history, feed._place)
+        for node, feed in zip(path.feeds, rec.feeds, strict=True)
+        if getattr(feed, "_history", None) is not None
+    }
+    found.update((path.at(place).id, origin) for place, origin in rec.displaced.items())
+    return found
 
 
 def _version(feed: Any) -> int:

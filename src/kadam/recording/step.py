@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from kadam.recording.tensor import Recorded
 
 LONGEST = 4_000  # calls in one recording
-TRAIL_BOUND = 60_000  # calls in one thread's trail
+TRAIL_BOUND = 20_000  # calls in one thread's trail
 _DEAD = 3  # references to a tensor that only its recording holds: the list, the loop's variable, getrefcount's own
 
 
