@@ -3,10 +3,12 @@
 import math
 
 from kadam import (
+    amp,
     autograd,
     backends,
     cuda,
     distributions,
+    func,
     linalg,
     missing,
     namespace,
@@ -48,6 +50,7 @@ from kadam.dtypes import float64 as double
 from kadam.dtypes import int16 as short
 from kadam.dtypes import int32 as int
 from kadam.dtypes import int64 as long
+from kadam.func import vmap
 from kadam.legacy import legacy
 from kadam.namespace import *  # noqa: F403
 from kadam.printing import set_printoptions
@@ -78,6 +81,7 @@ __all__ = [
     "LongTensor",
     "Size",
     "Tensor",
+    "amp",
     "autograd",
     "backends",
     "bfloat16",
@@ -101,6 +105,7 @@ __all__ = [
     "float16",
     "float32",
     "float64",
+    "func",
     "half",
     "iinfo",
     "inf",
@@ -136,6 +141,7 @@ __all__ = [
     "uint64",
     "uint8",
     "utils",
+    "vmap",
 ]
 
 missing.install(__name__)

@@ -59,7 +59,8 @@ def broadcast(*shapes: Shape) -> Shape:
             elif size not in (1, seen):
                 raise ShapeError(
                     f"The size of tensor a ({seen}) must match the size of tensor b ({size}) "
-                    f"at non-singleton dimension {offset + axis}"
+                    f"at non-singleton dimension {offset + axis}. "
+                    "Fix: give both the same size there, or one of them size 1 (unsqueeze, keepdim=True)"
                 )
     return tuple(result)
 

@@ -323,7 +323,8 @@ def _checked(index: Array, size: int, axis: int, wrap: bool) -> Array:
     if index.size and not (low <= index.min() and index.max() < size):
         place = tuple(int(position) for position in np.argwhere((index < low) | (index >= size))[0])
         message = f"index {index[place]} is out of bounds for dimension {axis} with size {size}"
-        raise IndexOutOfRange(f"{message} (index element {list(place)})" if place else message)
+        where = f" (index element {list(place)})" if place else ""
+        raise IndexOutOfRange(f"{message}{where}. Fix: indices go from {low} to {size - 1}.")
     return index
 
 

@@ -1,5 +1,5 @@
 """`torch.utils`: what stands around training; the data room above all."""
 
-from kadam.utils import data
+from kadam.utils import checkpoint, data
 
-__all__ = ["data"]
+__all__ = ["checkpoint", "data"]

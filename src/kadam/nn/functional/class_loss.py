@@ -75,6 +75,15 @@ def _weight_beside(input: Tensor, weight: Tensor) -> Tensor:
     return emit(Reshape((weight.shape[0], *[1] * (len(input.shape) - axis - 1))), weight)
 
 
+def _among(classes: int) -> Within:
+    return Within(
+        0,
+        classes - 1,
+        f"Target {{value}} is out of bounds: there are {classes} classes, 0 to {classes - 1}. "
+        "Fix: correct the labels, or give the last layer more outputs.",
+    )
+
+
 def _nll(
     input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -82,8 +91,7 @@ def _nll(
     axis, shape = _class_axis(input), tuple(input.shape)
     target = emit(Reshape(shape[:axis] + shape[axis + 1 :]), cast(target, dtypes.int64))
     counted = target != ignore_index
-    in_range = Within(0, shape[axis] - 1, f"Target {{value}} is out of bounds: there are {shape[axis]} classes.")
-    place = emit(in_range, where(counted, target, 0))
+    place = emit(_among(shape[axis]), where(counted, target, 0))
     chosen = emit(Gather(axis), input, emit(Reshape(kept(shape, (axis,))), place))
     loss = -emit(Reshape(tuple(place.shape)), chosen)
     share = cast(counted, input.dtype)

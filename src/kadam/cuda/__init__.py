@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kadam.cuda import amp as amp
 from kadam.device import check
 
 

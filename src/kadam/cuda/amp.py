@@ -1,0 +1,31 @@
+"""Mixed precision under its former names, as `torch.cuda.amp`: switched off, as there is no GPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kadam import amp
+
+
+class autocast(amp.autocast):  # noqa: N801  (PyTorch's name)
+    """As `torch.amp.autocast("cuda")`."""
+
+    def __init__(self, enabled: bool = True, dtype: Any = None, cache_enabled: bool = True) -> None:
+        super().__init__("cuda", dtype, enabled, cache_enabled)
+
+
+class GradScaler(amp.GradScaler):
+    """As `torch.amp.GradScaler("cuda")`."""
+
+    def __init__(
+        self,
+        init_scale: float = 2.0**16,
+        growth_factor: float = 2.0,
+        backoff_factor: float = 0.5,
+        growth_interval: int = 2000,
+        enabled: bool = True,
+    ) -> None:
+        super().__init__("cuda", init_scale, growth_factor, backoff_factor, growth_interval, enabled)
+
+
+__all__ = ["GradScaler", "autocast"]

@@ -1,0 +1,96 @@
+"""Modules called with given parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from kadam.ops.combine import stack
+
+if TYPE_CHECKING:
+    from kadam.nn import Module
+    from kadam.tensor import Tensor
+
+
+def functional_call(
+    module: Module,
+    parameter_and_buffer_dicts: Mapping[str, Tensor] | Sequence[Mapping[str, Tensor]],
+    args: Any = None,
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    tie_weights: bool = True,
+    strict: bool = False,
+) -> Any:
+    """Call a module with other tensors in place of its parameters and buffers. As `torch.func.functional_call`.
+
+    Args:
+        module: is left as it was.
+        parameter_and_buffer_dicts: name, such as `encoder.weight`, -> tensor; one dictionary or several.
+        args: of the call: a tuple, or the only one.
+        kwargs: of the call.
+        tie_weights: a tensor that the module has under several names is replaced under all of them.
+        strict: the names must be exactly the module's.
+
+    Raises:
+        ValueError: a name is given twice.
+        RuntimeError: the module lacks a name, or (with `strict`) a name is missing.
+    """
+    given: dict[str, Any] = {}
+    one = isinstance(parameter_and_buffer_dicts, Mapping)
+    for part in [parameter_and_buffer_dicts] if one else parameter_and_buffer_dicts:
+        repeated = given.keys() & part.keys()  # type: ignore[union-attr]
+        if repeated:
+            raise ValueError(
+                f"{sorted(repeated)} appeared in multiple dictionaries; behavior of functional call is ambiguous"
+            )
+        given.update(part)  # type: ignore[arg-type]
+    arguments = () if args is None else args if isinstance(args, tuple) else (args,)
+    with _replaced(module, given, tie_weights, strict):
+        return module(*arguments, **(kwargs or {}))
+
+
+@contextmanager
+def _replaced(module: Module, given: dict[str, Any], tie_weights: bool, strict: bool) -> Iterator[None]:
+    own = _own_tensors(module)
+    unknown, missing = [name for name in given if name not in own], [name for name in own if name not in given]
+    if unknown or (strict and missing):
+        raise RuntimeError(f"Error(s) in loading: unexpected keys {unknown}, missing keys {missing if strict else []}")
+    wanted = dict(given)
+    if tie_weights:
+        by_tensor = {id(own[name][0][own[name][1]]): tensor for name, tensor in given.items()}
+        wanted.update({name: by_tensor[id(at[key])] for name, (at, key) in own.items() if id(at[key]) in by_tensor})
+        wanted.update(given)
+    before = {name: own[name][0][own[name][1]] for name in wanted}
+    try:
+        for name, tensor in wanted.items():
+            attributes, key = own[name]
+            attributes[key] = tensor
+        yield
+    finally:
+        for name, tensor in before.items():
+            attributes, key = own[name]
+            attributes[key] = tensor
+
+
+def _own_tensors(module: Module) -> dict[str, tuple[dict[str, Any], str]]:
+    """The parameters and buffers by full name: the `__dict__` in which each stands, and its name there."""
+    found = {}
+    for prefix, part in module.named_modules(remove_duplicate=False):
+        attributes = vars(part)
+        for name in (*part._parameters, *part._buffers):
+            if attributes[name] is not None:
+                found[f"{prefix}.{name}" if prefix else name] = (attributes, name)
+    return found
+
+
+def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The parameters and the buffers of modules of one kind, stacked. As `torch.func.stack_module_state`."""
+    parameters = {
+        name: stack([dict(one.named_parameters())[name] for one in models]).detach().requires_grad_()
+        for name, _ in models[0].named_parameters()
+    }
+    buffers = {
+        name: stack([dict(one.named_buffers())[name] for one in models]) for name, _ in models[0].named_buffers()
+    }
+    return parameters, buffers

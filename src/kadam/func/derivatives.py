@@ -1,0 +1,168 @@
+"""Derivatives of functions, which may be taken again: `grad(grad(f))`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+from kadam.func.tree import mapped, tensors, with_tensors
+from kadam.ops.combine import stack
+from kadam.recording import backprop
+from kadam.recording.modes import enable_grad
+from kadam.recording.tensor import Recorded
+
+Function = Callable[..., Any]
+ArgNums = int | tuple[int, ...]
+
+
+class _Depth(threading.local):
+    level = 0
+
+
+_depth = _Depth()
+
+
+@contextmanager
+def _inside() -> Iterator[None]:
+    """One level deeper: derivatives taken here may be differentiated by the levels around it."""
+    _depth.level += 1
+    try:
+        with enable_grad():
+            yield
+    finally:
+        _depth.level -= 1
+
+
+def _watched(tree: Any) -> Any:
+    """The tensors of a nest as others of the same values, by which gradients can be taken."""
+
+    def of(leaf: Any) -> Any:
+        if not isinstance(leaf, Recorded):
+            return leaf
+        if leaf._spec.requires_grad:
+            return leaf.view_as(leaf)  # type: ignore[attr-defined]
+        return leaf.detach().requires_grad_()  # type: ignore[attr-defined]
+
+    return mapped(of, tree)
+
+
+def _settled(tree: Any, given: Any) -> Any:
+    """Results for the outside: at the outermost level, what depends on no tensor that requires grad has no graph."""
+    if _depth.level or any(tensor._spec.requires_grad for tensor in tensors(given)):
+        return tree
+    return mapped(lambda leaf: leaf.detach() if isinstance(leaf, Recorded) else leaf, tree)
+
+
+def _gradients(output: Any, ct: Any, inputs: Sequence[Any]) -> list[Any]:
+    if not output.requires_grad:
+        return [one.new_zeros(tuple(one.shape)) for one in inputs]
+    found = backprop.gradients([output], [ct], inputs, True, True)
+    return [one.new_zeros(tuple(one.shape)) if ct is None else ct for one, ct in zip(inputs, found, strict=True)]
+
+
+def _chosen(args: tuple[Any, ...], argnums: ArgNums) -> Any:
+    return args[argnums] if isinstance(argnums, int) else tuple(args[index] for index in argnums)
+
+
+def _with_watched(args: tuple[Any, ...], argnums: ArgNums) -> tuple[tuple[Any, ...], Any]:
+    watched = _watched(_chosen(args, argnums))
+    new = list(args)
+    for index, value in [(argnums, watched)] if isinstance(argnums, int) else zip(argnums, watched, strict=True):
+        new[index] = value
+    return tuple(new), watched
+
+
+def grad_and_value(func: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function:
+    """A function that computes the gradient of `func` and its value. As `torch.func.grad_and_value`."""
+
+    @wraps(func)
+    def derivative(*args: Any, **kwargs: Any) -> Any:
+        with _inside():
+            arguments, watched = _with_watched(args, argnums)
+            result = func(*arguments, **kwargs)
+            value, aux = result if has_aux else (result, None)
+            if not isinstance(value, Recorded) or value._spec.type.elements != 1 or value._spec.shape:
+                raise RuntimeError(
+                    "Expected f(*args) to return a scalar tensor, got "
+                    + (
+                        f"tensor with {len(value._spec.shape)} dims"
+                        if isinstance(value, Recorded)
+                        else str(type(value))
+                    )
+                )
+            found = with_tensors(watched, _gradients(value, None, tensors(watched)))
+        found, value, aux = _settled((found, value, aux), args)
+        return found, (value, aux) if has_aux else value
+
+    return derivative
+
+
+def grad(func: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function:
+    """A function that computes the gradient of `func`. As `torch.func.grad`.
+
+    Gradients reach tensors that `func` takes from its surroundings only if an argument requires grad, too.
+    """
+    both = grad_and_value(func, argnums, has_aux)
+
+    @wraps(func)
+    def derivative(*args: Any, **kwargs: Any) -> Any:
+        found, value = both(*args, **kwargs)
+        return (found, value[1]) if has_aux else found
+
+    return derivative
+
+
+def vjp(func: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
+    """The value of `func`, and the function from cotangents of it to those of the arguments. As `torch.func.vjp`."""
+    with _inside():
+        watched = _watched(primals)
+        result = func(*watched)
+        value, aux = result if has_aux else (result, None)
+
+    def pull_back(*cts: Any, retain_graph: bool = True, create_graph: bool = True) -> Any:
+        outputs, given = tensors(value), tensors(cts)
+        inputs = tensors(watched)
+        with _inside():
+            terms = [_gradients(output, ct, inputs) for output, ct in zip(outputs, given, strict=True)]
+            totals = [sum(parts[1:], parts[0]) for parts in zip(*terms, strict=True)]
+        found = _settled(with_tensors(watched, totals), (primals, cts))
+        return found
+
+    settled = _settled(value, primals)
+    return (settled, pull_back, aux) if has_aux else (settled, pull_back)
+
+
+def jacrev(func: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function:
+    """A function that computes all derivatives of all results: output.shape + input.shape. As `torch.func.jacrev`."""
+
+    @wraps(func)
+    def derivative(*args: Any, **kwargs: Any) -> Any:
+        with _inside():
+            arguments, watched = _with_watched(args, argnums)
+            result = func(*arguments, **kwargs)
+            value, aux = result if has_aux else (result, None)
+            inputs = tensors(watched)
+            found = mapped(lambda output: with_tensors(watched, _rows(output, inputs)), value)
+        found, aux = _settled((found, aux), args)
+        return (found, aux) if has_aux else found
+
+    return derivative
+
+
+def _rows(output: Any, inputs: Sequence[Any]) -> list[Any]:
+    flat = output.reshape(-1)
+    rows = [_gradients(flat[index], None, inputs) for index in range(flat.numel())]
+    return [stack([row[place] for row in rows]).reshape(*output.shape, *one.shape) for place, one in enumerate(inputs)]
+
+
+def jacfwd(func: Function, argnums: ArgNums = 0, has_aux: bool = False, *, randomness: str = "error") -> Function:
+    """As `jacrev`, whose values are the same: Kadam differentiates backwards."""
+    return jacrev(func, argnums, has_aux)
+
+
+def hessian(func: Function, argnums: ArgNums = 0) -> Function:
+    """A function that computes the second derivatives. As `torch.func.hessian`."""
+    return jacrev(jacrev(func, argnums), argnums)

@@ -1,0 +1,61 @@
+"""A function of one example as a function of batches: it is called for each example, and the results are stacked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from kadam.func.tree import leaves, mapped, prefixed
+from kadam.ops.combine import stack
+from kadam.recording.tensor import Recorded
+
+
+def vmap(
+    func: Callable[..., Any],
+    in_dims: Any = 0,
+    out_dims: Any = 0,
+    randomness: str = "error",
+    *,
+    chunk_size: int | None = None,
+) -> Callable[..., Any]:
+    """`func`, applied to each example of a batch. As `torch.vmap`, where `func` is called just once.
+
+    Args:
+        func: takes nests of tensors and returns one.
+        in_dims: along which axis the examples of each argument stand; None for what all share.
+        out_dims: along which axis to stack the results.
+        randomness: accepted: each example draws its own numbers.
+        chunk_size: accepted: examples are computed one by one.
+    """
+
+    @wraps(func)
+    def batched(*args: Any, **kwargs: Any) -> Any:
+        axes = prefixed(args, in_dims if isinstance(in_dims, tuple | list) else (in_dims,) * len(args))
+        count = _count(args, axes)
+        results = [
+            func(*mapped(lambda leaf, axis, at=index: _example(leaf, axis, at), args, axes), **kwargs)
+            for index in range(count)
+        ]
+        places = prefixed(results[0], out_dims)
+        return mapped(lambda axis, *parts: stack(parts, axis), places, *results)
+
+    return batched
+
+
+def _example(leaf: Any, axis: int | None, index: int) -> Any:
+    return leaf if axis is None or not isinstance(leaf, Recorded) else leaf.select(axis, index)  # type: ignore[attr-defined]
+
+
+def _count(args: Any, axes: Any) -> int:
+    sizes = {
+        leaf.shape[axis]
+        for leaf, axis in zip(leaves(args), leaves(axes), strict=True)
+        if axis is not None and isinstance(leaf, Recorded)
+    }
+    if len(sizes) != 1:
+        raise ValueError(
+            f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sorted(sizes)}"
+        )
+    size: int = sizes.pop()
+    return size
