@@ -20,6 +20,7 @@ from kadam import (
     testing,
     utils,
 )
+from kadam.amp import autocast
 from kadam.autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
 from kadam.device import device
 from kadam.dtypes import (
@@ -82,6 +83,7 @@ __all__ = [
     "Size",
     "Tensor",
     "amp",
+    "autocast",
     "autograd",
     "backends",
     "bfloat16",

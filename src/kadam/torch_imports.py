@@ -9,13 +9,51 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from kadam.missing import MissingModuleError, describe_module, is_module_of_pytorch
+import kadam
+from kadam.errors import KadamError, RecordingError, UnsupportedError, VerifyError
+from kadam.missing import (
+    MissingImportError,
+    MissingModuleError,
+    MissingNameError,
+    describe_module,
+    is_module_of_pytorch,
+)
 
 
 def install() -> None:
     """From now on, `import torch` in this process gives Kadam."""
     if not any(isinstance(finder, TorchIsKadam) for finder in sys.meta_path):
         sys.meta_path.insert(0, TorchIsKadam())
+        _name_classes_as_pytorch_does()
+        _name_errors_as_pytorch_does(KadamError)
+
+
+_AT_THE_TOP = (kadam.Generator, kadam.Size, kadam.Tensor, kadam.device, kadam.dtype)
+_BELOW = ("kadam.nn.", "kadam.optim.", "kadam.utils.data.")
+
+
+def _name_classes_as_pytorch_does() -> None:
+    """What prints as `<class 'torch.Tensor'>` in PyTorch prints so here."""
+    for kind in _AT_THE_TOP:
+        kind.__module__ = "torch"
+    for path, module in list(sys.modules.items()):
+        if path.startswith(_BELOW):
+            for kind in vars(module).values():
+                if isinstance(kind, type) and kind.__module__ == path:
+                    kind.__module__ = "torch" + path.removeprefix("kadam")
+
+
+_KADAMS_OWN = (MissingImportError, MissingModuleError, MissingNameError, RecordingError, UnsupportedError, VerifyError)
+
+
+def _name_errors_as_pytorch_does(above: type[BaseException]) -> None:
+    """Where PyTorch raises a RuntimeError, `type(error).__name__` is that, unless the error is about Kadam itself."""
+    for kind in above.__subclasses__():
+        _name_errors_as_pytorch_does(kind)
+        builtin = next((one for one in (*kind.__bases__, *kind.__mro__) if one.__module__ == "builtins"), None)
+        if builtin is not None and builtin is not Exception and kind not in _KADAMS_OWN:
+            kind.__name__ = kind.__qualname__ = builtin.__name__
+            kind.__module__ = "builtins"
 
 
 class TorchIsKadam(MetaPathFinder):

@@ -53,7 +53,7 @@ def _settled(tree: Any, given: Any) -> Any:
     """Results for the outside: at the outermost level, what depends on no tensor that requires grad has no graph."""
     if _depth.level or any(tensor._spec.requires_grad for tensor in tensors(given)):
         return tree
-    return mapped(lambda leaf: leaf.detach() if isinstance(leaf, Recorded) else leaf, tree)
+    return mapped(lambda leaf: leaf.detach() if isinstance(leaf, Recorded) else leaf, tree)  # type: ignore[attr-defined]
 
 
 def _gradients(output: Any, ct: Any, inputs: Sequence[Any]) -> list[Any]:
@@ -128,8 +128,7 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]
         with _inside():
             terms = [_gradients(output, ct, inputs) for output, ct in zip(outputs, given, strict=True)]
             totals = [sum(parts[1:], parts[0]) for parts in zip(*terms, strict=True)]
-        found = _settled(with_tensors(watched, totals), (primals, cts))
-        return found
+        return _settled(with_tensors(watched, totals), (primals, cts))
 
     settled = _settled(value, primals)
     return (settled, pull_back, aux) if has_aux else (settled, pull_back)

@@ -90,6 +90,17 @@ def owned(ct: Tensor) -> Tensor:
     return emit(Copy(), ct)
 
 
+_NAMES = {"Dot": "MmBackward0", "Broadcast": "ExpandBackward0", "Reshape": "ViewBackward0", "Permute": "TBackward0"}
+
+
+def _named(ct: Node) -> Tensor:
+    """A cotangent that may be differentiated again, named as PyTorch names what makes it."""
+    tensor = symbol(ct)
+    primitive = type(ct.primitive).__name__
+    tensor._tag = _NAMES.get(primitive, f"{primitive}Backward0")
+    return tensor
+
+
 @operation(phase=Phase.BACKWARD)
 def sweep_present(
     cts: Sequence[Tensor | None],
@@ -119,7 +130,7 @@ def sweep_present(
     builder.tracking = create_graph
     nodes = list(builder.nodes)
     found = _sweep(path, nodes, _seeded(nodes, ids, cts), wanted, halts)
-    return {at[one]: symbol(ct) for one, ct in found.items()}
+    return {at[one]: _named(ct) for one, ct in found.items()}
 
 
 def _check_unchanged(path: Path, ahead: Plan) -> None:
@@ -162,7 +173,7 @@ def sweep_history(
     builder.adopt = adopt
     nodes = path.builder.nodes
     found = _sweep(path, nodes, _seeded(nodes, starts, cts), set(collect), set(stops))
-    return {one: symbol(ct) for one, ct in found.items()}
+    return {one: _named(ct) for one, ct in found.items()}
 
 
 class Region:
