@@ -34,6 +34,7 @@ from kadam.ops import (
 from kadam.ops import (
     sort as sorting,
 )
+from kadam.ops.require import ArgumentError
 from kadam.recording import backprop, layout, memory
 from kadam.recording.hooks import Handle, register_after_hook, register_hook, retain_grad
 from kadam.recording.spec import Size
@@ -229,6 +230,11 @@ class Tensor(Recorded):
             return array.copy() if copy else array
         return array.astype(dtype)
 
+    def __array_wrap__(
+        self, array: np.ndarray[Any, Any], context: object = None, return_scalar: bool = False
+    ) -> Tensor:
+        return creation.from_numpy(np.asarray(array))
+
     def __bool__(self) -> bool:
         array = read(self)
         if array.size != 1:
@@ -237,13 +243,18 @@ class Tensor(Recorded):
         return bool(array)
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._only())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._only())
 
     def __complex__(self) -> complex:
-        return complex(self.item())
+        return complex(self._only())
+
+    def _only(self) -> Any:
+        if self.numel() != 1:
+            raise ArgumentError("only one element tensors can be converted to Python scalars")
+        return self.item()
 
     def __index__(self) -> int:
         if self._spec.dtype.category > dtypes.INTEGER or self.numel() != 1:

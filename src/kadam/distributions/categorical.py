@@ -72,6 +72,9 @@ class OverCategories(Distribution):
         found: Tensor = drawn.reshape(*sample_shape, *self.param_shape[:-1])
         return found
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
     def _entropy(self) -> Tensor:
         logits = self.logits.clamp(min=float(dtypes.finfo(self.logits.dtype).min))
         return -(logits * self.probs).sum(-1)
@@ -81,6 +84,7 @@ class Categorical(OverCategories):
     """One of several categories, by number. As `torch.distributions.Categorical`."""
 
     has_enumerate_support = True
+    __repr__ = Distribution.__repr__
 
     def __init__(
         self, probs: Tensor | None = None, logits: Tensor | None = None, validate_args: bool | None = None
@@ -201,8 +205,14 @@ class Multinomial(OverCategories):
         logits = logits.masked_fill((value == 0) & (logits == -math.inf), 0)
         return lgamma(value.sum(-1) + 1) - lgamma(value + 1).sum(-1) + (logits * value).sum(-1)
 
-    def __repr__(self) -> str:
-        return "Multinomial()"
+    def entropy(self) -> Tensor:
+        from kadam.distributions.counts import Binomial
+
+        count = float(self.total_count)
+        each = Binomial(self.total_count, self.probs, validate_args=False)
+        often = each.enumerate_support(False)[1:]
+        ways = (each.log_prob(often).exp() * lgamma(often + 1)).sum((0, -1))
+        return count * self._entropy() - math.lgamma(count + 1) + ways
 
 
 class RelaxedOneHotCategorical(OverCategories):
@@ -242,6 +252,3 @@ class RelaxedOneHotCategorical(OverCategories):
         score = (score - score.logsumexp(-1, keepdim=True)).sum(-1)
         found: Tensor = score + whole - logs.sum(-1)
         return found
-
-    def __repr__(self) -> str:
-        return "RelaxedOneHotCategorical()"

@@ -10,11 +10,13 @@ from kadam.distributions import constraints
 from kadam.distributions.categorical import inside
 from kadam.distributions.constraints import Constraint
 from kadam.distributions.distribution import Distribution, one_of, tiny, together
+from kadam.errors import UnsupportedError
 from kadam.nn.functional import binary_cross_entropy_with_logits
 from kadam.ops.creation import arange, empty
 from kadam.ops.pointwise import lgamma, xlogy
 from kadam.ops.query import broadcast_tensors
 from kadam.ops.random import bernoulli, poisson, rand
+from kadam.recording.tensor import read
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
@@ -118,6 +120,12 @@ class Geometric(OfProbability):
 class Binomial(OfProbability):
     """How many of `total_count` trials succeed. As `torch.distributions.Binomial`."""
 
+    arg_constraints: ClassVar[dict[str, Constraint]] = {
+        "total_count": constraints.nonnegative_integer, **OfProbability.arg_constraints,
+    }  # fmt: skip
+    _event_axes: ClassVar[dict[str, int]] = {"total_count": 0, **OfProbability._event_axes}
+    has_enumerate_support = True
+
     def __init__(
         self, total_count: Any = 1, probs: Any = None, logits: Any = None, validate_args: bool | None = None
     ) -> None:
@@ -143,6 +151,17 @@ class Binomial(OfProbability):
         ways = lgamma(self.total_count + 1) - lgamma(value + 1) - lgamma(self.total_count - value + 1)
         missed = self.logits.clamp(min=0) + (-self.logits.abs()).exp().log1p()  # -log(1 - p)
         return ways + value * self.logits - self.total_count * missed
+
+    def enumerate_support(self, expand: bool = True) -> Tensor:
+        most = read(self.total_count)
+        if most.size and (most != most.flat[0]).any():
+            raise UnsupportedError("Inhomogeneous total count not supported by `enumerate_support`.")
+        values = arange(1 + int(most.flat[0]), dtype=self.probs.dtype).reshape(-1, *[1] * len(self._batch_shape))
+        return values.expand(-1, *self._batch_shape) if expand else values
+
+    def entropy(self) -> Tensor:
+        logs = self.log_prob(self.enumerate_support(False))
+        return -(logs.exp() * logs).sum(0)
 
 
 class Poisson(Distribution):

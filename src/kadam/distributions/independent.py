@@ -86,7 +86,7 @@ class MixtureSameFamily(Distribution):
     ) -> None:
         if not isinstance(mixture_distribution, Categorical):
             raise ParameterError(" The Mixture distribution needs to be an instance of torch.distributions.Categorical")
-        count = mixture_distribution.param_shape[-1]
+        count = mixture_distribution.logits.shape[-1]
         if not component_distribution.batch_shape or component_distribution.batch_shape[-1] != count:
             raise ParameterError(
                 f"`mixture_distribution component` ({count}) does not equal "

@@ -11,7 +11,7 @@ from kadam.distributions.constraints import Constraint
 from kadam.distributions.distribution import Distribution, eps, tiny, together
 from kadam.distributions.gamma import Chi2
 from kadam.ops.creation import empty, full_like, ones, zeros
-from kadam.ops.pointwise import erf, erfinv, lgamma, log, log1p
+from kadam.ops.pointwise import digamma, erf, erfinv, lgamma, log, log1p
 from kadam.ops.random import normal, rand
 
 if TYPE_CHECKING:
@@ -225,3 +225,8 @@ class StudentT(Distribution):
             - lgamma(0.5 * (self.df + 1))
         )
         return -0.5 * (self.df + 1) * log1p(y**2 / self.df) - whole
+
+    def entropy(self) -> Tensor:
+        half, more = 0.5 * self.df, 0.5 * (self.df + 1)
+        beta = lgamma(half) + math.lgamma(0.5) - lgamma(more)
+        return self.scale.log() + more * (digamma(more) - digamma(half)) + 0.5 * self.df.log() + beta

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -59,17 +60,24 @@ def array_of(data: Any, record: dtype | None) -> np.ndarray[Any, Any]:
         if array.size == 0 and record is None and not hasattr(data, "dtype"):
             record = dtypes.default_float()
     if array.dtype.kind in "US":
+        if isinstance(data, str):
+            raise OperandError("new(): invalid data type 'str': tensors hold numbers, not text")
         raise ValueShapeError("too many dimensions 'str': tensors hold numbers, not text")
     if array.dtype.kind not in "biufcV":
-        kind = type(data).__name__
-        raise OperandError(
-            f"new(): data must be a number or a sequence of numbers, got {kind} with elements of type {array.dtype}"
-        )
+        raise DTypeError(f"Could not infer dtype of {_odd_one(data)}: tensors hold numbers")
     wanted = record or dtypes.of_numpy(array.dtype)
     if wanted.category < dtypes.COMPLEX and array.dtype.kind == "c":
         raise DTypeError(f"value cannot be converted to type {wanted} without overflow: it is complex")
     with np.errstate(all="ignore"):
         return np.array(array, dtype=wanted.numpy, order="C")
+
+
+def _odd_one(data: Any) -> str:
+    """The type of the first element of nested sequences that is no number."""
+    for one in data if isinstance(data, list | tuple) else ():
+        if not isinstance(one, numbers.Number | np.generic):
+            return _odd_one(one)
+    return type(data).__name__
 
 
 def _holds_double(data: Any) -> bool:

@@ -104,6 +104,9 @@ def _basic(parts: Sequence[Any], shape: Shape) -> list[Primitive]:
     return chain
 
 
+_ALL = slice(None)
+
+
 @view(grad="SliceBackward0")
 def _seen(input: Tensor, parts: tuple[Any, ...]) -> list[Primitive]:
     return _basic(parts, tuple(input.shape))
@@ -114,14 +117,22 @@ def _selected(input: Tensor, parts: tuple[Any, ...]) -> list[Primitive]:
     return _basic(parts, tuple(input.shape))
 
 
+@view(grad="UnsqueezeBackward0")
+def _widened(input: Tensor, parts: tuple[Any, ...]) -> list[Primitive]:
+    return _basic(parts, tuple(input.shape))
+
+
 @view(grad="AliasBackward0")
 def _whole(input: Tensor) -> list[Primitive]:
     return [Reshape(tuple(input.shape))]
 
 
 def _view(input: Tensor, parts: list[Any]) -> Tensor:
-    """The part of `input` that numbers, slices and None show."""
-    if parts and type(parts[0]) is int:
+    """The part of `input` that numbers, slices and None show, named by the last of them that does something."""
+    last = next((part for part in reversed(parts) if part.__class__ is not slice or part != _ALL), _ALL)
+    if last is None:
+        return _widened(input, tuple(parts))
+    if last.__class__ is int:
         return _selected(input, tuple(parts))
     found: Tensor = _seen(input, tuple(parts))
     return _whole(input) if found is input else found

@@ -1,0 +1,168 @@
+"""Distributions: densities, moments, draws and divergences as PyTorch's; parameters checked."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import kadam
+from kadam import distributions
+
+LOCS, SCALES = [0.3, -1.2], [0.7, 2.0]
+MATRIX = [[2.0, 0.5], [0.5, 1.0]]
+
+# name: (a distribution of the module `m`, values at which to compare)
+FAMILIES = {
+    "Normal": (lambda m: m.distributions.Normal(m.tensor(LOCS), m.tensor(SCALES)), [0.5, -0.5]),
+    "Laplace": (lambda m: m.distributions.Laplace(m.tensor(LOCS), m.tensor(SCALES)), [0.5, -0.5]),
+    "Cauchy": (lambda m: m.distributions.Cauchy(m.tensor(LOCS), m.tensor(SCALES)), [0.5, -0.5]),
+    "Gumbel": (lambda m: m.distributions.Gumbel(m.tensor(LOCS), m.tensor(SCALES)), [0.5, -0.5]),
+    "StudentT": (lambda m: m.distributions.StudentT(m.tensor([3.0, 5.0])), [0.5, -0.5]),
+    "LogNormal": (lambda m: m.distributions.LogNormal(m.tensor(LOCS), m.tensor(SCALES)), [0.5, 1.5]),
+    "HalfNormal": (lambda m: m.distributions.HalfNormal(m.tensor(SCALES)), [0.5, 1.5]),
+    "HalfCauchy": (lambda m: m.distributions.HalfCauchy(m.tensor(SCALES)), [0.5, 1.5]),
+    "Uniform": (lambda m: m.distributions.Uniform(m.tensor(LOCS), m.tensor([1.0, 2.0])), [0.5, -0.5]),
+    "Exponential": (lambda m: m.distributions.Exponential(m.tensor(SCALES)), [0.5, 1.5]),
+    "Gamma": (lambda m: m.distributions.Gamma(m.tensor(SCALES), m.tensor([1.0, 3.0])), [0.5, 1.5]),
+    "Chi2": (lambda m: m.distributions.Chi2(m.tensor([2.0, 3.0])), [0.5, 1.5]),
+    "Beta": (lambda m: m.distributions.Beta(m.tensor(SCALES), m.tensor([1.0, 3.0])), [0.5, 0.2]),
+    "Dirichlet": (lambda m: m.distributions.Dirichlet(m.tensor([1.0, 2.0, 3.0])), [0.2, 0.3, 0.5]),
+    "Bernoulli": (lambda m: m.distributions.Bernoulli(m.tensor([0.3, 0.9])), [1.0, 0.0]),
+    "Bernoulli by logits": (lambda m: m.distributions.Bernoulli(logits=m.tensor([0.3, -0.9])), [1.0, 0.0]),
+    "Geometric": (lambda m: m.distributions.Geometric(m.tensor([0.3, 0.9])), [2.0, 0.0]),
+    "Binomial": (lambda m: m.distributions.Binomial(4, m.tensor([0.3, 0.9])), [2.0, 4.0]),
+    "Poisson": (lambda m: m.distributions.Poisson(m.tensor([0.5, 12.0])), [2.0, 10.0]),
+    "Categorical": (lambda m: m.distributions.Categorical(m.tensor([[1.0, 2.0, 3.0], [3.0, 1.0, 1.0]])), [2, 0]),
+    "OneHotCategorical": (lambda m: m.distributions.OneHotCategorical(logits=m.tensor([0.1, 0.7])), [0.0, 1.0]),
+    "Multinomial": (lambda m: m.distributions.Multinomial(5, m.tensor([0.2, 0.3, 0.5])), [1.0, 2.0, 2.0]),
+    "RelaxedBernoulli": (lambda m: m.distributions.RelaxedBernoulli(m.tensor(0.5), m.tensor([0.3, 0.9])), [0.4, 0.7]),
+    "RelaxedOneHotCategorical": (
+        lambda m: m.distributions.RelaxedOneHotCategorical(m.tensor(0.5), m.tensor([0.3, 0.7])),
+        [0.4, 0.6],
+    ),
+    "MultivariateNormal": (lambda m: m.distributions.MultivariateNormal(m.tensor(LOCS), m.tensor(MATRIX)), [0.5, -0.5]),
+    "MultivariateNormal by precision": (
+        lambda m: m.distributions.MultivariateNormal(m.tensor(LOCS), precision_matrix=m.tensor(MATRIX)),
+        [0.5, -0.5],
+    ),
+    "Independent": (
+        lambda m: m.distributions.Independent(m.distributions.Normal(m.tensor(LOCS), m.tensor(SCALES)), 1),
+        [0.5, -0.5],
+    ),
+    "MixtureSameFamily": (
+        lambda m: m.distributions.MixtureSameFamily(
+            m.distributions.Categorical(m.tensor([0.4, 0.6])), m.distributions.Normal(m.tensor(LOCS), m.tensor(SCALES))
+        ),
+        [0.5, -0.5],
+    ),
+    "TransformedDistribution": (
+        lambda m: m.distributions.TransformedDistribution(
+            m.distributions.Normal(m.tensor(LOCS), m.tensor(SCALES)),
+            [m.distributions.AffineTransform(1.0, 2.0), m.distributions.SigmoidTransform()],
+        ),
+        [0.5, 0.2],
+    ),
+}
+NO_DRAWS = ("Binomial",)
+
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch")
+
+
+def same(ours, theirs):
+    assert tuple(ours.shape) == tuple(theirs.shape)
+    np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_densities_and_moments(torch, name):
+    make, values = FAMILIES[name]
+    ours, theirs = make(kadam), make(torch)
+    assert repr(ours) == repr(theirs)
+    assert (tuple(ours.batch_shape), tuple(ours.event_shape)) == (tuple(theirs.batch_shape), tuple(theirs.event_shape))
+    same(ours.log_prob(kadam.tensor(values)), theirs.log_prob(torch.tensor(values)))
+    for ask in ("mean", "variance", "stddev"):
+        compared(ours, theirs, ask, lambda one: one)
+    compared(ours, theirs, "entropy", lambda method: method())
+
+
+def compared(ours, theirs, ask, use):
+    try:
+        expected = use(getattr(theirs, ask))
+    except NotImplementedError:
+        return
+    same(use(getattr(ours, ask)), expected)
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name not in NO_DRAWS])
+def test_draws(torch, name):
+    make, _ = FAMILIES[name]
+    kadam.manual_seed(5), torch.manual_seed(5)
+    ours, theirs = make(kadam), make(torch)
+    for shape in ((), (3,), (2, 2)):
+        same(ours.sample(shape), theirs.sample(shape))
+
+
+def test_gradients_flow_through_draws_and_divergences(torch):
+    found = []
+    for m in (kadam, torch):
+        m.manual_seed(1)
+        loc, scale = m.tensor(LOCS, requires_grad=True), m.tensor(SCALES, requires_grad=True)
+        posterior = m.distributions.Normal(loc, scale)
+        prior = m.distributions.Normal(m.zeros(2), m.ones(2))
+        loss = m.distributions.kl_divergence(posterior, prior).sum() + (posterior.rsample((4,)) ** 2).sum()
+        loss.backward()
+        found.append((loss, loc.grad, scale.grad))
+    for ours, theirs in zip(*found, strict=True):
+        same(ours, theirs)
+
+
+PAIRS = [
+    "Normal", "Laplace", "LogNormal", "HalfNormal", "Exponential", "Gamma", "Beta", "Dirichlet", "Bernoulli",
+    "Geometric", "Poisson", "Categorical", "OneHotCategorical", "MultivariateNormal", "Independent",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_distribution_diverges_from_itself_by_nothing(name):
+    one = FAMILIES[name][0](kadam)
+    np.testing.assert_allclose(distributions.kl_divergence(one, one).numpy(), 0, atol=1e-6)
+
+
+def test_divergences(torch):
+    def pairs(m):
+        d = m.distributions
+        yield d.Uniform(0.0, 1.0), d.Uniform(-1.0, 3.0)
+        yield d.Bernoulli(m.tensor([0.3])), d.Bernoulli(m.tensor([0.6]))
+        yield d.Gamma(m.tensor(2.0), m.tensor(1.0)), d.Gamma(m.tensor(3.0), m.tensor(0.5))
+        yield d.Dirichlet(m.tensor([1.0, 2.0])), d.Dirichlet(m.tensor([3.0, 0.5]))
+        yield d.Laplace(m.tensor(0.0), m.tensor(1.0)), d.Laplace(m.tensor(1.0), m.tensor(3.0))
+        covariance = m.tensor(MATRIX)
+        yield d.MultivariateNormal(m.zeros(2), covariance), d.MultivariateNormal(m.ones(2), scale_tril=m.eye(2))
+
+    for ours, theirs in zip(pairs(kadam), pairs(torch), strict=True):
+        same(distributions.kl_divergence(*ours), torch.distributions.kl_divergence(*theirs))
+
+
+def test_what_is_no_distribution_is_refused():
+    with pytest.raises(ValueError, match="Expected parameter scale"):
+        distributions.Normal(0.0, -1.0)
+    with pytest.raises(ValueError, match="Either `probs` or `logits`"):
+        distributions.Categorical()
+    with pytest.raises(ValueError, match="within the support"):
+        distributions.Uniform(0.0, 1.0).log_prob(kadam.tensor(2.0))
+    with pytest.raises(NotImplementedError, match="No KL"):
+        distributions.kl_divergence(distributions.Normal(0.0, 1.0), distributions.Bernoulli(0.5))
+    with pytest.raises(NotImplementedError, match="derivative"):
+        distributions.Gamma(kadam.ones(1, requires_grad=True), 1.0).rsample()
+    assert distributions.Uniform(0.0, 1.0, validate_args=False).log_prob(kadam.tensor(2.0)).item() == -math.inf
+
+
+def test_a_larger_batch():
+    wide = distributions.Categorical(kadam.tensor([0.2, 0.8])).expand((3,))
+    assert wide.sample((2,)).shape == (2, 3)
+    np.testing.assert_allclose(wide.log_prob(kadam.tensor([0, 1, 1])).numpy(), np.log([0.2, 0.8, 0.8]), rtol=1e-6)

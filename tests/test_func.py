@@ -1,0 +1,86 @@
+"""torch.func: derivatives of functions, batches of examples, modules called with other parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import kadam
+from kadam import func, nn
+
+
+def test_derivatives_of_derivatives():
+    third = func.grad(func.grad(func.grad(lambda x: x**4)))
+    assert third(kadam.tensor(2.0)).item() == 48.0
+    assert not third(kadam.tensor(2.0)).requires_grad
+
+
+def test_gradients_of_nested_arguments_and_values():
+    def loss(parameters, x):
+        return ((parameters["w"] * x + parameters["b"]) ** 2).sum()
+
+    found, value = func.grad_and_value(loss)({"w": kadam.tensor(2.0), "b": kadam.tensor(1.0)}, kadam.tensor([1.0, 3.0]))
+    assert value.item() == 9.0 + 49.0
+    assert found["w"].item() == 2 * (3 * 1 + 7 * 3)
+    assert found["b"].item() == 2 * (3 + 7)
+    assert func.grad(lambda x, y: x * y, argnums=(0, 1))(kadam.tensor(2.0), kadam.tensor(5.0))[1].item() == 2.0
+
+
+def test_gradients_reach_arguments_that_require_grad():
+    w = kadam.tensor(3.0, requires_grad=True)
+    func.grad(lambda x: x**3)(w).backward()
+    assert w.grad.item() == 18.0
+
+
+def test_jacobians_hessians_and_products():
+    x = kadam.tensor([1.0, 2.0])
+    np.testing.assert_allclose(func.jacrev(lambda v: v**2)(x).numpy(), np.diag([2.0, 4.0]))
+    np.testing.assert_allclose(func.hessian(lambda v: (v**3).sum())(x).numpy(), np.diag([6.0, 12.0]))
+    value, pull_back = func.vjp(lambda v: v * v[0], x)
+    assert value.tolist() == [1.0, 2.0]
+    assert pull_back(kadam.tensor([1.0, 1.0]))[0].tolist() == [4.0, 1.0]
+
+
+def test_a_result_of_several_numbers_has_no_gradient():
+    with pytest.raises(RuntimeError, match="scalar tensor"):
+        func.grad(lambda x: x * 2)(kadam.ones(2))
+
+
+def test_batches_of_examples():
+    rows = kadam.arange(12.0).view(3, 4)
+    assert func.vmap(kadam.dot)(kadam.ones(3, 4), rows).tolist() == rows.sum(1).tolist()
+    assert func.vmap(kadam.dot, in_dims=(None, 1))(kadam.ones(3), rows).tolist() == rows.sum(0).tolist()
+    assert func.vmap(lambda x: (x, x.sum()), out_dims=(1, 0))(rows)[0].tolist() == rows.T.tolist()
+    each = func.vmap(func.grad(lambda w, x: (w * x).sum() ** 2), in_dims=(None, 0))(kadam.ones(4), rows)
+    np.testing.assert_allclose(each.numpy(), 2 * rows.sum(1, keepdim=True).numpy() * rows.numpy())
+    with pytest.raises(ValueError, match="same size"):
+        func.vmap(kadam.dot)(kadam.ones(2, 4), rows)
+
+
+def test_a_module_with_other_parameters():
+    net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    given = {"0.weight": kadam.eye(2, requires_grad=True), "0.bias": kadam.zeros(2)}
+    net.eval()
+    x = kadam.tensor([[1.0, 2.0]])
+    result = func.functional_call(net, given, (x,))
+    np.testing.assert_allclose(result.detach().numpy(), x.numpy() / np.sqrt(1 + 1e-5), rtol=1e-6)
+    result.sum().backward()
+    assert given["0.weight"].grad is not None
+    assert net[0].weight.grad is None
+    assert all(kadam.equal(before[name], value) for name, value in net.state_dict().items())
+    with pytest.raises(RuntimeError, match="unexpected"):
+        func.functional_call(net, {"nothing": x}, (x,))
+
+
+def test_tied_parameters_are_replaced_together():
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
+            self.b.weight = self.a.weight
+
+        def forward(self, x):
+            return self.b(self.a(x))
+
+    assert func.functional_call(Tied(), {"a.weight": kadam.tensor([[3.0]])}, kadam.ones(1)).item() == 9.0
