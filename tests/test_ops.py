@@ -359,7 +359,33 @@ def test_gradients_through_in_place(name):
         np.testing.assert_allclose(results[0], results[1], 1e-4, 1e-5)
 
 
+OUT = {
+    "cat": lambda m, x: m.cat([x, x], 1, out=m.zeros(3, 8)),
+    "stack": lambda m, x: m.stack([x, x], out=m.zeros(2, 3, 4)),
+    "sort": lambda m, x: m.sort(x, 1, out=(m.zeros(3, 4), m.zeros(3, 4, dtype=m.long))),
+    "norm": lambda m, x: m.norm(x, dim=1, out=m.zeros(3)),
+}
+
+
+@pytest.mark.parametrize("name", OUT)
+def test_out_is_written(name):
+    check_same(OUT[name](kadam, kadam.tensor(A)), OUT[name](torch, torch.tensor(A)))
+    given = kadam.zeros(3, 8)
+    assert kadam.cat([kadam.tensor(A)] * 2, 1, out=given) is given
+    np.testing.assert_array_equal(given.numpy(), np.concatenate([A, A], 1))
+
+
+def test_what_is_not_there_is_refused_by_name():
+    x = kadam.ones(2, requires_grad=True)
+    with pytest.raises(NotImplementedError, match="is_grads_batched"):
+        kadam.autograd.grad(x.sum(), x, is_grads_batched=True)
+    with pytest.raises(NotImplementedError, match="saved_tensors_hooks"):
+        kadam.autograd.graph.saved_tensors_hooks(None, None)
+
+
 WRONG = {
+    "unknown option": lambda m: m.eye(2, foo=1),
+    "unknown option of a line": lambda m: m.linspace(0, 1, 3, foo=1),
     "matmul shapes": lambda m: m.ones(2, 3) @ m.ones(2, 3),
     "matmul types": lambda m: m.ones(2, 3) @ m.ones(3, 2).double(),
     "broadcast": lambda m: m.ones(2, 3) + m.ones(2, 4),

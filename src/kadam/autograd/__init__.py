@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kadam.autograd import forward_ad, functional, graph
 from kadam.autograd.function import Function, FunctionContext
 from kadam.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
-from kadam.errors import GradientError
+from kadam.errors import GradientError, UnsupportedError
 from kadam.recording import backprop
 from kadam.recording.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from kadam.recording.tensor import Recorded
@@ -66,7 +66,12 @@ def grad(
 
     Raises:
         GradientError: an input was not used (and `allow_unused` is off), or does not require grad.
+        UnsupportedError: `is_grads_batched`.
     """
+    if is_grads_batched:
+        raise UnsupportedError(
+            "autograd.grad: is_grads_batched is not in Kadam yet. Fix: call grad once per cotangent."
+        )
     roots, wanted = _listed(outputs), _listed(inputs)
     retain = create_graph if retain_graph is None else retain_graph
     found = backprop.gradients(roots, _cts(roots, grad_outputs), wanted, retain, create_graph)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
+
+from kadam.errors import UnsupportedError
 
 
-class saved_tensors_hooks:  # noqa: N801  (PyTorch's name)
-    """Accepted; Kadam keeps saved values in its programs, where hooks have nothing to pack."""
+def saved_tensors_hooks(pack_hook: Any, unpack_hook: Any) -> NoReturn:
+    """Raise: Kadam keeps saved values in its programs, where hooks could not pack them.
 
-    def __init__(self, pack_hook: Any, unpack_hook: Any) -> None:
-        self.pack_hook = pack_hook
-        self.unpack_hook = unpack_hook
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *exception: object) -> None:
-        return None
+    Raises:
+        UnsupportedError: always.
+    """
+    raise UnsupportedError(
+        "autograd.graph.saved_tensors_hooks is not in Kadam: saved values stand in compiled programs."
+    )

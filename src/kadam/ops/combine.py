@@ -10,6 +10,7 @@ import numpy as np
 
 from kadam import dtypes
 from kadam.errors import OperandError, ShapeError
+from kadam.ops.fill import into
 from kadam.ops.numpy_names import numpy_names
 from kadam.ops.promotion import cast, constant, result_type, stretched
 from kadam.ops.shape import diagonal, sizes_of
@@ -99,8 +100,8 @@ def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """
     parts = _listed("cat", tensors)
     if _known(parts) and _alike(parts, dim):
-        return from_array(np.concatenate([read(one) for one in parts], dim))
-    return _cat(parts, dim)
+        return into(out, from_array(np.concatenate([read(one) for one in parts], dim)))
+    return into(out, _cat(parts, dim))
 
 
 @numpy_names
@@ -113,8 +114,8 @@ def stack(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     parts = _listed("stack", tensors)
     first = parts[0]
     if _known(parts) and all(one._spec.type == first._spec.type for one in parts):
-        return from_array(np.stack([read(one) for one in parts], axis_of(dim, len(first.shape) + 1)))
-    return _stack(parts, dim)
+        return into(out, from_array(np.stack([read(one) for one in parts], axis_of(dim, len(first.shape) + 1))))
+    return into(out, _stack(parts, dim))
 
 
 def _alike(parts: list[Any], dim: int) -> bool:

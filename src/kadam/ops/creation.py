@@ -37,6 +37,23 @@ def _nested(data: Any) -> Any:
     return data
 
 
+_PLACEMENT = frozenset({"device", "layout", "pin_memory", "requires_grad"})
+
+
+def check_options(name: str, options: dict[str, Any]) -> bool:
+    """Check what says where a new tensor goes; returns whether it shall require grad.
+
+    Raises:
+        OperandError: an option that the function does not have.
+        DeviceError: a device other than the CPU.
+    """
+    unknown = options.keys() - _PLACEMENT
+    if unknown:
+        raise OperandError(f"{name}() got an unexpected keyword argument '{min(unknown)}'")
+    check(options.get("device"))
+    return bool(options.get("requires_grad", False))
+
+
 def array_of(data: Any, record: dtype | None) -> np.ndarray[Any, Any]:
     """The values of numbers, nested sequences, arrays or tensors as a new array of PyTorch's choice of type.
 
@@ -296,7 +313,7 @@ def linspace(
     Raises:
         ShapeError: `steps` is negative.
     """
-    check(options.get("device"))
+    check_options("linspace", options)
     start, end, steps = _numbers(start, end, steps)
     if steps < 0:
         raise ShapeError("number of steps must be non-negative")
@@ -322,32 +339,28 @@ def logspace(
     start: Number, end: Number, steps: int, base: float = 10.0, *, dtype: dtype | None = None, **options: Any
 ) -> Tensor:
     """`steps` values from base**start to base**end, evenly spaced in the exponent. As `torch.logspace`."""
+    requires_grad = check_options("logspace", options)
     start, end, steps = _numbers(start, end, steps)
     record = dtype or dtypes.default_float()
     exponents = _evenly(start, end, steps, np.dtype(np.float64))
-    return finished(np.power(float(base), exponents).astype(record.numpy), options.get("requires_grad", False))
+    return finished(np.power(float(base), exponents).astype(record.numpy), requires_grad)
 
 
 def eye(n: int, m: int | None = None, *, dtype: dtype | None = None, requires_grad: bool = False, **o: Any) -> Tensor:
     """The identity matrix. As `torch.eye`."""
-    check(o.get("device"))
+    check_options("eye", o)
     return finished(np.eye(n, n if m is None else m, dtype=(dtype or dtypes.default_float()).numpy), requires_grad)
-
-
-def complex_of(real: Tensor, imag: Tensor) -> Tensor:
-    """The complex tensor of two real ones. As `torch.complex`."""
-    from kadam.ops.convert import make_complex
-
-    return make_complex(real, imag)
 
 
 def tril_indices(row: int, col: int, offset: int = 0, *, dtype: dtype = dtypes.int64, **options: Any) -> Tensor:
     """Rows and columns of the lower triangle. As `torch.tril_indices`."""
+    check_options("tril_indices", options)
     return from_array(np.stack(np.tril_indices(row, offset, col)).astype(dtype.numpy))
 
 
 def triu_indices(row: int, col: int, offset: int = 0, *, dtype: dtype = dtypes.int64, **options: Any) -> Tensor:
     """Rows and columns of the upper triangle. As `torch.triu_indices`."""
+    check_options("triu_indices", options)
     return from_array(np.stack(np.triu_indices(row, offset, col)).astype(dtype.numpy))
 
 

@@ -71,6 +71,19 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     return assign(self, src)
 
 
+def into(out: Tensor | None, result: Tensor) -> Tensor:
+    """A result, put into the memory of `out` if that is given: what `out=` does.
+
+    Raises:
+        ShapeError: `out` has another shape.
+    """
+    if out is None:
+        return result
+    if out._spec.shape != result._spec.shape:
+        raise ShapeError(f"out has shape {list(out.shape)}, the result {list(result.shape)}. Fix: give both one shape.")
+    return assign(out, result)
+
+
 def fill(input: Tensor, value: Number | Tensor) -> Tensor:
     """A tensor of the shape of `input` whose elements are `value`. As `torch.fill`."""
     return fill_(input.clone(), value)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from kadam import dtypes
 from kadam.dtypes import BOOL, COMPLEX, FLOAT, dtype
-from kadam.errors import ShapeError
 from kadam.ir.builder import current_builder
 from kadam.primitives.broadcast import Broadcast
 from kadam.primitives.elementwise import Cast
@@ -105,14 +104,3 @@ def floating(input: Tensor) -> Tensor:
 def widened(input: Tensor) -> Tensor:
     """In a body: half precision as single precision, for a computation of several steps that rounds once."""
     return cast(input, dtypes.float32) if input.dtype in (dtypes.float16, dtypes.bfloat16) else input
-
-
-def same_rank(name: str, input: Tensor, *ranks: int) -> None:
-    """Raise unless the tensor's number of axes is one of `ranks`.
-
-    Raises:
-        ShapeError: it is not.
-    """
-    if len(input.shape) not in ranks:
-        wanted = " or ".join(f"{rank}D" for rank in ranks)
-        raise ShapeError(f"{name}: expected a {wanted} tensor, got {len(input.shape)}D of shape {list(input.shape)}")

@@ -12,6 +12,7 @@ from kadam.errors import AxisError, DTypeError, KadamError, ShapeError
 from kadam.ops import results
 from kadam.ops.arithmetic import pow as power
 from kadam.ops.compare import isfinite, maximum, minimum, ne, where
+from kadam.ops.fill import into
 from kadam.ops.numpy_names import numpy_names
 from kadam.ops.pointwise import exp, log, sqrt
 from kadam.ops.promotion import cast, constant, floating
@@ -417,7 +418,7 @@ def norm(
     if p == "nuc":
         from kadam.linalg import matrix_norm
 
-        return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
+        return into(out, matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype))
     order = 2.0 if p is None or p == "fro" else float(p)
     return vector_norm(input, order, dim, keepdim, dtype)  # type: ignore[arg-type]
 

@@ -123,10 +123,6 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     return reshape(input, *input.shape[:axis], *inner, *input.shape[axis + 1 :])
 
 
-def _permute_chain(input: Tensor, axes: tuple[int, ...]) -> Chain:
-    return () if axes == tuple(range(len(axes))) else (p.Permute(axes),)
-
-
 @view(grad="PermuteBackward0")
 def _permuted(input: Tensor, dims: tuple[int, ...]) -> Chain:
     rank = len(input.shape)

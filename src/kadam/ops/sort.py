@@ -10,6 +10,7 @@ from kadam import dtypes
 from kadam.dtypes import FLOAT
 from kadam.errors import ShapeError
 from kadam.ops import results
+from kadam.ops.fill import into
 from kadam.ops.numpy_names import numpy_names
 from kadam.ops.promotion import cast, constant, meet, result_type
 from kadam.ops.reduce import picked
@@ -38,7 +39,8 @@ def _sorted(input: Tensor, dim: int, descending: bool) -> tuple[Tensor, Tensor]:
 @numpy_names
 def sort(input: Tensor, dim: Any = -1, descending: bool = False, stable: bool = False, *, out: Any = None) -> Any:
     """The elements of an axis in order, and where they were; equal ones keep their order. As `torch.sort`."""
-    return _sorted(input, dim, descending)
+    result = _sorted(input, dim, descending)
+    return result if out is None else results.sort(*[into(a, b) for a, b in zip(out, result, strict=True)])
 
 
 @operation(differentiable=False)

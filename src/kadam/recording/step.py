@@ -234,8 +234,7 @@ def _run(rec: Recording, here: TrailNode) -> None:
     if program is None:
         program = here.programs[key] = _program(here, *key)
     program.count += 1
-    root = here.line()[0]
-    root.visited = rec.serial
+    here.first.visited = rec.serial
     try:
         values: Sequence[Array | None] = program.run(_fed(rec))
     except reference.RunError as failure:

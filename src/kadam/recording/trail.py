@@ -22,6 +22,7 @@ class TrailNode(dict[Any, "TrailNode"]):
     Attributes:
         parent: the call before; None at a root.
         depth: how many calls lead here.
+        first: the call with which its paths begin.
         feeds, created: how many feeds and results the recording has after this call.
         spec: of the result, when there is just one new tensor (`plain`).
         specs: of all new tensors.
@@ -36,7 +37,7 @@ class TrailNode(dict[Any, "TrailNode"]):
     """
 
     __slots__ = (
-        "active", "assemble", "created", "depth", "feeds", "freed", "info", "inputs", "nodes", "outputs",
+        "active", "assemble", "created", "depth", "feeds", "first", "freed", "info", "inputs", "nodes", "outputs",
         "overwritten", "parent", "plain", "plans", "programs", "spec", "specs", "visited",
     )  # fmt: skip
 
@@ -60,6 +61,7 @@ class TrailNode(dict[Any, "TrailNode"]):
         self.programs: dict[Any, Program] = {}
         self.plans: dict[Any, Any] = {}
         self.visited = 0
+        self.first: TrailNode = self if parent is None or parent.parent is None else parent.first
 
     __hash__ = object.__hash__  # type: ignore[assignment]  # a node of the trie is itself, whatever follows it
 
