@@ -7,14 +7,15 @@ BIN := $(VENV)/bin
 KADAM := $(BIN)/kadam
 READY := $(VENV)/.ready
 TORCH := $(VENV)/.torch
+PEERS := benchmarks/.peers
 RUN := runs/digits
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup torch demo test check format floors clean
+.PHONY: help setup torch demo test check format floors bench bench-peers clean
 
 help:  ## show what there is to make
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
 setup: $(READY)  ## set up .venv and no more
 
@@ -61,5 +62,16 @@ format: $(READY)  ## put the code into its form
 floors: $(READY)  ## lines of code per floor
 	@$(BIN)/python tests/floors.py
 
+bench: $(TORCH)  ## Kadam beside PyTorch, and beside JAX after `make bench-peers`; ARGS=--quick, ARGS="cnn gpt"
+	@$(BIN)/python benchmarks/bench.py $(ARGS)
+
+bench-peers: $(PEERS)/.ready  ## set up JAX in an environment of its own, for `make bench`
+
+$(PEERS)/.ready: benchmarks/requirements-peers.lock
+	@echo "== Setting up $(PEERS)"
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip -qq --disable-pip-version-check install -r benchmarks/requirements-peers.lock
+	@touch $@
+
 clean:  ## remove what make has made
-	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) runs benchmarks/results/latest.* .pytest_cache .mypy_cache .ruff_cache

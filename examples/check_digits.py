@@ -18,6 +18,8 @@ def main():
     parser.add_argument("--at-least", type=float, default=0.0, metavar="SHARE", help="the accuracy to insist on")
     args = parser.parse_args()
 
+    if not (args.out / "results.json").exists():
+        sys.exit(f"no trained network in {args.out}: first run  kadam run examples/digits_cnn.py --out {args.out}")
     reported = json.loads((args.out / "results.json").read_text())
     model = DigitsCNN()
     model.load_state_dict(torch.load(args.out / "model.pt"))

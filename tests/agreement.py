@@ -31,3 +31,9 @@ def _same_number(one: str, other: str) -> bool:
         return True
     is_whole = [re.fullmatch(r"[-+]?\d+", number) is not None for number in (one, other)]
     return not any(is_whole) and math.isclose(float(one), float(other), rel_tol=_RELATIVE, abs_tol=_ABSOLUTE)
+
+
+def verdict(error: object) -> str:
+    """What an error says, without the name of the operation before it and the fix behind it, which Kadam adds."""
+    text = re.sub(r"\.?\s+Fix: .*", "", str(error), flags=re.DOTALL).strip("'\". \n\t")
+    return re.sub(r"^[\w.]+(\(\))?: ", "", text)

@@ -23,8 +23,8 @@ FLOORS = (
     ("recording", "recording"),
     (
         "the PyTorch surface",
-        "__init__ amp autograd backends cuda distributions func legacy linalg namespace nn ops optim printing random "
-        "serialization settings special tensor testing utils",
+        "__init__ amp autograd backends cuda distributions func legacy linalg namespace native nn ops optim printing "
+        "random serialization settings special tensor testing utils",
     ),
     ("ways in", "__main__ cli lessons script studio torch_imports tracebacks train"),
 )

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import kadam
+from agreement import verdict
 from kadam import nn
 from kadam.nn.modules import hooks as hook_tables
 
@@ -35,7 +36,7 @@ def observed(function: Case, library: ModuleType) -> tuple[type | None, str]:
     try:
         kind, text = None, repr(function(library))
     except Exception as error:
-        kind, text = type(error), str(error)
+        kind, text = type(error), verdict(error)
     return kind, re.sub(r"0x[0-9a-f]+|kadam\.|torch\.", "", text)
 
 
@@ -47,7 +48,7 @@ def attempts(*calls: Callable[[], Any]) -> list[str]:
             found.append(f"returns {call()!r}")
         except Exception as error:
             kind = next(one for one in type(error).__mro__ if one.__module__ == "builtins")
-            found.append(f"raises {kind.__name__}: {error}")
+            found.append(f"raises {kind.__name__}: {verdict(error)}")
     return found
 
 

@@ -155,7 +155,39 @@ def test_the_exit_code_is_the_programs_own(program: Program, run_kadam: Run, end
 def test_a_script_that_is_not_there(run_kadam: Run, tmp_path: Path) -> None:
     run = run_kadam("run", "absent.py", cwd=tmp_path)
     assert run.returncode == 2
-    assert run.stderr == "kadam run: can't open file 'absent.py': No such file or directory\n"
+    assert run.stderr.startswith("kadam run: can't open file 'absent.py': No such file or directory. Fix: ")
+
+
+@pytest.mark.parametrize("name", ["absent", "absent.inner", "json.absent"])
+def test_a_module_that_is_not_there(run_kadam: Run, tmp_path: Path, name: str) -> None:
+    run = run_kadam("run", "-m", name, cwd=tmp_path)
+    assert run.returncode == 1
+    assert run.stderr.startswith(f"kadam run: no module named {name!r} in ")
+    assert "Fix: " in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+WORKER = """
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+class Uneven(Dataset):
+    def __len__(self):
+        return 2
+    def __getitem__(self, index):
+        return torch.zeros(3) + torch.zeros(4)
+
+if __name__ == "__main__":
+    next(iter(DataLoader(Uneven(), num_workers=1)))
+"""
+
+
+def test_a_workers_traceback_shows_the_users_code_only(program: Program, run_kadam: Run) -> None:
+    run = run_kadam("run", program(WORKER))
+    assert run.returncode == 1
+    assert "return torch.zeros(3) + torch.zeros(4)" in run.stderr
+    assert "RuntimeError: add: The size of tensor a (3) must match the size of tensor b (4)" in run.stderr
+    assert "kadam/" not in run.stderr
 
 
 # As the generated callers of operations do: a signal of their own, then code of the user's.

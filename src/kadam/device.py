@@ -34,13 +34,18 @@ class device:  # noqa: N801  (PyTorch's name)
         if isinstance(type, int):
             type, index = "cuda", type
         if not isinstance(type, str):
-            raise OperandError(f"device(): argument 'type' must be str, not {type.__class__.__name__}")
+            raise OperandError(
+                f"device(): argument 'type' must be str, not {type.__class__.__name__}. Fix: device('cpu')."
+            )
         name, colon, number = type.partition(":")
         if name not in _TYPES:
-            raise DeviceError(f"Expected one of {', '.join(_TYPES)} device type at start of device string: {type}")
+            raise DeviceError(
+                f"Expected one of {', '.join(_TYPES)} device type at start of device string: {type}. Fix: "
+                "device('cpu')."
+            )
         if colon:
             if index is not None or not number.isdigit():
-                raise DeviceError(f"Invalid device string: '{type}'")
+                raise DeviceError(f"Invalid device string: '{type}'. Fix: device('cpu').")
             index = int(number)
         self.type = name
         self.index = index

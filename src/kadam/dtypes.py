@@ -112,7 +112,8 @@ def of_numpy(stored: np.dtype[Any]) -> dtype:
     if record is None:
         raise _NumpyTypeError(
             f"can't convert np.ndarray of type {stored}. The only supported types are: float64, float32, float16, "
-            "complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool."
+            "complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool. Fix: "
+            "array.astype(np.float32)."
         )
     return record
 
@@ -133,7 +134,10 @@ def set_default_float(record: dtype) -> None:
     """Set the type of new floating-point tensors, as `torch.set_default_dtype`."""
     global _default_float
     if not record.is_floating_point:
-        raise _NumpyTypeError("only floating-point types are supported as the default type, but got " + repr(record))
+        raise _NumpyTypeError(
+            f"set_default_dtype: only floating-point types are supported as the default type, but got {record!r}. Fix: "
+            "torch.float32 or torch.float64."
+        )
     _default_float = record
 
 
@@ -172,7 +176,8 @@ def promote(a: dtype, b: dtype) -> dtype:
     low, high = sorted((a, b), key=lambda record: _RANK[record.name])
     if high.category != FLOAT and (low in _NOT_PROMOTED or high in _NOT_PROMOTED):
         raise DTypeError(
-            f"Promotion for uint16, uint32, uint64 types is not supported, attempted to promote {a} and {b}"
+            f"Promotion for uint16, uint32, uint64 types is not supported, attempted to promote {a} and {b}. Fix: "
+            "convert one of them, for example with .to(torch.int64)."
         )
     if high.category == INTEGER and low.category == INTEGER:
         return _promote_integers(low, high)
@@ -216,7 +221,8 @@ class finfo:  # noqa: N801  (PyTorch's name)
         record = record or default_float()
         if record.category < FLOAT:
             raise _NumpyTypeError(
-                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle {record}"
+                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle {record}. Fix: "
+                f"torch.iinfo({record})."
             )
         info = ml_dtypes.finfo(record.numpy)  # type: ignore[no-untyped-call]
         for key, value in {
@@ -242,7 +248,10 @@ class iinfo:  # noqa: N801  (PyTorch's name)
 
     def __init__(self, record: ElementType) -> None:
         if record.category != INTEGER:
-            raise _NumpyTypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle {record}")
+            raise _NumpyTypeError(
+                f"torch.iinfo() requires an integer input type. Use torch.finfo to handle {record}. Fix: "
+                f"torch.finfo({record})."
+            )
         info = np.iinfo(record.numpy)
         for key, value in {
             "dtype": record.name, "bits": int(info.bits), "max": int(info.max), "min": int(info.min),

@@ -46,6 +46,10 @@ class OperandError(KadamError, TypeError):
     """An argument of the wrong Python type."""
 
 
+class AssertedError(KadamError, AssertionError, ValueError):
+    """An argument whose value PyTorch asserts."""
+
+
 class UnsupportedError(KadamError, NotImplementedError):
     """A thing PyTorch has and Kadam does not have (yet); the message names it and what comes closest."""
 

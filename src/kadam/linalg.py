@@ -35,14 +35,19 @@ def _matrix(name: str, input: Tensor, square: bool = False) -> None:
         DTypeError: integers.
     """
     if len(input.shape) < 2:
-        raise ShapeError(f"linalg.{name}: The input tensor A must have at least 2 dimensions.")
+        raise ShapeError(
+            f"linalg.{name}: The input tensor A must have at least 2 dimensions. Fix: unsqueeze() the input to [..., "
+            "rows, columns]."
+        )
     if square and input.shape[-1] != input.shape[-2]:
         raise ShapeError(
-            f"linalg.{name}: A must be batches of square matrices, but they are {input.shape[-2]} by "
-            f"{input.shape[-1]} matrices"
+            f"linalg.{name}: A must be batches of square matrices, but they are {input.shape[-2]} by {input.shape[-1]} "
+            "matrices. Fix: slice or pad it to as many rows as columns, or use torch.linalg.pinv or lstsq."
         )
     if input.dtype.category < FLOAT:
-        raise DTypeError(f"linalg.{name}: Expected a floating point or complex tensor as input. Got {input.dtype}")
+        raise DTypeError(
+            f"linalg.{name}: Expected a floating point or complex tensor as input. Got {input.dtype}. Fix: .float()."
+        )
 
 
 @operation(grad="LinalgInvExBackward0")
@@ -252,7 +257,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None)
     """
     _matrix("lstsq", A)
     if A.shape[-2] != B.shape[-2]:
-        raise ShapeError("linalg.lstsq: input.size(-2) should match other.size(-2)")
+        raise ShapeError("linalg.lstsq: input.size(-2) should match other.size(-2). Fix: give both as many rows.")
     if A.shape[-2] >= A.shape[-1]:
         q, r = qr(A)
         solution = solve_triangular(r, matmul(q.mT, B), upper=True)
@@ -288,7 +293,9 @@ def _matrix_norm(A: Tensor, ord: Fixed | str, dim: tuple[int, int], keepdim: boo
     elif ord in (2, -2):
         found = (amax if ord == 2 else amin)(sizes, -1)
     else:
-        raise ShapeError(f"linalg.matrix_norm: Order {ord} not supported.")
+        raise ShapeError(
+            f"linalg.matrix_norm: Order {ord} not supported. Fix: ord is 'fro', 'nuc', inf, -inf, 1, -1, 2 or -2."
+        )
     for axis in sorted((rows, columns)) if keepdim else ():
         found = found.unsqueeze(axis)
     return found

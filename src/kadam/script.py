@@ -7,6 +7,7 @@ It ends as it would there too: its own exit code, 1 after an uncaught error, 130
 from __future__ import annotations
 
 import builtins
+import importlib.util
 import io
 import os
 import runpy
@@ -17,6 +18,7 @@ from importlib.machinery import SourceFileLoader
 from types import ModuleType
 
 from kadam import torch_imports, tracebacks
+from kadam.recording.place import before_telling
 
 FAILED = 1
 CANNOT_OPEN = 2
@@ -32,7 +34,11 @@ def run_file(path: str, arguments: Sequence[str] = ()) -> int:
     try:
         source, filename = _read(path)
     except OSError as error:
-        print(f"kadam run: can't open file {path!r}: {error.strerror}", file=sys.stderr)
+        print(
+            f"kadam run: can't open file {path!r}: {error.strerror}. Fix: give a script's path, seen from "
+            f"{os.getcwd()!r}; or -m with a module's name.",
+            file=sys.stderr,
+        )
         return CANNOT_OPEN
     directory = os.path.dirname(os.path.realpath(path)) if path != "-" else ""
 
@@ -49,7 +55,28 @@ def run_module(name: str, arguments: Sequence[str] = ()) -> int:
     Raises:
         SystemExit: the module has ended itself.
     """
-    return _run(lambda: runpy.run_module(name, run_name="__main__", alter_sys=True), [name, *arguments], os.getcwd())
+
+    def program() -> None:
+        if not _is_there(name):
+            print(
+                f"kadam run: no module named {name!r} in {os.getcwd()!r} or where Python looks for packages. Fix: look "
+                "at its spelling; a script's path is given without -m.",
+                file=sys.stderr,
+            )
+            raise SystemExit(FAILED)
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
+
+    return _run(program, [name, *arguments], os.getcwd())
+
+
+def _is_there(name: str) -> bool:
+    """Whether Python finds a module of this name; the packages that it lies in are imported."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
+            return False
+        raise
 
 
 def _read(path: str) -> tuple[bytes, str]:
@@ -75,6 +102,7 @@ def _run(program: Callable[[], object], argv: list[str], directory: str) -> int:
     if not sys.flags.safe_path:
         sys.path[0] = directory
     _shorten_tracebacks_of_threads()
+    before_telling[:] = [tracebacks.shorten]
     try:
         program()
     except SystemExit:

@@ -7,25 +7,26 @@ from collections.abc import Callable
 from typing import Any
 
 from kadam.device import check, device
+from kadam.engines.native import threads
 
-_state: dict[str, Any] = {"threads": os.cpu_count() or 1, "interop": os.cpu_count() or 1, "deterministic": False,
+_state: dict[str, Any] = {"interop": os.cpu_count() or 1, "deterministic": False,
                           "precision": "highest"}  # fmt: skip
 
 
 def get_num_threads() -> int:
     """How many threads a step may use. As `torch.get_num_threads`."""
-    return int(_state["threads"])
+    return threads.threads()
 
 
-def set_num_threads(threads: int) -> None:
+def set_num_threads(count: int) -> None:
     """Set how many threads a step may use. As `torch.set_num_threads`.
 
     Raises:
         ValueError: not a positive number.
     """
-    if threads <= 0:
-        raise ValueError("set_num_threads expects a positive integer")
-    _state["threads"] = int(threads)
+    if count <= 0:
+        raise ValueError("set_num_threads expects a positive integer. Fix: torch.set_num_threads(1).")
+    threads.set_threads(int(count))
 
 
 def get_num_interop_threads() -> int:

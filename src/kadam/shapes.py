@@ -18,7 +18,10 @@ def axis_of(axis: int, rank: int) -> int:
     """
     span = max(rank, 1)
     if not -span <= axis < span:
-        raise AxisError(f"Dimension out of range (expected to be in range of [{-span}, {span - 1}], but got {axis})")
+        raise AxisError(
+            f"Dimension out of range (expected to be in range of [{-span}, {span - 1}], but got {axis}). Fix: an axis "
+            f"from {-span} to {span - 1}."
+        )
     return axis % span
 
 
@@ -38,7 +41,7 @@ def axes_of(axes: int | Sequence[int] | None, rank: int) -> tuple[int, ...]:
     found = sorted(axis_of(axis, rank) for axis in axes)
     for one, other in zip(found, found[1:], strict=False):
         if one == other:
-            raise ShapeError(f"dim {one} appears multiple times in the list of dims")
+            raise ShapeError(f"dim {one} appears multiple times in the list of dims. Fix: name each axis once.")
     return tuple(axis for axis in found if axis < rank)
 
 
@@ -91,22 +94,31 @@ def with_inferred(sizes: Sequence[int], elements: int) -> Shape:
     shape = tuple(int(size) for size in sizes)
     unknown = [axis for axis, size in enumerate(shape) if size == -1]
     if len(unknown) > 1:
-        raise ShapeError("only one dimension can be inferred")
+        raise ShapeError("reshape: only one dimension can be inferred. Fix: write -1 for one axis only.")
     if any(size < -1 for size in shape):
         index = next(index for index, size in enumerate(shape) if size < -1)
-        raise ShapeError(f"invalid shape dimension {shape[index]} at index {index} of shape {list(shape)}")
+        raise ShapeError(
+            f"reshape: invalid shape dimension {shape[index]} at index {index} of shape {list(shape)}. Fix: give sizes "
+            "of at least 0, -1 for one that is inferred."
+        )
     known = math.prod(size for size in shape if size != -1)
     if not unknown:
         if known != elements:
-            raise ShapeError(f"shape '{list(shape)}' is invalid for input of size {elements}")
+            raise ShapeError(
+                f"reshape: shape '{list(shape)}' is invalid for input of size {elements}. Fix: give sizes whose "
+                f"product divides {elements}."
+            )
         return shape
     if known == 0:
         raise ShapeError(
-            f"cannot reshape tensor of {elements} elements into shape {list(shape)} because the unspecified "
-            "dimension size -1 can be any value and is ambiguous"
+            f"cannot reshape tensor of {elements} elements into shape {list(shape)} because the unspecified dimension "
+            "size -1 can be any value and is ambiguous. Fix: give every size."
         )
     if elements % known:
-        raise ShapeError(f"shape '{list(shape)}' is invalid for input of size {elements}")
+        raise ShapeError(
+            f"reshape: shape '{list(shape)}' is invalid for input of size {elements}. Fix: give sizes whose product is "
+            f"{elements}."
+        )
     return tuple(elements // known if size == -1 else size for size in shape)
 
 

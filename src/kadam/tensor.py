@@ -89,11 +89,14 @@ class Tensor(Recorded):
     def grad(self, gradient: Tensor | None) -> None:
         if gradient is not None:
             if not isinstance(gradient, Tensor):
-                raise OperandError(f"assigned grad expected to be a Tensor or None but got {type(gradient).__name__}")
+                raise OperandError(
+                    f"grad: assigned grad expected to be a Tensor or None but got {type(gradient).__name__}. Fix: "
+                    "x.grad = None, or a tensor of its shape."
+                )
             if gradient.shape != self.shape:
                 raise ShapeError(
-                    f"assigned grad has data of a different size: the tensor is {self._spec.type}, "
-                    f"the gradient {gradient._spec.type}"
+                    f"grad: assigned grad has data of a different size: the tensor is {self._spec.type}, the gradient "
+                    f"{gradient._spec.type}. Fix: give a gradient of shape {list(self._spec.shape)}."
                 )
         self._grad = gradient
 
@@ -189,7 +192,7 @@ class Tensor(Recorded):
 
     def __len__(self) -> int:
         if not self._spec.shape:
-            raise TypeError("len() of a 0-d tensor")
+            raise TypeError("len() of a 0-d tensor. Fix: x.item() is its value, x.numel() its count.")
         size: int = self._spec.shape[0]
         return size
 
@@ -205,7 +208,10 @@ class Tensor(Recorded):
         """
         array = read(self)
         if array.size != 1:
-            raise ShapeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
+            raise ShapeError(
+                f"item: a Tensor with {array.size} elements cannot be converted to Scalar. Fix: reduce it first "
+                "(x.mean().item()), or x.tolist()."
+            )
         return _python(array.reshape(()))
 
     def tolist(self) -> Any:
@@ -220,7 +226,10 @@ class Tensor(Recorded):
             GradientError: the tensor requires grad (and `force` is off).
         """
         if self._spec.requires_grad and not force:
-            raise GradientError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+            raise GradientError(
+                "numpy: Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead. Fix: "
+                "x.detach().numpy()."
+            )
         read(self)
         return share_memory_with(self)
 
@@ -239,7 +248,7 @@ class Tensor(Recorded):
         array = read(self)
         if array.size != 1:
             kind = "no values" if array.size == 0 else "more than one value"
-            raise ShapeError(f"Boolean value of Tensor with {kind} is ambiguous")
+            raise ShapeError(f"bool: Boolean value of Tensor with {kind} is ambiguous. Fix: x.any() or x.all().")
         return bool(array)
 
     def __float__(self) -> float:
@@ -253,12 +262,18 @@ class Tensor(Recorded):
 
     def _only(self) -> Any:
         if self.numel() != 1:
-            raise ArgumentError("only one element tensors can be converted to Python scalars")
+            raise ArgumentError(
+                "item: only one element tensors can be converted to Python scalars. Fix: reduce it first (x.mean()), "
+                "or x.tolist()."
+            )
         return self.item()
 
     def __index__(self) -> int:
         if self._spec.dtype.category > dtypes.INTEGER or self.numel() != 1:
-            raise TypeError("only integer tensors of a single element can be converted to an index")
+            raise TypeError(
+                "only integer tensors of a single element can be converted to an index. Fix: x.long().item(), of a "
+                "tensor of one element."
+            )
         return int(self.item())
 
     def __contains__(self, element: Any) -> bool:
@@ -267,7 +282,7 @@ class Tensor(Recorded):
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self._spec.shape:
-            raise TypeError("iteration over a 0-d tensor")
+            raise TypeError("iteration over a 0-d tensor. Fix: x.item() is its value; x.unsqueeze(0) can be iterated.")
         return iter(self.unbind(0))
 
     def __repr__(self, *, tensor_contents: object = None) -> str:
@@ -297,6 +312,9 @@ class Tensor(Recorded):
         Raises:
             GradientError: it has no gradient, its graph was freed, or it is no scalar and `gradient` is missing.
         """
+        plain = gradient is None and inputs is None and not create_graph and not retain_graph
+        if plain and backprop.backward_as_before(self):
+            return
         retain = create_graph if retain_graph is None else retain_graph
         given = [inputs] if isinstance(inputs, Tensor) else inputs
         backprop.backward([self], [gradient], retain, create_graph, given)
@@ -379,7 +397,7 @@ class Tensor(Recorded):
         return _rebuilt, (type(self), np.array(read(self), order="C"), self._spec.requires_grad)
 
     def __setstate__(self, state: Any) -> None:
-        raise TypeError("a Tensor is rebuilt by its constructor")
+        raise TypeError("a Tensor is rebuilt by its constructor. Fix: torch.tensor(data), or x.clone().")
 
     # --- operations: one block per room ---------------------------------------------------------------------------
 

@@ -28,7 +28,10 @@ def _cts(roots: Sequence[Any], given: Any) -> list[Any]:
         return [None] * len(roots)
     cts = [given] if isinstance(given, Recorded) else list(given)
     if len(cts) != len(roots):
-        raise GradientError(f"got {len(roots)} tensors and {len(cts)} gradients")
+        raise GradientError(
+            f"grad: got {len(roots)} tensors and {len(cts)} gradients. Fix: give one gradient per output, or "
+            "grad_outputs=None for scalars."
+        )
     return cts
 
 
@@ -80,8 +83,9 @@ def grad(
             found[place] = wanted[place].new_zeros(wanted[place].shape)
         elif ct is None and not allow_unused:
             raise GradientError(
-                "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True "
-                "if this is the desired behavior."
+                "autograd.grad: One of the differentiated Tensors appears to not have been used in the graph. Set "
+                "allow_unused=True if this is the desired behavior. Fix: allow_unused=True gives None for it; "
+                "materialize_grads=True gives zeros."
             )
     return tuple(found)  # type: ignore[arg-type]
 

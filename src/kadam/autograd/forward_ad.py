@@ -14,7 +14,8 @@ def dual_level(*args: Any) -> NoReturn:
         UnsupportedError: always.
     """
     raise UnsupportedError(
-        "autograd.forward_ad is not in Kadam yet; autograd.functional.jvp computes the same product."
+        "autograd.forward_ad is not in Kadam yet; autograd.functional.jvp computes the same product. Fix: call "
+        "torch.autograd.functional.jvp(f, inputs, v)."
     )
 
 

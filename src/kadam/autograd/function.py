@@ -92,14 +92,17 @@ class Function:
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
         """Compute the results."""
-        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+        raise NotImplementedError(
+            "Function: You must implement the forward function for custom autograd.Function. Fix: define  "
+            "@staticmethod def forward(ctx, *inputs)."
+        )
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """Compute the gradients of the inputs, in order; None where there is none."""
         raise NotImplementedError(
-            "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
-            "backward mode AD."
+            "Function: You must implement either the backward or vjp method for your custom autograd.Function "
+            "to use it with backward mode AD. Fix: define  @staticmethod def backward(ctx, *grads)."
         )
 
     @classmethod
@@ -154,7 +157,7 @@ def _mark(cls: type[Function], ctx: FunctionContext, args: Sequence[Any], parts:
     places_of = [(index, None) for index, _ in places]
     stop = Stop([result._pos for _, result in places], function)
     for _, result in places:
-        rec.stops[result._pos] = stop
+        rec.halt(result._pos, stop)
     return marked
 
 
@@ -173,14 +176,15 @@ def _deliver(cls: type[Function], args: Sequence[Any], grads: Any, work: Backwar
     if len(found) != len(args):
         raise GradientError(
             f"function {cls.__name__}Backward returned an incorrect number of gradients (expected {len(args)}, got "
-            f"{len(found)})"
+            f"{len(found)}). Fix: return one gradient for each argument of forward, None where there is none."
         )
     for index, (arg, ct) in enumerate(zip(args, found, strict=True)):
         if ct is None or not isinstance(arg, Recorded) or not arg._spec.requires_grad:
             continue
         if not isinstance(ct, Recorded):
             raise OperandError(
-                f"function {cls.__name__}Backward returned a {type(ct).__name__} as gradient {index}, not a Tensor"
+                f"function {cls.__name__}Backward returned a {type(ct).__name__} as gradient {index}, not a Tensor. "
+                "Fix: return a tensor, or None where there is no gradient."
             )
         if ct._spec.shape != arg._spec.shape:
             ct = _fitted(cls, index, ct, arg)
@@ -200,7 +204,8 @@ def _fitted(cls: type[Function], index: int, ct: Any, arg: Any) -> Any:
     if not fits:
         raise ShapeError(
             f"Function {cls.__name__}Backward returned an invalid gradient at index {index} - got {list(ct.shape)} but "
-            f"expected shape compatible with {list(arg.shape)}"
+            f"expected shape compatible with {list(arg.shape)}. Fix: sum the gradient over the axes that forward "
+            "stretched, so that it has the shape of its argument."
         )
     axes = [*range(extra), *[extra + axis for axis, size in enumerate(arg.shape) if size != ct.shape[extra + axis]]]
     return ct.sum(axes).reshape(arg.shape)

@@ -28,7 +28,10 @@ def _call(func: Callable[..., Any], inputs: Sequence[Any]) -> tuple[tuple[Any, .
     outputs, several = _tuple(found)
     for one in outputs:
         if not isinstance(one, Recorded):
-            raise OperandError(f"the function must return tensors, not {type(one).__name__}")
+            raise OperandError(
+                f"autograd.functional: the function must return tensors, not {type(one).__name__}. Fix: return a "
+                "tensor or a tuple of tensors, for example without .item()."
+            )
     return outputs, several
 
 

@@ -87,7 +87,7 @@ def gradcheck(
     if not targets:
         raise ValueError(
             "gradcheck expects at least one input tensor to require gradient, but none of the them have "
-            "requires_grad=True."
+            "requires_grad=True. Fix: make one with requires_grad=True, in float64."
         )
     for which, target in enumerate(targets):
         numerical = _numerical(func, given, target, eps)
@@ -102,6 +102,7 @@ def gradcheck(
                     f"Jacobian mismatch for output {place} with respect to input {which}, largest difference "
                     f"{worst:.3g},\n"
                     f"numerical:{numerical[place]}\nanalytical:{analytical}\n"
+                    "Fix: compare backward() with the derivative of forward(); check float64 inputs, away from kinks."
                 )
     return True
 

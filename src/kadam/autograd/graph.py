@@ -14,5 +14,6 @@ def saved_tensors_hooks(pack_hook: Any, unpack_hook: Any) -> NoReturn:
         UnsupportedError: always.
     """
     raise UnsupportedError(
-        "autograd.graph.saved_tensors_hooks is not in Kadam: saved values stand in compiled programs."
+        "autograd.graph.saved_tensors_hooks is not in Kadam: saved values stand in compiled programs. Fix: leave the "
+        "hooks out: a program keeps only what derivatives read."
     )

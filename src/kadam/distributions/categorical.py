@@ -39,7 +39,10 @@ class OverCategories(Distribution):
         assert given is not None
         if not given.dim():
             name = "probs" if probs is not None else "logits"
-            raise ParameterError(f"`{name}` parameter must be at least one-dimensional.")
+            raise ParameterError(
+                f"Categorical: `{name}` parameter must be at least one-dimensional. Fix: give a vector of at least one "
+                "weight for each distribution."
+            )
         if probs is not None:
             self.__dict__["probs"] = probs / probs.sum(-1, keepdim=True)
         elif logits is not None:

@@ -155,7 +155,10 @@ class Binomial(OfProbability):
     def enumerate_support(self, expand: bool = True) -> Tensor:
         most = read(self.total_count)
         if most.size and (most != most.flat[0]).any():
-            raise UnsupportedError("Inhomogeneous total count not supported by `enumerate_support`.")
+            raise UnsupportedError(
+                "Binomial: Inhomogeneous total count not supported by `enumerate_support`. Fix: one total_count for "
+                "all, or a distribution for each count."
+            )
         values = arange(1 + int(most.flat[0]), dtype=self.probs.dtype).reshape(-1, *[1] * len(self._batch_shape))
         return values.expand(-1, *self._batch_shape) if expand else values
 

@@ -77,7 +77,9 @@ class Distribution:
     @property
     def mode(self) -> Tensor:
         """A most probable value."""
-        raise NotImplementedError(f"{type(self)} does not implement mode")
+        raise NotImplementedError(
+            f"{type(self)} does not implement mode. Fix: use .mean, or the argmax of log_prob over candidates."
+        )
 
     @property
     def variance(self) -> Tensor:
@@ -146,6 +148,7 @@ class Distribution:
                 raise ParameterError(
                     f"Expected parameter {name} (Tensor of shape {tuple(value.shape)}) of distribution {self!r} to "
                     f"satisfy the constraint {constraint!r}, but found invalid values:\n{value}"
+                    ". Fix: transform the parameter (softplus, exp, softmax), or pass validate_args=False."
                 )
 
     def _validate_sample(self, value: Any) -> None:
@@ -155,18 +158,22 @@ class Distribution:
             ParameterError: outside the support, of another shape, or no tensor.
         """
         if not isinstance(value, Recorded):
-            raise ParameterError("The value argument to log_prob must be a Tensor")
+            raise ParameterError(
+                f"{type(self).__name__}: The value argument to log_prob must be a Tensor. Fix: torch.tensor(value)."
+            )
         expected = self._extended_shape()
         try:
             broadcast(tuple(value.shape), tuple(expected))
         except KadamError:
             raise ParameterError(
-                f"Value is not broadcastable with batch_shape+event_shape: {value.shape} vs {expected}."
+                f"{type(self).__name__}: Value is not broadcastable with batch_shape+event_shape: {value.shape} vs "
+                f"{expected}. Fix: reshape the value, or expand() the distribution."
             ) from None
         if not self.support.holds(read(value)).all():
             raise ParameterError(
                 f"Expected value argument (Tensor of shape {tuple(value.shape)}) to be within the support "
                 f"({self.support!r}) of the distribution {self!r}, but found invalid values:\n{value}"
+                ". Fix: take values inside the support, or make the distribution with validate_args=False."
             )
 
     def __repr__(self) -> str:
@@ -193,7 +200,7 @@ def one_of(name: str, first: Any, second: Any) -> None:
         ParameterError: none or both are.
     """
     if (first is None) == (second is None):
-        raise ParameterError(f"Either {name} must be specified, but not both.")
+        raise ParameterError(f"Either {name} must be specified, but not both. Fix: give exactly one of the two.")
 
 
 def no_gradient(name: str) -> NoReturn:

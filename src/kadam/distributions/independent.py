@@ -25,7 +25,7 @@ class Independent(Distribution):
         if reinterpreted_batch_ndims > axes:
             raise ParameterError(
                 "Expected reinterpreted_batch_ndims <= len(base_distribution.batch_shape), actual "
-                f"{reinterpreted_batch_ndims} vs {axes}"
+                f"{reinterpreted_batch_ndims} vs {axes}. Fix: at most {axes}, or expand() the base distribution."
             )
         self.base_dist, self.reinterpreted_batch_ndims = base_distribution, reinterpreted_batch_ndims
         shape, kept = (*base_distribution.batch_shape, *base_distribution.event_shape), axes - reinterpreted_batch_ndims
@@ -85,12 +85,15 @@ class MixtureSameFamily(Distribution):
         validate_args: bool | None = None,
     ) -> None:
         if not isinstance(mixture_distribution, Categorical):
-            raise ParameterError(" The Mixture distribution needs to be an instance of torch.distributions.Categorical")
+            raise ParameterError(
+                " The Mixture distribution needs to be an instance of torch.distributions.Categorical. Fix: "
+                "MixtureSameFamily(Categorical(weights), components)."
+            )
         count = mixture_distribution.logits.shape[-1]
         if not component_distribution.batch_shape or component_distribution.batch_shape[-1] != count:
             raise ParameterError(
-                f"`mixture_distribution component` ({count}) does not equal "
-                f"`component_distribution.batch_shape[-1]` ({component_distribution.batch_shape})"
+                f"`mixture_distribution component` ({count}) does not equal `component_distribution.batch_shape[-1]` "
+                f"({component_distribution.batch_shape}). Fix: give as many mixture weights as there are components."
             )
         self.mixture_distribution, self.component_distribution = mixture_distribution, component_distribution
         batch, event = component_distribution.batch_shape[:-1], component_distribution.event_shape

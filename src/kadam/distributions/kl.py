@@ -48,7 +48,10 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
             formula = _FORMULAS.get((kind_p, kind_q))
             if formula is not None:
                 return formula(p, q)
-    raise UnsupportedError(f"No KL(p || q) is implemented for p type {type(p).__name__} and q type {type(q).__name__}")
+    raise UnsupportedError(
+        f"No KL(p || q) is implemented for p type {type(p).__name__} and q type {type(q).__name__}. Fix: register one "
+        "with @torch.distributions.register_kl, or estimate it from samples by log_prob."
+    )
 
 
 @register_kl(Normal, Normal)
@@ -80,7 +83,10 @@ def _multivariate_normal(p: MultivariateNormal, q: MultivariateNormal) -> Tensor
 @register_kl(Independent, Independent)
 def _independent(p: Independent, q: Independent) -> Tensor:
     if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:
-        raise UnsupportedError("kl_divergence of Independents over different numbers of axes")
+        raise UnsupportedError(
+            "kl_divergence of Independents over different numbers of axes. Fix: give both the same "
+            "reinterpreted_batch_ndims."
+        )
     return p._summed(kl_divergence(p.base_dist, q.base_dist))
 
 

@@ -49,12 +49,20 @@ class MultivariateNormal(Distribution):
         }  # fmt: skip
         named = [(name, matrix) for name, matrix in given.items() if matrix is not None]
         if len(named) != 1:
-            raise ParameterError("Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.")
+            raise ParameterError(
+                "Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified. Fix: "
+                "MultivariateNormal(loc, scale_tril=L)."
+            )
         if loc.dim() < 1:
-            raise ParameterError("loc must be at least one-dimensional.")
+            raise ParameterError(
+                "loc must be at least one-dimensional. Fix: loc.unsqueeze(-1), or Normal for single numbers."
+            )
         name, matrix = named[0]
         if matrix.dim() < 2:
-            raise ParameterError(f"{name} must be at least two-dimensional, with optional leading batch dimensions")
+            raise ParameterError(
+                f"{name} must be at least two-dimensional, with optional leading batch dimensions. Fix: torch.diag(v) "
+                "makes a matrix of a vector of variances."
+            )
         batch, size = broadcast(tuple(matrix.shape[:-2]), tuple(loc.shape[:-1])), loc.shape[-1]
         self.__dict__[name] = matrix.expand(*batch, size, size)
         self.loc = loc.expand(*batch, size)

@@ -33,6 +33,7 @@ class Uniform(Distribution):
             raise ParameterError(
                 f"Expected parameter low (Tensor of shape {tuple(self.low.shape)}) of distribution {self!r} to satisfy "
                 f"the constraint {limit!r}, but found invalid values:\n{self.low}"
+                ". Fix: give high > low everywhere."
             )
 
     @property

@@ -42,7 +42,8 @@ def functional_call(
         repeated = given.keys() & part.keys()  # type: ignore[union-attr]
         if repeated:
             raise ValueError(
-                f"{sorted(repeated)} appeared in multiple dictionaries; behavior of functional call is ambiguous"
+                f"functional_call: {sorted(repeated)} appeared in multiple dictionaries; behavior of functional call "
+                "is ambiguous. Fix: give each name in one dictionary only."
             )
         given.update(part)  # type: ignore[arg-type]
     arguments = () if args is None else args if isinstance(args, tuple) else (args,)
@@ -55,7 +56,10 @@ def _replaced(module: Module, given: dict[str, Any], tie_weights: bool, strict: 
     own = _own_tensors(module)
     unknown, missing = [name for name in given if name not in own], [name for name in own if name not in given]
     if unknown or (strict and missing):
-        raise RuntimeError(f"Error(s) in loading: unexpected keys {unknown}, missing keys {missing if strict else []}")
+        raise RuntimeError(
+            f"functional_call: Error(s) in loading: unexpected keys {unknown}, missing keys "
+            f"{missing if strict else []}. Fix: give the names of dict(module.named_parameters()), or strict=False."
+        )
     wanted = dict(given)
     if tie_weights:
         by_tensor = {id(own[name][0][own[name][1]]): tensor for name, tensor in given.items()}

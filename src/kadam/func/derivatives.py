@@ -85,13 +85,10 @@ def grad_and_value(func: Function, argnums: ArgNums = 0, has_aux: bool = False) 
             result = func(*arguments, **kwargs)
             value, aux = result if has_aux else (result, None)
             if not isinstance(value, Recorded) or value._spec.type.elements != 1 or value._spec.shape:
+                got = f"tensor with {len(value._spec.shape)} dims" if isinstance(value, Recorded) else str(type(value))
                 raise RuntimeError(
-                    "Expected f(*args) to return a scalar tensor, got "
-                    + (
-                        f"tensor with {len(value._spec.shape)} dims"
-                        if isinstance(value, Recorded)
-                        else str(type(value))
-                    )
+                    f"Expected f(*args) to return a scalar tensor, got {got}. Fix: reduce the result, for example "
+                    "f(x).sum(), or use jacrev."
                 )
             found = with_tensors(watched, _gradients(value, None, tensors(watched)))
         found, value, aux = _settled((found, value, aux), args)

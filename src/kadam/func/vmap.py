@@ -55,7 +55,8 @@ def _count(args: Any, axes: Any) -> int:
     }
     if len(sizes) != 1:
         raise ValueError(
-            f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sorted(sizes)}"
+            f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sorted(sizes)}. "
+            "Fix: map axes of one size, or in_dims=None for an operand that all share."
         )
     size: int = sizes.pop()
     return size

@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kadam.ir.graph import Node
+from kadam.ir.lowering import Element, Emitter, NotLowered
+from kadam.ir.place import Index
 from kadam.ir.types import TensorType, parse_type
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -42,7 +44,8 @@ class Example:
 class Primitive(ABC):
     """One operation of a graph; its attributes are the fields of a frozen dataclass.
 
-    Facets, in this order in each subclass: `infer`, `reference`, `vjp`, and `examples` that put them to the test.
+    Facets, in this order in each subclass: `infer`, `reference`, `vjp`, `lower`, and `examples` that put them to the
+    test.
     A subclass that lacks one cannot be constructed.
     """
 
@@ -80,6 +83,15 @@ class Primitive(ABC):
 
         Pure, in graph terms; it may emit nodes that `prune` drops later.
         """
+
+    def lower(self, emitter: Emitter, at: Index, *inputs: Any) -> Element:
+        """The element at an index of the result, in terms of the inputs' elements: what compiling engines read.
+
+        Raises:
+            NotLowered: that is not how this primitive is computed; an engine has a way of its own, or lets the
+                reference do it.
+        """
+        raise NotLowered(type(self).__name__)
 
     @classmethod
     @abstractmethod

@@ -83,7 +83,10 @@ def eye_(tensor: Tensor) -> Tensor:
     Raises:
         InitError: the tensor is no matrix.
     """
-    _require(tensor.dim() == 2, "Only tensors with 2 dimensions are supported")
+    _require(
+        tensor.dim() == 2,
+        f"eye_: Only tensors with 2 dimensions are supported, got {tensor.dim()}. Fix: give a matrix.",
+    )
     return _write(tensor, np.eye(*tensor.shape))
 
 
@@ -93,9 +96,16 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     Raises:
         InitError: the tensor is no convolution's weight, or its channels do not make so many groups.
     """
-    _require(tensor.dim() in (3, 4, 5), "Only tensors with 3, 4, or 5 dimensions are supported")
+    _require(
+        tensor.dim() in (3, 4, 5),
+        f"dirac_: Only tensors with 3, 4, or 5 dimensions are supported, got {tensor.dim()}. Fix: give the weight of a "
+        "convolution.",
+    )
     outputs, inputs, *window = tensor.shape
-    _require(outputs % groups == 0, "dim 0 must be divisible by groups")
+    _require(
+        outputs % groups == 0,
+        f"dirac_: dim 0 must be divisible by groups, but {outputs} is not by {groups}. Fix: groups=1.",
+    )
     per_group = outputs // groups
     middle = [size // 2 for size in window]
     values = np.zeros(tensor.shape, tensor.dtype.numpy)
@@ -119,17 +129,26 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     if nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else param
         _require(
-            isinstance(slope, int | float) and not isinstance(slope, bool), f"negative_slope {param} not a valid number"
+            isinstance(slope, int | float) and not isinstance(slope, bool),
+            f"calculate_gain: negative_slope {param} not a valid number. Fix: param=0.01.",
         )
         return math.sqrt(2.0 / (1 + slope**2))
     gains = {"tanh": 5.0 / 3, "relu": math.sqrt(2.0), "selu": 3.0 / 4}
-    _require(nonlinearity in gains, f"Unsupported nonlinearity {nonlinearity}")
+    _require(
+        nonlinearity in gains,
+        f"calculate_gain: Unsupported nonlinearity {nonlinearity}. Fix: one of "
+        f"{', '.join([*_LINEAR, *gains, 'leaky_relu'])}.",
+    )
     return gains[nonlinearity]
 
 
 def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
     """How many inputs each output of a layer has, and how many outputs each input."""
-    _require(tensor.dim() >= 2, "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions")
+    _require(
+        tensor.dim() >= 2,
+        f"init: Fan in and fan out can not be computed for tensor with fewer than 2 dimensions, got {tensor.dim()}. "
+        "Fix: initialise vectors by zeros_ or uniform_.",
+    )
     outputs, inputs, *window = tensor.shape
     taps = math.prod(window)
     return inputs * taps, outputs * taps
@@ -137,7 +156,9 @@ def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
 
 def _calculate_correct_fan(tensor: Tensor, mode: str) -> int:
     modes = ["fan_in", "fan_out"]
-    _require(mode.lower() in modes, f"Mode {mode} not supported, please use one of {modes}")
+    _require(
+        mode.lower() in modes, f"kaiming: Mode {mode} not supported, please use one of {modes}. Fix: mode='fan_in'."
+    )
     return _calculate_fan_in_and_fan_out(tensor)[modes.index(mode.lower())]
 
 
@@ -266,7 +287,11 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         InitError: the tensor is a vector or a scalar.
         ElementTypeError: half precision, for which there is no decomposition.
     """
-    _require(tensor.dim() >= 2, "Only tensors with 2 or more dimensions are supported")
+    _require(
+        tensor.dim() >= 2,
+        f"orthogonal_: Only tensors with 2 or more dimensions are supported, got {tensor.dim()}. Fix: initialise "
+        "vectors by zeros_ or uniform_.",
+    )
     if tensor.numel() == 0:
         return tensor
     record = tensor.dtype
@@ -292,7 +317,10 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     Raises:
         InitError: the tensor is no matrix.
     """
-    _require(tensor.dim() == 2, "Only tensors with 2 dimensions are supported")
+    _require(
+        tensor.dim() == 2,
+        f"sparse_: Only tensors with 2 dimensions are supported, got {tensor.dim()}. Fix: give a matrix.",
+    )
     rows, columns = tensor.shape
     draw = draws.normal(tensor.dtype, 0.0, float(std), source_of(generator), is_contiguous(tensor))
     values = drawn_as(tensor, draw)

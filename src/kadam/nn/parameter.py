@@ -26,16 +26,16 @@ class _Member(Tensor):
     """A tensor made on the memory of another one, its lender, which from then on sees it as a view."""
 
     _lender: Callable[[], Tensor | None] | None = None
-    _seen = False
+    _lent = False
 
     @property
     def _viewed(self) -> bool:
         # Updates of memory that is viewed cost more, and the lender has mostly been a temporary value.
-        return self._seen or (self._lender is not None and self._lender() is not None)
+        return self._lent or (self._lender is not None and self._lender() is not None)
 
     @_viewed.setter
     def _viewed(self, flag: bool) -> None:
-        self._seen = flag
+        self._lent = flag
 
 
 class Parameter(_Member):
@@ -107,6 +107,7 @@ def _on_memory_of(data: Tensor, kind: type[MemberKind]) -> MemberKind:
     owner._array = read(data)
     owner._exposed, owner._version = data._exposed, data._version
     data._base, data._chain, data._rec = owner, (Detach(),), None
+    owner._shared = data._shared = True
     owner._lender = weakref.ref(data)
     return owner
 
@@ -114,7 +115,7 @@ def _on_memory_of(data: Tensor, kind: type[MemberKind]) -> MemberKind:
 _UNINITIALIZED = (
     "Attempted to use an uninitialized parameter. This error happens when you are using a `LazyModule` or explicitly "
     "manipulating `torch.nn.parameter.UninitializedParameter` objects. When using LazyModules Call `forward` with a "
-    "dummy batch to initialize the parameters before calling torch functions"
+    "dummy batch to initialize the parameters before calling torch functions. Fix: call the module once on a batch."
 )
 
 
@@ -132,7 +133,8 @@ class UninitializedTensorMixin(Tensor):
         raise RuntimeError(
             "Can't access the shape of an uninitialized parameter or buffer. This error usually happens in "
             "`load_state_dict` when trying to load an uninitialized parameter into an initialized one. Call `forward` "
-            "to initialize the parameters before accessing their attributes."
+            "to initialize the parameters before accessing their attributes. Fix: call the lazy module once on a "
+            "dummy batch."
         )
 
     def materialize(self, shape: Sequence[int], device: Any = None, dtype: dtype | None = None) -> None:

@@ -45,8 +45,9 @@ def sub(input: Tensor | Number, other: Tensor | Number, *, alpha: Number = 1) ->
     """
     if any(isinstance(one, Recorded) and one._spec.dtype.category == BOOL for one in (input, other)):
         raise DTypeError(
-            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
-            "use the `~` or `logical_not()` operator instead."
+            "sub: Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a "
+            "mask, use the `~` or `logical_not()` operator instead. Fix: a ^ b for the difference of masks, or "
+            "a.int() - b.int()."
         )
     a, b = meet(input, other)
     return emit(Sub(), a, _scaled(b, alpha))
@@ -91,7 +92,8 @@ def div(input: Tensor | Number, other: Tensor | Number, *, rounding_mode: str | 
         return _true_div(input, other)
     if rounding_mode not in ("trunc", "floor"):
         raise DTypeError(
-            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'. Fix: "
+            "rounding_mode='floor'."
         )
     return _rounded_div(input, other, rounding_mode)
 
@@ -147,7 +149,7 @@ def _pow_fixed(input: Tensor, exponent: Fixed) -> Tensor:
         if exponent == -2:
             return emit(Reciprocal(), emit(Mul(), x, x))
     elif isinstance(exponent, int) and exponent < 0:
-        raise DTypeError("Integers to negative integer powers are not allowed.")
+        raise DTypeError("pow: Integers to negative integer powers are not allowed. Fix: x.float() ** exponent.")
     return emit(Pow(), *meet(x, exponent, record=record))
 
 
@@ -189,8 +191,8 @@ def neg(input: Tensor) -> Tensor:
     """
     if input.dtype.category == BOOL:
         raise DTypeError(
-            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
-            "the `~` or `logical_not()` operator instead."
+            "neg: Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, "
+            "use the `~` or `logical_not()` operator instead. Fix: ~x."
         )
     return emit(Neg(), input)
 
@@ -245,7 +247,9 @@ def lerp(input: Tensor, end: Tensor, weight: Tensor | Number) -> Tensor:
         DTypeError: `end` has another type.
     """
     if input.dtype is not end.dtype:
-        raise DTypeError(f"expected dtype {input.dtype} for `end` but got dtype {end.dtype}")
+        raise DTypeError(
+            f"lerp: expected dtype {input.dtype} for `end` but got dtype {end.dtype}. Fix: end.to(input.dtype)."
+        )
     a, b, w = meet(input, end, weight, record=input.dtype)
     span = emit(Sub(), b, a)
     near = emit(Add(), a, emit(Mul(), w, span))

@@ -42,15 +42,22 @@ def _cat(tensors: Sequence[Tensor], dim: int) -> Tensor:
     rank = len(parts[0].shape)
     axis = axis_of(dim, rank)
     if rank == 0:
-        raise ShapeError("zero-dimensional tensor (at position 0) cannot be concatenated")
+        raise ShapeError(
+            "cat: zero-dimensional tensor (at position 0) cannot be concatenated. Fix: torch.stack, or unsqueeze(0) "
+            "each."
+        )
     for position, part in enumerate(parts):
         if len(part.shape) != rank:
-            raise ShapeError(f"Tensors must have same number of dimensions: got {rank} and {len(part.shape)}")
+            raise ShapeError(
+                f"cat: Tensors must have same number of dimensions: got {rank} and {len(part.shape)}. Fix: unsqueeze() "
+                "the tensors with fewer axes."
+            )
         for other in range(rank):
             if other != axis and part.shape[other] != parts[0].shape[other]:
                 raise ShapeError(
-                    f"Sizes of tensors must match except in dimension {axis}. Expected size {parts[0].shape[other]} "
-                    f"but got size {part.shape[other]} for tensor number {position} in the list."
+                    f"cat: Sizes of tensors must match except in dimension {axis}. Expected size "
+                    f"{parts[0].shape[other]} but got size {part.shape[other]} for tensor number {position} in the "
+                    "list. Fix: give another dim, or slice or pad the other axes."
                 )
     return emit(Concat(axis), *parts)
 
@@ -64,8 +71,9 @@ def _stack(tensors: Sequence[Tensor], dim: int) -> Tensor:
     for position, one in enumerate(tensors):
         if tuple(one.shape) != shape:
             raise ShapeError(
-                f"stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and "
-                f"{list(one.shape)} at entry {position}"
+                f"stack: stack expects each tensor to be equal size, but got {list(shape)} at entry 0 and "
+                f"{list(one.shape)} at entry {position}. Fix: pad or slice them to one shape, or cat along the axis "
+                "that differs."
             )
         parts.append(emit(Reshape((*shape[:axis], 1, *shape[axis:])), cast(one, record)))
     return emit(Concat(axis), *parts)
@@ -84,10 +92,13 @@ def _known(tensors: Any) -> bool:
 def _listed(name: str, tensors: Any) -> list[Any]:
     if isinstance(tensors, Recorded) or not hasattr(tensors, "__iter__"):
         kind = "Tensor" if isinstance(tensors, Recorded) else type(tensors).__name__
-        raise OperandError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {kind}")
+        raise OperandError(
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {kind}. Fix: put the tensor in a "
+            f"list: torch.{name}([x])."
+        )
     found = list(tensors)
     if not found:
-        raise EmptyListError(f"torch.{name}(): expected a non-empty list of Tensors")
+        raise EmptyListError(f"torch.{name}(): expected a non-empty list of Tensors. Fix: give at least one tensor.")
     return found
 
 
@@ -192,7 +203,10 @@ def _each(tensors: tuple[Any, ...], function: Any) -> Any:
 def _repeat(input: Tensor, sizes: tuple[int, ...]) -> Tensor:
     extra = len(sizes) - len(input.shape)
     if extra < 0:
-        raise ShapeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
+        raise ShapeError(
+            "repeat: Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor. Fix: "
+            f"give one number for each axis, for example {[1] * len(input.shape)}."
+        )
     shape = (*[1] * extra, *input.shape)
     column = emit(Reshape(tuple(part for size in shape for part in (1, size))), input)
     wide = stretched(column, tuple(part for times, size in zip(sizes, shape, strict=True) for part in (times, size)))
@@ -271,7 +285,10 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
 def _triangle(input: Tensor, diagonal: int, upper: bool) -> Tensor:
     rank = len(input.shape)
     if rank < 2:
-        raise ShapeError(f"{'triu' if upper else 'tril'}: input tensor must have at least 2 dimensions")
+        raise ShapeError(
+            f"{'triu' if upper else 'tril'}: input tensor must have at least 2 dimensions. Fix: unsqueeze(0) makes a "
+            "vector a matrix of one row."
+        )
     shape = tuple(input.shape)
     from kadam.ir.builder import current_builder
 
@@ -320,7 +337,9 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
         return diag_embed(input, diagonal)
     if len(input.shape) == 2:
         return _diagonal(input, diagonal).clone()
-    raise ShapeError(f"diag(): Supports 1D or 2D tensors. Got {len(input.shape)}D")
+    raise ShapeError(
+        f"diag(): Supports 1D or 2D tensors. Got {len(input.shape)}D. Fix: give an axis pair to torch.diagonal."
+    )
 
 
 _diagonal = diagonal
@@ -338,7 +357,10 @@ def trace(input: Tensor) -> Tensor:
         ShapeError: not a matrix.
     """
     if len(input.shape) != 2:
-        raise ShapeError(f"trace: expected a matrix, but got tensor with dim {len(input.shape)}")
+        raise ShapeError(
+            f"trace: expected a matrix, but got tensor with dim {len(input.shape)}. Fix: give a matrix; "
+            "x.diagonal(dim1=-2, dim2=-1).sum(-1) takes a batch of them."
+        )
     return _diagonal(input).sum()
 
 

@@ -11,6 +11,7 @@ from kadam import dtypes
 from kadam.dtypes import BOOL, FLOAT
 from kadam.errors import DTypeError, OperandError
 from kadam.ir.primitive import Primitive
+from kadam.ops.draws import ElementTypeError
 from kadam.ops.indexing import nonzero
 from kadam.ops.promotion import as_tensor_of, cast, meet, result_type, stretched
 from kadam.primitives import bits
@@ -25,6 +26,10 @@ from kadam.shapes import broadcast
 if TYPE_CHECKING:
     from kadam.recording.tensor import Number
     from kadam.tensor import Tensor
+
+
+class InvertError(DTypeError, TypeError):
+    """An element type that has no complement."""
 
 
 def _comparison(name: str, primitive: Callable[[], Primitive], sign: str) -> Callable[..., Tensor]:
@@ -125,7 +130,10 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
         DTypeError: the two have different types.
     """
     if input.dtype is not other.dtype:
-        raise DTypeError(f"{input.dtype} did not match {other.dtype}")
+        raise DTypeError(
+            f"isclose: {input.dtype} did not match {other.dtype}. Fix: convert one of them, for example "
+            "other.to(input.dtype)."
+        )
     close = eq(input, other)
     if equal_nan and input.dtype.category >= FLOAT:
         close = close | (isnan(input) & isnan(other))
@@ -145,7 +153,10 @@ def equal(input: Tensor, other: Tensor) -> bool:
         OperandError: one is no tensor.
     """
     if not isinstance(other, Recorded):
-        raise OperandError(f"equal(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}")
+        raise OperandError(
+            f"equal(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}. Fix: "
+            "torch.tensor(other), or (x == other).all()."
+        )
     return input.shape == other.shape and bool((read(input) == read(other)).all())
 
 
@@ -180,7 +191,10 @@ def _bitwise(name: str, primitive: Callable[[], Primitive], what: str) -> Callab
     def body(input: Tensor | Number, other: Tensor | Number) -> Tensor:
         a, b = meet(input, other)
         if a.dtype.category >= FLOAT:
-            raise DTypeError(f"\"{name}_cpu\" not implemented for '{a.dtype}': it takes integers and booleans")
+            raise ElementTypeError(
+                f"\"{name}_cpu\" not implemented for '{a.dtype}': it takes integers and booleans"
+                ". Fix: a.long(), or logical_and, logical_or, logical_xor."
+            )
         return emit(primitive(), a, b)
 
     body.__name__ = body.__qualname__ = name
@@ -203,7 +217,10 @@ def bitwise_not(input: Tensor) -> Tensor:
         DTypeError: floating-point elements.
     """
     if input.dtype.category >= FLOAT:
-        raise DTypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+        raise InvertError(
+            "bitwise_not: ~ (operator.invert) is only implemented on integer and Boolean-type tensors. Fix: x.bool() "
+            "or x.long()."
+        )
     return emit(bits.Not(), input)
 
 
@@ -231,7 +248,8 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
         return nonzero(condition, as_tuple=True)
     if isinstance(condition, Recorded) and condition._spec.dtype not in (dtypes.bool_, dtypes.uint8):
         raise DTypeError(
-            f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
+            f"where: where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}. "
+            "Fix: condition.bool()."
         )
     return _chosen(condition, input, other)
 
@@ -249,7 +267,10 @@ def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
         DTypeError: the mask is not boolean.
     """
     if mask.dtype.category != BOOL:
-        raise DTypeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}")
+        raise DTypeError(
+            f"masked_fill: masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}. Fix: "
+            "mask.bool()."
+        )
     shape = broadcast(tuple(input.shape), tuple(mask.shape))
     filled = stretched(as_tensor_of(value, input.dtype), shape)
     return emit(Where(), stretched(mask, shape), filled, stretched(input, shape))

@@ -42,13 +42,16 @@ def _no_product(a: Tensor, b: Tensor) -> ShapeError:
     return ShapeError(
         f"mat1 and mat2 shapes cannot be multiplied ({rows}x{a.shape[-1]} and {b.shape[-2]}x{b.shape[-1]}): "
         f"cannot multiply {a._spec.type} by {b._spec.type}: a has {a.shape[-1]} columns, b has {b.shape[-2]} rows. "
-        f"Fix: b needs {a.shape[-1]} rows."
+        f"Fix: {'a @ b.mT' if b.shape[-1] == a.shape[-1] else f'b needs {a.shape[-1]} rows'}."
     )
 
 
 def _ranked(name: str, input: Tensor, rank: int, what: str) -> None:
     if len(input.shape) != rank:
-        raise ShapeError(f"{name}: {what} must be a {rank}-D tensor, got {len(input.shape)}-D")
+        raise ShapeError(
+            f"{name}: {what} must be a {rank}-D tensor, got {len(input.shape)}-D. Fix: reshape it; torch.matmul takes "
+            "vectors, matrices and batches."
+        )
 
 
 @operation
@@ -74,8 +77,8 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
     _one_type("mv", input, vec)
     if input.shape[1] != vec.shape[0]:
         raise ShapeError(
-            f"size mismatch, got input ({input.shape[0]}), mat ({input.shape[0]}x{input.shape[1]}), "
-            f"vec ({vec.shape[0]})"
+            f"mv: size mismatch, got input ({input.shape[0]}), mat ({input.shape[0]}x{input.shape[1]}), vec "
+            f"({vec.shape[0]}). Fix: give a vector of {input.shape[1]} numbers."
         )
     return emit(Dot((), (), (1,), (0,)), input, vec)
 
@@ -84,16 +87,20 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """The sum of products of two vectors. As `torch.dot`."""
     if len(input.shape) != 1 or len(tensor.shape) != 1:
-        raise ShapeError(f"1D tensors expected, but got {len(input.shape)}D and {len(tensor.shape)}D tensors")
+        raise ShapeError(
+            f"dot: 1D tensors expected, but got {len(input.shape)}D and {len(tensor.shape)}D tensors. Fix: flatten() "
+            "them, or use torch.matmul."
+        )
     if input.dtype is not tensor.dtype:
         raise DTypeError(
             f"dot : expected both vectors to have same dtype, but found {_kind(input.dtype).capitalize()} and "
-            f"{_kind(tensor.dtype).capitalize()}"
+            f"{_kind(tensor.dtype).capitalize()}. Fix: convert one of them, for example tensor.to(input.dtype)."
         )
     if input.shape != tensor.shape:
         raise ShapeError(
-            f"inconsistent tensor size, expected tensor [{input.shape[0]}] and src [{tensor.shape[0]}] to have the "
-            f"same number of elements, but got {input.shape[0]} and {tensor.shape[0]} elements respectively"
+            f"dot: inconsistent tensor size, expected tensor [{input.shape[0]}] and src [{tensor.shape[0]}] to have "
+            f"the same number of elements, but got {input.shape[0]} and {tensor.shape[0]} elements respectively. Fix: "
+            "give vectors of one size."
         )
     return emit(Dot((), (), (0,), (0,)), input, tensor)
 
@@ -122,8 +129,8 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     _one_type("bmm", input, mat2)
     if input.shape[0] != mat2.shape[0] or input.shape[2] != mat2.shape[1]:
         raise ShapeError(
-            f"Expected size for first two dimensions of batch2 tensor to be: [{input.shape[0]}, {input.shape[2]}] but "
-            f"got: [{mat2.shape[0]}, {mat2.shape[1]}]."
+            f"bmm: Expected size for first two dimensions of batch2 tensor to be: [{input.shape[0]}, {input.shape[2]}] "
+            f"but got: [{mat2.shape[0]}, {mat2.shape[1]}]. Fix: transpose(1, 2) one of them, or give one batch size."
         )
     return emit(Dot((0,), (0,), (2,), (1,)), input, mat2)
 
@@ -165,7 +172,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     """
     left, right = len(input._spec.shape), len(other._spec.shape)
     if input._spec.dtype is not other._spec.dtype:
-        _one_type("expected m1 and m2", input, other)
+        _one_type("matmul", input, other)
     if left == 2 and right == 2:
         return mm(input, other)
     if left == 2 and right == 1:
@@ -173,7 +180,10 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if left == 1 and right == 1:
         return dot(input, other)
     if not left or not right:
-        raise ShapeError(f"both arguments to matmul need to be at least 1D, but they are {left}D and {right}D")
+        raise ShapeError(
+            f"matmul: both arguments to matmul need to be at least 1D, but they are {left}D and {right}D. Fix: "
+            "multiply a number by *."
+        )
     return _batched(input, other)
 
 
@@ -225,7 +235,9 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: 
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """All products of the elements of two vectors. As `torch.outer`."""
     if len(input.shape) != 1 or len(vec2.shape) != 1:
-        raise ShapeError(f"outer: Expected 1-D arguments, but got {len(input.shape)}-D and {len(vec2.shape)}-D")
+        raise ShapeError(
+            f"outer: Expected 1-D arguments, but got {len(input.shape)}-D and {len(vec2.shape)}-D. Fix: flatten() them."
+        )
     return input.reshape(-1, 1) * vec2
 
 
@@ -246,8 +258,9 @@ def _tensordot(a: Tensor, b: Tensor, a_axes: tuple[int, ...], b_axes: tuple[int,
     for one, other in zip(a_axes, b_axes, strict=True):
         if a.shape[one] != b.shape[other]:
             raise ShapeError(
-                f"contracted dimensions need to match, but first has size {a.shape[one]} in dim {one} and second has "
-                f"size {b.shape[other]} in dim {other}"
+                f"tensordot: contracted dimensions need to match, but first has size {a.shape[one]} in dim {one} and "
+                f"second has size {b.shape[other]} in dim {other}. Fix: name the axes of one size by dims=([...], "
+                "[...])."
             )
     return emit(Dot((), (), a_axes, b_axes), a, b)
 
@@ -285,7 +298,8 @@ def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
     axis = axis_of(dim, len(shape))
     if shape[axis] != 3 or input.shape[dim] != 3 or other.shape[dim] != 3:
         raise ShapeError(
-            f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.shape[dim]} and {other.shape[dim]}"
+            f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.shape[dim]} and {other.shape[dim]}. "
+            "Fix: give vectors of 3 numbers along dim, or another dim."
         )
     a, b = input.expand(shape).unbind(axis), other.expand(shape).unbind(axis)
     return stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]], axis)
@@ -300,7 +314,9 @@ def cross_of_first_axis(input: Tensor, other: Tensor, dim: int | None = None) ->
     if dim is None:
         shape = broadcast(tuple(input.shape), tuple(other.shape))
         if 3 not in shape:
-            raise ShapeError(f"no dimension of size 3 in input: the shape is {list(shape)}")
+            raise ShapeError(
+                f"cross: no dimension of size 3 in input: the shape is {list(shape)}. Fix: give vectors of 3 numbers."
+            )
         dim = shape.index(3) - len(shape)
     return cross(input, other, dim)
 
@@ -311,8 +327,8 @@ def _terms(equation: str, operands: Sequence[Tensor]) -> tuple[list[str], str]:
     terms = inputs.split(",")
     if len(terms) != len(operands):
         raise ShapeError(
-            "einsum(): more operands were provided than specified in the equation: "
-            f"{len(operands)} for {len(terms)} terms"
+            f"einsum(): more operands were provided than specified in the equation: {len(operands)} for {len(terms)} "
+            "terms. Fix: one term for each operand, separated by commas."
         )
     free = [chr(code) for code in range(0x3B1, 0x3B1 + 24)]
     widest = 0
@@ -322,7 +338,8 @@ def _terms(equation: str, operands: Sequence[Tensor]) -> tuple[list[str], str]:
         if extra < 0 or (extra and "..." not in term):
             raise ShapeError(
                 f"einsum(): the number of subscripts in the equation ({len(term)}) does not match the number of "
-                f"dimensions ({len(operand.shape)}) for an operand"
+                f"dimensions ({len(operand.shape)}) for an operand. Fix: one letter for each axis, or '...' for the "
+                "rest."
             )
         widest = max(widest, extra)
         spelt.append(term.replace("...", "".join(free[24 - extra :]) if extra else ""))
@@ -347,7 +364,10 @@ def _einsum(equation: str, operands: Sequence[Tensor]) -> Tensor:
         term = "".join(letter for letter in term if letter in output)
     unknown = [letter for letter in output if letter not in term]
     if unknown:
-        raise ShapeError(f"einsum(): output subscript {unknown[0]} does not appear in the equation for any operand")
+        raise ShapeError(
+            f"einsum(): output subscript {unknown[0]} does not appear in the equation for any operand. Fix: use "
+            "letters of the operands after '->'."
+        )
     order = tuple(term.index(letter) for letter in output)
     return result if order == tuple(range(len(order))) else emit(Permute(order), result)
 
@@ -371,8 +391,8 @@ def _pair(a: Tensor, a_term: str, b: Tensor, b_term: str, later: str) -> tuple[T
             sizes[letter] = size
         elif size not in (1, sizes[letter]):
             raise ShapeError(
-                f"einsum(): subscript {letter} has size {size} for an operand which does not broadcast with "
-                f"previously seen size {sizes[letter]}"
+                f"einsum(): subscript {letter} has size {size} for an operand which does not broadcast with previously "
+                f"seen size {sizes[letter]}. Fix: use one letter for axes of one size only."
             )
     a = stretched(
         a, tuple(sizes[letter] if letter in b_term else own for letter, own in zip(a_term, a.shape, strict=True))

@@ -67,7 +67,7 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         elif arg is not None:
             raise OperandError(
                 f"to() received an invalid combination of arguments: {type(arg).__name__}; it takes a dtype, a device "
-                "or a tensor"
+                "or a tensor. Fix: x.to(torch.float64), x.to('cpu') or x.to(other)."
             )
     return to_dtype(self, record or self._spec.dtype, copy)
 
@@ -108,7 +108,7 @@ def type_of(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
     for record, legacy in _TYPE_NAMES.items():
         if name.rpartition(".")[2] == legacy:
             return to_dtype(self, dtypes.by_name(record))
-    raise DTypeError(f"invalid type: '{name}'")
+    raise DTypeError(f"type: invalid type: '{name}'. Fix: a dtype such as torch.float32, or 'torch.FloatTensor'.")
 
 
 def type_as(self: Tensor, other: Tensor) -> Tensor:
@@ -139,7 +139,10 @@ def reinterpret(self: Tensor, record: dtype) -> Tensor:
     """
     array = np.array(read(self), order="C")
     if array.itemsize != record.itemsize and (not array.shape or (array.shape[-1] * array.itemsize) % record.itemsize):
-        raise ShapeError(f"self.size(-1) must be divisible by {record.itemsize // array.itemsize} to view as {record}")
+        raise ShapeError(
+            f"view: self.size(-1) must be divisible by {record.itemsize // array.itemsize} to view as {record}. Fix: "
+            f"pad or slice the last axis, or convert the values with .to({record})."
+        )
     return from_array(array.view(record.numpy))
 
 
@@ -152,7 +155,8 @@ def make_complex(real: Tensor, imag: Tensor) -> Tensor:
     """
     if real.dtype is not imag.dtype or not real.dtype.is_floating_point:
         raise DTypeError(
-            f"Expected both inputs to be Half, Float or Double tensors but got {real.dtype} and {imag.dtype}"
+            f"complex: Expected both inputs to be Half, Float or Double tensors but got {real.dtype} and {imag.dtype}. "
+            "Fix: convert both to float32 or float64."
         )
     return emit(complex_primitives.MakeComplex(), *meet(real, imag))
 
@@ -179,14 +183,17 @@ def imag(input: Tensor) -> Tensor:
         DTypeError: the tensor is real.
     """
     if not input.dtype.is_complex:
-        raise DTypeError("imag is not implemented for tensors with non-complex dtypes.")
+        raise DTypeError(
+            "imag is not implemented for tensors with non-complex dtypes. Fix: torch.zeros_like(x): real numbers have "
+            "no imaginary part."
+        )
     return _imag(input)
 
 
 def view_as_real(input: Tensor) -> Tensor:
     """Complex numbers as pairs along a new last axis. As `torch.view_as_real`, but a copy."""
     if not input.dtype.is_complex:
-        raise DTypeError("view_as_real is only supported for complex tensors")
+        raise DTypeError("view_as_real is only supported for complex tensors. Fix: x.to(torch.complex64).")
     return _pairs(input)
 
 
@@ -205,9 +212,13 @@ def view_as_complex(input: Tensor) -> Tensor:
         ShapeError: the last axis has not size 2.
     """
     if not input.dtype.is_floating_point:
-        raise DTypeError(f"view_as_complex is only supported for floating point tensors, but got {input.dtype}")
+        raise DTypeError(
+            f"view_as_complex is only supported for floating point tensors, but got {input.dtype}. Fix: x.float()."
+        )
     if not input.shape or input.shape[-1] != 2:
-        raise ShapeError("Tensor must have a last dimension of size 2")
+        raise ShapeError(
+            "view_as_complex: Tensor must have a last dimension of size 2. Fix: torch.stack([real, imag], -1)."
+        )
     return _joined(input)
 
 

@@ -49,7 +49,9 @@ def check_options(name: str, options: dict[str, Any]) -> bool:
     """
     unknown = options.keys() - _PLACEMENT
     if unknown:
-        raise OperandError(f"{name}() got an unexpected keyword argument '{min(unknown)}'")
+        raise OperandError(
+            f"{name}() got an unexpected keyword argument '{min(unknown)}'. Fix: leave it out, or look at its spelling."
+        )
     check(options.get("device"))
     return bool(options.get("requires_grad", False))
 
@@ -69,7 +71,10 @@ def array_of(data: Any, record: dtype | None) -> np.ndarray[Any, Any]:
         try:
             array = np.asarray(_nested(data))
         except ValueError as error:
-            raise ValueShapeError(f"expected sequences of equal length at each level: {error}") from error
+            raise ValueShapeError(
+                f"tensor: expected sequences of equal length at each level: {error}. Fix: pad the sequences to one "
+                "length, for example with nn.utils.rnn.pad_sequence."
+            ) from error
         if record is None and array.dtype == np.float64 and not _holds_double(data):
             record = dtypes.default_float()
         if record is None and array.dtype == np.complex128:
@@ -78,13 +83,23 @@ def array_of(data: Any, record: dtype | None) -> np.ndarray[Any, Any]:
             record = dtypes.default_float()
     if array.dtype.kind in "US":
         if isinstance(data, str):
-            raise OperandError("new(): invalid data type 'str': tensors hold numbers, not text")
-        raise ValueShapeError("too many dimensions 'str': tensors hold numbers, not text")
+            raise OperandError(
+                "new(): invalid data type 'str': tensors hold numbers, not text. Fix: turn words into numbers first, "
+                "for example by a dictionary of their indices."
+            )
+        raise ValueShapeError(
+            "too many dimensions 'str': tensors hold numbers, not text. Fix: turn words into numbers first, for "
+            "example by a dictionary of their indices."
+        )
     if array.dtype.kind not in "biufcV":
-        raise DTypeError(f"Could not infer dtype of {_odd_one(data)}: tensors hold numbers")
+        raise DTypeError(
+            f"Could not infer dtype of {_odd_one(data)}: tensors hold numbers. Fix: convert it to numbers first."
+        )
     wanted = record or dtypes.of_numpy(array.dtype)
     if wanted.category < dtypes.COMPLEX and array.dtype.kind == "c":
-        raise DTypeError(f"value cannot be converted to type {wanted} without overflow: it is complex")
+        raise DTypeError(
+            f"value cannot be converted to type {wanted} without overflow: it is complex. Fix: dtype=torch.complex64."
+        )
     with np.errstate(all="ignore"):
         return np.array(array, dtype=wanted.numpy, order="C")
 
@@ -124,7 +139,10 @@ def finished(array: np.ndarray[Any, Any], requires_grad: bool) -> Tensor:
         DTypeError: it shall require grad and is of integers.
     """
     if requires_grad and array.dtype.kind in "biu":
-        raise DTypeError("Only Tensors of floating point and complex dtype can require gradients")
+        raise DTypeError(
+            "requires_grad: Only Tensors of floating point and complex dtype can require gradients. Fix: "
+            "dtype=torch.float32."
+        )
     return from_array(array, requires_grad)
 
 
@@ -155,12 +173,16 @@ def from_numpy(ndarray: np.ndarray[Any, Any]) -> Tensor:
         DTypeError: PyTorch has no such element type.
     """
     if not isinstance(ndarray, np.ndarray):
-        raise OperandError(f"expected np.ndarray (got {type(ndarray).__name__})")
+        raise OperandError(
+            f"from_numpy: expected np.ndarray (got {type(ndarray).__name__}). Fix: torch.tensor(data), or "
+            "np.asarray(data) first."
+        )
     dtypes.of_numpy(ndarray.dtype)
     if any(step < 0 for step in ndarray.strides):
         raise ValueShapeError(
-            "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
-            "currently supported. (You can probably work around this by making a copy of your array with array.copy().)"
+            "from_numpy: At least one stride in the given numpy array is negative, and tensors with negative strides "
+            "are not currently supported. (You can probably work around this by making a copy of your array with "
+            "array.copy().). Fix: array.copy()."
         )
     return from_shared(ndarray)
 
@@ -185,7 +207,10 @@ def full(
     check(device)
     shape = sizes_of("full", (tuple(size) if not isinstance(size, int) else size,))
     if any(one < 0 for one in shape):
-        raise ShapeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
+        raise ShapeError(
+            f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}. Fix: give sizes of at least "
+            "0."
+        )
     if isinstance(fill_value, Recorded) and state.rec is not None:
         fill_value = read(fill_value).item()
     if out is not None:
@@ -293,9 +318,12 @@ def arange(
         floats = any(isinstance(value, float) for value in (start, end, step))
         dtype = dtypes.default_float() if floats else dtypes.int64
     if step == 0:
-        raise ShapeError("step must be nonzero")
+        raise ShapeError("arange: step must be nonzero. Fix: step=1.")
     if (end - start) * (1 if step > 0 else -1) < 0:  # type: ignore[operator]
-        raise ShapeError("upper bound and lower bound inconsistent with step sign")
+        raise ShapeError(
+            "arange: upper bound and lower bound inconsistent with step sign. Fix: exchange the bounds, or change the "
+            "sign of the step."
+        )
     first, last, by = _numbers(start, end, step)
     size = math.ceil((last - first) / by)
     array = (start + np.arange(size) * step).astype(dtype.numpy)
@@ -316,7 +344,7 @@ def linspace(
     check_options("linspace", options)
     start, end, steps = _numbers(start, end, steps)
     if steps < 0:
-        raise ShapeError("number of steps must be non-negative")
+        raise ShapeError("linspace: number of steps must be non-negative. Fix: steps=100.")
     kind = (dtype or dtypes.default_float()).numpy
     return finished(_evenly(start, end, steps, kind), requires_grad)
 

@@ -55,7 +55,10 @@ def source_of(generator: Generator | None) -> Generator:
     if generator is None:
         return default_generator
     if not isinstance(generator, Generator):
-        raise OperandError(f"generator must be a Generator or None, not {type(generator).__name__}")
+        raise OperandError(
+            f"generator must be a Generator or None, not {type(generator).__name__}. Fix: "
+            "generator=torch.Generator().manual_seed(0)."
+        )
     return generator
 
 
@@ -106,12 +109,16 @@ def uniform(kind: dtype, low: float, high: float, source: Generator) -> Draw:
     """
     require_type("uniform_", kind, FLOAT, COMPLEX)
     largest = _largest_float(kind)
-    require(abs(low) <= largest, f"from is out of bounds for {kind!r}")
-    require(abs(high) <= largest, f"to is out of bounds for {kind!r}")
-    require(low <= high, f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={high:g}")
+    require(abs(low) <= largest, f"uniform_: from is out of bounds for {kind!r}. Fix: a smaller bound.")
+    require(abs(high) <= largest, f"uniform_: to is out of bounds for {kind!r}. Fix: a smaller bound.")
+    require(
+        low <= high,
+        f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={high:g}. Fix: exchange them.",
+    )
     require(
         high - low <= largest,
-        f"uniform_ expects to-from <= {largest:g}, the largest {kind!r}, but found to={high:g} and from={low:g}",
+        f"uniform_ expects to-from <= {largest:g}, the largest {kind!r}, but found to={high:g} and from={low:g}. Fix: "
+        "smaller bounds.",
     )
     return lambda shape: source.uniform(shape, low, high, kind.numpy)
 
@@ -127,7 +134,7 @@ def normal(kind: dtype, mean: float, std: float, source: Generator, contiguous: 
     Raises:
         DistributionError: `std` is negative.
     """
-    require(std >= 0, f"normal expects std >= 0.0, but found std {std:g}")
+    require(std >= 0, f"normal expects std >= 0.0, but found std {std:g}. Fix: std=1.0.")
     require_type("normal_", kind, FLOAT, COMPLEX)
     return lambda shape: source.normal(shape, mean, std, kind.numpy, contiguous)
 
@@ -152,7 +159,10 @@ def integers(kind: dtype, low: int, high: int | None, source: Generator) -> Draw
     if high is None and first == _LEAST and kind in _WIDE:
         last = _MOST  # all of int64, then rounded
     else:
-        require(first <= last, f"random_ expects 'from' to be less than 'to', but got from={first} >= to={last + 1}")
+        require(
+            first <= last,
+            f"random_ expects 'from' to be less than 'to', but got from={first} >= to={last + 1}. Fix: exchange them.",
+        )
         _require_fits(first, last, kind)
         if kind.category == FLOAT:
             first, last = _countable(first, last, kind)
@@ -173,8 +183,10 @@ def _require_fits(first: int, last: int, kind: dtype) -> None:
         least = -most
     elif kind.category == INTEGER:
         least, most = int(np.iinfo(kind.numpy).min), min(most, _MOST)
-    require(least <= first <= most, f"from is out of bounds for {kind!r}")
-    require(least <= last <= most, f"to - 1 is out of bounds for {kind!r}")
+    require(least <= first <= most, f"random_: from={first} is out of bounds for {kind!r}. Fix: from {least} on.")
+    require(
+        least <= last <= most, f"random_: to - 1 = {last} is out of bounds for {kind!r}. Fix: to={most + 1} at most."
+    )
 
 
 def _countable(first: int, last: int, kind: dtype) -> tuple[int, int]:
@@ -192,7 +204,11 @@ def _countable(first: int, last: int, kind: dtype) -> tuple[int, int]:
         first = above + (1 << (abs(first + 1).bit_length() - digits))
     if below > last:
         last = below - (1 << (abs(last).bit_length() - digits)) - 1
-    require(first <= last, f"random_ expects 'from' to be less than 'to': {kind!r} has no such number between them")
+    require(
+        first <= last,
+        f"random_ expects 'from' to be less than 'to': {kind!r} has no such number between them. Fix: bounds further "
+        "apart.",
+    )
     return first, last
 
 
@@ -203,7 +219,7 @@ def bernoulli(kind: dtype, p: float, source: Generator) -> Draw:
         DistributionError: `p` is not in [0, 1].
     """
     require_type("bernoulli_", kind, BOOL, INTEGER, FLOAT)
-    require(0 <= p <= 1, f"bernoulli_ expects p to be in [0, 1], but got p={p:g}")
+    require(0 <= p <= 1, f"bernoulli_ expects p to be in [0, 1], but got p={p:g}. Fix: p=0.5.")
     return lambda shape: source.bernoulli(shape, p)
 
 
@@ -215,7 +231,11 @@ def bernoulli_each(kind: dtype, chances: Array, source: Generator) -> Draw:
         DistributionError: one is outside [0, 1].
     """
     require_type("bernoulli", kind, FLOAT)
-    require(((chances >= 0) & (chances <= 1)).all(), "bernoulli: every probability must be in [0, 1]")
+    require(
+        ((chances >= 0) & (chances <= 1)).all(),
+        f"bernoulli: every probability must be in [0, 1], but they go from {chances.min():g} to {chances.max():g}. "
+        "Fix: sigmoid() the scores.",
+    )
     return lambda shape: source.bernoulli(shape, chances)
 
 
@@ -225,7 +245,7 @@ def exponential(kind: dtype, rate: float, source: Generator) -> Draw:
     Raises:
         DistributionError: the rate is not positive.
     """
-    require(rate > 0, f"exponential_ expects lambda > 0.0, but found lambda={rate:g}")
+    require(rate > 0, f"exponential_ expects lambda > 0.0, but found lambda={rate:g}. Fix: a rate above 0.")
     require_type("exponential_", kind, FLOAT)
     return lambda shape: source.exponential(shape, rate, kind.numpy)
 
@@ -236,7 +256,7 @@ def geometric(kind: dtype, p: float, source: Generator) -> Draw:
     Raises:
         DistributionError: `p` is not in (0, 1).
     """
-    require(0 < p < 1, f"geometric_ expects p to be in (0, 1), but got p={p:g}")
+    require(0 < p < 1, f"geometric_ expects p to be in (0, 1), but got p={p:g}. Fix: p=0.5.")
     require_type("geometric_", kind, INTEGER, FLOAT)
     return lambda shape: source.geometric(shape, p, kind.numpy)
 
@@ -247,7 +267,7 @@ def log_normal(kind: dtype, mean: float, std: float, source: Generator) -> Draw:
     Raises:
         DistributionError: `std` is not positive.
     """
-    require(std > 0, f"log_normal_ expects std > 0.0, but found std={std:g}")
+    require(std > 0, f"log_normal_ expects std > 0.0, but found std={std:g}. Fix: std=1.0.")
     require_type("log_normal_", kind, FLOAT)
     return lambda shape: source.log_normal(shape, mean, std, kind.numpy)
 
@@ -258,6 +278,6 @@ def cauchy(kind: dtype, median: float, sigma: float, source: Generator) -> Draw:
     Raises:
         DistributionError: `sigma` is not positive.
     """
-    require(sigma > 0, f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
+    require(sigma > 0, f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}. Fix: sigma=1.0.")
     require_type("cauchy_", kind, FLOAT)
     return lambda shape: source.cauchy(shape, median, sigma, kind.numpy)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kadam.errors import OperandError, ShapeError
+from kadam.primitives.broadcast import Broadcast
+from kadam.recording.layout import check_overlap
 from kadam.recording.memory import assign
 from kadam.recording.step import state
-from kadam.recording.tensor import Recorded, check_writable, from_array, is_current, overwrite, read
+from kadam.recording.tensor import Recorded, alias, check_writable, from_array, is_current, overwrite, read
 
 if TYPE_CHECKING:
     from kadam.recording.tensor import Number
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 def fill_(self: Tensor, value: Number | Tensor) -> Tensor:
     """Set every element to `value`. As `Tensor.fill_`."""
+    if self._chain and isinstance(self._chain[-1], Broadcast) and is_current(self.root):
+        fill_(alias(self.root, self._chain[:-1]), value)  # type: ignore[arg-type]
+        return self
     if not isinstance(value, Recorded) and _untouched(self):
         overwrite(self, value)
         return self
@@ -43,9 +48,13 @@ def fill_diagonal_(self: Tensor, fill_value: Number, wrap: bool = False) -> Tens
     """
     shape = tuple(self.shape)
     if len(shape) < 2:
-        raise ShapeError("dimensions must larger than 1")
+        raise ShapeError(
+            "fill_diagonal_: dimensions must larger than 1. Fix: unsqueeze(0) makes a vector a matrix of one row."
+        )
     if len(shape) > 2 and len(set(shape)) != 1:
-        raise ShapeError("all dimensions of input must be of equal length")
+        raise ShapeError(
+            "fill_diagonal_: all dimensions of input must be of equal length. Fix: take a square part of it first."
+        )
     height, width = shape[0], shape[1]
     rows = np.arange(height if len(shape) == 2 else min(shape))
     places = rows % (width + 1) if wrap else rows
@@ -62,8 +71,12 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         OperandError: `src` is no tensor.
     """
     if not isinstance(src, Recorded):
-        raise OperandError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
+        raise OperandError(
+            f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}. Fix: fill_(value) for a "
+            "number, torch.as_tensor(src) for other data."
+        )
     check_writable(self)
+    check_overlap(self, src)
     gradient = state.grad and (src._spec.requires_grad or self._spec.requires_grad)
     if not gradient and _untouched(self) and is_current(src):
         overwrite(self, read(src))

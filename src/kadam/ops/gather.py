@@ -30,7 +30,7 @@ def _places(name: str, index: Tensor) -> Tensor:
         DTypeError: it holds no whole numbers.
     """
     if index.dtype.category != INTEGER:
-        raise DTypeError(f"{name}(): Expected dtype int64 for index, but got {index.dtype}")
+        raise DTypeError(f"{name}(): Expected dtype int64 for index, but got {index.dtype}. Fix: index.long().")
     return cast(index, dtypes.int64)
 
 
@@ -42,12 +42,15 @@ def _within(name: str, input: Tensor, index: Tensor, axis: int) -> Tensor:
     """
     shape, wanted = list(input.shape), list(index.shape)
     if len(shape) != len(wanted):
-        raise ShapeError(f"{name}(): Index tensor must have the same number of dimensions as input tensor")
+        raise ShapeError(
+            f"{name}(): Index tensor must have the same number of dimensions as input tensor. Fix: unsqueeze() the "
+            "index to as many axes."
+        )
     for other, (own, size) in enumerate(zip(shape, wanted, strict=True)):
         if other != axis and size > own:
             raise ShapeError(
-                f"Size does not match at dimension {other} expected index {wanted} to be no larger than self {shape} "
-                f"apart from dimension {axis}"
+                f"gather: Size does not match at dimension {other} expected index {wanted} to be no larger than self "
+                f"{shape} apart from dimension {axis}. Fix: slice the index, or gather along another dim."
             )
     stops = tuple(own if other == axis else size for other, (own, size) in enumerate(zip(shape, wanted, strict=True)))
     if stops == tuple(shape):
@@ -88,7 +91,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
         IndexOutOfRange: (when computed) an index beyond the axis.
     """
     if len(index.shape) > 1:
-        raise ShapeError("index_select(): Index is supposed to be a vector")
+        raise ShapeError("index_select(): Index is supposed to be a vector. Fix: index.flatten().")
     axis = axis_of(dim, len(input.shape))
     places = _places("index_select", index)
     if not input.shape:
@@ -110,12 +113,13 @@ def _base_part(input: Tensor, index: Tensor, src: Any, axis: int, name: str) -> 
     if not getattr(src, "shape", ()):
         return stretched(as_tensor_of(src, input.dtype), tuple(index.shape)), places
     if src.dtype is not input.dtype:
-        raise DTypeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
+        raise DTypeError(f"{name}(): Expected self.dtype to be equal to src.dtype. Fix: src.to(self.dtype).")
     shape = tuple(index.shape)
     if len(src.shape) != len(shape) or any(own < size for own, size in zip(src.shape, shape, strict=True)):
         raise ShapeError(
             f"{name}(): Expected index {list(shape)} to be no larger than self {list(input.shape)} apart from "
-            f"dimension {axis} and to be no larger size than src {list(src.shape)}"
+            f"dimension {axis} and to be no larger size than src {list(src.shape)}. Fix: give an index of at most "
+            "their sizes."
         )
     if tuple(src.shape) != shape:
         src = emit(Slice((0,) * len(shape), shape, (1,) * len(shape)), src)
@@ -164,7 +168,9 @@ def scatter_reduce(
         ShapeError: another reduction.
     """
     if reduce not in ("sum", "prod", "mean", "amax", "amin"):
-        raise ShapeError("reduce argument must be either sum, prod, mean, amax or amin.")
+        raise ShapeError(
+            "scatter_reduce: reduce argument must be either sum, prod, mean, amax or amin. Fix: reduce='sum'."
+        )
     one = constant(1, input.dtype, tuple(index.shape))
     base = input
     if not include_self:
@@ -186,7 +192,9 @@ def scatter_reduce(
 def _rows(input: Tensor, index: Tensor, axis: int, name: str) -> Tensor:
     places = _places(name, index)
     if len(places.shape) > 1:
-        raise ShapeError(f"{name}(): Index is supposed to be a vector, but got dim: {len(places.shape)}")
+        raise ShapeError(
+            f"{name}(): Index is supposed to be a vector, but got dim: {len(places.shape)}. Fix: index.flatten()."
+        )
     return emit(Reshape((1,)), places) if not places.shape else places
 
 
@@ -199,7 +207,8 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     """
     if source.dtype is not input.dtype:
         raise DTypeError(
-            f"index_add_(): self ({input.dtype}) and source ({source.dtype}) must have the same scalar type"
+            f"index_add_(): self ({input.dtype}) and source ({source.dtype}) must have the same scalar type. Fix: "
+            f"source.to({input.dtype})."
         )
     axis = axis_of(dim, len(input.shape))
     value = source if not isinstance(alpha, Recorded) and alpha == 1 else (source * alpha).to(input.dtype)
@@ -234,7 +243,10 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     places = np.nonzero(read(wide))
     needed = len(places[0]) if places else int(read(wide))
     if needed > source.numel():
-        raise ShapeError("masked_scatter: expected self and source to have same dtypes and enough source elements")
+        raise ShapeError(
+            "masked_scatter: expected self and source to have same dtypes and enough source elements. Fix: "
+            "source.to(self.dtype), with at least as many elements as the mask has True."
+        )
     return index_put(input, [from_array(place) for place in places], source.reshape(-1)[:needed])
 
 

@@ -17,6 +17,7 @@ from kadam.primitives.elementwise import Where
 from kadam.primitives.index import Index, IndexAdd, IndexPut
 from kadam.primitives.move import Reshape, Slice
 from kadam.recording.calls import emit
+from kadam.recording.layout import check_overlap
 from kadam.recording.memory import assign
 from kadam.recording.operation import Raw, operation, view
 from kadam.recording.spec import Spec
@@ -45,9 +46,12 @@ def _parts(index: Any, rank: int) -> list[Any]:
     taken = sum(_axes_taken(item) for item in items)
     dots = [place for place, item in enumerate(items) if item is Ellipsis]
     if taken > rank:
-        raise AxisError(f"too many indices for tensor of dimension {rank}")
+        raise AxisError(
+            f"indexing: too many indices for tensor of dimension {rank}. Fix: at most {rank} indices, or unsqueeze() "
+            "first."
+        )
     if len(dots) > 1:
-        raise AxisError("an index can only have a single ellipsis ('...')")
+        raise AxisError("indexing: an index can only have a single ellipsis ('...'). Fix: write one '...' only.")
     rest = [slice(None)] * (rank - taken)
     if dots:
         return items[: dots[0]] + rest + items[dots[0] + 1 :]
@@ -55,7 +59,7 @@ def _parts(index: Any, rank: int) -> list[Any]:
 
 
 def _axes_taken(item: Any) -> int:
-    if item is None or item is Ellipsis or item is True or item is False:
+    if item is None or item is Ellipsis or isinstance(item, bool | np.bool_):
         return 0
     if isinstance(item, Recorded) and item._spec.dtype in (dtypes.bool_, dtypes.uint8):
         return len(item._spec.shape)
@@ -84,12 +88,15 @@ def _basic(parts: Sequence[Any], shape: Shape) -> list[Primitive]:
         if isinstance(part, slice):
             start, stop, step = part.indices(size)
             if step <= 0:
-                raise StepError("step must be greater than zero")
+                raise StepError("indexing: step must be greater than zero. Fix: x.flip(dim) reverses an axis.")
             stop = max(start, stop)
             result.append(-(-(stop - start) // step))
         else:
             if not -size <= part < size:
-                raise IndexOutOfRange(f"index {part} is out of bounds for dimension {axis} with size {size}")
+                raise IndexOutOfRange(
+                    f"indexing: index {part} is out of bounds for dimension {axis} with size {size}. Fix: indices go "
+                    f"from {-size} to {size - 1}."
+                )
             start = part + size if part < 0 else part
             stop, step = start + 1, 1
         starts.append(start)
@@ -148,6 +155,13 @@ def _is_number(item: Any) -> bool:
     return isinstance(item, Recorded) and not item._spec.shape and item._spec.dtype.category == INTEGER
 
 
+def _is_lone_mask(item: Any) -> bool:
+    """Whether an index is a mask without axes, which as True and False takes all of the tensor or nothing."""
+    if isinstance(item, np.bool_):
+        return True
+    return isinstance(item, Recorded) and not item._spec.shape and item._spec.dtype is dtypes.bool_
+
+
 def _split(input: Tensor, index: Any) -> tuple[Tensor, list[int], list[Any]]:
     """An index as a view of `input` and index arrays (integers or masks) on axes of that view."""
     if type(index) is int or type(index) is slice:
@@ -164,10 +178,10 @@ def _split(input: Tensor, index: Any) -> tuple[Tensor, list[int], list[Any]]:
             axis += 1
         elif _is_number(part):
             basic.append(int(part))
-        elif isinstance(part, bool):
+        elif isinstance(part, bool) or _is_lone_mask(part):
             basic.append(None)
             axes.append(axis)
-            arrays.append(np.asarray([part]))
+            arrays.append(part.reshape(1) if isinstance(part, Recorded) else np.asarray([part]))  # type: ignore[attr-defined]
             axis += 1
         elif isinstance(part, _ARRAYS):
             array = part if isinstance(part, Recorded) else np.asarray([_item(one) for one in part])
@@ -178,10 +192,12 @@ def _split(input: Tensor, index: Any) -> tuple[Tensor, list[int], list[Any]]:
             axes.append(axis)
             arrays.append(array)
             axis += taken
+        elif isinstance(part, str):
+            raise OperandError(f"indexing: invalid data type 'str': {part!r}. Fix: index with ints, slices or tensors.")
         else:
             raise AxisError(
-                "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
-                f"(got {type(part).__name__})"
+                "indexing: only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
+                f"indices (got {type(part).__name__}). Fix: index with ints, slices, or tensors of long or bool."
             )
     return _view(input, basic), axes, arrays
 
@@ -213,8 +229,9 @@ def _integers(seen: Tensor, axes: list[int], arrays: list[Any]) -> tuple[list[in
             if shape != covered:
                 at = next(i for i, (a, b) in enumerate(zip(shape, covered, strict=False)) if a != b)
                 raise IndexOutOfRange(
-                    f"The shape of the mask {list(shape)} at index {at} does not match the shape of the indexed tensor "
-                    f"{list(seen.shape)} at index {axis + at}"
+                    f"indexing: The shape of the mask {list(shape)} at index {at} does not match the shape of the "
+                    f"indexed tensor {list(seen.shape)} at index {axis + at}. Fix: give a mask of the tensor's own "
+                    "shape, or of its first axes'."
                 )
             places = np.nonzero(_item(array))
             flat_axes.extend(range(axis, axis + len(places)))
@@ -223,7 +240,10 @@ def _integers(seen: Tensor, axes: list[int], arrays: list[Any]) -> tuple[list[in
             flat_axes.append(axis)
             flat.append(array)
         else:
-            raise IndexOutOfRange("tensors used as indices must be long, int, byte or bool tensors")
+            raise IndexOutOfRange(
+                "indexing: tensors used as indices must be long, int, byte or bool tensors. Fix: index.long(), or a "
+                "mask of bool."
+            )
     return flat_axes, flat
 
 
@@ -304,8 +324,13 @@ def _out_of_range(shape: Shape, axes: Sequence[int], values: Sequence[Any], erro
     for axis, value in zip(axes, values, strict=True):
         beyond = value[(value >= shape[axis]) | (value < -shape[axis])]
         if beyond.size:
-            return f"index {beyond.flat[0]} is out of bounds for dimension {axis} with size {shape[axis]}"
-    return str(error)
+            size = shape[axis]
+            return (
+                f"indexing: index {beyond.flat[0]} is out of bounds for dimension {axis} with size {size}. Fix: "
+                "indices "
+                f"go from {-size} to {size - 1}."
+            )
+    return f"indexing: {error}. Fix: give index tensors whose shapes stretch to one."
 
 
 def _tensor(array: Any) -> Tensor:
@@ -342,7 +367,10 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     if isinstance(value, np.ndarray | np.generic):
         value = from_array(np.asarray(value))
     elif not isinstance(value, Recorded | int | float | complex):
-        raise OperandError(f"can't assign a {type(value).__name__} to a torch.{self._spec.dtype.name} tensor")
+        raise OperandError(
+            f"indexing: can't assign a {type(value).__name__} to a torch.{self._spec.dtype.name} tensor. Fix: assign a "
+            "number or a tensor."
+        )
     seen, axes, arrays = _split(self, index)
     if not arrays:
         _write(self, seen, value)
@@ -386,6 +414,8 @@ def _is_free(tensor: Tensor, value: Any) -> bool:
 
 
 def _write(whole: Tensor, seen: Tensor, value: Any) -> None:
+    if isinstance(value, Recorded):
+        check_overlap(seen, value)
     value = _unpadded_to(value, len(seen.shape))
     if _is_free(seen, value):
         overwrite(seen, _item(value))
@@ -410,7 +440,8 @@ def _write_now(seen: Tensor, axes: list[int], arrays: list[Any], value: Any) -> 
         target[_place(target.ndim, axes, values)] = _item(value)
     except ValueError as error:
         raise IndexOutOfRange(
-            f"shape mismatch: the value cannot be broadcast to the indexing result: {error}"
+            f"indexing: shape mismatch: the value cannot be broadcast to the indexing result: {error}. Fix: give one "
+            "value, or as many as the index selects."
         ) from None
     touch(seen)
     return True

@@ -72,7 +72,7 @@ def polygamma(n: int, input: Tensor) -> Tensor:
         ShapeError: `n` is negative.
     """
     if n < 0:
-        raise ShapeError("polygamma(n, x) does not support negative n.")
+        raise ShapeError("polygamma(n, x) does not support negative n. Fix: give n >= 0.")
     return emit(special.Polygamma(n), floating(input))
 
 
@@ -94,7 +94,7 @@ def relu(input: Tensor) -> Tensor:
         DTypeError: the tensor is boolean.
     """
     if input.dtype.category == BOOL:
-        raise DTypeError("Boolean inputs not supported for relu")
+        raise DTypeError("relu: Boolean inputs not supported for relu. Fix: x.float().")
     return emit(analysis.Relu(), input)
 
 
@@ -143,7 +143,7 @@ def clamp(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Numbe
         ShapeError: neither bound is given.
     """
     if min is None and max is None:
-        raise ShapeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+        raise ShapeError("torch.clamp: At least one of 'min' or 'max' must not be None. Fix: x.clamp(min=0).")
     bounds = [bound for bound in (min, max) if bound is not None]
     operands = meet(input, *bounds, record=result_type(input, *bounds))
     result, rest = operands[0], operands[1:]
@@ -192,7 +192,9 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
         DTypeError: the two have different types.
     """
     if input.dtype is not values.dtype:
-        raise DTypeError("heaviside is not yet implemented for tensors with different dtypes.")
+        raise DTypeError(
+            "heaviside is not yet implemented for tensors with different dtypes. Fix: values.to(input.dtype)."
+        )
     return where(input == 0, values, cast(input > 0, input.dtype))
 
 

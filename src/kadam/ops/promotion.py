@@ -39,7 +39,7 @@ def result_type(*operands: Any) -> dtype:
     for lower in ranks[1:]:
         result = _raised(result, lower)
     if result is None:
-        raise TypeError("result_type needs at least one operand")
+        raise TypeError("result_type needs at least one operand. Fix: give tensors, numbers or dtypes.")
     return result
 
 

@@ -93,7 +93,9 @@ def _bounds(name: str, values: tuple[Any, ...], named: dict[str, Any], only_to: 
     names = ("to",) if only_to and len(values) == 1 and not named else ("from", "to")
     bounds = {**dict(zip(names, values, strict=False)), **named}
     if len(bounds) != len(values) + len(named) or not bounds.keys() <= {"from", "to"}:
-        raise OperandError(f"{name}() takes the arguments 'from' and 'to', got {values} and {named}")
+        raise OperandError(
+            f"{name}() takes the arguments 'from' and 'to', got {values} and {named}. Fix: x.random_(0, 10)."
+        )
     return bounds
 
 
@@ -131,7 +133,10 @@ def bernoulli_(self: Tensor, p: Number | Tensor = 0.5, *, generator: Generator |
         return _fill(self, draws.bernoulli(self.dtype, float(p), source))  # type: ignore[arg-type]
     shape = tuple(self.shape)
     if broadcast(tuple(p.shape), shape) != shape:
-        raise ShapeError(f"bernoulli_: probabilities of shape {list(p.shape)} do not stretch to {list(shape)}")
+        raise ShapeError(
+            f"bernoulli_: probabilities of shape {list(p.shape)} do not stretch to {list(shape)}. Fix: "
+            f"p.expand({list(shape)})."
+        )
     chances = np.broadcast_to(read(p), shape).transpose(memory_order(shape, strides_of(self)))
     return _fill(self, draws.bernoulli_each(p.dtype, chances, source))
 
@@ -180,7 +185,10 @@ def _new(
 ) -> Tensor:
     check(device)
     if any(size < 0 for size in shape):
-        raise ShapeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
+        raise ShapeError(
+            f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}. Fix: give sizes of at least "
+            "0."
+        )
     if out is None:
         return finished(draw(shape), requires_grad)
     if tuple(out.shape) != shape:
@@ -199,7 +207,10 @@ def _kind(record: dtype | None, out: Tensor | None, default: dtype | None = None
     if out is None:
         return record or default or dtypes.default_float()
     if record not in (None, out.dtype):
-        raise DTypeError(f"dtype {record!r} does not match dtype of out parameter ({out.dtype!r})")
+        raise DTypeError(
+            f"dtype {record!r} does not match dtype of out parameter ({out.dtype!r}). Fix: dtype={out.dtype!r}, or "
+            "leave dtype out."
+        )
     return out.dtype
 
 
@@ -275,7 +286,10 @@ def randint(
     if len(bounds) != len(given) + len(named) or not {"high", "size"} <= bounds.keys():
         raise OperandError("randint() takes (high, size) or (low, high, size). Fix: torch.randint(0, 10, (3,))")
     if not isinstance(bounds["size"], list | tuple):
-        raise OperandError(f"randint(): argument 'size' must be tuple of ints, not {type(bounds['size']).__name__}")
+        raise OperandError(
+            f"randint(): argument 'size' must be tuple of ints, not {type(bounds['size']).__name__}. Fix: a tuple: "
+            "torch.randint(0, 10, (3,))."
+        )
     draw = _integers("randint", _kind(dtype, out, dtypes.int64), bounds.get("low", 0), bounds["high"], generator)
     return _new(sizes_of("randint", (bounds["size"],)), draw, out, **placement)
 
@@ -284,7 +298,7 @@ def _integers(name: str, kind: dtype, low: Any, high: Any, generator: Generator 
     try:
         first, end = operator.index(low), operator.index(high)
     except TypeError:
-        raise OperandError(f"{name}(): the bounds must be int, not {low!r} and {high!r}") from None
+        raise OperandError(f"{name}(): the bounds must be int, not {low!r} and {high!r}. Fix: int(bound).") from None
     return draws.integers(kind, first, end, source_of(generator))
 
 
@@ -300,7 +314,7 @@ def randint_like(
     """Whole numbers in [low, high), in the shape and type of `input`. As `torch.randint_like(input, [low,] high)`."""
     bounds = [value for value in (low, *given, high) if value is not None]
     if not 1 <= len(bounds) <= 2:
-        raise OperandError("randint_like() takes (input, high) or (input, low, high)")
+        raise OperandError("randint_like() takes (input, high) or (input, low, high). Fix: torch.randint_like(x, 10).")
     first, last = [0, *bounds][-2:]
     return _like(input, _integers("randint_like", dtype or input.dtype, first, last, generator), **placement)
 
@@ -322,12 +336,16 @@ def randperm(
     try:
         total = operator.index(n)
     except TypeError:
-        raise OperandError(f"randperm(): argument 'n' (position 1) must be int, not {type(n).__name__}") from None
+        raise OperandError(
+            f"randperm(): argument 'n' (position 1) must be int, not {type(n).__name__}. Fix: int(n)."
+        ) from None
     kind, source = _kind(dtype, out, dtypes.int64), source_of(generator)
     require_type("randperm", kind, dtypes.INTEGER, FLOAT)
     most = draws.largest_integer(kind)
     if total - 1 > most and kind is not dtypes.bfloat16:  # which PyTorch lets round
-        raise DTypeError(f"randperm: {kind!r} does not have all numbers below {total}: it counts to {most}")
+        raise DTypeError(
+            f"randperm: {kind!r} does not have all numbers below {total}: it counts to {most}. Fix: dtype=torch.int64."
+        )
     return _new((total,), lambda shape: source.permutation(*shape).astype(kind.numpy), out, **placement)
 
 
@@ -367,7 +385,10 @@ def _normal_each(kind: dtype, mean: Number | Tensor, std: Number | Tensor, sourc
         draw = draws.normal(kind, 0.0, float(std), source)  # type: ignore[arg-type]
     else:
         spread = read(std)
-        require((spread >= 0).all(), "normal expects all elements of std >= 0.0")
+        require(
+            (spread >= 0).all(),
+            f"normal expects all elements of std >= 0.0, one is {spread.min():g}. Fix: std.abs(), or softplus(std).",
+        )
         draw = draws.normal(kind, 0.0, 1.0, source)
 
     def moved(shape: Shape) -> Array:
@@ -407,23 +428,43 @@ def multinomial(
     Raises:
         DistributionError: weights of which there is no distribution, or too few of them.
     """
-    require(len(input.shape) in (1, 2), "prob_dist must be 1 or 2 dim")
-    require(input.dtype.category == FLOAT, f"multinomial only supports floating-point dtypes, got: {input.dtype!r}")
-    require(out is None or out.dtype is dtypes.int64, "multinomial expects Long tensor out")
-    require(num_samples > 0, "cannot sample n_sample <= 0 samples")
+    require(
+        len(input.shape) in (1, 2),
+        f"multinomial: prob_dist must be 1 or 2 dim, but is {len(input.shape)}. Fix: flatten(0, -2) the weights.",
+    )
+    require(
+        input.dtype.category == FLOAT,
+        f"multinomial only supports floating-point dtypes, got: {input.dtype!r}. Fix: weights.float().",
+    )
+    require(
+        out is None or out.dtype is dtypes.int64,
+        "multinomial expects Long tensor out. Fix: out=torch.empty(0, dtype=torch.int64).",
+    )
+    require(
+        num_samples > 0,
+        f"multinomial: cannot sample n_sample <= 0 samples, and n_sample is {num_samples}. Fix: num_samples=1.",
+    )
     categories = input.shape[-1]
     require(
         replacement or num_samples <= categories,
-        "cannot sample n_sample > prob_dist.size(-1) samples without replacement",
+        f"multinomial: cannot sample n_sample > prob_dist.size(-1) samples without replacement: {num_samples} of "
+        f"{categories}. Fix: replacement=True.",
     )
-    require(categories <= _MOST_CATEGORIES, "number of categories cannot exceed 2^24")
+    require(
+        categories <= _MOST_CATEGORIES,
+        f"multinomial: number of categories cannot exceed 2^24, and is {categories}. Fix: sample a group first.",
+    )
     weights, source = read(input), source_of(generator)
     rows = weights.reshape(-1, categories)
     require(
         not weights.size or (np.isfinite(rows) & (rows >= 0)).all(),
-        "probability tensor contains either `inf`, `nan` or element < 0",
+        "multinomial: probability tensor contains either `inf`, `nan` or element < 0. Fix: softmax() the scores.",
     )
-    require((rows.sum(-1) > 0).all(), "invalid multinomial distribution (sum of probabilities <= 0)")
+    require(
+        (rows.sum(-1) > 0).all(),
+        "multinomial: invalid multinomial distribution (sum of probabilities <= 0). Fix: a row needs one weight above "
+        "0.",
+    )
     by_column = memory_order(tuple(input.shape), strides_of(input)) == [1, 0]
     positions = source.multinomial(rows, num_samples, replacement, by_column)
     return _new((*input.shape[:-1], num_samples), positions.reshape, out)
@@ -437,5 +478,9 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """
     require_type("poisson", input.dtype, FLOAT)
     rates, source = read(input), source_of(generator)
-    require((rates >= 0).all(), "invalid Poisson rate, expected rate to be non-negative")
+    require(
+        (rates >= 0).all(),
+        f"poisson: invalid Poisson rate, expected rate to be non-negative, but one is {rates.min():g}. Fix: "
+        "rates.clamp(min=0).",
+    )
     return from_array(source.poisson(rates))

@@ -210,7 +210,8 @@ def _not_empty(name: str, input: Tensor, axes: Sequence[int]) -> None:
     if 0 in [input.shape[axis] for axis in axes]:
         raise EmptyError(
             f"{name}(): Expected reduction dim to be specified for input.numel() == 0, or to have non-zero size; the "
-            f"tensor is {input._spec.type}"
+            f"tensor is {input._spec.type}. Fix: give dim of an axis with elements, or look whether x.numel() > 0 "
+            "first."
         )
 
 
@@ -297,7 +298,10 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
 def _arg(name: str, primitive: type[p.ArgMax] | type[p.ArgMin], input: Tensor, dim: int | None, keep: bool) -> Tensor:
     if dim is None:
         if 0 in input.shape:
-            raise EmptyError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0.")
+            raise EmptyError(
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Fix: give dim of an axis "
+                "with elements, or look whether x.numel() > 0 first."
+            )
         place = emit(primitive(0), emit(Reshape((count(input.shape),)), input))
         return emit(Reshape((1,) * len(input.shape)), place) if keep else place
     axis = axis_of(dim, len(input.shape))
@@ -371,7 +375,8 @@ def vector_norm(
     x = input if dtype is None else cast(input, dtype)
     if x.dtype.category < FLOAT:
         raise DTypeError(
-            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {_legacy(x.dtype)}"
+            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {_legacy(x.dtype)}. Fix: "
+            "x.float()."
         )
     axes = axes_of(dim, len(x.shape))
     size = emit(Abs(), x)
@@ -497,7 +502,9 @@ def check_axis(input: Tensor, dim: int) -> int:
         AxisError: the tensor has no such axis.
     """
     if not input.shape and dim not in (0, -1):
-        raise AxisError(f"Dimension out of range (expected to be in range of [-1, 0], but got {dim})")
+        raise AxisError(
+            f"Dimension out of range (expected to be in range of [-1, 0], but got {dim}). Fix: dim=0 or dim=-1."
+        )
     return axis_of(dim, len(input.shape))
 
 
@@ -508,7 +515,9 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
         ShapeError: fewer than two axes.
     """
     if len(input.shape) < 2:
-        raise ShapeError("renorm: input needs at least 2 dimensions")
+        raise ShapeError(
+            "renorm: input needs at least 2 dimensions. Fix: unsqueeze(0) makes a vector a matrix of one row."
+        )
     axis = check_axis(input, dim)
     others = [other for other in range(len(input.shape)) if other != axis]
     size = vector_norm(input, float(p), tuple(others), True)

@@ -53,4 +53,4 @@ def require_probability(p: float) -> None:
         ArgumentError: it does not.
     """
     if not 0.0 <= p <= 1.0:
-        raise ArgumentError(f"dropout probability has to be between 0 and 1, but got {p}")
+        raise ArgumentError(f"dropout probability has to be between 0 and 1, but got {p}. Fix: p=0.5.")

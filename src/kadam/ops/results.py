@@ -18,7 +18,10 @@ class _Result(tuple[Any, ...]):
         try:
             return self[self.fields.index(name)]
         except ValueError:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}. Fix: its fields are "
+                f"{', '.join(self.fields)}."
+            ) from None
 
     def __repr__(self) -> str:
         inner = ",\n".join(f"{name}={part!r}" for name, part in zip(self.fields, self, strict=True))

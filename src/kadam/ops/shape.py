@@ -33,7 +33,9 @@ def sizes_of(name: str, sizes: tuple[Any, ...]) -> Shape:
     try:
         return tuple([size if type(size) is int else size.__index__() for size in sizes])
     except (AttributeError, TypeError):
-        raise OperandError(f"{name}(): argument 'size' must be tuple of ints, not {sizes!r}") from None
+        raise OperandError(
+            f"{name}(): argument 'size' must be tuple of ints, not {sizes!r}. Fix: give whole numbers: x.{name}(2, -1)."
+        ) from None
 
 
 def _reshape_chain(input: Tensor, shape: Shape) -> Chain:
@@ -63,8 +65,9 @@ def view_as_shape(self: Tensor, *given: Any, size: Any = None, dtype: Any = None
     wanted = with_inferred(sizes_of("view", given if size is None else (size,)), self.numel())
     if self._base is not None and not viewable(self, wanted):
         raise ShapeError(
-            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
-            "contiguous subspaces). Use .reshape(...) instead."
+            "view: view size is not compatible with input tensor's size and stride (at least one dimension spans "
+            "across two contiguous subspaces). Use .reshape(...) instead. Fix: x.reshape(...), or "
+            "x.contiguous().view(...)."
         )
     return _viewed(self, wanted)
 
@@ -104,7 +107,9 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         return reshape(input, 1)
     first, last = axis_of(start_dim, rank), axis_of(end_dim, rank)
     if first > last:
-        raise ShapeError("flatten() has invalid args: start_dim cannot come after end_dim")
+        raise ShapeError(
+            "flatten() has invalid args: start_dim cannot come after end_dim. Fix: exchange start_dim and end_dim."
+        )
     shape = input.shape
     if first == last:
         return input
@@ -132,7 +137,7 @@ def _permuted(input: Tensor, dims: tuple[int, ...]) -> Chain:
         )
     axes = tuple(axis_of(dim, rank) for dim in dims)
     if len(set(axes)) != rank:
-        raise ShapeError("permute(): duplicate dims are not allowed.")
+        raise ShapeError(f"permute(): duplicate dims are not allowed: {dims}. Fix: name each axis once.")
     return (p.Permute(axes),)
 
 
@@ -165,7 +170,7 @@ def t(input: Tensor) -> Chain:
     """
     rank = len(input.shape)
     if rank > 2:
-        raise ShapeError(f"t() expects a tensor with <= 2 dimensions, but self is {rank}D")
+        raise ShapeError(f"t() expects a tensor with <= 2 dimensions, but self is {rank}D. Fix: x.transpose(-2, -1).")
     return (p.Permute((1, 0)),) if rank == 2 else (p.Reshape(tuple(input.shape)),)
 
 
@@ -187,7 +192,8 @@ def matrix_transpose(self: Tensor) -> Tensor:
     """
     if len(self.shape) < 2:
         raise ShapeError(
-            f"tensor.mT is only supported on matrices or batches of matrices. Got {len(self.shape)}-D tensor."
+            f"tensor.mT is only supported on matrices or batches of matrices. Got {len(self.shape)}-D tensor. Fix: "
+            "unsqueeze() to a matrix, or .T for a vector."
         )
     return transpose(self, -2, -1)
 
@@ -199,7 +205,10 @@ def conjugate_transpose(self: Tensor) -> Tensor:
         ShapeError: it is no matrix.
     """
     if len(self.shape) not in (0, 2):
-        raise ShapeError(f"tensor.H is only supported on matrices (2-D tensors). Got {len(self.shape)}-D tensor.")
+        raise ShapeError(
+            f"tensor.H is only supported on matrices (2-D tensors). Got {len(self.shape)}-D tensor. Fix: x.mH for a "
+            "batch of matrices."
+        )
     if not self.shape:
         return self
     turned = transpose(self, 0, 1)
@@ -218,11 +227,11 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     if len(sources) != len(targets):
         raise ShapeError(
             f"movedim: Invalid source or destination dims: source ({list(sources)} dims) should contain the same "
-            f"number of dims as destination ({list(targets)} dims)"
+            f"number of dims as destination ({list(targets)} dims). Fix: name as many targets as sources."
         )
     sources, targets = tuple(axis_of(a, rank) for a in sources), tuple(axis_of(a, rank) for a in targets)
     if len(set(sources)) != len(sources) or len(set(targets)) != len(targets):
-        raise ShapeError("movedim: repeated dim in `source` or `destination`")
+        raise ShapeError("movedim: repeated dim in `source` or `destination`. Fix: name each axis once.")
     order = [axis for axis in range(rank) if axis not in sources]
     for target, axis in sorted(zip(targets, sources, strict=True)):
         order.insert(target, axis)
@@ -262,7 +271,8 @@ def _expanded(input: Tensor, sizes: tuple[int, ...]) -> Chain:
     if offset < 0:
         raise ShapeError(
             f"expand({list(sizes)}): the number of sizes provided ({len(sizes)}) must be greater or equal to the "
-            f"number of dimensions in the tensor ({len(shape)})"
+            f"number of dimensions in the tensor ({len(shape)}). Fix: give at least {len(shape)} sizes, -1 where an "
+            "axis stays."
         )
     wanted = []
     for axis, size in enumerate(sizes):
@@ -270,13 +280,15 @@ def _expanded(input: Tensor, sizes: tuple[int, ...]) -> Chain:
         if size == -1:
             if own is None:
                 raise ShapeError(
-                    f"The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension {axis}"
+                    "expand: The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension "
+                    f"{axis}. Fix: give a size there; -1 is for axes that exist."
                 )
             size = own
         elif own is not None and own not in (1, size):
             raise ShapeError(
-                f"The expanded size of the tensor ({size}) must match the existing size ({own}) at non-singleton "
-                f"dimension {axis}.  Target sizes: {list(sizes)}.  Tensor sizes: {list(shape)}"
+                f"expand: The expanded size of the tensor ({size}) must match the existing size ({own}) at "
+                f"non-singleton dimension {axis}.  Target sizes: {list(sizes)}.  Tensor sizes: {list(shape)}. Fix: "
+                f"only axes of size 1 stretch: give {own} there, or repeat()."
             )
         wanted.append(size)
     return (Broadcast(tuple(wanted)),)
@@ -327,10 +339,16 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Chain:
     axis = axis_of(dim, len(input.shape))
     size = input.shape[axis]
     if not -size <= start <= size:
-        raise AxisError(f"start out of range (expected to be in range of [{-size}, {size}], but got {start})")
+        raise AxisError(
+            f"narrow: start out of range (expected to be in range of [{-size}, {size}], but got {start}). Fix: a start "
+            f"from {-size} to {size}."
+        )
     begin = start + size if start < 0 else start
     if length < 0 or begin + length > size:
-        raise ShapeError(f"start ({start}) + length ({length}) exceeds dimension size ({size}).")
+        raise ShapeError(
+            f"narrow: start ({start}) + length ({length}) exceeds dimension size ({size}). Fix: length={size - start} "
+            "at most."
+        )
     return (sliced(tuple(input.shape), axis, begin, begin + length),)
 
 
@@ -343,11 +361,14 @@ def select(input: Tensor, dim: int, index: int) -> Chain:
     """
     shape = tuple(input.shape)
     if not shape:
-        raise AxisError("select() cannot be applied to a 0-dim tensor.")
+        raise AxisError("select() cannot be applied to a 0-dim tensor. Fix: x.item() is its value.")
     axis = axis_of(dim, len(shape))
     size = shape[axis]
     if not -size <= index < size:
-        raise AxisError(f"select(): index {index} out of range for tensor of size {list(shape)} at dimension {axis}")
+        raise AxisError(
+            f"select(): index {index} out of range for tensor of size {list(shape)} at dimension {axis}. Fix: indices "
+            f"go from {-size} to {size - 1}."
+        )
     at = index % size
     return (sliced(shape, axis, at, at + 1), p.Reshape((*shape[:axis], *shape[axis + 1 :])))
 
@@ -369,14 +390,16 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
     if isinstance(split_size_or_sections, int):
         part = split_size_or_sections
         if part < 0 or (part == 0 and size != 0):
-            raise ShapeError(f"split expects split_size be non-negative, but got split_size={part}")
+            raise ShapeError(
+                f"split expects split_size be non-negative, but got split_size={part}. Fix: give a size of at least 1."
+            )
         bounds = [(at, min(at + part, size)) for at in range(0, max(size, 1), max(part, 1))]
     else:
         sections = [int(section) for section in split_size_or_sections]
         if sum(sections) != size or any(section < 0 for section in sections):
             raise ShapeError(
                 f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at dimension "
-                f"{axis}), but got split_sizes={sections}"
+                f"{axis}), but got split_sizes={sections}. Fix: give sizes that sum to {size}."
             )
         ends = [sum(sections[: index + 1]) for index in range(len(sections))]
         bounds = [(end - section, end) for end, section in zip(ends, sections, strict=True)]
@@ -395,7 +418,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
         ShapeError: `chunks` is not positive.
     """
     if chunks <= 0:
-        raise ShapeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+        raise ShapeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}. Fix: chunks=2.")
     size = input.shape[axis_of(dim, len(input.shape))]
     return split(input, max(-(-size // chunks), 1), dim) if size else (input,) * chunks
 
@@ -409,7 +432,9 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     if isinstance(indices_or_sections, int):
         parts = indices_or_sections
         if parts <= 0:
-            raise ShapeError(f"number of sections must be larger than 0, got {parts}")
+            raise ShapeError(
+                f"tensor_split: number of sections must be larger than 0, got {parts}. Fix: give at least 1."
+            )
         each, more = divmod(size, parts)
         ends = [(index + 1) * each + min(index + 1, more) for index in range(parts)]
         return tuple(slice_axis(input, axis, s, e) for s, e in zip([0, *ends], ends, strict=False))
@@ -465,5 +490,7 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Ch
     rank = len(input.shape)
     first, second = axis_of(dim1, rank), axis_of(dim2, rank)
     if first == second:
-        raise ShapeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+        raise ShapeError(
+            f"diagonal: diagonal dimensions cannot be identical {dim1}, {dim2}. Fix: name two different axes."
+        )
     return (p.Diagonal(offset, first, second),)

@@ -72,7 +72,10 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
         return results.topk(input * 1, constant(0, dtypes.int64))
     axis = axis_of(dim, len(input.shape))
     if not 0 <= k <= input.shape[axis]:
-        raise ShapeError(f"selected index k out of range: k is {k}, the axis has {input.shape[axis]} elements")
+        raise ShapeError(
+            f"topk: selected index k out of range: k is {k}, the axis has {input.shape[axis]} elements. Fix: "
+            f"k={input.shape[axis]} at most."
+        )
     place = emit(p.TopKIndices(k, axis, largest), input)
     return results.topk(emit(Gather(axis), input, place), place)
 
@@ -92,7 +95,9 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> tup
     """
     axis = axis_of(dim, len(input.shape))
     if input.shape and not 1 <= k <= input.shape[axis]:
-        raise ShapeError(f"kthvalue(): selected number k out of range for dimension {axis}")
+        raise ShapeError(
+            f"kthvalue(): selected number k out of range for dimension {axis}. Fix: a k from 1 to the axis's size."
+        )
     if not input.shape:
         return results.kthvalue(input * 1, constant(0, dtypes.int64))
     return results.kthvalue(*picked(input, _at(input, axis, k - 1), axis, keepdim))
@@ -224,7 +229,10 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     """
     array = read(input)
     if array.ndim != 1 or (array.size and array.min() < 0) or input.dtype.category >= FLOAT:
-        raise ShapeError("bincount only supports 1-d non-negative integral inputs.")
+        raise ShapeError(
+            "bincount only supports 1-d non-negative integral inputs. Fix: x.flatten().long(), without negative "
+            "numbers."
+        )
     counted = np.bincount(array, None if weights is None else read(weights), minlength)
     if weights is not None and weights.dtype is dtypes.float32:
         counted = counted.astype(np.float32)

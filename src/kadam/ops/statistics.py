@@ -34,7 +34,8 @@ def cov(
     """
     if len(input.shape) > 2:
         raise ShapeError(
-            f"cov(): expected input to have two or fewer dimensions but got an input with {len(input.shape)} dimensions"
+            f"cov(): expected input to have two or fewer dimensions but got an input with {len(input.shape)} "
+            "dimensions. Fix: flatten it to [variables, observations]."
         )
     x = floating(input).reshape(1, -1) if len(input.shape) < 2 else floating(input)
     weight = None
@@ -126,11 +127,13 @@ def _shares(input: Tensor, q: Any) -> Tensor:
     from kadam.ops.creation import tensor
 
     if input.dtype.category != FLOAT:
-        raise DTypeError("quantile() input tensor must be either float or double dtype")
+        raise DTypeError("quantile() input tensor must be either float or double dtype. Fix: x.float().")
     share = q if isinstance(q, Recorded) else tensor(q, dtype=input.dtype)
     values = read(share)
     if values.size and (values.min() < 0 or values.max() > 1):
-        raise ShapeError("quantile() q values must be in the range [0, 1]")
+        raise ShapeError(
+            "quantile() q values must be in the range [0, 1]. Fix: give q as shares: 0.95 for the 95th percentile."
+        )
     return share  # type: ignore[return-value]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kadam.ir.graph import Phase
@@ -12,15 +12,14 @@ from kadam.optim.rule import (
     RuleOptimizer,
     check_modes,
     check_numbers,
-    course,
     filled_like,
     for_each,
     number,
     on_course,
     scalar,
+    steered,
 )
-from kadam.recording.memory import assign_all
-from kadam.recording.operation import operation
+from kadam.recording.operation import State, operation
 from kadam.recording.tensor import Number
 
 if TYPE_CHECKING:
@@ -45,6 +44,8 @@ class Adadelta(RuleOptimizer):
     Source: Zeiler 2012, https://arxiv.org/abs/1212.5701.
     """
 
+    _numbers = ()
+
     def __init__(
         self,
         params: ParamsT,
@@ -60,7 +61,7 @@ class Adadelta(RuleOptimizer):
     ) -> None:
         check_numbers("Adadelta", lr=lr, rho=rho, eps=eps, weight_decay=weight_decay)
         if rho > 1:
-            raise ValueError(f"Adadelta: Invalid rho: {rho}; it must be in [0, 1]")
+            raise ValueError(f"Adadelta: Invalid rho: {rho}; it must be in [0, 1]. Fix: rho=0.9.")
         check_modes("Adadelta", differentiable)
         options = {
             "lr": lr,
@@ -77,12 +78,9 @@ class Adadelta(RuleOptimizer):
     def _start(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         return {"step": scalar(0.0), "square_avg": filled_like(param), "acc_delta": filled_like(param)}
 
-    def _clock(self, state: dict[str, Any]) -> Hashable:
-        return None
-
-    def _update(self, group: dict[str, Any], clock: None, batch: Batch) -> None:
+    def _update(self, group: dict[str, Any], clock: float | None, batch: Batch) -> None:
         squares, travels = batch.column("square_avg"), batch.column("acc_delta")
-        values = adadelta(
+        adadelta(
             batch.params,
             batch.grads,
             squares,
@@ -91,17 +89,16 @@ class Adadelta(RuleOptimizer):
             keep=group["rho"],
             fresh=1 - group["rho"],
             eps=group["eps"],
-            **course(group),
+            **steered(group),
         )
-        assign_all([*batch.params, *squares, *travels], values)
 
 
 @operation(differentiable=False, phase=Phase.UPDATE)
 def adadelta(
-    params: Sequence[Tensor],
+    params: Sequence[State],
     grads: Sequence[Tensor],
-    squares: Sequence[Tensor],
-    travels: Sequence[Tensor],
+    squares: Sequence[State],
+    travels: Sequence[State],
     lr: Number,
     keep: Number,
     fresh: Number,

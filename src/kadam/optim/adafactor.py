@@ -10,8 +10,7 @@ from kadam.errors import UnsupportedError
 from kadam.ir.graph import Phase
 from kadam.optim.optimizer import ParamsT
 from kadam.optim.rule import Batch, RuleOptimizer, check_numbers, filled_like, number, scalar, zeros
-from kadam.recording.memory import assign_all
-from kadam.recording.operation import operation
+from kadam.recording.operation import State, operation
 from kadam.recording.tensor import Number
 
 if TYPE_CHECKING:
@@ -52,9 +51,11 @@ class Adafactor(RuleOptimizer):
         least = {} if eps[0] is None else {"epsilon1": eps[0]}
         check_numbers("Adafactor", lr=lr, weight_decay=weight_decay, epsilon2=eps[1], **least)
         if beta2_decay > 0:
-            raise ValueError(f"Adafactor: Invalid beta2_decay: {beta2_decay}; it must not be positive")
+            raise ValueError(
+                f"Adafactor: Invalid beta2_decay: {beta2_decay}; it must not be positive. Fix: beta2_decay=-0.8."
+            )
         if d < 1:
-            raise ValueError(f"Adafactor: Invalid d: {d}; it must be at least 1")
+            raise ValueError(f"Adafactor: Invalid d: {d}; it must be at least 1. Fix: d=1.0.")
         options = {
             "lr": lr,
             "beta2_decay": beta2_decay,
@@ -68,7 +69,7 @@ class Adafactor(RuleOptimizer):
 
     def _start(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         if param.is_complex():
-            raise UnsupportedError("Adafactor does not support complex parameters; Adam does")
+            raise UnsupportedError("Adafactor does not support complex parameters; Adam does. Fix: optim.Adam.")
         shape = tuple(param.shape)
         if len(shape) < 2:
             return {"step": scalar(0.0), "variance": filled_like(param)}
@@ -83,7 +84,7 @@ class Adafactor(RuleOptimizer):
             state[name] for state in batch.states for name in ("row_var", "col_var", "variance") if name in state
         ]
         lr = number(group["lr"])
-        values = adafactor(
+        adafactor(
             batch.params,
             batch.grads,
             factors,
@@ -95,14 +96,13 @@ class Adafactor(RuleOptimizer):
             decays=group["weight_decay"] != 0,
             maximize=group["maximize"],
         )
-        assign_all([*batch.params, *factors], values)
 
 
 @operation(differentiable=False, phase=Phase.UPDATE)
 def adafactor(
-    params: Sequence[Tensor],
+    params: Sequence[State],
     grads: Sequence[Tensor],
-    factors: Sequence[Tensor],
+    factors: Sequence[State],
     rate: Number,
     fresh: Number,
     keep: Number,

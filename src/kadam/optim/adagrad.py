@@ -12,15 +12,14 @@ from kadam.optim.rule import (
     RuleOptimizer,
     check_modes,
     check_numbers,
-    course,
     filled_like,
     for_each,
     number,
     on_course,
     scalar,
+    steered,
 )
-from kadam.recording.memory import assign_all
-from kadam.recording.operation import operation
+from kadam.recording.operation import State, operation
 from kadam.recording.tensor import Number
 
 if TYPE_CHECKING:
@@ -92,22 +91,21 @@ class Adagrad(RuleOptimizer):
 
     def _update(self, group: dict[str, Any], step: float, batch: Batch) -> None:
         sums = batch.column("sum")
-        values = adagrad(
+        adagrad(
             batch.params,
             batch.grads,
             sums,
             lr=number(group["lr"]) / (1 + (step - 1) * group["lr_decay"]),
             eps=group["eps"],
-            **course(group),
+            **steered(group),
         )
-        assign_all([*batch.params, *sums], values)
 
 
 @operation(differentiable=False, phase=Phase.UPDATE)
 def adagrad(
-    params: Sequence[Tensor],
+    params: Sequence[State],
     grads: Sequence[Tensor],
-    sums: Sequence[Tensor],
+    sums: Sequence[State],
     lr: Number,
     eps: Number,
     decay: str,

@@ -20,8 +20,7 @@ from kadam.optim.rule import (
     on_course,
     scalar,
 )
-from kadam.recording.memory import assign_all
-from kadam.recording.operation import operation
+from kadam.recording.operation import State, operation
 from kadam.recording.tensor import Number
 from kadam.tensor import Tensor
 
@@ -88,33 +87,35 @@ class Adam(RuleOptimizer):
         return state
 
     def _update(self, group: dict[str, Any], step: float, batch: Batch) -> None:
-        lr, beta1, beta2 = map(number, (group["lr"], *group["betas"]))
+        lr, (beta1, beta2) = number(group["lr"]), map(number, group["betas"])
         means, squares = batch.column("exp_avg"), batch.column("exp_avg_sq")
         peaks = batch.column("max_exp_avg_sq") if group["amsgrad"] else []
-        values = adam(
+        decay, amount, maximize = course(group, lr)
+        adam(
             batch.params,
             batch.grads,
             means,
             squares,
             peaks,
-            step_size=lr / (1 - beta1**step),
-            fresh1=1 - beta1,
-            keep2=beta2,
-            fresh2=1 - beta2,
-            root_bias2=(1 - beta2**step) ** 0.5,
-            eps=group["eps"],
-            **course(group, lr),
+            lr / (1 - beta1**step),
+            1 - beta1,
+            beta2,
+            1 - beta2,
+            (1 - beta2**step) ** 0.5,
+            group["eps"],
+            decay,
+            amount,
+            maximize,
         )
-        assign_all([*batch.params, *means, *squares, *peaks], values)
 
 
 @operation(differentiable=False, phase=Phase.UPDATE)
 def adam(
-    params: Sequence[Tensor],
+    params: Sequence[State],
     grads: Sequence[Tensor],
-    means: Sequence[Tensor],
-    squares: Sequence[Tensor],
-    peaks: Sequence[Tensor],
+    means: Sequence[State],
+    squares: Sequence[State],
+    peaks: Sequence[State],
     step_size: Number,
     fresh1: Number,
     keep2: Number,

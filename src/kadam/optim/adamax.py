@@ -13,15 +13,14 @@ from kadam.optim.rule import (
     check_betas,
     check_modes,
     check_numbers,
-    course,
     filled_like,
     for_each,
     number,
     on_course,
     scalar,
+    steered,
 )
-from kadam.recording.memory import assign_all
-from kadam.recording.operation import operation
+from kadam.recording.operation import State, operation
 from kadam.recording.tensor import Number
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ class Adamax(RuleOptimizer):
     def _update(self, group: dict[str, Any], step: float, batch: Batch) -> None:
         beta1, beta2 = group["betas"]
         means, sizes = batch.column("exp_avg"), batch.column("exp_inf")
-        values = adamax(
+        adamax(
             batch.params,
             batch.grads,
             means,
@@ -89,17 +88,16 @@ class Adamax(RuleOptimizer):
             fresh1=1 - beta1,
             keep2=beta2,
             eps=group["eps"],
-            **course(group),
+            **steered(group),
         )
-        assign_all([*batch.params, *means, *sizes], values)
 
 
 @operation(differentiable=False, phase=Phase.UPDATE)
 def adamax(
-    params: Sequence[Tensor],
+    params: Sequence[State],
     grads: Sequence[Tensor],
-    means: Sequence[Tensor],
-    sizes: Sequence[Tensor],
+    means: Sequence[State],
+    sizes: Sequence[State],
     step_size: Number,
     fresh1: Number,
     keep2: Number,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kadam.ir.graph import Phase
@@ -12,16 +12,14 @@ from kadam.optim.rule import (
     RuleOptimizer,
     check_modes,
     check_numbers,
-    course,
     filled_like,
     for_each,
     number,
     on_course,
     scalar,
-    value_of,
+    steered,
 )
-from kadam.recording.memory import assign_all
-from kadam.recording.operation import operation
+from kadam.recording.operation import State, operation
 from kadam.recording.tensor import Number, overwrite
 
 if TYPE_CHECKING:
@@ -46,6 +44,8 @@ class ASGD(RuleOptimizer):
 
     Source: Polyak and Juditsky 1992, "Acceleration of stochastic approximation by averaging".
     """
+
+    _numbers = ("step", "eta", "mu")
 
     def __init__(
         self,
@@ -83,13 +83,10 @@ class ASGD(RuleOptimizer):
             "ax": filled_like(param),
         }
 
-    def _clock(self, state: dict[str, Any]) -> Hashable:
-        return value_of(state["step"]), value_of(state["eta"]), value_of(state["mu"])
-
     def _update(self, group: dict[str, Any], clock: tuple[float, float, float], batch: Batch) -> None:
         step, eta, mu = clock
         averages = batch.column("ax")
-        values = asgd(
+        asgd(
             batch.params,
             batch.grads,
             averages,
@@ -97,9 +94,8 @@ class ASGD(RuleOptimizer):
             keep=1 - group["lambd"] * eta,
             mu=mu,
             averaging=mu != 1,
-            **course(group),
+            **steered(group),
         )
-        assign_all([*batch.params, *averages], values)
         lr = number(group["lr"])
         for state in batch.states:
             overwrite(state["eta"], lr / (1 + group["lambd"] * lr * step) ** group["alpha"])
@@ -108,9 +104,9 @@ class ASGD(RuleOptimizer):
 
 @operation(differentiable=False, phase=Phase.UPDATE)
 def asgd(
-    params: Sequence[Tensor],
+    params: Sequence[State],
     grads: Sequence[Tensor],
-    averages: Sequence[Tensor],
+    averages: Sequence[State],
     eta: Number,
     keep: Number,
     mu: Number,

@@ -61,7 +61,10 @@ class LBFGS(Optimizer):
         }
         super().__init__(params, options)
         if len(self.param_groups) != 1:
-            raise ValueError(f"LBFGS: takes one parameter group, not {len(self.param_groups)}: its step is one for all")
+            raise ValueError(
+                f"LBFGS: takes one parameter group, not {len(self.param_groups)}: its step is one for all. Fix: "
+                "LBFGS(model.parameters())."
+            )
 
     @property
     def _params(self) -> list[Tensor]:
@@ -141,7 +144,10 @@ class LBFGS(Optimizer):
                 return Point(t, start.loss, start.grad, None), 0
             return Point(t, float(closure()), self._gradient(), None), 1
         if method != "strong_wolfe":
-            raise RuntimeError(f"LBFGS: line_search_fn={method!r} is unknown; it is 'strong_wolfe' or None")
+            raise RuntimeError(
+                f"LBFGS: line_search_fn={method!r} is unknown; it is 'strong_wolfe' or None. Fix: "
+                "line_search_fn='strong_wolfe'."
+            )
         origin = [param.clone() for param in self._params]
 
         def evaluate(length: Any) -> Point:

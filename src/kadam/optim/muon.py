@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kadam.dtypes import bfloat16, float32
 from kadam.ir.graph import Phase
 from kadam.optim.optimizer import ParamsT
 from kadam.optim.rule import Batch, RuleOptimizer, check_numbers, filled_like, for_each, number
-from kadam.recording.memory import assign_all
-from kadam.recording.operation import operation
+from kadam.recording.operation import State, operation
 from kadam.recording.tensor import Number
 
 if TYPE_CHECKING:
@@ -53,7 +52,10 @@ class Muon(RuleOptimizer):
     ) -> None:
         check_numbers("Muon", lr=lr, momentum=momentum, weight_decay=weight_decay)
         if adjust_lr_fn not in (None, "original", "match_rms_adamw"):
-            raise ValueError(f"Muon: adjust_lr_fn={adjust_lr_fn!r} is unknown; it is 'original' or 'match_rms_adamw'")
+            raise ValueError(
+                f"Muon: adjust_lr_fn={adjust_lr_fn!r} is unknown; it is 'original' or 'match_rms_adamw'. Fix: "
+                "adjust_lr_fn='original'."
+            )
         options = {
             "lr": lr,
             "weight_decay": weight_decay,
@@ -69,19 +71,24 @@ class Muon(RuleOptimizer):
             for param in group["params"]:
                 if param.dim() != 2:
                     raise ValueError(
-                        f"Muon: only matrices (2D) are supported, not shape {tuple(param.shape)}; use AdamW"
+                        f"Muon: only matrices (2D) are supported, not shape {tuple(param.shape)}; use AdamW. Fix: give "
+                        "such parameters to optim.AdamW."
                     )
 
-    def _visit(self, param: Tensor, group: dict[str, Any]) -> tuple[dict[str, Any], Hashable]:
-        state = self.state[param]
-        if "momentum_buffer" not in state:
-            state["momentum_buffer"] = filled_like(param)
-        return state, None
+    def _remembered(self, params: list[Tensor], group: dict[str, Any]) -> list[dict[str, Any]]:
+        states = [self.state[param] for param in params]
+        for param, state in zip(params, states, strict=True):
+            if "momentum_buffer" not in state:
+                state["momentum_buffer"] = filled_like(param)
+        return states
+
+    def _parts(self, batch: Batch, group: dict[str, Any]) -> Iterable[tuple[Any, Batch]]:
+        return ((None, batch),)
 
     def _update(self, group: dict[str, Any], clock: None, batch: Batch) -> None:
         means = batch.column("momentum_buffer")
         lr = number(group["lr"])
-        values = muon(
+        muon(
             batch.params,
             batch.grads,
             means,
@@ -94,14 +101,13 @@ class Muon(RuleOptimizer):
             rounds=group["ns_steps"],
             matches_adamw=group["adjust_lr_fn"] == "match_rms_adamw",
         )
-        assign_all([*batch.params, *means], values)
 
 
 @operation(differentiable=False, phase=Phase.UPDATE)
 def muon(
-    params: Sequence[Tensor],
+    params: Sequence[State],
     grads: Sequence[Tensor],
-    means: Sequence[Tensor],
+    means: Sequence[State],
     lr: Number,
     keep: Number,
     fresh: Number,

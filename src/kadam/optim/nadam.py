@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kadam.ir.graph import Phase
+from kadam.optim.count import value_of
 from kadam.optim.optimizer import ParamsT
 from kadam.optim.rule import (
     Batch,
@@ -13,16 +14,14 @@ from kadam.optim.rule import (
     check_betas,
     check_modes,
     check_numbers,
-    course,
     filled_like,
     for_each,
     number,
     on_course,
     scalar,
-    value_of,
+    steered,
 )
-from kadam.recording.memory import assign_all
-from kadam.recording.operation import operation
+from kadam.recording.operation import State, operation
 from kadam.recording.tensor import Number, overwrite, read
 
 if TYPE_CHECKING:
@@ -48,6 +47,8 @@ class NAdam(RuleOptimizer):
 
     Source: Dozat 2016, "Incorporating Nesterov momentum into Adam".
     """
+
+    _numbers = ("step", "mu_product")
 
     def __init__(
         self,
@@ -89,9 +90,6 @@ class NAdam(RuleOptimizer):
             "exp_avg_sq": filled_like(param),
         }
 
-    def _clock(self, state: dict[str, Any]) -> Hashable:
-        return value_of(state["step"]), value_of(state["mu_product"])
-
     def _update(self, group: dict[str, Any], clock: tuple[float, float], batch: Batch) -> None:
         step, _ = clock
         beta1, beta2 = group["betas"]
@@ -101,7 +99,7 @@ class NAdam(RuleOptimizer):
         product = value_of(batch.states[0]["mu_product"])
         lr = number(group["lr"])
         means, squares = batch.column("exp_avg"), batch.column("exp_avg_sq")
-        values = nadam(
+        nadam(
             batch.params,
             batch.grads,
             means,
@@ -113,17 +111,16 @@ class NAdam(RuleOptimizer):
             fresh2=1 - beta2,
             bias2=1 - beta2**step,
             eps=group["eps"],
-            **course(group, lr),
+            **steered(group, lr),
         )
-        assign_all([*batch.params, *means, *squares], values)
 
 
 @operation(differentiable=False, phase=Phase.UPDATE)
 def nadam(
-    params: Sequence[Tensor],
+    params: Sequence[State],
     grads: Sequence[Tensor],
-    means: Sequence[Tensor],
-    squares: Sequence[Tensor],
+    means: Sequence[State],
+    squares: Sequence[State],
     grad_rate: Number,
     mean_rate: Number,
     fresh1: Number,

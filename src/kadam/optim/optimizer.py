@@ -5,12 +5,16 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from itertools import chain
 from typing import Any, TypeAlias
 
+from kadam.ir.graph import Phase
+from kadam.optim.count import write_down
+from kadam.primitives.sources import Full
 from kadam.recording.hooks import Handle
+from kadam.recording.operation import State, emit, operation
 from kadam.tensor import Tensor
 
 ParamsT: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
@@ -75,7 +79,10 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         groups: list[Any] = list(params)
         if not groups:
-            raise ValueError(f"{type(self).__name__}: optimizer got an empty parameter list")
+            raise ValueError(
+                f"{type(self).__name__}: optimizer got an empty parameter list. Fix: give model.parameters(); "
+                "list(...) a generator that is read twice."
+            )
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
         for group in groups:
@@ -90,18 +97,25 @@ class Optimizer:
         Returns:
             What the closure returned.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not define step()")
+        raise NotImplementedError(
+            f"{type(self).__name__} does not define step(). Fix: define step(self, closure=None)."
+        )
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or fill them with zeros if not `set_to_none`."""
+        grads: list[Tensor] = []
         for group in self.param_groups:
             for param in group["params"]:
-                if param.grad is None:
-                    continue
                 if set_to_none:
-                    param.grad = None
-                else:
-                    _zero(param.grad)
+                    param._grad = None
+                elif param._grad is not None:
+                    grads.append(param._grad)
+        for grad in grads:
+            if grad._spec.requires_grad:
+                grad.detach_()
+                grad.requires_grad_(False)
+        if grads:
+            zero_each(grads)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group: a dict with `params` and whatever options differ from the defaults.
@@ -112,13 +126,19 @@ class Optimizer:
                 not, or a required option is missing.
         """
         if not isinstance(param_group, dict):
-            raise TypeError(f"{self._here}: param_group must be a dict, not a {type(param_group).__name__}")
+            raise TypeError(
+                f"{self._here}: param_group must be a dict, not a {type(param_group).__name__}. Fix: "
+                "dict(params=model.parameters(), lr=0.01)."
+            )
         self._unpack(param_group)
         for param in param_group["params"]:
             self._check_parameter(param)
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
-                raise ValueError(f"{self._here}: parameter group lacks the required option {name!r}")
+                raise ValueError(
+                    f"{self._here}: parameter group lacks the required option {name!r}. Fix: give {name}= in the group "
+                    "or to the constructor."
+                )
             param_group.setdefault(name, default)
         self._check_distinct(param_group)
         self.param_groups.append(param_group)
@@ -137,13 +157,16 @@ class Optimizer:
         group["params"] = [entry[1] if isinstance(entry, tuple) else entry for entry in entries]
         if names:
             if len(names) != len(entries):
-                raise ValueError(f"{self._here}: {len(names)} of {len(entries)} params have names; name all or none")
+                raise ValueError(
+                    f"{self._here}: {len(names)} of {len(entries)} params have names; name all or none. Fix: "
+                    "model.named_parameters() names all."
+                )
             group["param_names"] = names
 
     def _check_parameter(self, param: Any) -> None:
         if not isinstance(param, Tensor):
             raise TypeError(f"{self._here}: optimizer can only optimize Tensors, but one of the params is a "
-                            f"{type(param).__name__}")  # fmt: skip
+f"{type(param).__name__}. Fix: give model.parameters().")  # fmt: skip
         if not (param.is_leaf or param.retains_grad):
             raise ValueError(
                 f"{self._here}: can't optimize a non-leaf Tensor of shape {tuple(param.shape)}: it is computed from "
@@ -160,11 +183,18 @@ class Optimizer:
             )
         for other in self.param_groups:
             if ("param_names" in group) != ("param_names" in other):
-                raise ValueError(f"{self._here}: either all param groups have names for their params, or none")
+                raise ValueError(
+                    f"{self._here}: either all param groups have names for their params, or none. Fix: "
+                    "model.named_parameters() for each group, or model.parameters() for each."
+                )
             if not params.isdisjoint(other["params"]):
-                raise ValueError(f"{self._here}: some parameters appear in more than one parameter group")
+                raise ValueError(
+                    f"{self._here}: some parameters appear in more than one parameter group. Fix: give each parameter "
+                    "to one group."
+                )
 
     def __getstate__(self) -> dict[str, Any]:
+        write_down(self.state)
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -183,6 +213,7 @@ class Optimizer:
         """State and options of all parameters, which are numbered in the order of the groups."""
         for hook in self._hooks["state_dict_pre"].values():
             hook(self)
+        write_down(self.state)
         numbers: dict[int, int] = {}
         for number, param in enumerate(chain.from_iterable(group["params"] for group in self.param_groups)):
             numbers.setdefault(id(param), number)
@@ -222,14 +253,16 @@ class Optimizer:
         if len(self.param_groups) != len(saved_groups):
             raise ValueError(
                 f"{type(self).__name__}.load_state_dict: the state has {len(saved_groups)} parameter groups, the "
-                f"optimizer {len(self.param_groups)}"
+                f"optimizer {len(self.param_groups)}. Fix: make the optimizer with the parameter groups that were "
+                "saved."
             )
         params: dict[Any, Tensor] = {}
         for index, (group, saved) in enumerate(zip(self.param_groups, saved_groups, strict=True)):
             if len(group["params"]) != len(saved["params"]):
                 raise ValueError(
                     f"{type(self).__name__}.load_state_dict: group {index} has {len(saved['params'])} parameters in "
-                    f"the state, {len(group['params'])} in the optimizer"
+                    f"the state, {len(group['params'])} in the optimizer. Fix: make the optimizer for the model that "
+                    "was saved, with its parameters in the same order."
                 )
             params.update(zip(saved["params"], group["params"], strict=True))
         return params
@@ -291,35 +324,41 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
     """`step` between its hooks; noted, for schedulers want to know whether it was called."""
 
     @functools.wraps(step)
-    def hooked_step(*args: Any, **kwargs: Any) -> Any:
-        self: Optimizer = args[0]
+    def hooked_step(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
         if type(self).step is not hooked_step:
-            return step(*args, **kwargs)  # a subclass's step, which has the hooks, calls this one
+            return step(self, *args, **kwargs)  # a subclass's step, which has the hooks, calls this one
         self._opt_called = True
-        for hook in (*_everyones_pre_hooks.values(), *self._hooks["step_pre"].values()):
-            replaced = hook(self, args, kwargs)
-            if replaced is None:
-                continue
-            if not (isinstance(replaced, tuple) and len(replaced) == 2):
-                raise RuntimeError(
-                    f"{type(self).__name__}.step: a pre hook must return None or (args, kwargs), not {replaced!r}"
-                )
-            args, kwargs = replaced
-        result = step(*args, **kwargs)
-        for hook in (*self._hooks["step_post"].values(), *_everyones_post_hooks.values()):
-            hook(self, args, kwargs)
-        return result
+        hooks = self._hooks
+        if hooks["step_pre"] or hooks["step_post"] or _everyones_pre_hooks or _everyones_post_hooks:
+            return _step_amid_hooks(step, self, args, kwargs)
+        return step(self, *args, **kwargs)
 
     hooked_step.hooked = True  # type: ignore[attr-defined]
     return hooked_step
 
 
-def _zero(grad: Tensor) -> None:
-    if grad.grad_fn is not None:
-        grad.detach_()
-    else:
-        grad.requires_grad_(False)
-    grad.zero_()
+def _step_amid_hooks(step: Callable[..., Any], self: Optimizer, rest: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    args: tuple[Any, ...] = (self, *rest)
+    for hook in (*_everyones_pre_hooks.values(), *self._hooks["step_pre"].values()):
+        replaced = hook(self, args, kwargs)
+        if replaced is None:
+            continue
+        if not (isinstance(replaced, tuple) and len(replaced) == 2):
+            raise RuntimeError(
+                f"{type(self).__name__}.step: a pre hook must return None or (args, kwargs), not {replaced!r}. "
+                "Fix: return None."
+            )
+        args, kwargs = replaced
+    result = step(*args, **kwargs)
+    for hook in (*self._hooks["step_post"].values(), *_everyones_post_hooks.values()):
+        hook(self, args, kwargs)
+    return result
+
+
+@operation(differentiable=False, phase=Phase.UPDATE)
+def zero_each(grads: Sequence[State]) -> list[Tensor]:
+    """Zeros."""
+    return [emit(Full(0, grad._spec.type.shape, grad.dtype)) for grad in grads]
 
 
 def _suited(value: Any, param: Tensor, key: Hashable = None) -> Any:

@@ -13,15 +13,14 @@ from kadam.optim.rule import (
     check_betas,
     check_modes,
     check_numbers,
-    course,
     filled_like,
     for_each,
     number,
     on_course,
     scalar,
+    steered,
 )
-from kadam.recording.memory import assign_all
-from kadam.recording.operation import operation
+from kadam.recording.operation import State, operation
 from kadam.recording.tensor import Number
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ class RAdam(RuleOptimizer):
         lr = number(group["lr"])
         rectification = _rectification(step, beta2)
         means, squares = batch.column("exp_avg"), batch.column("exp_avg_sq")
-        values = radam(
+        radam(
             batch.params,
             batch.grads,
             means,
@@ -98,9 +97,8 @@ class RAdam(RuleOptimizer):
             scale=(1 - beta2**step) ** 0.5 * rectification,
             eps=group["eps"],
             adapts=rectification > 0,
-            **course(group, lr),
+            **steered(group, lr),
         )
-        assign_all([*batch.params, *means, *squares], values)
 
 
 def _rectification(step: float, beta2: float) -> float:
@@ -118,10 +116,10 @@ def _rectification(step: float, beta2: float) -> float:
 
 @operation(differentiable=False, phase=Phase.UPDATE)
 def radam(
-    params: Sequence[Tensor],
+    params: Sequence[State],
     grads: Sequence[Tensor],
-    means: Sequence[Tensor],
-    squares: Sequence[Tensor],
+    means: Sequence[State],
+    squares: Sequence[State],
     lr: Number,
     fresh1: Number,
     keep2: Number,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kadam.ir.graph import Phase
@@ -12,15 +12,14 @@ from kadam.optim.rule import (
     RuleOptimizer,
     check_modes,
     check_numbers,
-    course,
     filled_like,
     for_each,
     number,
     on_course,
     scalar,
+    steered,
 )
-from kadam.recording.memory import assign_all
-from kadam.recording.operation import operation
+from kadam.recording.operation import State, operation
 from kadam.recording.tensor import Number
 
 if TYPE_CHECKING:
@@ -47,6 +46,8 @@ class RMSprop(RuleOptimizer):
     Source: Hinton, lecture 6e of "Neural Networks for Machine Learning"; centered: Graves 2013,
         https://arxiv.org/abs/1308.0850.
     """
+
+    _numbers = ()
 
     def __init__(
         self,
@@ -86,14 +87,11 @@ class RMSprop(RuleOptimizer):
             state["grad_avg"] = filled_like(param)
         return state
 
-    def _clock(self, state: dict[str, Any]) -> Hashable:
-        return None
-
-    def _update(self, group: dict[str, Any], clock: None, batch: Batch) -> None:
+    def _update(self, group: dict[str, Any], clock: float | None, batch: Batch) -> None:
         squares = batch.column("square_avg")
         means = batch.column("grad_avg") if group["centered"] else []
         velocities = batch.column("momentum_buffer") if group["momentum"] > 0 else []
-        values = rmsprop(
+        rmsprop(
             batch.params,
             batch.grads,
             squares,
@@ -104,18 +102,17 @@ class RMSprop(RuleOptimizer):
             fresh=1 - group["alpha"],
             eps=group["eps"],
             momentum=group["momentum"],
-            **course(group),
+            **steered(group),
         )
-        assign_all([*batch.params, *squares, *means, *velocities], values)
 
 
 @operation(differentiable=False, phase=Phase.UPDATE)
 def rmsprop(
-    params: Sequence[Tensor],
+    params: Sequence[State],
     grads: Sequence[Tensor],
-    squares: Sequence[Tensor],
-    means: Sequence[Tensor],
-    velocities: Sequence[Tensor],
+    squares: Sequence[State],
+    means: Sequence[State],
+    velocities: Sequence[State],
     lr: Number,
     keep: Number,
     fresh: Number,

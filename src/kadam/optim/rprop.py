@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kadam.ir.graph import Phase
@@ -17,8 +17,7 @@ from kadam.optim.rule import (
     number,
     scalar,
 )
-from kadam.recording.memory import assign_all
-from kadam.recording.operation import operation
+from kadam.recording.operation import State, operation
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
@@ -42,6 +41,8 @@ class Rprop(RuleOptimizer):
         algorithm", without going back a step when a gradient turns.
     """
 
+    _numbers = ()
+
     def __init__(
         self,
         params: ParamsT,
@@ -56,7 +57,10 @@ class Rprop(RuleOptimizer):
     ) -> None:
         check_numbers("Rprop", lr=lr)
         if not 0 < etas[0] < 1 < etas[1]:
-            raise ValueError(f"Rprop: Invalid eta values: {etas[0]}, {etas[1]}; it must be 0 < etas[0] < 1 < etas[1]")
+            raise ValueError(
+                f"Rprop: Invalid eta values: {etas[0]}, {etas[1]}; it must be 0 < etas[0] < 1 < etas[1]. Fix: "
+                "etas=(0.5, 1.2)."
+            )
         check_modes("Rprop", differentiable)
         options = {
             "lr": lr,
@@ -74,23 +78,19 @@ class Rprop(RuleOptimizer):
         length = complex(lr, lr) if param.is_complex() else lr
         return {"step": scalar(0.0), "prev": filled_like(param), "step_size": filled_like(param, length)}
 
-    def _clock(self, state: dict[str, Any]) -> Hashable:
-        return None
-
-    def _update(self, group: dict[str, Any], clock: None, batch: Batch) -> None:
+    def _update(self, group: dict[str, Any], clock: float | None, batch: Batch) -> None:
         before, lengths = batch.column("prev"), batch.column("step_size")
         shrink, grow = group["etas"]
         shortest, longest = group["step_sizes"]
-        values = rprop(batch.params, batch.grads, before, lengths, shrink, grow, shortest, longest, group["maximize"])
-        assign_all([*batch.params, *before, *lengths], values)
+        rprop(batch.params, batch.grads, before, lengths, shrink, grow, shortest, longest, group["maximize"])
 
 
 @operation(differentiable=False, phase=Phase.UPDATE)
 def rprop(
-    params: Sequence[Tensor],
+    params: Sequence[State],
     grads: Sequence[Tensor],
-    before: Sequence[Tensor],
-    lengths: Sequence[Tensor],
+    before: Sequence[State],
+    lengths: Sequence[State],
     shrink: float,
     grow: float,
     shortest: float,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,10 @@ from kadam.dtypes import default_float, dtype, float32, float64
 from kadam.errors import UnsupportedError
 from kadam.ops.combine import stack
 from kadam.ops.convert import imag, make_complex, real
+from kadam.optim.count import tick, value_of
 from kadam.optim.optimizer import Optimizer
-from kadam.recording.modes import enable_grad, no_grad
-from kadam.recording.tensor import Number, add_now, from_array, read
+from kadam.recording.modes import enable_grad
+from kadam.recording.tensor import Number, from_array
 from kadam.shapes import Shape
 from kadam.tensor import Tensor
 
@@ -23,18 +24,34 @@ class Batch:
 
     __slots__ = ("grads", "params", "states")
 
-    def __init__(self) -> None:
-        self.params: list[Tensor] = []
-        self.grads: list[Tensor] = []
-        self.states: list[dict[str, Any]] = []
+    def __init__(self, params: list[Tensor], grads: list[Tensor], states: list[dict[str, Any]]) -> None:
+        self.params = params
+        self.grads = grads
+        self.states = states
 
     def column(self, name: str) -> list[Tensor]:
         """What is remembered under `name`, of each parameter."""
         return [state[name] for state in self.states]
 
+    def split(self, clocks: Sequence[Hashable]) -> list[tuple[Hashable, Batch]]:
+        """The parameters by their clocks."""
+        parts: dict[Hashable, Batch] = {}
+        for clock, param, grad, state in zip(clocks, self.params, self.grads, self.states, strict=True):
+            part = parts.setdefault(clock, Batch([], [], []))
+            part.params.append(param)
+            part.grads.append(grad)
+            part.states.append(state)
+        return list(parts.items())
+
 
 class RuleOptimizer(Optimizer):
-    """An optimizer of which a family says what it remembers (`_start`), and how it applies its rule (`_update`)."""
+    """An optimizer of which a family says what it remembers (`_start`), and how it applies its rule (`_update`).
+
+    Attributes:
+        _numbers: names of the remembered numbers on which the rule's scalars depend: a parameter's clock.
+    """
+
+    _numbers: tuple[str, ...] = ("step",)
 
     def _start(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         """What is remembered of a parameter before its first step."""
@@ -43,18 +60,6 @@ class RuleOptimizer(Optimizer):
     def _update(self, group: dict[str, Any], clock: Any, batch: Batch) -> None:
         """Apply the rule, with the scalars of this clock."""
         raise NotImplementedError
-
-    def _visit(self, param: Tensor, group: dict[str, Any]) -> tuple[dict[str, Any], Hashable]:
-        """What is remembered of a parameter, its steps counted on, and its clock."""
-        state = self.state[param]
-        if not state:
-            state.update(self._start(param, group))
-        add_now(state["step"], 1)
-        return state, self._clock(state)
-
-    def _clock(self, state: dict[str, Any]) -> Hashable:
-        """All that the rule's scalars depend on beyond the group's options: the count of steps, this one included."""
-        return value_of(state["step"])
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters that have a gradient.
@@ -69,27 +74,34 @@ class RuleOptimizer(Optimizer):
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        with no_grad():
-            for group in self.param_groups:
-                for clock, batch in self._batches(group).items():
-                    self._update(group, clock, batch)
+        for group in self.param_groups:
+            params: list[Any] = [param for param in group["params"] if param._grad is not None]
+            if params:
+                batch = Batch(params, [param._grad for param in params], self._remembered(params, group))
+                for clock, part in self._parts(batch, group):
+                    self._update(group, clock, part)
         return loss
 
-    def _batches(self, group: dict[str, Any]) -> dict[Hashable, Batch]:
-        """The parameters with a gradient by their clocks: one batch, unless some missed earlier steps."""
-        batches: dict[Hashable, Batch] = {}
-        for param in group["params"]:
-            grad = param.grad
-            if grad is None:
-                continue
-            state, clock = self._visit(param, group)
-            batch = batches.get(clock)
-            if batch is None:
-                batch = batches[clock] = Batch()
-            batch.params.append(param)
-            batch.grads.append(grad)
-            batch.states.append(state)
-        return batches
+    def _remembered(self, params: list[Tensor], group: dict[str, Any]) -> list[dict[str, Any]]:
+        """What is remembered of each parameter."""
+        memory = self.state
+        states: list[dict[str, Any]] = [memory[param] for param in params]
+        for param, state in zip(params, states, strict=True):
+            if not state:
+                state.update(self._start(param, group))
+        return states
+
+    def _parts(self, batch: Batch, group: dict[str, Any]) -> Iterable[tuple[Any, Batch]]:
+        """The batch by clocks, once its steps are counted: one part, unless some parameters missed earlier steps.
+
+        A clock is the count of steps, this one included, if that is all that the rule depends on.
+        """
+        count = tick(batch.column("step"))
+        names = self._numbers
+        if not names or (count is not None and names == ("step",)):
+            return ((count, batch),)
+        clocks: list[Any] = [tuple([value_of(state[name]) for name in names]) for state in batch.states]
+        return batch.split([clock[0] if len(names) == 1 else clock for clock in clocks])
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -101,19 +113,24 @@ class RuleOptimizer(Optimizer):
                 remembered["step"] = scalar(float(remembered["step"]))
 
 
-def course(group: dict[str, Any], lr: float = 0.0) -> dict[str, Any]:
+def course(group: dict[str, Any], lr: float = 0.0) -> tuple[str, float, bool]:
     """What else than its gradients steers a group: the arguments decay, amount and maximize of `on_course`.
 
     Args:
         group: its weight decay is "inside" the gradient, or "beside" the step (decoupled).
         lr: its learning rate, for a decoupled weight decay.
     """
+    if not group["weight_decay"]:
+        return "none", 0.0, group["maximize"]
     weight_decay = number(group["weight_decay"])
-    if weight_decay == 0:
-        return {"decay": "none", "amount": 0.0, "maximize": group["maximize"]}
     if group.get("decoupled_weight_decay", False):
-        return {"decay": "beside", "amount": 1 - lr * weight_decay, "maximize": group["maximize"]}
-    return {"decay": "inside", "amount": weight_decay, "maximize": group["maximize"]}
+        return "beside", 1 - lr * weight_decay, group["maximize"]
+    return "inside", weight_decay, group["maximize"]
+
+
+def steered(group: dict[str, Any], lr: float = 0.0) -> dict[str, Any]:
+    """`course` by name."""
+    return dict(zip(("decay", "amount", "maximize"), course(group, lr), strict=True))
 
 
 def on_course(param: Tensor, grad: Tensor, decay: str, amount: Number, maximize: bool) -> tuple[Tensor, Tensor]:
@@ -156,11 +173,6 @@ def scalar(value: float) -> Tensor:
     return from_array(np.array(value, kind.numpy))
 
 
-def value_of(remembered: Tensor) -> float:
-    """The number in such a tensor."""
-    return float(read(remembered).item())
-
-
 def filled_like(param: Tensor, value: complex = 0) -> Tensor:
     """A tensor of the parameter's type, all of `value`."""
     return from_array(np.full(param.shape, value, param.dtype.numpy))
@@ -180,23 +192,32 @@ def check_numbers(family: str, **options: Any) -> None:
     """Raise ValueError for an option that is negative, and for a tensor that holds more than one number."""
     for name, value in options.items():
         if isinstance(value, Tensor) and value.numel() != 1:
-            raise ValueError(f"{family}: {name} as a Tensor must be 1-element, not of shape {tuple(value.shape)}")
+            raise ValueError(
+                f"{family}: {name} as a Tensor must be 1-element, not of shape {tuple(value.shape)}. Fix: "
+                f"{name}=float(value), or a tensor of one element."
+            )
         if not value >= 0:
-            raise ValueError(f"{family}: Invalid {name}: {value}; it must not be negative")
+            raise ValueError(
+                f"{family}: Invalid {name}: {value}; it must not be negative. Fix: give {name} >= 0, for example 1e-3."
+            )
 
 
 def check_betas(family: str, betas: Sequence[Any]) -> None:
     """Raise ValueError for a decay rate of moments outside [0, 1)."""
     for index, beta in enumerate(betas):
         if not 0 <= beta < 1:
-            raise ValueError(f"{family}: Invalid beta parameter at index {index}: {beta}; it must be in [0, 1)")
+            raise ValueError(
+                f"{family}: Invalid beta parameter at index {index}: {beta}; it must be in [0, 1). Fix: betas=(0.9, "
+                "0.999)."
+            )
 
 
 def check_modes(family: str, differentiable: bool, foreach: bool | None = None, fused: bool | None = None) -> None:
     """Refuse what cannot be done. Whether updates are made one by one or all at once is Kadam's own choice."""
     if fused and (differentiable or foreach):
         raise RuntimeError(
-            f"{family}: `fused` and {'`differentiable`' if differentiable else '`foreach`'} exclude each other"
+            f"{family}: `fused` and {'`differentiable`' if differentiable else '`foreach`'} exclude each other. Fix: "
+            "leave one of the two out."
         )
     if differentiable:
         raise UnsupportedError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kadam.ir.graph import Phase
@@ -18,8 +18,7 @@ from kadam.optim.rule import (
     number,
     on_course,
 )
-from kadam.recording.memory import assign_all
-from kadam.recording.operation import operation
+from kadam.recording.operation import State, operation
 from kadam.recording.tensor import Number
 
 if TYPE_CHECKING:
@@ -62,7 +61,9 @@ class SGD(RuleOptimizer):
     ) -> None:
         check_numbers("SGD", lr=lr, momentum=momentum, weight_decay=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
-            raise ValueError("SGD: nesterov=True requires a momentum and zero dampening")
+            raise ValueError(
+                "SGD: nesterov=True requires a momentum and zero dampening. Fix: momentum=0.9, dampening=0."
+            )
         check_modes("SGD", differentiable, foreach, fused)
         options = {
             "lr": lr,
@@ -77,36 +78,44 @@ class SGD(RuleOptimizer):
         }
         super().__init__(params, options)
 
-    def _visit(self, param: Tensor, group: dict[str, Any]) -> tuple[dict[str, Any], Hashable]:
+    def _remembered(self, params: list[Tensor], group: dict[str, Any]) -> list[dict[str, Any]]:
         if group["momentum"] == 0:
-            return {}, "moving"  # plain descent remembers nothing
-        state = self.state[param]
-        if state.get("momentum_buffer") is not None:
-            return state, "moving"
-        state["momentum_buffer"] = filled_like(param)
-        return state, "at rest"
+            return []  # plain descent remembers nothing
+        memory = self.state
+        return [memory[param] for param in params]
+
+    def _parts(self, batch: Batch, group: dict[str, Any]) -> Iterable[tuple[Any, Batch]]:
+        at_rest = [state.get("momentum_buffer") is None for state in batch.states]
+        if True not in at_rest:
+            return (("moving", batch),)
+        for param, state, rests in zip(batch.params, batch.states, at_rest, strict=True):
+            if rests:
+                state["momentum_buffer"] = filled_like(param)
+        return batch.split(["at rest" if rests else "moving" for rests in at_rest])
 
     def _update(self, group: dict[str, Any], clock: Hashable, batch: Batch) -> None:
         momentum = group["momentum"]
         velocities = batch.column("momentum_buffer") if momentum != 0 else []
-        values = sgd(
+        decay, amount, maximize = course(group)
+        sgd(
             batch.params,
             batch.grads,
             velocities,
-            lr=number(group["lr"]),
-            momentum=momentum,
-            share=1.0 if clock == "at rest" else 1.0 - group["dampening"],
-            nesterov=group["nesterov"],
-            **course(group),
+            number(group["lr"]),
+            float(momentum),
+            1.0 if clock == "at rest" else 1.0 - group["dampening"],
+            group["nesterov"],
+            decay,
+            amount,
+            maximize,
         )
-        assign_all([*batch.params, *velocities], values)
 
 
 @operation(differentiable=False, phase=Phase.UPDATE)
 def sgd(
-    params: Sequence[Tensor],
+    params: Sequence[State],
     grads: Sequence[Tensor],
-    velocities: Sequence[Tensor],
+    velocities: Sequence[State],
     lr: Number,
     momentum: Number,
     share: Number,

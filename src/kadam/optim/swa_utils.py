@@ -77,7 +77,7 @@ def get_swa_avg_fn() -> AverageOne:
 
 def _check_decay(decay: float) -> None:
     if not 0 <= decay <= 1:
-        raise ValueError(f"ema: decay must be in [0, 1], but it is {decay}")
+        raise ValueError(f"ema: decay must be in [0, 1], but it is {decay}. Fix: decay=0.999.")
 
 
 @operation(differentiable=False, phase=Phase.UPDATE)
@@ -118,7 +118,7 @@ class AveragedModel(Module):
     ) -> None:
         super().__init__()
         if avg_fn is not None and multi_avg_fn is not None:
-            raise AssertionError("AveragedModel: give avg_fn or multi_avg_fn, not both")
+            raise AssertionError("AveragedModel: give avg_fn or multi_avg_fn, not both. Fix: leave one of the two out.")
         self.module = deepcopy(model)
         if device is not None:
             self.module = self.module.to(device)
@@ -219,9 +219,14 @@ class SWALR(LRScheduler):
         for group, rate in zip(optimizer.param_groups, per_group("swa_lr", optimizer, swa_lr), strict=True):
             group["swa_lr"] = rate
         if anneal_strategy not in ("cos", "linear"):
-            raise ValueError(f"SWALR: anneal_strategy must be 'cos' or 'linear', not {anneal_strategy!r}")
+            raise ValueError(
+                f"SWALR: anneal_strategy must be 'cos' or 'linear', not {anneal_strategy!r}. Fix: "
+                "anneal_strategy='cos'."
+            )
         if not isinstance(anneal_epochs, int) or anneal_epochs < 0:
-            raise ValueError(f"SWALR: anneal_epochs must be an integer of at least 0, not {anneal_epochs}")
+            raise ValueError(
+                f"SWALR: anneal_epochs must be an integer of at least 0, not {anneal_epochs}. Fix: anneal_epochs=10."
+            )
         self._anneal_strategy = anneal_strategy
         self.anneal_epochs = anneal_epochs
         super().__init__(optimizer, last_epoch)

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from kadam.ir.builder import emit
+from kadam.ir.emitter import Scalar, Scalars
 from kadam.ir.graph import Node
 from kadam.ir.primitive import Array
 from kadam.primitives.bits import And
@@ -41,6 +42,9 @@ class Reciprocal(Positive):
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (-ct * conj(out * out),)
 
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.div(s.constant(1, x), x)
+
 
 @dataclass(frozen=True)
 class Sqrt(Positive):
@@ -51,6 +55,9 @@ class Sqrt(Positive):
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct / conj(2 * out),)
+
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.sqrt(x)
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,9 @@ class Rsqrt(Positive):
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (-0.5 * ct * conj(out * out * out),)
+
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.rsqrt(x)
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,9 @@ class Pow(Elementwise):
         rate = ct * conj(out * emit(Log(), a))
         return where(emit(Equal(), b, zero), zero, slope), where(self._vanishes(a, b), zero, rate)
 
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.pow(a, b)
+
     def _vanishes(self, a: Node, b: Node) -> Node:
         """Where 0 to the power of b stays 0 (or 1, at b = 0) when b changes, though log 0 is infinite."""
         zero = full_like(a, 0)
@@ -104,6 +117,9 @@ class Exp(Analytic):
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct * conj(out),)
 
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.exp(x)
+
 
 @dataclass(frozen=True)
 class Exp2(Analytic):
@@ -114,6 +130,9 @@ class Exp2(Analytic):
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct * conj(out) * math.log(2),)
+
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.exp2(x)
 
 
 @dataclass(frozen=True)
@@ -126,6 +145,9 @@ class Expm1(Analytic):
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct * (conj(out) + 1),)
 
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.expm1(x)
+
 
 @dataclass(frozen=True)
 class Log(Positive):
@@ -136,6 +158,9 @@ class Log(Positive):
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct / conj(x),)
+
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.log(x)
 
 
 @dataclass(frozen=True)
@@ -148,6 +173,9 @@ class Log1p(Positive):
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct / conj(x + 1),)
 
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.log1p(x)
+
 
 @dataclass(frozen=True)
 class Log2(Positive):
@@ -158,6 +186,9 @@ class Log2(Positive):
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct / conj(x * math.log(2)),)
+
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.log2(x)
 
 
 @dataclass(frozen=True)
@@ -170,6 +201,9 @@ class Log10(Positive):
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct / conj(x * math.log(10)),)
 
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.log10(x)
+
 
 @dataclass(frozen=True)
 class Sigmoid(Analytic):
@@ -181,6 +215,9 @@ class Sigmoid(Analytic):
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct * conj((1 - out) * out),)
+
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.sigmoid(x)
 
 
 @dataclass(frozen=True)
@@ -197,3 +234,7 @@ class Relu(Elementwise):
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         zero = full_like(ct, 0)
         return (where(emit(LessEqual(), out, zero), zero, ct),)
+
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        zero = s.constant(0, x)
+        return s.select(s.compare("gt", zero, x), zero, x)

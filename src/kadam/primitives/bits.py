@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from kadam.dtypes import BOOL, INTEGER
+from kadam.ir.emitter import Scalar, Scalars
 from kadam.ir.graph import Node
 from kadam.ir.primitive import Array
 from kadam.primitives.elementwise import Elementwise
@@ -32,6 +33,9 @@ class And(Bitwise):
     def reference(self, a: Array, b: Array) -> Array:
         return np.bitwise_and(a, b)
 
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.both(a, b)
+
 
 @dataclass(frozen=True)
 class Or(Bitwise):
@@ -40,6 +44,9 @@ class Or(Bitwise):
     def reference(self, a: Array, b: Array) -> Array:
         return np.bitwise_or(a, b)
 
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.either(a, b)
+
 
 @dataclass(frozen=True)
 class Xor(Bitwise):
@@ -47,6 +54,9 @@ class Xor(Bitwise):
 
     def reference(self, a: Array, b: Array) -> Array:
         return np.bitwise_xor(a, b)
+
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.unlike(a, b)
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,9 @@ class Not(Bitwise):
 
     def reference(self, x: Array) -> Array:
         return np.bitwise_not(x)
+
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.negation(x)
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,9 @@ class ShiftLeft(Bitwise):
     def reference(self, a: Array, b: Array) -> Array:
         return np.left_shift(a, b)
 
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.shift_left(a, b)
+
 
 @dataclass(frozen=True)
 class ShiftRight(Bitwise):
@@ -81,3 +97,6 @@ class ShiftRight(Bitwise):
 
     def reference(self, a: Array, b: Array) -> Array:
         return np.right_shift(a, b)
+
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.shift_right(a, b)

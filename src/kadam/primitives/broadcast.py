@@ -11,6 +11,9 @@ from kadam.dtypes import INTEGER
 from kadam.errors import DTypeError, InPlaceError, ShapeError
 from kadam.ir.builder import emit
 from kadam.ir.graph import Node
+from kadam.ir.lowering import Element, Emitter, Reader
+from kadam.ir.place import Index as At
+from kadam.ir.place import merged, place
 from kadam.ir.primitive import Array, Example, Primitive, View
 from kadam.ir.types import TensorType
 from kadam.primitives.move import reshaped
@@ -41,8 +44,12 @@ class Broadcast(View):
     def restore(self, base: Node, view: Node) -> Node:
         raise InPlaceError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory "
-            "location. Please clone() the tensor before performing the operation."
+            "location. Please clone() the tensor before performing the operation. Fix: x = x.clone()."
         )
+
+    def lower(self, e: Emitter, at: At, x: Reader) -> Element:
+        own = at[len(at) - len(x.shape) :]
+        return x(tuple(place(0) if size == 1 else one for one, size in zip(own, x.shape, strict=True)))
 
     @classmethod
     def examples(cls) -> Iterable[Example]:
@@ -66,6 +73,10 @@ class Sum(Primitive):
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (spread(ct, self.axes, x.shape),)
+
+    def lower(self, e: Emitter, at: At, x: Reader) -> Element:
+        sizes = [x.shape[axis] for axis in self.axes]
+        return e.reduce("sum", sizes, lambda over: x(merged(at, over, self.axes)), x.dtype)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

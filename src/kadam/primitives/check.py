@@ -10,8 +10,12 @@ import numpy as np
 from kadam.dtypes import FLOAT, of_numpy
 from kadam.errors import IndexOutOfRange, RangeError
 from kadam.ir.graph import Node
+from kadam.ir.lowering import Element, Emitter, Reader
+from kadam.ir.place import Index as At
 from kadam.ir.primitive import Array, Example, Primitive
 from kadam.ir.types import TensorType
+from kadam.primitives.bits import And
+from kadam.primitives.compare import LessEqual
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,12 @@ class Within(Primitive):
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct,)
+
+    def lower(self, e: Emitter, at: At, x: Reader) -> Element:
+        element = x(at)
+        low, high = (e.constant(bound, x.dtype) for bound in (self.low, self.high))
+        held = e.apply(And(), e.apply(LessEqual(), low, element), e.apply(LessEqual(), element, high))
+        return e.require(held, element, self.low)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

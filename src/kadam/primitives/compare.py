@@ -9,6 +9,7 @@ import numpy as np
 
 from kadam.dtypes import BOOL, FLOAT, INTEGER, bool_
 from kadam.ir.builder import emit
+from kadam.ir.emitter import Scalar, Scalars
 from kadam.ir.graph import Node
 from kadam.ir.primitive import Array
 from kadam.ir.types import TensorType
@@ -39,6 +40,9 @@ class Less(Comparison):
     def reference(self, a: Array, b: Array) -> Array:
         return np.less(a, b)
 
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.compare("lt", a, b)
+
 
 @dataclass(frozen=True)
 class LessEqual(Comparison):
@@ -46,6 +50,9 @@ class LessEqual(Comparison):
 
     def reference(self, a: Array, b: Array) -> Array:
         return np.less_equal(a, b)
+
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.compare("le", a, b)
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,9 @@ class Greater(Comparison):
     def reference(self, a: Array, b: Array) -> Array:
         return np.greater(a, b)
 
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.compare("gt", a, b)
+
 
 @dataclass(frozen=True)
 class GreaterEqual(Comparison):
@@ -62,6 +72,9 @@ class GreaterEqual(Comparison):
 
     def reference(self, a: Array, b: Array) -> Array:
         return np.greater_equal(a, b)
+
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.compare("ge", a, b)
 
 
 @dataclass(frozen=True)
@@ -73,6 +86,9 @@ class Equal(Comparison):
     def reference(self, a: Array, b: Array) -> Array:
         return np.equal(a, b)
 
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.compare("eq", a, b)
+
 
 @dataclass(frozen=True)
 class NotEqual(Comparison):
@@ -82,6 +98,9 @@ class NotEqual(Comparison):
 
     def reference(self, a: Array, b: Array) -> Array:
         return np.not_equal(a, b)
+
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.compare("ne", a, b)
 
 
 @dataclass(frozen=True)
@@ -93,6 +112,9 @@ class IsNan(Comparison):
 
     def reference(self, x: Array) -> Array:
         return np.isnan(x)
+
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.compare("ne", x, x)
 
 
 class Extremum(Elementwise):
@@ -116,6 +138,9 @@ class Maximum(Extremum):
     def reference(self, a: Array, b: Array) -> Array:
         return np.maximum(a, b)
 
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.largest(a, b)
+
 
 @dataclass(frozen=True)
 class Minimum(Extremum):
@@ -125,3 +150,6 @@ class Minimum(Extremum):
 
     def reference(self, a: Array, b: Array) -> Array:
         return np.minimum(a, b)
+
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.smallest(a, b)

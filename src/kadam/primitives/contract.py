@@ -11,9 +11,12 @@ from kadam.dtypes import BOOL
 from kadam.errors import DTypeError, ShapeError
 from kadam.ir.builder import emit
 from kadam.ir.graph import Node
+from kadam.ir.lowering import Element, Emitter, Reader
+from kadam.ir.place import Index as At
+from kadam.ir.place import Place
 from kadam.ir.primitive import Array, Example, Primitive
 from kadam.ir.types import TensorType
-from kadam.primitives.elementwise import conj
+from kadam.primitives.elementwise import Mul, conj
 from kadam.primitives.move import permuted
 from kadam.primitives.precision import at_least
 from kadam.shapes import Shape, count
@@ -75,6 +78,18 @@ class Dot(Primitive):
         b_summed = tuple(other for _, other in sorted(zip(self.a_axes, self.b_axes, strict=True)))
         return _placed(for_a, self.a_batch + a_free + a_summed), _placed(for_b, self.b_batch + b_free + b_summed)
 
+    def lower(self, e: Emitter, at: At, a: Reader, b: Reader) -> Element:
+        a_free, b_free = self.free(len(a.shape), len(b.shape))
+        batch, rows = at[: len(self.a_batch)], at[len(self.a_batch) : len(self.a_batch) + len(a_free)]
+        columns = at[len(batch) + len(rows) :]
+
+        def product(over: At) -> Element:
+            own = dict(zip(self.a_batch + a_free + self.a_axes, batch + rows + over, strict=True))
+            others = dict(zip(self.b_batch + b_free + self.b_axes, batch + columns + over, strict=True))
+            return e.apply(Mul(), a(_in_order(own)), b(_in_order(others)))
+
+        return e.reduce("sum", [a.shape[axis] for axis in self.a_axes], product, a.dtype)
+
     @classmethod
     def examples(cls) -> Iterable[Example]:
         return (
@@ -86,6 +101,10 @@ class Dot(Primitive):
             Example(cls((), (), (0,), (0,)), "i64[4], i64[4]"),
             Example(cls((), (), (1,), (0,)), "f32[2,0], f32[0,3]"),
         )
+
+
+def _in_order(places: dict[int, Place]) -> At:
+    return tuple(places[axis] for axis in sorted(places))
 
 
 def _others(rank: int, axes: tuple[int, ...]) -> tuple[int, ...]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from kadam.dtypes import BOOL, COMPLEX, FLOAT, INTEGER, bool_, complex64, complex128, dtype, float32, float64, int64
 from kadam.errors import DTypeError, ShapeError
 from kadam.ir.builder import emit
+from kadam.ir.emitter import Scalar, Scalars
 from kadam.ir.graph import Node
+from kadam.ir.lowering import Element, Emitter, Reader
+from kadam.ir.place import Index as At
 from kadam.ir.primitive import Array, Example, Primitive
 from kadam.ir.types import TensorType
 from kadam.primitives.sources import full_like
@@ -47,6 +51,13 @@ class Elementwise(Primitive):
             raise DTypeError(f"{type(self).__name__}: not defined for {first}. Fix: cast it to another type first.")
         return first
 
+    @abstractmethod
+    def scalar(self, s: Scalars, *xs: Any) -> Scalar:
+        """The result's element, from the inputs' elements in registers: what `reference` computes of real numbers."""
+
+    def lower(self, e: Emitter, at: At, *inputs: Reader) -> Element:
+        return e.apply(self, *[x(at) for x in inputs])
+
     @classmethod
     def examples(cls) -> Iterable[Example]:
         low, high = cls.domain
@@ -78,6 +89,12 @@ class Cast(Primitive):
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (emit(Cast(x.dtype), ct),)
 
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.cast(x, self.dtype)
+
+    def lower(self, e: Emitter, at: At, x: Reader) -> Element:
+        return e.apply(self, x(at))
+
     @classmethod
     def examples(cls) -> Iterable[Example]:
         return (
@@ -106,6 +123,12 @@ class Where(Primitive):
         zero = full_like(ct, 0)
         return None, where(condition, ct, zero), where(condition, zero, ct)
 
+    def scalar(self, s: Scalars, condition: Scalar, a: Scalar, b: Scalar) -> Scalar:
+        return s.select(condition, a, b)
+
+    def lower(self, e: Emitter, at: At, condition: Reader, a: Reader, b: Reader) -> Element:
+        return e.apply(self, condition(at), a(at), b(at))
+
     @classmethod
     def examples(cls) -> Iterable[Example]:
         return (Example(cls(), "bool[2,3], f32[2,3], f32[2,3]"),)
@@ -129,6 +152,9 @@ class Neg(Elementwise):
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (-ct,)
 
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.neg(x)
+
 
 @dataclass(frozen=True)
 class Add(Elementwise):
@@ -141,6 +167,9 @@ class Add(Elementwise):
 
     def vjp(self, ct: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
         return ct, ct
+
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.add(a, b)
 
 
 @dataclass(frozen=True)
@@ -156,6 +185,9 @@ class Sub(Elementwise):
     def vjp(self, ct: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
         return ct, -ct
 
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.sub(a, b)
+
 
 @dataclass(frozen=True)
 class Mul(Elementwise):
@@ -168,6 +200,9 @@ class Mul(Elementwise):
 
     def vjp(self, ct: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
         return ct * conj(b), ct * conj(a)
+
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.mul(a, b)
 
 
 @dataclass(frozen=True)
@@ -184,6 +219,9 @@ class Div(Elementwise):
     def vjp(self, ct: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
         return ct / conj(b), -ct * conj(a / b / b)
 
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.div(a, b)
+
 
 @dataclass(frozen=True)
 class Conj(Elementwise):
@@ -196,6 +234,9 @@ class Conj(Elementwise):
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (conj(ct),)
+
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return x  # a real number: compiling engines have no complex ones
 
 
 def conj(x: Node) -> Node:
@@ -222,6 +263,9 @@ class Abs(Elementwise):
         whole = emit(Cast(x.dtype), ct) if x.dtype.is_complex else ct
         return (whole * emit(Sign(), x),)
 
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.abs(x)
+
 
 @dataclass(frozen=True)
 class Sign(Elementwise):
@@ -245,6 +289,11 @@ class Sign(Elementwise):
         distance = emit(Cast(x.dtype), emit(Abs(), x))
         return (where(emit(Cast(bool_), x), (ct - out * along) / distance, 0),)
 
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        zero, one = s.constant(0, x), s.constant(1, x)
+        below = s.select(s.compare("lt", x, zero), s.neg(one), zero)
+        return s.select(s.compare("gt", x, zero), one, below)
+
 
 @dataclass(frozen=True)
 class Copysign(Elementwise):
@@ -258,3 +307,6 @@ class Copysign(Elementwise):
 
     def vjp(self, ct: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
         return ct * where(emit(Cast(bool_), a), out / a, 0), full_like(b, 0)
+
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.copysign(a, b)

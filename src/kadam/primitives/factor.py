@@ -47,6 +47,9 @@ def _part(kind: object, factorise: Callable[[Array], tuple[Array, ...]], a: Arra
     return known[1][part].copy()
 
 
+_UNSOLVED = "see whether the matrix has inf or nan"
+
+
 @dataclass(frozen=True)
 class Cholesky(Primitive):
     """The lower triangular l with l l^H = a, of positive definite a, of which the lower triangle is read.
@@ -94,7 +97,7 @@ class Eigh(Primitive):
         return TensorType(PARTS.get(a.dtype, a.dtype), a.shape[:-1])
 
     def reference(self, a: Array) -> Array:
-        with solvable("linalg.eigh: The algorithm failed to converge"):
+        with solvable("linalg.eigh: The algorithm failed to converge", _UNSOLVED):
             return _part("eigh", np.linalg.eigh, a, ("values", "vectors").index(self.part))
 
     def vjp(self, ct: Node, out: Node, a: Node) -> tuple[Node]:
@@ -121,7 +124,7 @@ class Eig(Primitive):
         return TensorType(WHOLES.get(a.dtype, a.dtype), a.shape if self.part == "vectors" else a.shape[:-1])
 
     def reference(self, a: Array) -> Array:
-        with solvable("linalg.eig: The algorithm failed to converge"):
+        with solvable("linalg.eig: The algorithm failed to converge", _UNSOLVED):
             return _part("eig", _complex_eig, a, ("values", "vectors").index(self.part))
 
     def vjp(self, ct: Node, out: Node, a: Node) -> tuple[Node]:
@@ -167,7 +170,7 @@ class Svd(Primitive):
         return a.with_shape((*a.shape[:-2], *shape))
 
     def reference(self, a: Array) -> Array:
-        with solvable("linalg.svd: The algorithm failed to converge"):
+        with solvable("linalg.svd: The algorithm failed to converge", _UNSOLVED):
             return _part(("svd", self.full), self._factorise, a, ("u", "s", "vh").index(self.part))
 
     def _factorise(self, a: Array) -> tuple[Array, ...]:

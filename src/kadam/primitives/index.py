@@ -16,6 +16,8 @@ from kadam.dtypes import int64
 from kadam.errors import DTypeError, IndexOutOfRange, ShapeError
 from kadam.ir.builder import emit
 from kadam.ir.graph import Node
+from kadam.ir.lowering import Element, Emitter, Reader
+from kadam.ir.place import Index as At
 from kadam.ir.primitive import Array, Example, Primitive
 from kadam.ir.types import TensorType
 from kadam.primitives.compare import Equal
@@ -91,6 +93,10 @@ class Gather(Reading):
 
     def adding(self) -> ScatterAdd:
         return ScatterAdd(self.axis)
+
+    def lower(self, e: Emitter, at: At, x: Reader, index: Reader) -> Element:
+        found = e.datum(index(at), x.shape[self.axis], wrap=False)
+        return x((*at[: self.axis], found, *at[self.axis + 1 :]))
 
     @classmethod
     def examples(cls) -> Iterable[Example]:
@@ -241,6 +247,15 @@ class Index(Reading):
 
     def adding(self) -> IndexAdd:
         return IndexAdd(self.axes, self.wrap)
+
+    def lower(self, e: Emitter, at: At, x: Reader, *indices: Reader) -> Element:
+        first, rank = self.place(), len(indices[0].shape)
+        picked, rest = at[first : first + rank], iter(at[:first] + at[first + rank :])
+        found = {
+            axis: e.datum(index(picked), x.shape[axis], self.wrap)
+            for axis, index in zip(self.axes, indices, strict=True)
+        }
+        return x(tuple(found[axis] if axis in found else next(rest) for axis in range(len(x.shape))))
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

@@ -12,6 +12,9 @@ import numpy as np
 from kadam.errors import DTypeError, ShapeError
 from kadam.ir.builder import emit
 from kadam.ir.graph import Node
+from kadam.ir.lowering import Element, Emitter, Reader
+from kadam.ir.place import Index as At
+from kadam.ir.place import flat, unflat
 from kadam.ir.primitive import Array, Example, Primitive, View
 from kadam.ir.types import TensorType
 from kadam.primitives.sources import Full, full_like
@@ -37,6 +40,9 @@ class Reshape(View):
 
     def restore(self, base: Node, view: Node) -> Node:
         return emit(Reshape(base.shape), view)
+
+    def lower(self, e: Emitter, at: At, x: Reader) -> Element:
+        return x(unflat(flat(at, self.shape), x.shape))
 
     @classmethod
     def examples(cls) -> Iterable[Example]:
@@ -65,6 +71,9 @@ class Permute(View):
 
     def restore(self, base: Node, view: Node) -> Node:
         return emit(self.inverse(), view)
+
+    def lower(self, e: Emitter, at: At, x: Reader) -> Element:
+        return x(tuple(at[place] for place in self.inverse().axes))
 
     @classmethod
     def examples(cls) -> Iterable[Example]:
@@ -101,6 +110,9 @@ class Slice(View):
     def restore(self, base: Node, view: Node) -> Node:
         return emit(Insert(self.starts, self.stops, self.steps), base, view)
 
+    def lower(self, e: Emitter, at: At, x: Reader) -> Element:
+        return x(tuple(one * step + start for one, step, start in zip(at, self.steps, self.starts, strict=True)))
+
     @classmethod
     def examples(cls) -> Iterable[Example]:
         return (Example(cls((1, 0), (3, 5), (1, 2)), "f32[3,5]"), Example(cls((2,), (2,), (1,)), "f32[3]"))
@@ -128,6 +140,18 @@ class Insert(Primitive):
     def vjp(self, ct: Node, out: Node, base: Node, part: Node) -> tuple[Node, Node]:
         return emit(self, ct, full_like(part, 0)), emit(Slice(self.starts, self.stops, self.steps), ct)
 
+    def lower(self, e: Emitter, at: At, base: Reader, part: Reader) -> Element:
+        bounds = list(zip(at, self.starts, self.stops, self.steps, base.shape, strict=True))
+        inside = [e.inside(one, start, stop) for one, start, stop, _, size in bounds if (start, stop) != (0, size)]
+        inside += [e.aligned(one - start, step) for one, start, _, step, _ in bounds if step > 1]
+
+        def chosen(conditions: list[Element]) -> Element:
+            if not conditions:
+                return part(tuple((one - start) // step for one, start, _, step, _ in bounds))
+            return e.choose(conditions[0], lambda: chosen(conditions[1:]), lambda: base(at))
+
+        return chosen(inside)
+
     @classmethod
     def examples(cls) -> Iterable[Example]:
         return (Example(cls((1, 0), (3, 5), (1, 2)), "f32[3,5], f32[2,3]"),)
@@ -151,6 +175,9 @@ class Detach(View):
     def restore(self, base: Node, view: Node) -> Node:
         return view
 
+    def lower(self, e: Emitter, at: At, x: Reader) -> Element:
+        return x(at)
+
     @classmethod
     def examples(cls) -> Iterable[Example]:
         return (Example(cls(), "f32[2,3]"),)
@@ -168,6 +195,9 @@ class Copy(Primitive):
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct,)
+
+    def lower(self, e: Emitter, at: At, x: Reader) -> Element:
+        return x(at)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:
@@ -205,6 +235,19 @@ class Concat(Primitive):
             sliced(ct, self.axis, stop - part.shape[self.axis], stop) for part, stop in zip(parts, stops, strict=True)
         )
 
+    def lower(self, e: Emitter, at: At, *parts: Reader) -> Element:
+        here = at[self.axis]
+        filled = [part for part in parts if part.shape[self.axis]]
+
+        def chosen(number: int, start: int) -> Element:
+            part, stop = filled[number], start + filled[number].shape[self.axis]
+            there = (*at[: self.axis], here - start, *at[self.axis + 1 :])
+            if number == len(filled) - 1:
+                return part(there)
+            return e.choose(e.inside(here, start, stop), lambda: part(there), lambda: chosen(number + 1, stop))
+
+        return chosen(0, 0)
+
     @classmethod
     def examples(cls) -> Iterable[Example]:
         return (
@@ -230,6 +273,10 @@ class Flip(Primitive):
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (emit(self, ct),)
+
+    def lower(self, e: Emitter, at: At, x: Reader) -> Element:
+        turned = (x.shape[axis] - 1 - one if axis in self.axes else one for axis, one in enumerate(at))
+        return x(tuple(turned))
 
     @classmethod
     def examples(cls) -> Iterable[Example]:
@@ -264,6 +311,14 @@ class Diagonal(View):
 
     def restore(self, base: Node, view: Node) -> Node:
         return emit(DiagonalInsert(self.offset, self.axis1, self.axis2), base, view)
+
+    def lower(self, e: Emitter, at: At, x: Reader) -> Element:
+        *rest, along = at
+        places = iter(rest)
+        rows, columns = along + max(-self.offset, 0), along + max(self.offset, 0)
+        return x(
+            tuple({self.axis1: rows, self.axis2: columns}.get(axis) or next(places) for axis in range(len(x.shape)))
+        )
 
     @classmethod
     def examples(cls) -> Iterable[Example]:
@@ -301,6 +356,17 @@ class DiagonalInsert(Primitive):
 
     def vjp(self, ct: Node, out: Node, base: Node, part: Node) -> tuple[Node, Node]:
         return emit(self, ct, full_like(part, 0)), emit(self.view(), ct)
+
+    def lower(self, e: Emitter, at: At, base: Reader, part: Reader) -> Element:
+        if not part.shape[-1]:
+            return base(at)
+        along = at[self.axis1] - max(-self.offset, 0)
+        rest = tuple(one for axis, one in enumerate(at) if axis not in (self.axis1, self.axis2))
+        return e.choose(
+            e.inside(at[self.axis2] - at[self.axis1], self.offset, self.offset + 1),
+            lambda: part((*rest, along)),
+            lambda: base(at),
+        )
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

@@ -12,12 +12,14 @@ from kadam.dtypes import BOOL, COMPLEX, int64
 from kadam.errors import DTypeError, ShapeError
 from kadam.ir.builder import emit
 from kadam.ir.graph import Node
+from kadam.ir.lowering import Element, Emitter, Reader
+from kadam.ir.place import Index as At
 from kadam.ir.primitive import Array, Example, Primitive
 from kadam.ir.types import TensorType
 from kadam.primitives.index import Gather
 from kadam.primitives.move import reshaped
 from kadam.primitives.precision import at_least
-from kadam.primitives.window import Margins, add_windows, pad_array, unpad_array, window_counts, window_view
+from kadam.primitives.window import Margins, add_windows, guarded, pad_array, unpad_array, window_counts, window_view
 from kadam.shapes import Shape, contiguous_strides, count
 
 
@@ -114,6 +116,17 @@ class WindowSum(Primitive):
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (emit(WindowSpread(self.kernel, self.stride, self.padding, x.shape[-len(self.kernel) :]), ct),)
 
+    def lower(self, e: Emitter, at: At, x: Reader) -> Element:
+        lead = len(at) - len(self.kernel)
+        sizes = x.shape[lead:]
+
+        def seen(over: At) -> Element:
+            starts = zip(at[lead:], self.stride, over, self.padding, strict=True)
+            places = tuple(one * step + tap - before for one, step, tap, (before, _) in starts)
+            return guarded(e, places, sizes, lambda: x((*at[:lead], *places)), x.dtype)
+
+        return e.reduce("sum", self.kernel, seen, x.dtype)
+
     @classmethod
     def examples(cls) -> Iterable[Example]:
         return (
@@ -155,6 +168,31 @@ class WindowSpread(Primitive):
 
     def vjp(self, ct: Node, out: Node, sums: Node) -> tuple[Node]:
         return (emit(self.transpose(), ct),)
+
+    def lower(self, e: Emitter, at: At, sums: Reader) -> Element:
+        lead = len(at) - len(self.kernel)
+        counts = sums.shape[lead:]
+
+        def seen(over: At) -> Element:
+            places = tuple(
+                one + before - tap for one, tap, (before, _) in zip(at[lead:], over, self.padding, strict=True)
+            )
+            windows = tuple(one // step for one, step in zip(places, self.stride, strict=True))
+
+            def aligned(axis: int) -> Element:
+                if axis == len(places):
+                    return guarded(e, windows, counts, lambda: sums((*at[:lead], *windows)), sums.dtype)
+                if self.stride[axis] == 1:
+                    return aligned(axis + 1)
+                return e.choose(
+                    e.aligned(places[axis], self.stride[axis]),
+                    lambda: aligned(axis + 1),
+                    lambda: e.constant(0, sums.dtype),
+                )
+
+            return aligned(0)
+
+        return e.reduce("sum", self.kernel, seen, sums.dtype)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

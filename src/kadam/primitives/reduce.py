@@ -12,6 +12,9 @@ from kadam.dtypes import INTEGER, bool_, int64
 from kadam.errors import DTypeError, ShapeError
 from kadam.ir.builder import emit
 from kadam.ir.graph import Node
+from kadam.ir.lowering import Element, Emitter, Reader
+from kadam.ir.place import Index as At
+from kadam.ir.place import merged
 from kadam.ir.primitive import Array, Example, Primitive
 from kadam.ir.types import TensorType
 from kadam.primitives.broadcast import spread, summed
@@ -31,6 +34,7 @@ class _Extreme(Primitive):
     """
 
     axes: tuple[int, ...]
+    word: ClassVar[str]  # what the emitter calls it
 
     def infer(self, x: TensorType) -> TensorType:
         name = type(self).__name__
@@ -47,6 +51,10 @@ class _Extreme(Primitive):
         share = ct / summed(extreme, self.axes)
         return (extreme * spread(share, self.axes, x.shape),)
 
+    def lower(self, e: Emitter, at: At, x: Reader) -> Element:
+        sizes = [x.shape[axis] for axis in self.axes]
+        return e.reduce(self.word, sizes, lambda over: x(merged(at, over, self.axes)), x.dtype)
+
     @classmethod
     def examples(cls) -> Iterable[Example]:
         return (
@@ -62,6 +70,8 @@ class _Extreme(Primitive):
 class Max(_Extreme):
     """The largest element. As `torch.amax`; of booleans, as `torch.any`."""
 
+    word: ClassVar = "largest"
+
     def reference(self, x: Array) -> Array:
         largest = np.any if x.dtype == bool else np.max
         return np.asarray(largest(x, axis=self.axes))
@@ -70,6 +80,8 @@ class Max(_Extreme):
 @dataclass(frozen=True)
 class Min(_Extreme):
     """The smallest element. As `torch.amin`; of booleans, as `torch.all`."""
+
+    word: ClassVar = "smallest"
 
     def reference(self, x: Array) -> Array:
         smallest = np.all if x.dtype == bool else np.min
@@ -93,6 +105,9 @@ class _Place(Primitive):
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[None]:
         return (None,)
+
+    def lower(self, e: Emitter, at: At, x: Reader) -> Element:
+        return e.best(x.shape[self.axis], lambda over: x(merged(at, (over,), (self.axis,))), isinstance(self, ArgMax))
 
     @classmethod
     def examples(cls) -> Iterable[Example]:
@@ -145,6 +160,10 @@ class Prod(Primitive):
         before = shifted(emit(CumProd(last), rows), last, False, 1)
         after = shifted(emit(CumProd(last, reverse=True), rows), last, True, 1)
         return emit(order.inverse(), reshaped(before * after, ordered.shape))
+
+    def lower(self, e: Emitter, at: At, x: Reader) -> Element:
+        sizes = [x.shape[axis] for axis in self.axes]
+        return e.reduce("product", sizes, lambda over: x(merged(at, over, self.axes)), x.dtype)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

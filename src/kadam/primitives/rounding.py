@@ -10,8 +10,12 @@ import numpy as np
 from kadam.dtypes import FLOAT
 from kadam.errors import KadamError
 from kadam.ir.builder import emit
+from kadam.ir.emitter import Scalar, Scalars
 from kadam.ir.graph import Node
+from kadam.ir.lowering import Element, Emitter, Reader
+from kadam.ir.place import Index as At
 from kadam.ir.primitive import Array
+from kadam.primitives.compare import NotEqual
 from kadam.primitives.elementwise import REAL, Elementwise
 from kadam.primitives.sources import full_like
 
@@ -37,6 +41,9 @@ class Floor(Rounding):
     def reference(self, x: Array) -> Array:
         return np.floor(x)
 
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.floor(x)
+
 
 @dataclass(frozen=True)
 class Ceil(Rounding):
@@ -44,6 +51,9 @@ class Ceil(Rounding):
 
     def reference(self, x: Array) -> Array:
         return np.ceil(x)
+
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.ceil(x)
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,9 @@ class Round(Rounding):
     def reference(self, x: Array) -> Array:
         return np.rint(x)
 
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.round(x)
+
 
 @dataclass(frozen=True)
 class Trunc(Rounding):
@@ -60,6 +73,9 @@ class Trunc(Rounding):
 
     def reference(self, x: Array) -> Array:
         return np.trunc(x)
+
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.trunc(x)
 
 
 class Division(Elementwise):
@@ -69,6 +85,12 @@ class Division(Elementwise):
     cases: ClassVar = ("f32[2,3], f32[2,3]", "i64[5], i64[5]")
     domain: ClassVar = (0.3, 2.0)
     integers: ClassVar = (1, 9)
+
+    def lower(self, e: Emitter, at: At, *inputs: Reader) -> Element:
+        a, b = (x(at) for x in inputs)
+        if inputs[1].dtype.category < FLOAT:
+            b = e.require(e.apply(NotEqual(), b, e.constant(0, inputs[1].dtype)), b, 1)
+        return e.apply(self, a, b)
 
 
 def _divisor(b: Array) -> Array:
@@ -89,6 +111,9 @@ class FloorDiv(Division):
     def vjp(self, ct: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
         return full_like(a, 0), full_like(b, 0)
 
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.floor_div(a, b)
+
 
 @dataclass(frozen=True)
 class Remainder(Division):
@@ -101,6 +126,9 @@ class Remainder(Division):
     def vjp(self, ct: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
         return ct, -ct * emit(FloorDiv(), a, b)
 
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.remainder(a, b)
+
 
 @dataclass(frozen=True)
 class Fmod(Division):
@@ -111,3 +139,6 @@ class Fmod(Division):
 
     def vjp(self, ct: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
         return ct, -ct * emit(Trunc(), a / b)
+
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.fmod(a, b)

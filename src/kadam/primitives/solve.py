@@ -23,12 +23,14 @@ from kadam.primitives.sources import full_like
 
 
 @contextmanager
-def solvable(verdict: str) -> Iterator[None]:
+def solvable(
+    verdict: str, fix: str = "add a small multiple of the identity, A + 1e-6 * torch.eye(n)"
+) -> Iterator[None]:
     """Raise LinAlgError with this verdict where LAPACK finds none."""
     try:
         yield
     except np.linalg.LinAlgError as error:
-        raise LinAlgError(f"{verdict} ({error})") from None
+        raise LinAlgError(f"{verdict} ({error}). Fix: {fix}.") from None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from kadam.dtypes import dtype, float32, int64
 from kadam.errors import VerifyError
 from kadam.ir.builder import emit
 from kadam.ir.graph import Node
+from kadam.ir.lowering import Element, Emitter
+from kadam.ir.place import Index as At
 from kadam.ir.primitive import Array, Example, Primitive
 from kadam.ir.types import TensorType
 from kadam.shapes import Shape
@@ -55,6 +57,9 @@ class Full(Primitive):
     def vjp(self, ct: Node, out: Node) -> tuple[()]:
         return ()
 
+    def lower(self, e: Emitter, at: At) -> Element:
+        return e.constant(self.value, self.dtype)
+
     @classmethod
     def examples(cls) -> Iterable[Example]:
         return (Example(cls(1.5, (2, 3), float32), ""), Example(cls(2, (), int64), ""))
@@ -79,6 +84,9 @@ class Iota(Primitive):
 
     def vjp(self, ct: Node, out: Node) -> tuple[()]:
         return ()
+
+    def lower(self, e: Emitter, at: At) -> Element:
+        return e.number(at[self.axis], self.dtype)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from kadam.dtypes import FLOAT
 from kadam.ir.builder import emit
+from kadam.ir.emitter import Scalar, Scalars
 from kadam.ir.graph import Node
 from kadam.ir.primitive import Array, Example
 from kadam.primitives.analysis import Exp
@@ -39,6 +40,9 @@ class Erf(Special):
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct * (2 / math.sqrt(math.pi)) * emit(Exp(), -(x * x)),)
 
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.erf(x)
+
 
 @dataclass(frozen=True)
 class Erfc(Special):
@@ -50,6 +54,9 @@ class Erfc(Special):
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct * (-2 / math.sqrt(math.pi)) * emit(Exp(), -(x * x)),)
+
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.erfc(x)
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,9 @@ class Erfinv(Special):
         inverse = emit(Erfinv(), x)  # not `out`: PyTorch reads the input, so `out` may be changed in place
         return (ct * (math.sqrt(math.pi) / 2) * emit(Exp(), inverse * inverse),)
 
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.erfinv(x)
+
 
 @dataclass(frozen=True)
 class Lgamma(Special):
@@ -80,6 +90,9 @@ class Lgamma(Special):
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct * emit(Polygamma(0), x),)
 
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.lgamma(x)
+
 
 @dataclass(frozen=True)
 class Polygamma(Special):
@@ -93,6 +106,9 @@ class Polygamma(Special):
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct * emit(Polygamma(self.order + 1), x),)
+
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.polygamma(self.order, x)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

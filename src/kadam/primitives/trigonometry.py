@@ -9,6 +9,7 @@ import numpy as np
 
 from kadam.dtypes import FLOAT, bool_
 from kadam.ir.builder import emit
+from kadam.ir.emitter import Scalar, Scalars
 from kadam.ir.graph import Node
 from kadam.ir.primitive import Array
 from kadam.primitives.analysis import Analytic, Rsqrt
@@ -25,6 +26,9 @@ class Sin(Analytic):
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct * conj(emit(Cos(), x)),)
 
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.sin(x)
+
 
 @dataclass(frozen=True)
 class Cos(Analytic):
@@ -35,6 +39,9 @@ class Cos(Analytic):
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (-ct * conj(emit(Sin(), x)),)
+
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.cos(x)
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,9 @@ class Tan(Analytic):
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct * conj(1 + out * out),)
 
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.tan(x)
+
 
 @dataclass(frozen=True)
 class Asin(Analytic):
@@ -61,6 +71,9 @@ class Asin(Analytic):
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct * conj(emit(Rsqrt(), 1 - x * x)),)
+
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.asin(x)
 
 
 @dataclass(frozen=True)
@@ -75,6 +88,9 @@ class Acos(Analytic):
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (-ct * conj(emit(Rsqrt(), 1 - x * x)),)
 
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.acos(x)
+
 
 @dataclass(frozen=True)
 class Atan(Analytic):
@@ -88,6 +104,9 @@ class Atan(Analytic):
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct / conj(1 + x * x),)
 
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.atan(x)
+
 
 @dataclass(frozen=True)
 class Sinh(Analytic):
@@ -99,6 +118,9 @@ class Sinh(Analytic):
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct * conj(emit(Cosh(), x)),)
 
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.sinh(x)
+
 
 @dataclass(frozen=True)
 class Cosh(Analytic):
@@ -109,6 +131,9 @@ class Cosh(Analytic):
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct * conj(emit(Sinh(), x)),)
+
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.cosh(x)
 
 
 @dataclass(frozen=True)
@@ -123,6 +148,9 @@ class Tanh(Analytic):
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct * conj(1 - out * out),)
 
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.tanh(x)
+
 
 @dataclass(frozen=True)
 class Asinh(Analytic):
@@ -135,6 +163,9 @@ class Asinh(Analytic):
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct * conj(emit(Rsqrt(), x * x + 1)),)
+
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.asinh(x)
 
 
 @dataclass(frozen=True)
@@ -150,6 +181,9 @@ class Acosh(Analytic):
         # Two roots, not the root of the product: so the branch is right in the whole complex plane.
         return (ct * conj(emit(Rsqrt(), x - 1) * emit(Rsqrt(), x + 1)),)
 
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.acosh(x)
+
 
 @dataclass(frozen=True)
 class Atanh(Analytic):
@@ -162,6 +196,9 @@ class Atanh(Analytic):
 
     def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
         return (ct / conj(1 - x * x),)
+
+    def scalar(self, s: Scalars, x: Scalar) -> Scalar:
+        return s.atanh(x)
 
 
 @dataclass(frozen=True)
@@ -180,6 +217,9 @@ class Atan2(Elementwise):
         scaled = where(emit(Cast(bool_), square), ct / square, 0)  # at the origin no direction is the right one
         return scaled * x, -scaled * y
 
+    def scalar(self, s: Scalars, y: Scalar, x: Scalar) -> Scalar:
+        return s.atan2(y, x)
+
 
 @dataclass(frozen=True)
 class Hypot(Elementwise):
@@ -193,3 +233,6 @@ class Hypot(Elementwise):
 
     def vjp(self, ct: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
         return ct * (a / out), ct * (b / out)
+
+    def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
+        return s.hypot(a, b)

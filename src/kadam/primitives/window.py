@@ -6,16 +6,20 @@ is (before, after); a negative one leaves elements out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from kadam.dtypes import dtype
 from kadam.errors import InPlaceError, ShapeError
 from kadam.ir.builder import emit
 from kadam.ir.graph import Node
+from kadam.ir.lowering import Element, Emitter, Reader
+from kadam.ir.place import Index as At
+from kadam.ir.place import Place
 from kadam.ir.primitive import Array, Example, Primitive, View
 from kadam.ir.types import TensorType
 from kadam.primitives.compare import Equal
@@ -103,6 +107,19 @@ def add_windows(padded: Array, windows: Array, kernel: Shape, stride: Shape, dil
         view[place] += windows[place]
 
 
+def guarded(
+    e: Emitter, places: Sequence[Place], sizes: Sequence[int], inner: Callable[[], Element], record: dtype
+) -> Element:
+    """The inner element where all places lie inside the sizes, else zero."""
+    if not places:
+        return inner()
+    return e.choose(
+        e.inside(places[0], 0, sizes[0]),
+        lambda: guarded(e, places[1:], sizes[1:], inner, record),
+        lambda: e.constant(0, record),
+    )
+
+
 @dataclass(frozen=True)
 class Windows(View):
     """Windows of `size` elements along `axis`, one every `step`; each is the new last axis. As `Tensor.unfold`."""
@@ -137,11 +154,16 @@ class Windows(View):
         if any(gap * self.step in apart for gap in range(1, view.shape[self.axis])):
             raise InPlaceError(
                 "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
-                "memory location. Please clone() the tensor before performing the operation."
+                "memory location. Please clone() the tensor before performing the operation. Fix: x = x.clone()."
             )
         back = self.transpose(base.shape[self.axis])
         unseen = emit(back, full_like(view, 1))
         return where(emit(Equal(), unseen, full_like(unseen, 0)), base, emit(back, view))
+
+    def lower(self, e: Emitter, at: At, x: Reader) -> Element:
+        *own, tap = at
+        own[self.axis] = own[self.axis] * self.step + tap * self.dilation
+        return x(tuple(own))
 
     @classmethod
     def examples(cls) -> Iterable[Example]:
@@ -178,6 +200,23 @@ class Overlap(Primitive):
 
     def vjp(self, ct: Node, out: Node, windows: Node) -> tuple[Node]:
         return (emit(Windows(self.axis, self.size, self.step, self.dilation), ct),)
+
+    def lower(self, e: Emitter, at: At, windows: Reader) -> Element:
+        found = windows.shape[self.axis]
+
+        def seen(over: At) -> Element:
+            (tap,) = over
+            start = at[self.axis] - tap * self.dilation
+            own = (*at[: self.axis], start // self.step, *at[self.axis + 1 :], tap)
+            return e.choose(
+                e.inside(start, 0, (found - 1) * self.step + 1),
+                lambda: e.choose(
+                    e.aligned(start, self.step), lambda: windows(own), lambda: e.constant(0, windows.dtype)
+                ),
+                lambda: e.constant(0, windows.dtype),
+            )
+
+        return e.reduce("sum", [self.size], seen, windows.dtype)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

@@ -27,7 +27,7 @@ from kadam.recording.calls import emit, node_of, symbol
 from kadam.recording.history import CHANGED, TWICE, History, Plan, emitted_again, plan
 from kadam.recording.memory import fit, give
 from kadam.recording.modes import grad_mode
-from kadam.recording.operation import Raw, operation
+from kadam.recording.operation import Raw, State, operation
 from kadam.recording.spec import spec_of
 from kadam.recording.step import Recording, cut, state
 from kadam.recording.tensor import Recorded, from_array, made, up_to_date
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 Places = tuple[int, ...]
+_new = object.__new__
 
 
 class Stop:
@@ -277,7 +278,7 @@ class BackwardPass:
     def _follow(self, region: Region, rec: Recording) -> None:
         """Go on in the history of a recording that was cut while the pass was in it."""
         if not rec.closed and rec.here.depth >= step.LONGEST:
-            rec.awaited = (*region.seeds, *region.arrived)
+            rec.awaited, rec.loose = (*region.seeds, *region.arrived), True
             cut(rec)
         if rec.closed and rec.history is not None:
             history = region.owner = rec.history
@@ -319,6 +320,7 @@ class BackwardPass:
             reached = sweep_present(cts, starts, collect, stops, self.create_graph, self.retain, owner.swept)  # type: ignore[arg-type]
             if not self.retain and state.rec is owner:
                 owner.swept |= owner.here.freed
+                owner.loose = True
             feeds = {~index: feed for index, feed in enumerate(owner.feeds)}
             origins = owner.displaced
         for place, ct in reached.items():
@@ -365,7 +367,7 @@ class BackwardPass:
         cts = {one: region.arrived.pop(one) for one in stop.places if one in region.arrived}
         passed, hooks, keeper, captures = list(cts), stop.hooks, stop.keeper, dict(self.captures)
         if isinstance(owner, Recording):
-            owner.awaited = (*region.seeds, *region.arrived, *passed)
+            owner.awaited, owner.loose = (*region.seeds, *region.arrived, *passed), True
         with grad_mode(self.create_graph):
             for one, ct in cts.items():
                 for hook in list(hooks.get(one, {}).values()):
@@ -398,7 +400,9 @@ def hooked(hook: Callable[[Any], Any], ct: Recorded) -> Recorded:
     if result is None:
         return ct
     if not isinstance(result, Recorded):
-        raise OperandError(f"expected Variable, but hook returned '{type(result).__name__}'")
+        raise OperandError(
+            f"expected Variable, but hook returned '{type(result).__name__}'. Fix: return a tensor, or None."
+        )
     return result
 
 
@@ -409,7 +413,10 @@ def locate(tensor: Recorded) -> tuple[Any, int] | None:
     if tensor._rec is state.rec and tensor._pos >= 0:
         return state.rec, tensor._pos
     if tensor._history is None:
-        raise GradientError("this tensor's history is gone: the recording that made it failed or was interrupted")
+        raise GradientError(
+            "backward: this tensor's history is gone: the recording that made it failed or was interrupted. Fix: "
+            "compute it again."
+        )
     return tensor._history, tensor._place
 
 
@@ -431,6 +438,33 @@ def _as_tensor(history: History, one: int) -> Recorded:
     tensor._spec = spec_of(TensorType(node.dtype, node.shape), active, "Saved" if active else None)
     tensor._history, tensor._place = history, one
     return tensor
+
+
+@operation(differentiable=False, phase=Phase.BACKWARD)
+def add_each(grads: Sequence[State], cts: Sequence[Tensor]) -> list[Tensor]:
+    """Each gradient and what is to be added to it."""
+    return [symbol(node_of(grad) + node_of(ct)) for grad, ct in zip(grads, cts, strict=True)]
+
+
+def accumulate_all(leaves: Sequence[Recorded], cts: Sequence[Recorded]) -> None:
+    """`accumulate` for the leaves of one sweep."""
+    grads: list[Any] = []
+    added: list[Any] = []
+    for leaf, ct in zip(leaves, cts, strict=True):
+        if leaf._hooks is not None or leaf._after_hooks is not None:
+            accumulate(leaf, ct, False)
+        elif leaf._grad is None:
+            leaf._grad = ct
+        else:
+            grads.append(leaf._grad)
+            added.append(ct)
+    if not grads:
+        return
+    if len(set(map(id, grads))) == len(grads):
+        add_each(grads, added)
+    else:
+        for grad, ct in zip(grads, added, strict=True):
+            add_each([grad], [ct])
 
 
 def accumulate(leaf: Recorded, ct: Recorded, create_graph: bool) -> None:
@@ -473,7 +507,7 @@ def check_root(root: Recorded, ct: Recorded | None) -> None:
     elif ct._spec.shape != root._spec.shape:
         raise ShapeError(
             f"Mismatch in shape: grad_output[0] has a shape of {ct._spec.shape} and output[0] has a shape of "
-            f"{root._spec.shape}."
+            f"{root._spec.shape}. Fix: give a gradient of the output's shape."
         )
 
 
@@ -489,17 +523,21 @@ def backward(
         check_root(root, ct)
     _settle(cts)
     rec, root = state.rec, roots[0]
+    before = None if rec is None else rec.here
     here = rec is not None and len(roots) == 1 and root._rec is rec and root._pos >= 0
     if rec is not None and here and inputs is None and not rec.stops and not rec.displaced:
         feeds = rec.feeds
         reached = sweep_present([cts[0]], (root._pos,), (), (), create_graph, retain)  # type: ignore[list-item]
         if all(place < 0 and feeds[~place]._spec.grad_name is None for place in reached):
-            for place, ct in reached.items():
-                leaf = feeds[~place]
-                if leaf._grad is None and leaf._hooks is None and leaf._after_hooks is None:
-                    leaf._grad = ct
-                else:
+            leaves, found = [feeds[~place] for place in reached], list(reached.values())
+            if create_graph:
+                for leaf, ct in zip(leaves, found, strict=True):
                     accumulate(leaf, ct, create_graph)
+                return
+            if cts[0] is None and not retain and before is not None and rec.here.parent is before:
+                before.sweeps[root._pos] = rec.here
+                rec.here.info = tuple(zip([~place for place in reached], rec.here.specs, strict=True))
+            accumulate_all(leaves, found)
             return
         work = BackwardPass(create_graph, retain)
         for place, ct in reached.items():
@@ -513,6 +551,43 @@ def backward(
     for tensor, ct in list(work.grads.values()):
         if chosen is None or id(tensor) in chosen:
             accumulate(tensor, ct, create_graph)
+
+
+def backward_as_before(root: Recorded) -> bool:
+    """`backward` from a scalar at whose place a recording like this one has done it, to leaves only; whether it was so.
+
+    What there is to check was checked then.
+    """
+    rec = state.rec
+    if rec is None or root._rec is not rec or root._base is not None or rec.stops or rec.displaced:
+        return False
+    node = rec.here.sweeps.get(root._pos)
+    if node is None:
+        return False
+    cls, created, feeds = made.cls, rec.created, rec.feeds
+    position = start = len(created)
+    waiting = False
+    for leaf_at, spec in node.info:
+        ct = _new(cls)
+        ct._rec = rec
+        ct._spec = spec
+        ct._pos = position
+        position += 1
+        created.append(ct)
+        leaf = feeds[leaf_at]
+        if waiting or leaf._grad is not None or leaf._hooks is not None or leaf._after_hooks is not None:
+            waiting = True  # what is done with it makes calls of its own, once all gradients are there
+        else:
+            leaf._grad = ct
+    rec.here = node
+    if waiting:
+        _deliver_rest([feeds[leaf_at] for leaf_at, _ in node.info], created[start:])
+    return True
+
+
+def _deliver_rest(leaves: Sequence[Recorded], cts: Sequence[Any]) -> None:
+    rest = [(leaf, ct) for leaf, ct in zip(leaves, cts, strict=True) if leaf._grad is not ct]
+    accumulate_all([leaf for leaf, _ in rest], [ct for _, ct in rest])
 
 
 def _settle(cts: Sequence[Recorded | None]) -> None:
@@ -541,7 +616,10 @@ def gradients(
     _settle(cts)
     for tensor in inputs:
         if not up_to_date(tensor)._spec.requires_grad:
-            raise GradientError("One of the differentiated Tensors does not require grad")
+            raise GradientError(
+                "autograd.grad: One of the differentiated Tensors does not require grad. Fix: x.requires_grad_() "
+                "before it is used."
+            )
     work = BackwardPass(create_graph, retain, inputs)
     for root, ct in zip(roots, cts, strict=True):
         work.deliver(root, ct)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,9 @@ from kadam.ir.builder import Builder, building, current_builder
 from kadam.ir.graph import Node, Phase
 from kadam.ir.primitive import Primitive, View
 from kadam.ir.types import TensorType
+from kadam.primitives.elementwise import Cast
 from kadam.primitives.sources import Input
-from kadam.recording.place import parameter_name, where
+from kadam.recording.place import parameter_name, variable_name, where
 from kadam.recording.spec import Spec, spec_of
 from kadam.recording.step import LONGEST, Recording, cut, start, state
 from kadam.recording.tensor import Recorded, as_number, made, read
@@ -32,6 +34,7 @@ _ROLES = {
     "Tensor|Number|None": "mixed_optional",
     "Sequence[Tensor]": "list",
     "Sequence[Tensor|None]": "list_optional",
+    "Sequence[State]": "state",
     "Number": "number",
     "Number|None": "number_optional",
     "Fixed": "fixed",
@@ -52,6 +55,7 @@ class Operation:
         phase: of the nodes that it emits, where it is not the call's own.
         grad_name: PyTorch's name of its derivative; a body that only calls other operations takes theirs.
         differentiable: False: its results never require grad.
+        state: indices of the parameters whose tensors the call updates: its results, in order, are their new values.
         names, roles, defaults, keyword_only: of its parameters, in order.
     """
 
@@ -78,6 +82,7 @@ class Operation:
                 self.defaults[name] = parameter.default
             if parameter.kind is parameter.KEYWORD_ONLY:
                 self.keyword_only.add(name)
+        self.state = tuple(index for index, role in enumerate(self.roles) if role == "state")
 
     def __repr__(self) -> str:
         return f"<operation {self.name}>"
@@ -112,14 +117,22 @@ def structure(value: Any) -> Any:
     return freeze(value) if isinstance(value, Recorded | np.generic) else value
 
 
+def ends(rec: Recording, operands: Sequence[Any]) -> bool:
+    """Cut a recording if one of the operands is state that it has updated: sooner than `admit` would, which met others."""
+    if rec.anchor not in [getattr(one, "_rec", None) for one in operands]:
+        return False
+    cut(rec)
+    return True
+
+
 def end_step(rec: Recording) -> None:
-    """The step is over: cut the recording, unless reading a value has done so already."""
+    """The step is over: cut the recording, unless that has been done already."""
     if state.rec is rec:
-        if rec.closed:
-            start()
-        else:
+        if rec.open:
             rec.roll_back()
             cut(rec)
+        else:
+            start()  # it was cut from another thread
 
 
 def emit(primitive: Primitive, *operands: Tensor) -> Tensor:
@@ -179,34 +192,38 @@ def refuse(op: Operation, rec: Recording, arguments: tuple[Any, ...], error: Exc
     """A call whose arguments make no key: say which one, as PyTorch does."""
     rec.roll_back()
     for position, (name, role, value) in enumerate(zip(op.names, op.roles, arguments, strict=True), start=1):
-        problem = _problem(role, value)
+        problem = _problem(name, role, value)
         if problem is not None:
-            raise OperandError(f"{op.name}(): argument '{name}' (position {position}) {problem}") from None
+            raise OperandError(f"{op.name.strip('_')}(): argument '{name}' (position {position}) {problem}") from None
     if isinstance(error, KadamError | TypeError):
         raise error
-    raise OperandError(f"{op.name}(): {error}") from error
+    raise OperandError(f"{op.name.strip('_')}(): {error}. Fix: look at the types of its arguments.") from error
 
 
-def _problem(role: str, value: Any) -> str | None:
+def _problem(name: str, role: str, value: Any) -> str | None:
     if role == "operand" and not isinstance(value, Recorded):
-        return f"must be Tensor, not {type(value).__name__}"
+        return f"must be Tensor, not {type(value).__name__}. Fix: torch.tensor({name})."
     if role in ("mixed", "number") and not isinstance(value, Recorded):
         try:
             as_number(value)
         except OperandError:
-            return f"must be Tensor or Number, not {type(value).__name__}"
-    if role in ("list", "list_optional"):
+            return f"must be Tensor or Number, not {type(value).__name__}. Fix: torch.tensor({name})."
+    if role in ("list", "list_optional", "state"):
         if isinstance(value, Recorded) or not isinstance(value, list | tuple):
-            return f"must be tuple of Tensors, not {'Tensor' if isinstance(value, Recorded) else type(value).__name__}"
+            kind = "Tensor" if isinstance(value, Recorded) else type(value).__name__
+            return f"must be tuple of Tensors, not {kind}. Fix: [{name}]."
         for index, one in enumerate(value):
             if not isinstance(one, Recorded) and not (one is None and role == "list_optional"):
-                return f"must be tuple of Tensors, but found element of type {type(one).__name__} at pos {index}"
+                return (
+                    f"must be tuple of Tensors, but found element of type {type(one).__name__} at pos {index}. "
+                    f"Fix: torch.tensor({name}[{index}])."
+                )
     return None
 
 
 def first_sight(op: Operation, rec: Recording, key: Any, arguments: tuple[Any, ...]) -> Any:
     """Run the body on symbols, add a trail node, and return what the call returns."""
-    if rec.here.depth >= LONGEST:
+    if not rec.open or rec.here.depth >= LONGEST:
         end_step(rec)
         return op.caller(**dict(zip(op.names, arguments, strict=True)))
     node = extend(rec, op, arguments)
@@ -231,6 +248,8 @@ def extend(rec: Recording, op: Operation, arguments: tuple[Any, ...]) -> TrailNo
         with building(builder):
             symbols = _symbols(rec, op, arguments, path)
             result = op.run_body(symbols)
+            if op.state:
+                result = [_cast(value, target) for value, target in zip(result, _state_of(op, symbols), strict=True)]
             _tag(op, result, symbols)
         node = TrailNode(rec.here)
         _remember(node, result, symbols)
@@ -239,7 +258,7 @@ def extend(rec: Recording, op: Operation, arguments: tuple[Any, ...]) -> TrailNo
         builder.active, path.freed = active, freed
         state.rec = rec
         if isinstance(error, KadamError):
-            _explain(error, op, arguments, path)
+            explain(error, op, arguments, path)
         rec.roll_back()
         raise
     finally:
@@ -248,7 +267,10 @@ def extend(rec: Recording, op: Operation, arguments: tuple[Any, ...]) -> TrailNo
     node.inputs = tuple(path.feeds[have_feeds:])
     node.active = frozenset(builder.active - active)
     node.freed = frozenset(path.freed - freed)
+    if op.state:
+        _remember_update(node, op, arguments, path)
     node.feeds += len(node.inputs)
+    node.derived = node.derived or any(_is_derived(feed) for feed in rec.feeds[have_feeds:])
     node.created += len(node.outputs)
     path.created.extend(node.outputs)
     path.end = node
@@ -265,6 +287,28 @@ def _fed(builder: Builder, feed: Any) -> Node:
     return node
 
 
+def _state_of(op: Operation, arguments: Sequence[Any]) -> list[Any]:
+    """The tensors that a call updates."""
+    return [tensor for index in op.state for tensor in arguments[index]]
+
+
+def _cast(value: Tensor, target: Tensor) -> Tensor:
+    return value if value.dtype is target.dtype else emit(Cast(target.dtype), value)
+
+
+def _remember_update(node: TrailNode, op: Operation, arguments: Sequence[Any], path: Path) -> None:
+    from kadam.recording.memory import update
+
+    own = frozenset(one.id for one in node.nodes)
+    node.overwritten = {path.at(target._pos).id: own for target in _state_of(op, arguments)}
+    path.overwritten.update(node.overwritten)
+    node.info, node.plain, node.assemble = op.state, False, update
+
+
+def _is_derived(feed: Any) -> bool:
+    return isinstance(feed, Recorded) and feed._spec.requires_grad and feed._spec.grad_name is not None
+
+
 def _symbols(rec: Recording, op: Operation, arguments: tuple[Any, ...], path: Path) -> list[Any]:
     """The arguments as the body sees them: symbols for operands and runtime numbers, structure as it is."""
     new_feeds = zip(rec.feeds[rec.here.feeds :], path.feeds[rec.here.feeds :], strict=True)
@@ -277,7 +321,7 @@ def _symbols(rec: Recording, op: Operation, arguments: tuple[Any, ...], path: Pa
 
     symbols: list[Any] = []
     for name, role, value in zip(op.names, op.roles, arguments, strict=True):
-        if role in ("list", "list_optional"):
+        if role in ("list", "list_optional", "state"):
             symbols.append([of(one) for one in value])
         elif role in ("static", "fixed"):
             symbols.append(structure(value))
@@ -288,29 +332,43 @@ def _symbols(rec: Recording, op: Operation, arguments: tuple[Any, ...], path: Pa
     return symbols
 
 
-def _explain(error: KadamError, op: Operation, arguments: tuple[Any, ...], path: Path) -> None:
+_NAMES_ITS_OPERATION = re.compile(r"(in-place operation|unsupported operation|[\w.]+(\(\))?) ?: ")
+
+
+def explain(error: KadamError, op: Operation, arguments: tuple[Any, ...], path: Path | None = None) -> None:
     """Add to an error what each operand is and where it came from, once."""
     if getattr(error, "explained", False) or not error.args:
         return
+    message, mark, fix = str(error.args[0]).rpartition(" Fix: ")
+    message = (message or fix).rstrip()
+    name_of_op = op.name.strip("_")
+    is_inner = op.body.__module__.startswith("kadam.recording.")
+    if not is_inner and not _NAMES_ITS_OPERATION.match(message) and name_of_op not in message:
+        message = f"{name_of_op}: {message}"
     lines = []
     for name, value in zip(op.names, arguments, strict=True):
         for index, one in enumerate(value if isinstance(value, list | tuple) else [value]):
             if isinstance(one, Recorded):
                 label = f"{name}[{index}]" if one is not value else name
                 lines.append(f"  {label:<10} {one._spec.type!s:<16} {_origin(one, path)}")
-    error.args = ("\n".join([str(error.args[0]), *lines]), *error.args[1:])
+    if mark:
+        lines.append(f"  Fix: {fix}")
+    error.args = ("\n".join([message, *lines]), *error.args[1:])
     error.explained = True  # type: ignore[attr-defined]
 
 
-def _origin(tensor: Recorded, path: Path) -> str:
+def _origin(tensor: Recorded, path: Path | None) -> str:
     """What made a tensor and where: `%12 forward encoder.flatten train.py:41`, or the name of a parameter."""
-    if tensor._rec is state.rec and 0 <= tensor._pos < len(path.created):
+    if path is not None and tensor._rec is state.rec and 0 <= tensor._pos < len(path.created):
         node = path.created[tensor._pos]
         return " ".join(str(part) for part in (node, node.phase.value, node.scope, node.source) if part)
     named = parameter_name(tensor)
     if named is not None:
         return f"state {named}"
-    return "leaf" if tensor._spec.grad_name is None else str(tensor._spec.grad_name)
+    if tensor._spec.grad_name is not None:
+        return str(tensor._spec.grad_name)
+    kind = "state" if tensor._spec.requires_grad else "input"
+    return f"{kind} {variable_name(tensor) or ''}".rstrip()
 
 
 def _remember(node: TrailNode, result: Any, symbols: Sequence[Any]) -> None:
@@ -369,14 +427,14 @@ def _assembler(kind: Callable[..., Any], recipe: list[int | None]) -> Callable[.
 def _remember_view(node: TrailNode) -> None:
     chain = tuple(one.primitive for one in node.nodes if not isinstance(one.primitive, Input))
     if chain and all(isinstance(primitive, View) for primitive in chain):
-        node.info, node.plain, node.assemble = chain, False, _assemble_view
+        node.info, node.plain, node.assemble, node.viewing = chain, False, _assemble_view, True
 
 
 def _assemble_view(rec: Recording, node: TrailNode, arguments: tuple[Any, ...]) -> Any:
     seen = arguments[0]
     tensor = create(rec, node.spec)  # type: ignore[arg-type]
     root = seen if seen._base is None else seen._base
-    root._viewed = True
+    root._viewed = root._shared = tensor._shared = True
     tensor._base = root
     tensor._chain = seen._chain + node.info
     tensor._tracked = seen._tracked

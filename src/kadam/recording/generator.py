@@ -77,9 +77,14 @@ class Generator:
         try:
             seed = operator.index(seed)
         except TypeError:
-            raise OperandError(f"manual_seed expected a long, but got {type(seed).__name__}") from None
+            raise OperandError(
+                f"manual_seed expected a long, but got {type(seed).__name__}. Fix: torch.manual_seed(int(seed))."
+            ) from None
         if not -(1 << 63) <= seed < 1 << 64:
-            raise SeedError("Overflow when unpacking long long: a seed is a whole number of at most 64 bits")
+            raise SeedError(
+                "manual_seed: Overflow when unpacking long long: a seed is a whole number of at most 64 bits. Fix: "
+                "torch.manual_seed(seed % 2**63)."
+            )
         self._seed = seed % (1 << 64)
         self._next_normal: float | None = None
         np.random.RandomState(self._twister).seed(self._seed & 0xFFFFFFFF)
@@ -119,12 +124,12 @@ class Generator:
         """
         if state.size != _STATE.itemsize:
             raise StateError(
-                f"Expected a CPUGeneratorImplState of size {_STATE.itemsize} "
-                f"but found the input RNG state size to be {state.size}"
+                f"set_rng_state: Expected a CPUGeneratorImplState of size {_STATE.itemsize} but found the input RNG "
+                f"state size to be {state.size}. Fix: give what get_rng_state() returned."
             )
         record = np.frombuffer(state.tobytes(), _STATE)[0]
         if not (record["seeded"] and 0 < record["left"] <= 624 and record["next"] <= 624):
-            raise StateError("Invalid mt19937 state")
+            raise StateError("set_rng_state: Invalid mt19937 state. Fix: give what get_rng_state() returned.")
         position = 624 if record["left"] == 1 else int(record["next"])
         self._twister.state = {
             "bit_generator": "MT19937",
@@ -146,7 +151,10 @@ class Generator:
             StateError: it is no generator's state.
         """
         if not isinstance(new_state, Recorded) or new_state.dtype is not dtypes.uint8:
-            raise OperandError("RNG state must be a torch.ByteTensor")
+            raise OperandError(
+                "set_rng_state: RNG state must be a torch.ByteTensor. Fix: give what get_rng_state() returned; "
+                "torch.load keeps its type."
+            )
         return self.set_state_bytes(read(new_state))
 
     def clone_state(self) -> Generator:
@@ -229,7 +237,10 @@ class Generator:
             UnsupportedError: for hundreds of millions of elements, which PyTorch shuffles in another way.
         """
         if n >= _LAST_SHUFFLE:
-            raise UnsupportedError(f"randperm({n}): only permutations of fewer than {_LAST_SHUFFLE} elements")
+            raise UnsupportedError(
+                f"randperm({n}): only permutations of fewer than {_LAST_SHUFFLE} elements. Fix: draw a smaller "
+                "permutation, or shuffle in parts."
+            )
         if n == 0:
             return np.arange(0)
         words, steps = self._draw((n - 1,), np.int64, lambda words: words), np.arange(n - 1)

@@ -7,7 +7,7 @@ history: the path that made them and the values that their derivatives will read
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kadam import autodiff
@@ -26,7 +26,7 @@ TWICE = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
     "freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
     "retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors "
-    "after calling backward."
+    "after calling backward. Fix: loss.backward(retain_graph=True) the first time, or compute the loss again."
 )
 CHANGED = (
     "one of the variables needed for gradient computation has been modified by an inplace operation: {what}; expected "
@@ -106,10 +106,25 @@ def _ancestors(nodes: Sequence[Node], roots: Iterable[int]) -> set[int]:
     return seen
 
 
-def needs_of(
-    path: Path, watched: Sequence[Node], stops: Sequence[Node], swept: frozenset[int]
-) -> tuple[tuple[int, ...], frozenset[int]]:
-    """Ids of the nodes whose values a backward pass from `watched` will read (feeds aside), and of their readers.
+class Needs:
+    """What a later backward pass will need of a recording.
+
+    Attributes:
+        saved: ids of the nodes whose values it will read, feeds aside.
+        reads: indices of the feeds whose values it will read.
+        reading: ids of the nodes whose derivatives read a value.
+    """
+
+    __slots__ = ("reading", "reads", "saved")
+
+    def __init__(self, saved: tuple[int, ...], reads: tuple[int, ...], reading: frozenset[int]) -> None:
+        self.saved = saved
+        self.reads = reads
+        self.reading = reading
+
+
+def needs_of(path: Path, watched: Sequence[Node], stops: Sequence[Node], swept: frozenset[int]) -> Needs:
+    """What a backward pass from `watched` will need.
 
     Args:
         path: that ends here.
@@ -118,12 +133,14 @@ def needs_of(
         swept: ids of the nodes that a pass which is under way has been through; it may come to them again.
     """
     if not watched:
-        return (), frozenset()
+        return Needs((), (), frozenset())
     active = path.builder.active
     ends = {node.id for node in (*path.feeds, *stops) if node.id in active}
     found = plan(path, {node.id for node in watched if node.id in active}, ends, (), path.freed - swept)
     at_hand = {node.id for node in path.feeds} - path.overwritten.keys()
-    return tuple(one for one in found.needed if one not in at_hand), found.reading
+    saved = tuple(one for one in found.needed if one not in at_hand)
+    reads = tuple(index for index, node in enumerate(path.feeds) if node.id in found.needed and node.id in at_hand)
+    return Needs(saved, reads, found.reading)
 
 
 class History:
@@ -132,7 +149,8 @@ class History:
     Attributes:
         end: the trail node where it was cut: its identity in the trail's keys.
         serial: the recording's number; later ones are swept first.
-        feeds: the tensors that it was fed with, with their versions then.
+        feeds: the tensors that it was fed with.
+        versions: index of a feed whose value a pass will read -> its version then, and its memory.
         saved: node id -> value, the tensor that owns it (if any) and its version then.
         reading: ids of all nodes whose derivatives read a value.
         freed: ids of the nodes swept without `retain_graph`.
@@ -141,39 +159,57 @@ class History:
             itself may be changed in place later.
     """
 
-    __slots__ = ("end", "feeds", "freed", "origins", "path", "reading", "saved", "serial", "stops", "versions")
+    __slots__ = (
+        "_freed", "_swept", "end", "feeds", "origins", "path", "reading", "saved", "serial", "stops", "versions",
+    )  # fmt: skip
 
     def __init__(
         self,
         end: TrailNode,
         rec: Recording,
         program: Program,
-        saved: Sequence[Array | None],
-        owners: Sequence[Recorded],
+        values: Sequence[Array | None],
+        wanted: Sequence[Recorded],
     ) -> None:
         self.end = end
         self.serial = rec.serial
-        self.stops: dict[int, Any] = {}
         self.feeds: list[Any] = rec.feeds
-        self.versions = [_version(feed) for feed in rec.feeds]
         self.reading = program.reading
         self.path: Path | None = None
-        owner_of = {}
-        if owners:
-            created = self.current_path().created
-            owner_of = {created[tensor._pos].id: tensor for tensor in owners}
-        self.freed: set[int] = set(self.current_path().freed - rec.swept)
-        if rec.stops:
-            to = {place: self.current_path().at(place).id for place in rec.stops}
-            for stop in dict.fromkeys(rec.stops.values()):
-                stop.move(to)
-            self.stops = {to[place]: stop for place, stop in rec.stops.items()}
-        self.origins = _origins(self.current_path(), rec)
+        self._freed: set[int] | None = None
+        self._swept = rec.swept
+        self.stops: dict[int, Any] = self._moved(rec.stops) if rec.stops else {}
+        self.origins = self._origins(rec) if end.derived or rec.displaced else {}
+        self.versions = {index: _standing(rec.feeds[index]) for index in program.reads} if program.reads else {}
         self.saved: dict[int, tuple[Array, weakref.ref[Recorded] | None, int]] = {}
-        for one, array in zip(program.saved, saved, strict=True):
+        for one, place in zip(program.saved, program.places, strict=True) if program.saved else ():
+            array = values[place]
             if array is not None:
-                owner = owner_of.get(one)
+                owner = wanted[place] if place < len(wanted) else None
                 self.saved[one] = (array, None, 0) if owner is None else (array, weakref.ref(owner), owner._version)
+
+    def _moved(self, stops: Mapping[int, Any]) -> dict[int, Any]:
+        """The stops of a recording by node, not by position."""
+        to = {place: self.current_path().at(place).id for place in stops}
+        for stop in dict.fromkeys(stops.values()):
+            stop.move(to)
+        return {to[place]: stop for place, stop in stops.items()}
+
+    def _origins(self, rec: Recording) -> dict[int, tuple[History, int]]:
+        path = self.current_path()
+        found = {
+            node.id: (feed._history, feed._place)
+            for node, feed in zip(path.feeds, rec.feeds, strict=True)
+            if getattr(feed, "_history", None) is not None
+        }
+        found.update((path.at(place).id, origin) for place, origin in rec.displaced.items())
+        return found
+
+    @property
+    def freed(self) -> set[int]:
+        if self._freed is None:
+            self._freed = set(self.current_path().freed - self._swept)
+        return self._freed
 
     def current_path(self) -> Path:
         """The graph of the closed recording."""
@@ -193,9 +229,11 @@ class History:
         for index, node in enumerate(path.feeds if one not in self.saved else ()):
             if node.id == one:
                 feed = self.feeds[index]
-                if _version(feed) != self.versions[index]:
+                version, array = _standing(feed)
+                noted, memory = self.versions[index]
+                if version != noted:
                     raise GradientError(CHANGED.format(what=f"an operand of type {node.type} at {node.source}"))
-                return feed
+                return feed if array is memory else memory  # that of a tensor whose `.data` was replaced
         if one not in self.saved:
             raise GradientError(TWICE)
         array, reference, version = self.saved[one]
@@ -205,6 +243,10 @@ class History:
             raise GradientError(CHANGED.format(what=f"the result {node.type} of {node.source}"))
         return array
 
+    def halt(self, place: int, stop: Any) -> None:
+        """Let backward passes halt at a node."""
+        self.stops[place] = stop
+
     def free(self, reading: Collection[int]) -> None:
         """A sweep without `retain_graph` has passed the nodes `reading`."""
         self.freed.update(reading)
@@ -212,16 +254,7 @@ class History:
             self.saved.clear()
 
 
-def _origins(path: Path, rec: Recording) -> dict[int, tuple[History, int]]:
-    found = {
-        node.id: (feed._history, feed._place)
-        for node, feed in zip(path.feeds, rec.feeds, strict=True)
-        if getattr(feed, "_history", None) is not None
-    }
-    found.update((path.at(place).id, origin) for place, origin in rec.displaced.items())
-    return found
-
-
-def _version(feed: Any) -> int:
+def _standing(feed: Any) -> tuple[int, Any]:
+    """A feed's version and memory; a number's never change."""
     root = getattr(feed, "root", None)
-    return 0 if root is None else root._version
+    return (0, None) if root is None else (root._version, feed._array)

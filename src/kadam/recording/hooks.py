@@ -39,13 +39,17 @@ def _stop_at(tensor: Recorded) -> tuple[Stop, int] | None:
     owner, place = found
     stop = owner.stops.get(place)
     if stop is None:
-        stop = owner.stops[place] = Stop([place])
+        stop = Stop([place])
+        owner.halt(place, stop)
     return stop, place
 
 
 def _check(tensor: Recorded) -> None:
     if not up_to_date(tensor)._spec.requires_grad:
-        raise GradientError("cannot register a hook on a tensor that doesn't require gradient")
+        raise GradientError(
+            "register_hook: cannot register a hook on a tensor that doesn't require gradient. Fix: x.requires_grad_() "
+            "before it is used."
+        )
 
 
 def register_hook(tensor: Recorded, hook: Callable[[Any], Any]) -> Handle:
@@ -76,7 +80,10 @@ def register_after_hook(tensor: Recorded, hook: Callable[[Any], None]) -> Handle
     """
     _check(tensor)
     if tensor._spec.grad_name is not None:
-        raise GradientError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        raise GradientError(
+            "post accumulate grad hooks cannot be registered on non-leaf tensors. Fix: register_hook on a computed "
+            "tensor."
+        )
     if tensor._after_hooks is None:
         tensor._after_hooks = {}
     handle = Handle(tensor._after_hooks)
@@ -91,7 +98,9 @@ def retain_grad(tensor: Recorded) -> None:
         GradientError: the tensor does not require grad.
     """
     if not up_to_date(tensor)._spec.requires_grad:
-        raise GradientError("can't retain_grad on Tensor that has requires_grad=False")
+        raise GradientError(
+            "can't retain_grad on Tensor that has requires_grad=False. Fix: x.requires_grad_() before it is used."
+        )
     found = _stop_at(tensor)
     if found is not None:
         stop, place = found

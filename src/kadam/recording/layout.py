@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from kadam.errors import InPlaceError
 from kadam.ir.primitive import seen_through
 from kadam.recording.tensor import Recorded
 from kadam.shapes import contiguous_strides
@@ -34,8 +35,48 @@ def offset_of(tensor: Recorded) -> int:
     """Where in its memory a view begins, in elements."""
     if tensor._base is None:
         return 0
-    layout, whole = _layout(tensor), _layout(tensor.root)
-    return int(layout.__array_interface__["data"][0] - whole.__array_interface__["data"][0]) // int(layout.itemsize)
+    whole = _layout(tensor.root)
+    layout = seen_through(whole, tensor._chain)
+    return (_address(layout) - _address(whole)) // int(layout.itemsize)
+
+
+def _address(array: Any) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def check_overlap(target: Recorded, source: Recorded) -> None:
+    """Raise where PyTorch refuses to change memory that the operand lies in too, but not as the target does.
+
+    As in PyTorch, only tensors without gaps are compared.
+
+    Raises:
+        InPlaceError: the target and the source share some of their memory.
+    """
+    if target is source or target.root is not source.root:
+        return
+    whole = _layout(target.root)
+    written, seen = seen_through(whole, target._chain), seen_through(whole, source._chain)
+    if not (_is_dense(written) and _is_dense(seen)):
+        return
+    start, other = _address(written), _address(seen)
+    same = start == other and written.nbytes == seen.nbytes and written.strides == seen.strides
+    if not same and start < other + seen.nbytes and other < start + written.nbytes:
+        raise InPlaceError(
+            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
+            f"memory location: {source._spec.type} and {target._spec.type} are views of one {target.root._spec.type}. "
+            "Please clone() the tensor before performing the operation. Fix: x[1:].copy_(x[:-1].clone())."
+        )
+
+
+def _is_dense(array: Any) -> bool:
+    """Whether an array has elements and these fill a stretch of memory, in whatever order, each once."""
+    step = array.itemsize
+    for stride, size in sorted((stride, size) for stride, size in zip(array.strides, array.shape, strict=True)):
+        if size != 1:
+            if stride != step:
+                return False
+            step *= size
+    return bool(array.size)
 
 
 def is_contiguous(tensor: Recorded) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kadam import dtypes
@@ -17,10 +17,12 @@ from kadam.primitives.elementwise import Cast, Where
 from kadam.primitives.move import Copy, Detach
 from kadam.primitives.sources import Full
 from kadam.recording.calls import emit, symbol
+from kadam.recording.layout import check_overlap
+from kadam.recording.modes import grad_mode
 from kadam.recording.operation import operation
-from kadam.recording.spec import spec_of
+from kadam.recording.spec import Spec, spec_of
 from kadam.recording.step import Recording, cut, state
-from kadam.recording.tensor import Number, Recorded, check_writable, is_shared, owner_of, read, touch
+from kadam.recording.tensor import Number, Recorded, check_writable, is_shared, made, owner_of, read, touch
 from kadam.recording.trail import TrailNode
 
 if TYPE_CHECKING:
@@ -98,28 +100,75 @@ def _write_through(targets: Sequence[Recorded]) -> None:
     rec = state.rec
     for target in targets:
         root = target.root
-        if rec is not None and root._exposed and id(root) in rec.written and is_shared(root, root):
+        if root._exposed and rec is not None and id(root) in rec.written and is_shared(root, root):
             cut(rec)
             return
 
 
 def assign_all(targets: Sequence[Tensor], values: Sequence[Tensor]) -> None:
-    """`assign` for many pairs: what an optimizer's step ends with. Plain targets need one move on the trail."""
+    """`assign` for many pairs. Plain targets need one move on the trail."""
     rec = state.rec
     if rec is None or state.grad or not all(map(_is_plain, targets, values)):
         for target, value in zip(targets, values, strict=True):
             check_writable(target)
             _put(target, value if value._spec.type == target._spec.type else fit(value, target._spec.type))
-        _write_through(targets)
-        return
-    anchor, written = rec.anchor, rec.written
-    stale = [target._pos for target in targets if target._rec is rec or target._rec is anchor]
-    _note_overwritten(rec, stale + _forget_views(rec, {id(target) for target in targets if target._viewed}))
-    for target, value in zip(targets, values, strict=True):
-        target._pos = value._pos
+    else:
+        stale = [target._pos for target in targets if target._rec is rec or target._rec is rec.anchor]
+        _note_overwritten(rec, stale + _forget_views(rec, {id(target) for target in targets if target._viewed}))
+        rec.loose = rec.loose or len(stale) < len(targets) or any(target._shared for target in targets)
+        _move(rec, targets, [value._pos for value in values])
+    _write_through(targets)
+
+
+def _move(rec: Recording, targets: Sequence[Recorded], positions: Iterable[int]) -> None:
+    """Let plain targets have the values at these positions: their memory is written at the cut."""
+    anchor = rec.anchor
+    for target, position in zip(targets, positions, strict=True):
+        target._pos = position
         target._rec = anchor if target._spec.requires_grad else rec
-        written[id(target)] = target
         target._version += 1
+    rec.writes.append(targets)
+
+
+def update(rec: Recording, node: TrailNode, arguments: Sequence[Any]) -> None:
+    """The end of a call that updates its operands: they take its results, for which no tensors are made."""
+    targets: list[Any] = []
+    for index in node.info:
+        targets += arguments[index]
+    anchor, start = rec.anchor, len(rec.created)
+    rec.created += [None] * len(targets)
+    rec.ending = True
+    for position, target in enumerate(targets, start):
+        if target._shared or (target._array is None and target._spec.requires_grad):
+            done = position - start
+            rec.writes.append(targets[:done])
+            _update_seen(rec, node.specs[done:], targets[done:], position)
+            return
+        target._pos = position
+        target._rec = anchor if target._spec.requires_grad else rec
+        target._version += 1
+    rec.writes.append(targets)
+
+
+def _update_seen(rec: Recording, specs: Sequence[Spec], targets: Sequence[Any], start: int) -> None:
+    """`update` where others may see the targets' memory, or gradients go to their old values."""
+    rec.loose = True
+    roots = [one for one in targets if one._base is None]
+    forgotten = _forget_views(rec, {id(one) for one in roots if one._viewed})
+    if forgotten:
+        _note_overwritten(rec, forgotten)
+    others = []
+    for position, (spec, target) in enumerate(zip(specs, targets, strict=True), start):
+        if target._base is None and (target._array is not None or not target._spec.requires_grad):
+            _move(rec, (target,), (position,))
+        else:
+            value = object.__new__(made.cls)
+            value._rec, value._pos, value._spec = rec, position, spec
+            rec.created[position] = value
+            others.append((target, value))
+    with grad_mode(False):
+        for target, value in others:
+            _put(target, value)
     _write_through(targets)
 
 
@@ -154,12 +203,16 @@ def _check_fits(target: Recorded, value: Any) -> None:
         if given.category == dtypes.FLOAT and kind.dtype.category < dtypes.FLOAT:
             given = kind.dtype  # filling an integer tensor with 2.5 truncates, as in PyTorch
     if given.category > kind.dtype.category and given.is_complex:
-        raise DTypeError(f"result type {given} can't be cast to the desired output type {kind.dtype}")
+        raise DTypeError(
+            f"in-place operation: result type {given} can't be cast to the desired output type {kind.dtype}. Fix: "
+            "compute it out of place, x = x + y, or convert x first."
+        )
     offset = len(kind.shape) - len(shape)
     if offset < 0 or any(size not in (1, kind.shape[offset + axis]) for axis, size in enumerate(shape)):
         raise ShapeError(
-            f"output with shape {list(kind.shape)} doesn't match the broadcast shape {list(shape)}: "
-            "an in-place operation cannot change its target's shape"
+            f"in-place operation: output with shape {list(kind.shape)} doesn't match the broadcast shape "
+            f"{list(shape)}: an in-place operation cannot change its target's shape. Fix: compute it out of place, x = "
+            "x + y."
         )
 
 
@@ -198,6 +251,7 @@ def _put(target: Recorded, value: Any, since: TrailNode | None = None) -> None:
             return
         if anchored:
             root._rec = anchor
+    met = root._rec is rec or root._rec is anchor
     _overwrite(rec, root, target, since)
     root._pos = new._pos
     if untracked and (root._spec.requires_grad or target._spec.requires_grad):
@@ -207,16 +261,18 @@ def _put(target: Recorded, value: Any, since: TrailNode | None = None) -> None:
     else:
         root._rec = rec
         root._spec = spec_of(root._spec.type, new._spec.requires_grad, new._spec.grad_name)
-        rec.joined[id(root)] = root
+        if new._spec.requires_grad:
+            rec.join(root)
     if root._array is not None:
-        rec.written[id(root)] = root
+        rec.writes.append((root,))
+        rec.loose = rec.loose or root._shared or not met
     if target is not root:
         target._rec = None  # to be seen through its base again, whose gradient it now has
         stays = target._spec.requires_grad and (target._spec.grad_name is None or not state.grad)
         if not stays and (value._spec.requires_grad or not root._spec.requires_grad):
             target._rec, target._pos = rec, value._pos
             target._spec = spec_of(target._spec.type, value._spec.requires_grad, value._spec.grad_name)
-            rec.joined[id(target)] = target
+            rec.join(target)
     touch(target)
     if target._rec is rec:
         target._as_of = root._version
@@ -248,6 +304,10 @@ def in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         rec = state.rec
         if rec is None:
             raise RecordingError("the body of an operation cannot change a tensor in place")
+        if self._base is not None or self._viewed:
+            for operand in (*args, *kwargs.values()):
+                if isinstance(operand, Recorded):
+                    check_overlap(self, operand)
         root = self.root
         anchored, since = root._rec is rec.anchor, rec.here
         try:
@@ -256,7 +316,7 @@ def in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         finally:
             if anchored and state.rec is rec:
                 root._rec = rec.anchor
-        _check_result(self, value)
+        _check_result(name, self, value)
         if value._spec.type != self._spec.type:
             return assign(self, value)
         return give(self, value, since)
@@ -267,15 +327,16 @@ def in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return method
 
 
-def _check_result(target: Recorded, value: Recorded) -> None:
+def _check_result(name: str, target: Recorded, value: Recorded) -> None:
     if value._spec.shape != target._spec.shape:
         raise ShapeError(
-            f"output with shape {list(target._spec.shape)} doesn't match the broadcast shape {list(value._spec.shape)}"
+            f"{name}: output with shape {list(target._spec.shape)} doesn't match the broadcast shape "
+            f"{list(value._spec.shape)}. Fix: compute it out of place, x = x + y."
         )
     if not dtypes.can_cast(value._spec.dtype, target._spec.dtype):
         raise DTypeError(
-            f"result type {_kind(value._spec.dtype)} can't be cast to the desired output type "
-            f"{_kind(target._spec.dtype)}"
+            f"{name}: result type {_kind(value._spec.dtype)} can't be cast to the desired output type "
+            f"{_kind(target._spec.dtype)}. Fix: compute it out of place, x = x + y, or convert x first."
         )
 
 
@@ -293,7 +354,8 @@ def _overwrite(rec: Recording, root: Recorded, target: Recorded, since: TrailNod
         stale += [one for one in others if one._rec is rec]
     for one in stale:
         if one._history is not None and one._pos < 0:
-            rec.displaced[one._pos] = one._history, one._place
+            rec.displaced = {**rec.displaced, one._pos: (one._history, one._place)}
+            rec.loose = True
     for one in others:
         if one._rec is rec and one is not target:
             one._rec = None
@@ -341,10 +403,16 @@ def take_memory(tensor: Recorded, other: Recorded) -> None:
         DTypeError: `other` is no floating-point tensor, and `tensor` requires grad.
     """
     if tensor._spec.requires_grad and other._spec.dtype.category < dtypes.FLOAT:
-        raise DTypeError("data set to a tensor that requires gradients must be floating point or complex dtype")
-    array, rec = read(other), state.rec
-    if rec is not None and tensor._rec is rec:
+        raise DTypeError(
+            "data: data set to a tensor that requires gradients must be floating point or complex dtype. Fix: give "
+            "floating-point data, for example new.float()."
+        )
+    array = read(other)
+    rec = owner_of(tensor) or state.rec
+    if rec is not None and (tensor._rec is rec or tensor._rec is rec.anchor):
         cut(rec)
     tensor._rec, tensor._array, tensor._base, tensor._chain = None, array, None, ()
-    tensor._exposed = other.root._exposed = True  # the memory has two owners now, as if NumPy held it
+    tensor._exposed = tensor._shared = other.root._exposed = other.root._shared = (
+        True  # the memory has two owners now, as if NumPy held it
+    )
     tensor._spec = spec_of(other._spec.type, tensor._spec.requires_grad, tensor._spec.grad_name)

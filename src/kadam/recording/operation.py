@@ -8,6 +8,7 @@ look-up: it computes the key from the arguments' roles, which stand in the body'
     Tensor | None           an operand that may be absent
     Tensor | Number         an operand, or a Python number that becomes an input of the run
     Sequence[Tensor]        several operands
+    Sequence[State]         several operands that the call updates: its results, in order, become their values
     Number                  a runtime scalar: its value may change from call to call; the default is structure
     Fixed                   a number that is structure, told apart by kind (2 is not 2.0)
     Raw                     structure that stands in the key as it is
@@ -24,16 +25,24 @@ from kadam.errors import KadamError
 from kadam.ir.graph import Phase
 from kadam.recording import calls
 from kadam.recording.calls import Operation, emit
-from kadam.recording.step import CallAgain, StepEnds, state
-from kadam.recording.tensor import Number, Recorded, admit, admit_number, alias, made, sees_now
+from kadam.recording.step import CallAgain, state
+from kadam.recording.tensor import Number, Recorded, admit, admit_all, admit_number, alias, made, sees_now
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
+    from kadam.tensor import Tensor as State
+else:
+    State = Recorded
 
 Fixed = bool | int | float | complex
 Raw = Any
 Body = TypeVar("Body", bound=Callable[..., Any])
 
+# A float becomes a feed at once (`append` returns None).
+_NUMBER = (
+    "(float if {p}.__class__ is float and not _rec.feeds.append({p}) and not _rec.values.append({p}) "
+    "else number(_rec, {p}))"
+)
 _KEY = {
     "operand": "({p}._pos if {p}._rec is _rec else admit(_rec, {p}))",
     "optional": "(None if {p} is None else {p}._pos if {p}._rec is _rec else admit(_rec, {p}))",
@@ -44,33 +53,36 @@ _KEY = {
         "(None if {p} is None else ({p}._pos if {p}._rec is _rec else admit(_rec, {p})) "
         "if isinstance({p}, Recorded) else number(_rec, {p}))"
     ),
-    "list": "tuple([t._pos if t._rec is _rec else admit(_rec, t) for t in {p}])",
+    "list": "admit_all(_rec, {p})",
+    "state": "admit_all(_rec, {p})",
     "list_optional": "tuple([None if t is None else t._pos if t._rec is _rec else admit(_rec, t) for t in {p}])",
-    "number": "number(_rec, {p})",
-    "number_default": "(None if {p} is {p}_default else number(_rec, {p}))",
-    "number_optional": "(None if {p} is None else number(_rec, {p}))",
+    "number": _NUMBER,
+    "number_default": "(None if {p} is {p}_default else " + _NUMBER + ")",
+    "number_optional": "(None if {p} is None else " + _NUMBER + ")",
     "fixed": "({p}.__class__, {p})",
     "raw": "{p}",
     "static": "({p} if {p}.__class__ in PLAIN else freeze({p}))",
 }
-# A call. The `try` costs nothing unless a step ends inside.
+# A call. If the step ends inside, no call is known where the recording stands then.
 _CALLER = """
 def {name}({signature}):
     _rec = state.rec
     if _rec is None:
         return inner(op, ({arguments}))
+    if _rec.ending and ends(_rec, ({arguments})):
+        _rec = state.rec
 {seen}    try:
         _key = (op, {key})
         _node = _rec.here.get(_key)
     except CallAgain:
         return {name}({passing})
-    except StepEnds:
-        end_step(_rec)
-        return {name}({passing})
     except (AttributeError, TypeError, KadamError) as error:
         return refuse(op, _rec, ({arguments}), error)
     if _node is None:
-        return first_sight(op, _rec, _key, ({arguments}))
+        if _rec.open:
+            return first_sight(op, _rec, _key, ({arguments}))
+        end_step(_rec)
+        return {name}({passing})
     _rec.here = _node
     if _node.plain:
         _tensor = new(made.cls)
@@ -92,9 +104,9 @@ def _caller_of(op: Operation) -> Callable[..., Any]:
     """The function that calls an operation. Its code is generated at its first call: most operations get none."""
     names: dict[str, Any] = {f"{name}_default": value for name, value in op.defaults.items()}
     names.update(
-        op=op, state=state, made=made, admit=admit, number=admit_number, Recorded=Recorded, PLAIN=calls.PLAIN,
-        freeze=calls.freeze, inner=calls.inner, StepEnds=StepEnds, end_step=calls.end_step, KadamError=KadamError,
-        CallAgain=CallAgain,
+        op=op, state=state, made=made, admit=admit, admit_all=admit_all, number=admit_number, Recorded=Recorded,
+        PLAIN=calls.PLAIN, freeze=calls.freeze, inner=calls.inner, end_step=calls.end_step, KadamError=KadamError,
+        CallAgain=CallAgain, ends=calls.ends,
         refuse=calls.refuse, first_sight=calls.first_sight, new=object.__new__, sees_now=sees_now, see_now=_see_now,
     )  # fmt: skip
     taken = names.keys() & set(op.names)
@@ -201,7 +213,12 @@ def _dressed(op: Operation, body: Callable[..., Any]) -> Any:
 def _see_now(op: Operation, arguments: tuple[Any, ...]) -> Any:
     assert op.chain_of is not None
     tensor, *rest = arguments
-    return alias(tensor, tuple(op.chain_of(tensor, *[calls.structure(one) for one in rest])))
+    try:
+        chain = tuple(op.chain_of(tensor, *[calls.structure(one) for one in rest]))
+    except KadamError as error:
+        calls.explain(error, op, arguments)
+        raise
+    return alias(tensor, chain)
 
 
-__all__ = ["Fixed", "Number", "Operation", "Raw", "emit", "operation", "view"]
+__all__ = ["Fixed", "Number", "Operation", "Raw", "State", "emit", "operation", "view"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
@@ -13,6 +14,8 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _LESSONS = os.path.join(_PACKAGE, "lessons") + os.sep
 # The code of `Module.__call__`, whose frames tell the modules that are being called.
 module_calls: set[CodeType] = set()
+# What is done to an error whose traceback another process will show: `kadam run` leaves Kadam's own frames out.
+before_telling: list[Callable[[BaseException], None]] = []
 
 
 def is_ours(filename: str) -> bool:
@@ -47,6 +50,17 @@ def parameter_name(tensor: Any) -> str | None:
         return None
     members = [*outermost.named_parameters(), *outermost.named_buffers()]
     return next((name for name, member in members if member is tensor), None)
+
+
+def variable_name(tensor: Any) -> str | None:
+    """The name by which the user's code, where it stands now, knows a tensor; None where it has none."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and is_ours(frame.f_code.co_filename):
+        frame = frame.f_back
+    if frame is None:
+        return None
+    known = [*frame.f_locals.items(), *frame.f_globals.items()]
+    return next((name for name, value in known if value is tensor), None)
 
 
 def _shown(filename: str) -> str:

@@ -19,15 +19,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from sys import getrefcount
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kadam import passes
-from kadam.engines import reference
+from kadam.engines.reference import RunError
 from kadam.errors import RecordingError
 from kadam.ir.graph import Graph, Node
 from kadam.ir.primitive import Array, seen_through
+from kadam.recording import tiers
 from kadam.recording.history import History, needs_of
 from kadam.recording.trail import Path, Program, TrailNode
 
@@ -36,31 +38,22 @@ if TYPE_CHECKING:
 
 LONGEST = 4_000  # calls in one recording
 TRAIL_BOUND = 20_000  # calls in one thread's trail
+_NOTHING: Any = MappingProxyType({})
 _DEAD = 3  # references to a tensor that only its recording holds: the list, the loop's variable, getrefcount's own
-
-
-class StepEnds(Exception):  # noqa: N818  (a signal, not an error)
-    """An operand is state that the recording has updated: the recording must be cut before the call."""
 
 
 class CallAgain(Exception):  # noqa: N818  (a signal, not an error)
     """An operand needed a call of its own first: the call that met it starts over."""
 
 
-class _Closed(TrailNode):
-    """Where a recording that was cut from another thread stands: any call starts afresh."""
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        raise StepEnds
-
-
 class Anchor:
     """Stands in `_rec` of a tensor that requires grad and whose memory `rec` updates; `rec` is None once it has."""
 
-    __slots__ = ("rec",)
+    __slots__ = ("open", "rec")
 
     def __init__(self, rec: Recording) -> None:
         self.rec: Recording | None = rec
+        self.open = True
 
 
 class Recording:
@@ -69,12 +62,16 @@ class Recording:
     Attributes:
         here: the trail node of the last call.
         feeds: the tensors and numbers admitted, in order; position -1 is the first.
-        created: the tensors made by the calls, in order; position 0 is the first.
+        values: what the run is fed with: floats and arrays (copies, of memory that NumPy code can change meanwhile).
+        created: the tensors made by the calls, in order; position 0 is the first. None for what only updates memory.
+        open: whether it has not been cut yet.
         anchor: stands in `_rec` of a tensor that requires grad and whose memory this recording updates: reading
             such a tensor ends the step.
-        written: tensors whose memory gets a new value at the cut.
+        writes: lists of tensors whose memory, if they have any, gets a new value at the cut.
+        loose: whether the path and what lives on do not tell all that a cut is asked for: views of what is written,
+            hooks, a backward pass under way ...
+        ending: whether it has updated a tensor that requires grad, so that the step is over when that is read.
         joined: tensors made earlier that an in-place change has made results of this recording, with a derivative.
-        frozen: index of a feed -> its values at admission, for memory that NumPy code can change meanwhile.
         stops: position -> what happens when a backward pass arrives there (hooks, custom functions).
         displaced: position of a feed whose tensor has meanwhile been changed in place -> the history that made its old
             value, and the place there: gradients of that value go there.
@@ -84,26 +81,25 @@ class Recording:
         serial: counts recordings, so that histories can be ordered.
     """
 
-    __slots__ = (
-        "anchor", "awaited", "created", "displaced", "feeds", "frozen", "here", "history", "joined", "path", "serial",
-        "stops", "swept", "written",
-    )  # fmt: skip
+    # What most recordings never have; attributes of the class, so that starting one is setting few of the instance.
+    loose = ending = False
+    joined: dict[int, Recorded] = _NOTHING
+    stops: dict[int, Any] = _NOTHING
+    displaced: dict[int, tuple[History, int]] = _NOTHING
+    awaited: tuple[int, ...] = ()
+    swept: frozenset[int] = frozenset()
+    history: History | None = None
+    path: Path | None = None
 
     def __init__(self, root: TrailNode, serial: int) -> None:
         self.here = root
-        self.feeds: list[Any] = []
-        self.created: list[Recorded] = []
-        self.anchor = Anchor(self)
-        self.written: dict[int, Recorded] = {}
-        self.joined: dict[int, Recorded] = {}
-        self.frozen: dict[int, Array] = {}
-        self.stops: dict[int, Any] = {}
-        self.displaced: dict[int, tuple[History, int]] = {}
-        self.awaited: tuple[int, ...] = ()
-        self.swept: frozenset[int] = frozenset()
-        self.history: History | None = None
         self.serial = serial
-        self.path: Path | None = None
+        self.open = True
+        self.feeds: list[Any] = []
+        self.values: list[Any] = []
+        self.created: list[Recorded | None] = []
+        self.writes: list[Sequence[Recorded]] = []
+        self.anchor = Anchor(self)
 
     def current_path(self) -> Path:
         """The graph so far."""
@@ -112,7 +108,26 @@ class Recording:
 
     @property
     def closed(self) -> bool:
-        return isinstance(self.here, _Closed)
+        return not self.open
+
+    @property
+    def written(self) -> dict[int, Recorded]:
+        """The tensors whose memory gets a new value at the cut, by id, in order of their first change."""
+        return {id(one): one for tensors in self.writes for one in tensors if one._array is not None}
+
+    def join(self, tensor: Recorded) -> None:
+        """Note a tensor made earlier that an in-place change has made a result of this recording."""
+        if self.joined is _NOTHING:
+            self.joined = {}
+        self.joined[id(tensor)] = tensor
+        self.loose = True
+
+    def halt(self, place: int, stop: Any) -> None:
+        """Let backward passes halt at a position."""
+        if self.stops is _NOTHING:
+            self.stops = {}
+        self.stops[place] = stop
+        self.loose = True
 
     def roll_back(self) -> None:
         """Forget operands that were admitted for a call that then failed."""
@@ -123,8 +138,7 @@ class Recording:
 
     def drop_feeds(self, kept: int) -> None:
         """Keep the first feeds only."""
-        del self.feeds[kept:]
-        self.frozen = {index: array for index, array in self.frozen.items() if index < kept}
+        del self.feeds[kept:], self.values[kept:]
 
 
 class _State(threading.local):
@@ -150,11 +164,12 @@ state = _State()
 
 def start() -> Recording:
     """A fresh recording for this thread."""
-    state.serial += 1
-    root = state.roots[state.grad]
-    if state.serial % 256 == 0:
+    own = vars(state)  # looked up once: attributes of a `threading.local` take their time
+    serial = own["serial"] = own["serial"] + 1
+    root = own["roots"][own["grad"]]
+    if serial % 256 == 0:
         _trim(root)
-    state.rec = rec = Recording(root, state.serial)
+    own["rec"] = rec = Recording(root, serial)
     return rec
 
 
@@ -180,34 +195,160 @@ def cut(rec: Recording) -> None:
     if state.rec is rec:
         start()
     here = rec.here
-    rec.here = _CLOSED
+    rec.here, rec.open = _CLOSED, False
     if here.parent is None or not rec.created:
         return _close(rec)
     try:
         if len(rec.created) != here.created or len(rec.feeds) < here.feeds:
-            raise RecordingError("a recording was interrupted inside a call; what it recorded is lost. Run it again.")
-        rec.drop_feeds(here.feeds)
+            raise RecordingError(
+                "a recording was interrupted inside a call; what it recorded is lost. Fix: begin the step again from "
+                "the forward pass."
+            )
+        if len(rec.feeds) != here.feeds:
+            rec.drop_feeds(here.feeds)
         _run(rec, here)
     finally:
         _close(rec)
 
 
-_CLOSED = _Closed()
+_CLOSED = TrailNode()  # where closed recordings stand: no call is known there
 
 
 def _close(rec: Recording) -> None:
-    rec.anchor.rec = None
-    rec.feeds, rec.created, rec.written, rec.joined, rec.frozen = [], [], {}, {}, {}
-    rec.stops, rec.displaced, rec.path = {}, {}, None
+    rec.anchor.rec, rec.anchor.open = None, False
+    rec.feeds, rec.values = [], []  # History has the old ones; a call that has just ended the step may append to these
+    rec.created, rec.writes = [], []
+    rec.joined = rec.stops = rec.displaced = _NOTHING
+    rec.path = None
+
+
+class _Asked:
+    """What a cut asks for.
+
+    Attributes:
+        alive: the created tensors that something outside the recording holds.
+        wanted: the tensors whose values are returned: of these, those that are no views, then the updated state.
+        derived: those from which a later backward pass may begin.
+        key: the positions of the wanted; of the derived; of stops; what has been swept; whose memory is written.
+    """
+
+    __slots__ = ("alive", "derived", "key", "wanted")
+
+    def __init__(self, rec: Recording, alive: list[Recorded]) -> None:
+        written = list(rec.written.values())
+        made = [one for one in alive if one._base is None and one._rec is rec and one._array is None]
+        self.alive = alive
+        self.wanted = made + written
+        self.derived = [
+            one
+            for one in {id(one): one for one in (*alive, *rec.joined.values())}.values()
+            if one._spec.grad_name is not None and one._spec.requires_grad and one._rec is rec
+        ]
+        self.key = (
+            tuple([one._pos for one in self.wanted]),
+            (*[one._pos for one in self.derived], *rec.awaited),
+            tuple(rec.stops),
+            rec.swept,
+            (None,) * len(made) + _over(rec, written),
+        )
+
+
+def _over(rec: Recording, written: Sequence[Recorded]) -> tuple[int | None, ...]:
+    """For each updated tensor the feed in whose memory the new value may be made; None where others see that memory."""
+    if not written:
+        return ()
+    index_of = {id(array): index for index, array in enumerate(rec.values)}
+    seen = {id(base) for feed in rec.feeds if (base := getattr(feed, "_base", None)) is not None}
+    return tuple(
+        None if one._exposed or one._base is not None or id(one) in seen else index_of.get(id(one._array))
+        for one in written
+    )
+
+
+def _run(rec: Recording, here: TrailNode) -> None:
+    """Run the program of what is asked for.
+
+    Mostly the tensors that live on tell which it is, and the path tells the rest. Not so if views, hooks, or in-place
+    changes of anything but state are at play.
+    """
+    if here.viewing or rec.loose:
+        _run_asked(rec, here, _Asked(rec, _alive(rec)))
+        return
+    alive: list[Any] = [one for one in rec.created if getrefcount(one) > _DEAD and one is not None]
+    known = here.known.get(places := tuple([one._pos for one in alive]))
+    if known is None:
+        asked = _Asked(rec, alive)
+        program = _program(here, asked.key)
+        index_of = {id(one): index for index, one in enumerate(alive)}
+        begins = [(index_of[id(one)], place) for one, place in zip(asked.derived, program.watched, strict=True)]
+        here.known[places] = program, tuple(begins)
+        _run_asked(rec, here, asked)
+        return
+    program, derived = known
+    values = _values(rec, here, program, alive)
+    for one, value in zip(alive, values):  # noqa: B905  (updated state and saved values follow)
+        one._array = value
+    if derived:
+        owners = [*alive, *rec.written.values()] if program.saved else alive
+        rec.history = history = History(here, rec, program, values, owners)
+        for index, place in derived:
+            one = alive[index]
+            one._history, one._place = history, place
+
+
+def _run_asked(rec: Recording, here: TrailNode, asked: _Asked) -> None:
+    """The same, whatever may be at play."""
+    program = _program(here, asked.key)
+    values = _values(rec, here, program, asked.wanted)
+    _deliver(asked.wanted, program, values)
+    _show(asked.alive)
+    if program.watched:
+        rec.history = history = History(here, rec, program, values, asked.wanted)
+        for one, place in zip(asked.derived, program.watched):  # noqa: B905  (what a backward pass awaits follows)
+            one._history, one._place = history, place
+
+
+def _values(rec: Recording, here: TrailNode, program: Program, wanted: Sequence[Recorded]) -> Sequence[Any]:
+    """Run a program; if it fails on its data, what was computed before is delivered."""
+    if program.count == tiers.NATIVE_AFTER:
+        tiers.promote(program)
+    program.count += 1
+    here.first.visited = rec.serial
+    try:
+        return program.run(rec.values)
+    except RunError as failure:
+        _deliver(wanted, program, failure.outputs)
+        _show(_alive(rec))
+        raise _placed(failure) from failure.__cause__
+
+
+def _deliver(wanted: Sequence[Recorded], program: Program, values: Sequence[Array | None]) -> None:
+    """Hand over the values; None stands for what was not computed."""
+    for tensor, value, place in zip(wanted, values, program.over):  # noqa: B905
+        if value is None or place is not None:
+            continue
+        if tensor._array is None:
+            tensor._array = value
+        else:
+            np.copyto(tensor._array, value)
+
+
+def _show(alive: list[Recorded]) -> None:
+    """Let views see what stands in memory now."""
+    for tensor in alive:
+        if tensor._base is not None and tensor._base._array is not None:
+            tensor._array = seen_through(tensor._base._array, tensor._chain)
 
 
 def _alive(rec: Recording) -> list[Recorded]:
     """The created tensors that something outside the recording holds, in order of position."""
     alive: list[Recorded] = []
     dead_views: dict[int, int] = {}  # id of a base -> how many dead views hold it
-    created = rec.created
+    created: list[Any] = rec.created
     for index in range(len(created) - 1, -1, -1):
         tensor = created[index]
+        if tensor is None:
+            continue
         if getrefcount(tensor) - dead_views.get(id(tensor), 0) > _DEAD:
             alive.append(tensor)
         elif tensor._base is not None:
@@ -217,114 +358,40 @@ def _alive(rec: Recording) -> list[Recorded]:
     return alive
 
 
-def _run(rec: Recording, here: TrailNode) -> None:
-    alive = _alive(rec)
-    wanted = [tensor for tensor in alive if tensor._base is None and tensor._rec is rec and tensor._array is None]
-    wanted += rec.written.values()
-    positions = tuple([tensor._pos for tensor in wanted])
-    derived = [
-        one
-        for one in {id(one): one for one in (*alive, *rec.joined.values())}.values()
-        if one._spec.grad_name is not None and one._spec.requires_grad and one._rec is rec
-    ]
-    watched = (*[tensor._pos for tensor in derived], *rec.awaited)
-    stops = tuple(rec.stops)
-    key = (positions, watched, stops, rec.swept)
-    program = here.programs.get(key)
-    if program is None:
-        program = here.programs[key] = _program(here, *key)
-    program.count += 1
-    here.first.visited = rec.serial
-    try:
-        values: Sequence[Array | None] = program.run(_fed(rec))
-    except reference.RunError as failure:
-        _deliver(rec, alive, wanted, program, failure.outputs)
-        raise _placed(failure) from failure.__cause__
-    saved = _kept(rec, program, values)
-    _deliver(rec, alive, wanted, program, values)
-    if watched:
-        rec.history = history = History(here, rec, program, saved, wanted)
-        path = history.current_path()
-        for tensor in derived:
-            tensor._history, tensor._place = history, path.at(tensor._pos).id
+def _program(here: TrailNode, key: Any) -> Program:
+    """The program that answers what is asked for, worked out once."""
+    found = here.programs.get(key)
+    if found is None:
+        found = here.programs[key] = _made_program(here, *key)
+    return found
 
 
-def _kept(rec: Recording, program: Program, values: Sequence[Array | None]) -> Sequence[Array | None]:
-    """The saved values; copies of those that stand in memory of a tensor whose very value they are not."""
-    saved = values[len(program.wanted) :]
-    if not saved:
-        return saved
-    arrays = [array for feed in rec.feeds if (array := getattr(feed, "_array", None)) is not None]
-    results = values[: len(program.wanted)]
-    fed = {id(_owner(array)) for array in arrays}
-    made = {id(_owner(array)) for array in results if array is not None}
-    own = {one: id(array) for one, array in zip(program.nodes, results, strict=True)}
-    kept = []
-    for one, array in zip(program.saved, saved, strict=True):
-        if array is not None and ((owner := id(_owner(array))) in fed or (owner in made and own.get(one) != id(array))):
-            array = array.copy()
-        kept.append(array)
-    return kept
-
-
-def _owner(array: Any) -> Any:
-    """What owns the memory that an array sees."""
-    while isinstance(array, np.ndarray) and array.base is not None:
-        array = array.base
-    return array
-
-
-def _fed(rec: Recording) -> list[Array]:
-    arrays = [np.asarray(feed) if (array := getattr(feed, "_array", None)) is None else array for feed in rec.feeds]
-    for index, array in rec.frozen.items():
-        arrays[index] = array
-    return arrays
-
-
-def _program(
-    here: TrailNode, wanted: tuple[int, ...], watched: tuple[int, ...], stops: tuple[int, ...], swept: frozenset[int]
+def _made_program(
+    here: TrailNode,
+    wanted: tuple[int, ...],
+    watched: tuple[int, ...],
+    stops: tuple[int, ...],
+    swept: frozenset[int],
+    over: tuple[int | None, ...],
 ) -> Program:
     path = Path(here)
-    saved, reading = needs_of(path, [path.at(place) for place in watched], [path.at(place) for place in stops], swept)
+    needs = needs_of(path, [path.at(place) for place in watched], [path.at(place) for place in stops], swept)
     nodes = path.builder.nodes
-    outputs = [path.at(position) for position in wanted] + [nodes[one] for one in saved]
+    returned = [path.at(position).id for position in wanted]
+    apart = [one for one in needs.saved if one not in returned]
+    outputs = [nodes[one] for one in (*returned, *apart)]
     graph = Graph(tuple(nodes), tuple(path.feeds), tuple(outputs))
     for improve in passes.PASSES:
         graph = improve(graph)
-    nodes_wanted = tuple(path.at(position).id for position in wanted)
-    return Program(reference.compile(graph), wanted, nodes_wanted, saved, reading)
+    program = Program(tiers.first_tier(graph, over), graph, over)
+    program.watched = tuple([path.at(position).id for position in watched])
+    program.saved = needs.saved
+    program.places = tuple([(*returned, *apart).index(one) for one in needs.saved])
+    program.reads, program.reading = needs.reads, needs.reading
+    return program
 
 
-def _deliver(
-    rec: Recording,
-    alive: list[Recorded],
-    wanted: Sequence[Recorded],
-    program: Program,
-    values: Sequence[Array | None],
-) -> None:
-    """Give the values to the tensors that wait for them; memory that exists is written, not replaced."""
-    taken = {id(feed._array) for feed in rec.feeds if hasattr(feed, "_array")}
-    own: list[Array | None] = []
-    for value in values[: len(program.wanted)]:
-        if value is not None and (value.base is not None or id(value) in taken or not value.flags.carray):
-            value = value.copy()  # row-major memory of its own, which nobody else has and nothing below changes
-        taken.add(id(value))
-        own.append(value)
-    for tensor, value in zip(wanted, own, strict=True):
-        if value is None:
-            continue
-        if tensor._array is None:
-            tensor._array = value
-        else:
-            np.copyto(tensor._array, value)
-    for tensor in rec.written.values():
-        tensor._rec = None
-    for tensor in alive:
-        if tensor._base is not None and tensor._base._array is not None:
-            tensor._array = seen_through(tensor._base._array, tensor._chain)
-
-
-def _placed(failure: reference.RunError) -> BaseException:
+def _placed(failure: RunError) -> BaseException:
     """The primitive's own error, with the line and the module that recorded the call."""
     node: Node = failure.node
     cause = failure.__cause__

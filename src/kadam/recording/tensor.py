@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from kadam.ir.primitive import Array, View, seen_through
 from kadam.ir.types import TensorType
 from kadam.primitives.move import Detach
 from kadam.recording.spec import Size, Spec, spec_of
-from kadam.recording.step import Anchor, CallAgain, Recording, StepEnds, cut, state
+from kadam.recording.step import Anchor, CallAgain, Recording, cut, state
 
 if TYPE_CHECKING:
     from kadam.recording.history import History
@@ -41,6 +42,7 @@ class Recorded:
     _viewed: bool = False  # whether views of it have been made
     _tracked: bool = True  # False for `.data`: changes through it are not seen by autograd
     _exposed: bool = False  # whether NumPy code may hold its memory
+    _shared: bool = False  # False: it is no view, and neither viewed nor exposed
     _version: int = 0
     _as_of: int = 0  # of a view: the version of its base for which `_spec` and `_history` hold
     _history: History | None = None  # how an earlier recording made it ...
@@ -198,6 +200,11 @@ def overwrite(tensor: Recorded, values: Any) -> None:
     """
     check_writable(tensor)
     array = read(tensor)
+    if 0 in array.strides and not array.flags.writeable:
+        raise InPlaceError(
+            f"unsupported operation: more than one element of the written-to {tensor._spec.type} refers to a single "
+            "memory location. Please clone() the tensor before performing the operation. Fix: x = x.clone()."
+        )
     root = tensor.root
     rec = state.rec
     if rec is not None and any(feed is root or getattr(feed, "_base", None) is root for feed in rec.feeds):
@@ -205,7 +212,9 @@ def overwrite(tensor: Recorded, values: Any) -> None:
     try:
         np.copyto(array, values, casting="unsafe")
     except ValueError as error:
-        raise ShapeError(f"cannot write values of shape {np.shape(values)} into {tensor._spec.type}") from error
+        raise ShapeError(
+            f"cannot write values of shape {np.shape(values)} into {tensor._spec.type}. Fix: give values of its shape."
+        ) from error
     touch(tensor)
 
 
@@ -229,44 +238,90 @@ def touch(tensor: Recorded) -> None:
 def admit(rec: Recording, tensor: Any) -> Any:
     """Make a tensor that `rec` has not met an operand of it: its part of the key.
 
+    If it is state that the recording has updated, or cannot be read without a cut, the step is over: `rec` is cut, and
+    the call that met it starts over in the next recording.
+
     Raises:
-        StepEnds: it is state that the recording has updated.
         CallAgain: it is a view of such state, and is now the result of a call of its own.
         OperandError: it is not a tensor.
     """
-    if not isinstance(tensor, Recorded):
-        raise OperandError(f"expected a Tensor, not {type(tensor).__name__}")
     at = tensor._rec
     if at is rec:
         return tensor._pos
+    if not rec.open:
+        return None
+    array, base = tensor._array, tensor._base
     if at is rec.anchor:
-        raise StepEnds
-    base = tensor._base
-    if base is not None and (_is_pending(base, rec) or is_outdated(tensor)):
-        if base._rec is rec.anchor or (tensor._spec.requires_grad and _is_cut_off(tensor)):
-            raise StepEnds  # what it sees must be written first, as its derivative is not its base's
-        rec.roll_back()
-        look_again(tensor)
-        raise CallAgain
-    if tensor._array is None or not is_current(tensor):
-        read(tensor)
-        if state.rec is not rec:
-            raise StepEnds  # reading it cut this recording
-    root = tensor if base is None else base
-    if root._exposed:
-        if any(np.may_share_memory(tensor._array, one._array) for one in rec.written.values()):
-            raise StepEnds  # another owner of this memory has been changed
-        freeze_exposed(rec, root, tensor)
+        return _end(rec)
+    if (
+        array is None
+        or (at is not None and at.open)
+        or (tensor._shared and (base is None or not _is_still(base, tensor)))
+    ):
+        del array  # nobody but the tensor holds it while it is asked who does
+        _check_admissible(rec, tensor)
+        if not rec.open:
+            return None
+        taken = tensor.root._exposed and is_shared(tensor.root, tensor)
+        # NumPy code may change shared memory before the recording runs: its values are taken now
+        array = tensor._array.copy() if taken else tensor._array
     rec.feeds.append(tensor)
+    rec.values.append(array)
     tensor._rec = rec
     tensor._pos = -len(rec.feeds)
     return tensor._spec
 
 
-def freeze_exposed(rec: Recording, root: Recorded, tensor: Recorded) -> None:
-    """NumPy code may change this memory before the recording runs: take its values now, if anyone else holds it."""
-    if is_shared(root, tensor):
-        rec.frozen[len(rec.feeds)] = tensor._array.copy()  # type: ignore[union-attr]
+def admit_all(rec: Recording, tensors: Iterable[Any]) -> tuple[Any, ...]:
+    """`admit` for several tensors, those included that the recording has met."""
+    feeds, values = rec.feeds, rec.values
+    key: list[Any] = []
+    for tensor in tensors:
+        at = tensor._rec
+        if at is rec:
+            key.append(tensor._pos)
+        elif tensor._shared or (at is not None and at.open) or tensor._array is None or not rec.open:
+            key.append(admit(rec, tensor))
+        else:
+            feeds.append(tensor)
+            values.append(tensor._array)
+            tensor._rec = rec
+            tensor._pos = -len(feeds)
+            key.append(tensor._spec)
+    return tuple(key)
+
+
+def _is_still(base: Recorded, view: Recorded) -> bool:
+    """Whether a view's memory is as it was when the view was made, and nobody outside can change it."""
+    return view._as_of == base._version and not base._exposed and (base._rec is None or not base._rec.open)
+
+
+def _end(rec: Recording) -> None:
+    rec.roll_back()
+    cut(rec)
+
+
+def _check_admissible(rec: Recording, tensor: Any) -> None:
+    """Whatever there is to do before a tensor becomes a feed; `rec` is cut if it cannot become one."""
+    if not isinstance(tensor, Recorded):
+        raise OperandError(f"expected a Tensor, not {type(tensor).__name__}. Fix: torch.tensor(value).")
+    base = tensor._base
+    if base is not None and (_is_pending(base, rec) or is_outdated(tensor)):
+        if base._rec is rec.anchor or (tensor._spec.requires_grad and _is_cut_off(tensor)):
+            return _end(rec)  # what it sees must be written first, as its derivative is not its base's
+        rec.roll_back()
+        look_again(tensor)
+        raise CallAgain
+    if tensor._array is None or not is_current(tensor):
+        read(tensor)
+        if not rec.open:
+            return None  # reading it has cut this recording
+    root = tensor if base is None else base
+    if root._exposed and any(np.may_share_memory(tensor._array, one._array) for one in rec.written.values()):
+        return _end(rec)  # another owner of this memory has been changed
+    if base is None and not root._exposed and not root._viewed:
+        tensor._shared = False  # what saw its memory is gone
+    return None
 
 
 def is_shared(root: Recorded, tensor: Recorded) -> bool:
@@ -276,7 +331,9 @@ def is_shared(root: Recorded, tensor: Recorded) -> bool:
         owner = owner.base
     mine = sum(1 for one in (root._array, tensor._array) if one is not owner and one is not None) - (root is tensor)
     held = 3 if owner is root._array else 2  # the attribute, the variable and getrefcount's own; views hold their base
-    return owner is None or owner.base is not None or sys.getrefcount(owner) > held + max(mine, 0)
+    rec = state.rec
+    fed = 0 if rec is None else sum(1 for array in rec.values if array is owner)
+    return owner is None or owner.base is not None or sys.getrefcount(owner) > held + fed + max(mine, 0)
 
 
 def _is_cut_off(tensor: Recorded) -> bool:
@@ -296,7 +353,7 @@ def look_again(tensor: Any) -> None:
 
     fresh: Any = see(tensor._base, tensor._chain)
     tensor._rec, tensor._pos, tensor._spec, tensor._as_of = fresh._rec, fresh._pos, fresh._spec, tensor._base._version
-    fresh._rec.joined[id(tensor)] = tensor
+    fresh._rec.join(tensor)
 
 
 def admit_number(rec: Recording, value: Any) -> Any:
@@ -306,22 +363,27 @@ def admit_number(rec: Recording, value: Any) -> Any:
         OperandError: it is no number.
     """
     kind = value.__class__
-    if kind is not float and kind is not int and kind is not bool and kind is not complex:
+    if kind is float:
+        rec.feeds.append(value)
+        rec.values.append(value)
+        return kind
+    if kind is not int and kind is not bool and kind is not complex:
         if isinstance(value, Recorded):
             return value._pos if value._rec is rec else admit(rec, value)
         value, kind = as_number(value)
     rec.feeds.append(value)
+    rec.values.append(value if kind is float else np.asarray(value))
     return kind
 
 
 def share_memory_with(tensor: Recorded) -> Array:
     """A NumPy view of the tensor's memory; from now on others may change it, so recordings take its values at once."""
     root, rec = tensor.root, state.rec
-    if rec is not None and not root._exposed:
+    if rec is not None:
         for index, feed in enumerate(rec.feeds):
-            if feed is root or getattr(feed, "_base", None) is root:
-                rec.frozen[index] = feed._array.copy()
-    root._exposed = True
+            if (feed is root or getattr(feed, "_base", None) is root) and rec.values[index] is feed._array:
+                rec.values[index] = feed._array.copy()
+    root._exposed = root._shared = True
     assert tensor._array is not None
     return tensor._array.view()
 
@@ -329,7 +391,7 @@ def share_memory_with(tensor: Recorded) -> Array:
 def from_shared(array: Array) -> Tensor:
     """A tensor that shares the memory of a NumPy array, as `torch.from_numpy`."""
     tensor = from_array(array.view())
-    tensor._exposed = True
+    tensor._exposed = tensor._shared = True
     return tensor
 
 
@@ -344,7 +406,7 @@ def as_number(value: Any) -> tuple[Number, type]:
     for kind in (bool, int, float, complex):
         if isinstance(value, kind):
             return kind(value), kind  # type: ignore[arg-type]
-    raise OperandError(f"expected a Tensor or a number, not {type(value).__name__}")
+    raise OperandError(f"expected a Tensor or a number, not {type(value).__name__}. Fix: torch.tensor(value).")
 
 
 def set_requires_grad(tensor: Recorded, flag: bool) -> None:
@@ -359,11 +421,15 @@ def set_requires_grad(tensor: Recorded, flag: bool) -> None:
         return
     if not flag and spec.grad_name is not None:
         raise GradientError(
-            "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
-            "subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+            "requires_grad: you can only change requires_grad flags of leaf variables. If you want to use a computed "
+            "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach(). Fix: x = "
+            "x.detach()."
         )
     if flag and spec.dtype.category < dtypes.FLOAT:
-        raise DTypeError("only Tensors of floating point and complex dtype can require gradients")
+        raise DTypeError(
+            "requires_grad: only Tensors of floating point and complex dtype can require gradients. Fix: "
+            "x.float().requires_grad_()."
+        )
     if state.rec is not None and (tensor._rec is state.rec or not is_current(tensor)):
         cut(state.rec)  # its uses so far were recorded with the old flag; a leaf stands in memory
         read(tensor)
@@ -379,13 +445,12 @@ def detached(tensor: Recorded, tracked: bool = True) -> Tensor:
         return emit(Detach(), tensor)  # type: ignore[arg-type]
     alias = _new(made.cls)
     root = tensor.root
-    root._viewed = True
+    root._viewed = root._shared = alias._shared = True
     alias._base, alias._chain = root, (*tensor._chain, Detach())
     alias._spec = spec_of(tensor._spec.type)
     if not tracked:
         alias._tracked = False
-    if is_current(tensor):
-        alias._array = tensor._array
+    alias._array = tensor._array  # this very memory, also if a recording has a newer value for it
     return alias  # type: ignore[return-value]
 
 
@@ -408,7 +473,7 @@ def alias_of(tensor: Recorded, chain: tuple[Any, ...], array: Array, spec: Spec)
     """The view of a tensor's memory that `chain` shows, which is `array`."""
     seen = _new(made.cls)
     root = tensor if tensor._base is None else tensor._base
-    root._viewed = True
+    root._viewed = root._shared = seen._shared = True
     seen._base, seen._chain, seen._array, seen._spec = root, tensor._chain + chain, array, spec
     seen._as_of = root._version
     if not tensor._tracked:

@@ -12,7 +12,7 @@ from typing import Any
 
 from kadam.engines.reference import Run
 from kadam.ir.builder import Builder
-from kadam.ir.graph import Node
+from kadam.ir.graph import Graph, Node
 from kadam.recording.spec import Spec
 
 
@@ -32,13 +32,20 @@ class TrailNode(dict[Any, "TrailNode"]):
         overwritten: id of a node whose memory this call changed -> ids of the nodes that may read it all the same:
             those of the in-place operation itself.
         freed: ids of nodes that a backward pass swept without `retain_graph`.
-        info: what a special call (a backward sweep) keeps for itself.
-        programs: what ran when a recording ended here, by what was asked for.
+        info: what a special call (a view, an update) keeps for itself.
+        derived: whether a feed is no leaf and requires grad, so that gradients go on where it was made.
+        viewing: whether one of the results so far is a view.
+        plans: what backward passes through a recording that ended here read, by where they begin.
+        sweeps: position of a scalar -> the call that carries its gradient to leaves, if that is all there is to do.
+        programs: what ran when a recording ended here, by all that was asked for.
+        known: the same by the positions of the tensors that lived on, where nothing else can differ; with index and
+            node id of those among them from which a later backward pass may begin.
     """
 
     __slots__ = (
-        "active", "assemble", "created", "depth", "feeds", "first", "freed", "info", "inputs", "nodes", "outputs",
-        "overwritten", "parent", "plain", "plans", "programs", "spec", "specs", "visited",
+        "active", "assemble", "created", "depth", "derived", "feeds", "first", "freed", "info", "inputs", "known",
+        "nodes", "outputs", "overwritten", "parent", "plain", "plans", "programs", "spec", "specs", "sweeps", "viewing",
+        "visited",
     )  # fmt: skip
 
     def __init__(self, parent: TrailNode | None = None) -> None:
@@ -58,8 +65,12 @@ class TrailNode(dict[Any, "TrailNode"]):
         self.overwritten: dict[int, frozenset[int]] = {}
         self.freed: frozenset[int] = frozenset()
         self.info: Any = None
+        self.derived: bool = parent is not None and parent.derived
+        self.viewing: bool = parent is not None and parent.viewing
         self.programs: dict[Any, Program] = {}
+        self.known: dict[tuple[int, ...], tuple[Program, tuple[tuple[int, int], ...]]] = {}
         self.plans: dict[Any, Any] = {}
+        self.sweeps: dict[int, TrailNode] = {}
         self.visited = 0
         self.first: TrailNode = self if parent is None or parent.parent is None else parent.first
 
@@ -92,29 +103,29 @@ class Program:
     """What runs when a recording ends at a trail node and certain values are asked for.
 
     Attributes:
-        run: feeds -> values, in the order of `wanted`, then of `saved`.
-        wanted: positions (among the created) whose values are returned.
-        nodes: their ids.
-        saved: ids of the nodes whose values a later backward pass will read.
+        run: feeds -> values: the wanted ones, then the saved ones that are not among these. The contract stands in
+            `kadam.engines.delivery`.
+        graph: what it computes; None once a faster engine has been asked to take it.
+        over: for each wanted value the index of the feed in whose memory it is made, or None: in memory of its own.
+        watched: ids of the nodes that a later backward pass may begin with.
+        saved: ids of the nodes whose values it will read.
+        places: for each of these its index among the values.
+        reads: indices of the feeds whose values it will read.
         reading: ids of the nodes whose derivatives read a value.
         count: how often it ran.
     """
 
-    __slots__ = ("count", "nodes", "reading", "run", "saved", "wanted")
+    __slots__ = ("count", "graph", "over", "places", "reading", "reads", "run", "saved", "watched")
 
-    def __init__(
-        self,
-        run: Run,
-        wanted: tuple[int, ...],
-        nodes: tuple[int, ...],
-        saved: tuple[int, ...],
-        reading: frozenset[int],
-    ) -> None:
+    def __init__(self, run: Run, graph: Graph, over: tuple[int | None, ...]) -> None:
         self.run = run
-        self.wanted = wanted
-        self.nodes = nodes
-        self.saved = saved
-        self.reading = reading
+        self.graph: Graph | None = graph
+        self.over = over
+        self.watched: tuple[int, ...] = ()
+        self.saved: tuple[int, ...] = ()
+        self.places: tuple[int, ...] = ()
+        self.reads: tuple[int, ...] = ()
+        self.reading: frozenset[int] = frozenset()
         self.count = 0
 
 

@@ -5,6 +5,7 @@ A file cannot run code here: reading one only builds values. A file is written w
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import pickle
@@ -60,7 +61,10 @@ def save(
     if pickle_protocol < 2:
         raise UnsupportedError(f"save: pickle protocol {pickle_protocol} is not supported. Fix: leave it at 2.")
     if not isinstance(f, str | os.PathLike) and not hasattr(f, "write"):
-        raise _FileLikeError(f"save: expected a path or a file-like object with a 'write' method, but got {f!r}.")
+        raise _FileLikeError(
+            f"save: expected a path or a file-like object with a 'write' method, but got {f!r}. Fix: open(path, 'wb'), "
+            "or the path itself."
+        )
     content, storages = pickled(obj, pickle_protocol)
     contents = {storage.key: storage.content for storage in storages}
     if isinstance(f, str | os.PathLike):
@@ -100,7 +104,9 @@ def load(
     if pickle_load_args:
         warnings.warn(f"load: {', '.join(pickle_load_args)} has no effect with weights_only=True.", stacklevel=2)
     if mmap and not isinstance(f, str | os.PathLike):
-        raise ValueError("load: f must be a file path in order to use the mmap argument.")
+        raise ValueError(
+            "load: f must be a file path in order to use the mmap argument. Fix: give the path, or leave mmap out."
+        )
     with _opened(f) as archive:
         storages = _Storages(archive, map_location, bool(mmap))
         return unpickled(archive.read("data.pkl"), storages.find, archive.name, encoding)
@@ -141,6 +147,11 @@ def _opened(f: FileLike) -> Iterator[Archive]:
 def _readable(f: FileLike) -> Iterator[IO[bytes]]:
     """An open file that can seek, closed afterwards only if it was given by its path."""
     if isinstance(f, str | os.PathLike):
+        if not os.path.exists(f):
+            directory = os.path.dirname(os.path.abspath(f))
+            raise FileNotFoundError(
+                errno.ENOENT, f"load: no such file. Fix: give one of the files in {directory!r}, or save it first", f
+            )
         with open(f, "rb") as file:
             yield file
         return
@@ -173,7 +184,10 @@ class _Storages:
             self._found[key] = self._placed(Storage(kind, key, content, self._archive.is_foreign_order), place)
         storage = self._found[key]
         if (storage.type, storage.count) != (kind, count):
-            raise FileError(f"load: {self._archive.name} is damaged: storage {key!r} has two types or sizes.")
+            raise FileError(
+                f"load: {self._archive.name} is damaged: storage {key!r} has two types or sizes. Fix: copy it again, "
+                "or save it again."
+            )
         return storage
 
     def _placed(self, storage: Storage, place: str) -> Storage:
@@ -190,7 +204,10 @@ class _Storages:
             if isinstance(moved, Storage):
                 return moved
             if moved is not None:
-                raise FileError(f"load: map_location must return the storage or None, but it returned {moved!r}.")
+                raise FileError(
+                    f"load: map_location must return the storage or None, but it returned {moved!r}. Fix: "
+                    "map_location='cpu'."
+                )
         if place != "cpu":
             raise FileError(
                 f"load: Attempting to deserialize object on device {place!r}, but the CPU is the only device here. "

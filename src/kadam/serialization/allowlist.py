@@ -56,7 +56,10 @@ def _named(one: SafeGlobal) -> tuple[str, Any]:
     if not isinstance(one, tuple):
         return _own_name(one), one
     if len(one) != 2 or not isinstance(one[1], str):
-        raise OperandError(f"add_safe_globals: expected (object, 'full.name'), but got {one!r}.")
+        raise OperandError(
+            f"add_safe_globals: expected (object, 'full.name'), but got {one!r}. Fix: give the class or function "
+            "itself."
+        )
     return one[1], one[0]
 
 

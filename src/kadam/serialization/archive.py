@@ -112,10 +112,16 @@ class Archive:
             self._zip = zipfile.ZipFile(file)
             self._records = {record.filename: record for record in self._zip.infolist()}
         if not self._records or min(record.header_offset for record in self._records.values()) != start:
-            raise FileError(f"load: {name} is not one whole checkpoint: its records do not begin where it begins.")
+            raise FileError(
+                f"load: {name} is not one whole checkpoint: its records do not begin where it begins. Fix: copy it "
+                "again, or save it again."
+            )
         self._root = next(iter(self._records)).split("/")[0]
         if "constants.pkl" in self:
-            raise UnsupportedError(f"load: {name} is a TorchScript program, which Kadam does not run.")
+            raise UnsupportedError(
+                f"load: {name} is a TorchScript program, which Kadam does not run. Fix: save model.state_dict() with "
+                "torch.save, and load it into the model's class."
+            )
         self.is_foreign_order = self._byte_order() != sys.byteorder
 
     def __contains__(self, record: str) -> bool:
@@ -161,20 +167,27 @@ class Archive:
     def _find(self, record: str, size_bytes: int | None = None) -> zipfile.ZipInfo:
         found = self._records.get(f"{self._root}/{record}")
         if found is None:
-            raise FileError(f"load: {self.name} is damaged: it has no record {record!r}.")
+            raise FileError(
+                f"load: {self.name} is damaged: it has no record {record!r}. Fix: copy it again, or save it again."
+            )
         if found.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise FileError(f"load: {self.name} is damaged: record {record!r} is packed in an unknown way.")
+            raise FileError(
+                f"load: {self.name} is damaged: record {record!r} is packed in an unknown way. Fix: copy it again, or "
+                "save it again."
+            )
         if size_bytes is not None and found.file_size != size_bytes:
             raise FileError(
-                f"load: {self.name} is damaged: record {record!r} holds {found.file_size} bytes, "
-                f"its tensors need {size_bytes}."
+                f"load: {self.name} is damaged: record {record!r} holds {found.file_size} bytes, its tensors need "
+                f"{size_bytes}. Fix: copy it again, or save it again."
             )
         return found
 
     def _byte_order(self) -> str:
         order = self.read("byteorder").decode("ascii", "replace") if "byteorder" in self else "little"
         if order not in ("little", "big"):
-            raise FileError(f"load: {self.name} is damaged: {order!r} is not a byte order.")
+            raise FileError(
+                f"load: {self.name} is damaged: {order!r} is not a byte order. Fix: copy it again, or save it again."
+            )
         return order
 
     @contextmanager
@@ -199,5 +212,6 @@ def _check_format(beginning: bytes, name: str) -> None:
             "Fix: load it with PyTorch and save it again with torch.save."
         )
     raise CheckpointError(
-        f"load: {name} is not a checkpoint: it begins with {beginning[:8]!r}, and a zip archive with b'PK\\x03\\x04'."
+        f"load: {name} is not a checkpoint: it begins with {beginning[:8]!r}, and a zip archive with b'PK\\x03\\x04'. "
+        "Fix: give the path of a file that torch.save wrote; see whether a download came to its end."
     )

@@ -62,7 +62,8 @@ def unpickled(pickled: bytes, load_storage: LoadStorage, source: str, encoding: 
         raise
     except (KadamError, *_DAMAGE) as error:
         raise CheckpointError(
-            f"load: the pickle in {source} cannot be carried out: {type(error).__name__}: {error}"
+            f"load: the pickle in {source} cannot be carried out: {type(error).__name__}: {error}. Fix: save a "
+            "state_dict with torch.save."
         ) from error
 
 
@@ -71,9 +72,15 @@ def globals_named(pickled: bytes, source: str) -> set[str]:
     try:
         instructions = [(code.name, str(argument)) for code, argument, _ in pickletools.genops(pickled)]
     except ValueError as error:
-        raise CheckpointError(f"load: the pickle in {source} cannot be read: {error}") from error
+        raise CheckpointError(
+            f"load: the pickle in {source} cannot be read: {error}. Fix: copy it again, or save it again with "
+            "torch.save."
+        ) from error
     if any(name == "STACK_GLOBAL" for name, _ in instructions):
-        raise UnsupportedError(f"get_unsafe_globals_in_checkpoint: {source} has a pickle protocol above 3.")
+        raise UnsupportedError(
+            f"get_unsafe_globals_in_checkpoint: {source} has a pickle protocol above 3. Fix: save it again with "
+            "torch.save."
+        )
     return {_full_name(*argument.split(" ", 1)) for name, argument in instructions if name == "GLOBAL"}
 
 
@@ -87,7 +94,10 @@ class _Instructions(dict[int, Callable[[Any], None]]):
     """What each pickle instruction does; any other is refused."""
 
     def __missing__(self, code: int) -> Callable[[Any], None]:
-        raise CheckpointError(f"load: the pickle holds the instruction {bytes([code])!r}, which a checkpoint may not.")
+        raise CheckpointError(
+            f"load: the pickle holds the instruction {bytes([code])!r}, which a checkpoint may not. Fix: save a "
+            "state_dict with torch.save."
+        )
 
 
 class _Unpickler(pickle._Unpickler):
@@ -107,7 +117,10 @@ class _Unpickler(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         full_name = _full_name(module, name)
         if module in BLOCKED_MODULES:
-            raise CheckpointError(f"load: {self._source} names {full_name}; a file may name nothing in that module.")
+            raise CheckpointError(
+                f"load: {self._source} names {full_name}; a file may name nothing in that module. Fix: save a "
+                "state_dict instead."
+            )
         if full_name not in self._allowed and module.split(".")[0] == "torch":
             raise CheckpointError(
                 f"load: {self._source} holds PyTorch's {full_name}, which Kadam does not read: of PyTorch's objects it "
@@ -126,12 +139,16 @@ class _Unpickler(pickle._Unpickler):
         match pid:
             case ("storage", StorageType() as kind, str(key), str(place), int(count)) if count >= 0:
                 return self._load_storage(kind, key, place, count)
-        raise CheckpointError(f"load: {self._source} refers to {pid!r}, which is not a storage.")
+        raise CheckpointError(
+            f"load: {self._source} refers to {pid!r}, which is not a storage. Fix: copy it again, or save it again."
+        )
 
     def _reduce(self) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
         if id(function) not in self._callables:
-            raise CheckpointError(f"load: {self._source} calls {function!r}, which it has made itself.")
+            raise CheckpointError(
+                f"load: {self._source} calls {function!r}, which it has made itself. Fix: save a state_dict instead."
+            )
         self.stack.append(function(*arguments))
 
     def _new(self) -> None:
@@ -144,7 +161,10 @@ class _Unpickler(pickle._Unpickler):
 
     def _class_of_user(self, made: Any) -> Any:
         if id(made) not in self._user_classes:
-            raise CheckpointError(f"load: {self._source} makes an object of {made!r}, which is not an allowed class.")
+            raise CheckpointError(
+                f"load: {self._source} makes an object of {made!r}, which is not an allowed class. Fix: save a "
+                "state_dict instead."
+            )
         return made
 
     def _build(self) -> None:
@@ -190,7 +210,8 @@ class _Unpickler(pickle._Unpickler):
         is_plain = type(target) in (kind, OrderedDict, Counter)
         if not isinstance(target, kind) or not (is_plain or id(type(target)) in self._user_classes):
             raise CheckpointError(
-                f"load: {self._source} fills a {type(target).__name__} as if it were a {kind.__name__}."
+                f"load: {self._source} fills a {type(target).__name__} as if it were a {kind.__name__}. Fix: save a "
+                "state_dict with torch.save."
             )
         return target
 

@@ -71,7 +71,7 @@ def _check_reach(length: int, offset: int, shape: Sequence[int], strides: Sequen
     if not is_sane or (0 not in shape and reach > length):
         raise CheckpointError(
             f"load: a tensor of shape {list(shape)}, strides {list(strides)} and offset {offset} does not lie inside "
-            f"its storage of {length} elements."
+            f"its storage of {length} elements. Fix: copy it again, or save it again."
         )
 
 
@@ -92,7 +92,9 @@ def rebuild_from_type(
 ) -> Tensor:
     """A tensor on which the program had set attributes of its own."""
     if rebuild not in (rebuild_tensor, rebuild_tensor_as, rebuild_parameter) or kind not in (Tensor, Parameter):
-        raise CheckpointError(f"load: a {kind!r} cannot be rebuilt by {rebuild!r}.")
+        raise CheckpointError(
+            f"load: a {kind!r} cannot be rebuilt by {rebuild!r}. Fix: save a state_dict with torch.save."
+        )
     return with_attributes(rebuild(*args), state)
 
 
@@ -113,7 +115,9 @@ def with_attributes(tensor: AnyTensor, state: dict[str, Any]) -> AnyTensor:
         if name in _BUFFER_ROLE:
             continue
         if name.startswith("_") or hasattr(type(tensor), name):
-            raise CheckpointError(f"load: a tensor's attribute {name!r} cannot come from a file.")
+            raise CheckpointError(
+                f"load: a tensor's attribute {name!r} cannot come from a file. Fix: save a state_dict of plain tensors."
+            )
         setattr(tensor, name, value)
     return tensor
 
@@ -121,7 +125,9 @@ def with_attributes(tensor: AnyTensor, state: dict[str, Any]) -> AnyTensor:
 def encode(text: str, encoding: str) -> bytes:
     """The bytes that an old pickle protocol writes as text."""
     if encoding not in ("latin1", "latin-1"):
-        raise CheckpointError(f"load: bytes are stored as {encoding!r} text; only 'latin1' is known.")
+        raise CheckpointError(
+            f"load: bytes are stored as {encoding!r} text; only 'latin1' is known. Fix: save it again with torch.save."
+        )
     return text.encode(encoding)
 
 

@@ -66,9 +66,14 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         ShapeError: the weight is no vector, or has neither one element nor one for each channel.
     """
     if weight.dtype is not input.dtype:
-        raise DTypeError(f"prelu: Type promoting not supported. Got {input.dtype} and {weight.dtype}")
+        raise DTypeError(
+            f"prelu: Type promoting not supported. Got {input.dtype} and {weight.dtype}. Fix: weight.to(input.dtype)."
+        )
     if len(weight.shape) > 1:
-        raise ShapeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {len(weight.shape)}")
+        raise ShapeError(
+            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {len(weight.shape)}. Fix: "
+            "weight.flatten()."
+        )
     shape = tuple(input.shape)
     size = weight.shape[0] if weight.shape else 1
     if size != 1:
@@ -76,7 +81,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         if not shape or size != channels:
             raise ShapeError(
                 f"prelu: Mismatch of parameter numbers and input channel size. Found parameter numbers = {size} and "
-                f"channel size = {channels}."
+                f"channel size = {channels}. Fix: nn.PReLU({channels}), or nn.PReLU(1) for one slope for all."
             )
         weight = emit(Reshape((size, *[1] * (len(shape) - 2))), weight)
     elif weight.shape:
@@ -109,7 +114,10 @@ def rrelu(
         ShapeError: the bounds are not in order.
     """
     if lower > upper:
-        raise ShapeError(f"rrelu: Lower bound should be less than or equal to the upper bound, got {lower} > {upper}")
+        raise ShapeError(
+            f"rrelu: Lower bound should be less than or equal to the upper bound, got {lower} > {upper}. Fix: exchange "
+            "the two bounds."
+        )
     if training:
         negative = np.asarray(read(input) <= 0)
         slope = np.ones(negative.shape, input.dtype.numpy)
@@ -137,7 +145,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
         ArgumentError: the bounds are not in order.
     """
     if min_val > max_val:
-        raise ArgumentError("min_val cannot be greater than max_val")
+        raise ArgumentError("hardtanh: min_val cannot be greater than max_val. Fix: exchange the two bounds.")
     return hardtanh_(input, min_val, max_val) if inplace else _hardtanh(input, min_val, max_val)
 
 
@@ -199,7 +207,10 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """
     require_floating("softshrink", input)
     if lambd < 0:
-        raise ShapeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
+        raise ShapeError(
+            f"softshrink: lambda must be greater or equal to 0, but found to be {lambd}. Fix: give lambd >= 0, for "
+            "example 0.5."
+        )
     inner = where(input < -lambd, input + lambd, input * 0.0)
     return where(input > lambd, input - lambd, inner)
 
@@ -237,7 +248,7 @@ def selu_(input: Tensor) -> Tensor:
 def _celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     require_floating("celu", input)
     if alpha == 0:
-        raise ShapeError("ZeroDivisionError: alpha cannot be 0 for CELU")
+        raise ShapeError("celu: ZeroDivisionError: alpha cannot be 0 for CELU. Fix: give alpha > 0, for example 1.0.")
     positive = input > 0
     negative_part = expm1(where(positive, 0.0, input) * (1.0 / alpha)) * alpha
     return where(positive, input, negative_part)
@@ -267,7 +278,9 @@ def gelu(input: Tensor, *, approximate: str = "none") -> Tensor:
     if approximate == "tanh":
         inner = (input + input * input * input * 0.044715) * math.sqrt(2.0 / math.pi)
         return input * 0.5 * (1.0 + tanh(inner))
-    raise ShapeError(f"approximate argument must be either none or tanh, got {approximate}")
+    raise ShapeError(
+        f"gelu: approximate argument must be either none or tanh, got {approximate}. Fix: approximate='none' or 'tanh'."
+    )
 
 
 @operation(grad="SiluBackward0")
@@ -336,11 +349,17 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     """
     require_floating("glu", input)
     if not input.shape:
-        raise ShapeError("glu does not support scalars because halving size must be even")
+        raise ShapeError(
+            "glu: glu does not support scalars because halving size must be even. Fix: unsqueeze() the input and give "
+            "an axis of even size."
+        )
     axis = axis_of(dim, len(input.shape))
     size = input.shape[axis]
     if size % 2:
-        raise ShapeError(f"Halving dimension must be even, but dimension {axis} is size {size}")
+        raise ShapeError(
+            f"glu: Halving dimension must be even, but dimension {axis} is size {size}. Fix: give an axis of even size "
+            "by dim=, or make the layer before it twice as wide."
+        )
     kept, gate = input.chunk(2, axis)
     return kept * sigmoid(gate)
 

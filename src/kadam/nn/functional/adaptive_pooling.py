@@ -135,7 +135,10 @@ def _mean_along(input: Tensor, axis: int, number: int) -> Tensor:
 def _adaptive_max_pool(axes: int, input: Tensor, output_size: OutputSize, return_indices: bool) -> Any:
     sizes, windows = _sizes(f"adaptive_max_pool{axes}d", axes, input, output_size)
     if 0 in windows:
-        raise ShapeError(f"adaptive_max_pool{axes}d: elements of output_size must be greater than 0, got {windows}")
+        raise ShapeError(
+            f"adaptive_max_pool{axes}d: elements of output_size must be greater than 0, got {windows}. Fix: give sizes "
+            "of at least 1."
+        )
     if _equal(sizes, windows):
         kernel = tuple(size // number for size, number in zip(sizes, windows, strict=True))
         places = emit(WindowArgMax(kernel, kernel, ((0, 0),) * axes, (1,) * axes), input)
@@ -195,19 +198,31 @@ def _sizes(name: str, axes: int, input: Tensor, output_size: OutputSize) -> tupl
     sizes = tuple(input.shape[-axes:])
     wanted = output_size if isinstance(output_size, tuple) else (output_size,) * axes
     if len(wanted) != axes:
-        raise ShapeError(f"{name}: output_size must have {axes} entries, got {wanted}")
+        raise ShapeError(
+            f"{name}: output_size must have {axes} entries, got {wanted}. Fix: give one int for all {axes} axes, or "
+            f"{axes} of them."
+        )
     windows = tuple(size if number is None else number for number, size in zip(wanted, sizes, strict=True))
     if min(windows) < 0:
-        raise ShapeError(f"{name}: elements of output_size must be greater than or equal to 0 but received {windows}")
+        raise ShapeError(
+            f"{name}: elements of output_size must be greater than or equal to 0 but received {windows}. Fix: give "
+            "sizes of at least 1."
+        )
     return sizes, windows
 
 
 def _check_rank(name: str, axes: int, input: Tensor) -> None:
     shape = list(input.shape)
     if len(shape) not in (axes + 1, axes + 2):
-        raise ShapeError(f"{name}(): Expected {axes + 1}D or {axes + 2}D tensor, but got {shape}")
+        raise ShapeError(
+            f"{name}(): Expected {axes + 1}D or {axes + 2}D tensor, but got {shape}. Fix: reshape to [batch, channels, "
+            f"*{axes} spatial axes]."
+        )
     if 0 in shape[-axes:]:
-        raise ShapeError(f"{name}(): Expected input to have non-zero size for non-batch dimensions, but got {shape}")
+        raise ShapeError(
+            f"{name}(): Expected input to have non-zero size for non-batch dimensions, but got {shape}. Fix: check the "
+            "layer before it: one of its axes came out empty."
+        )
 
 
 def _equal(sizes: Shape, windows: Shape) -> bool:

@@ -82,7 +82,10 @@ def drawn_weights(shape: Shape, p: float) -> Tensor:
         ProbabilityError: p is no probability.
     """
     if not 0.0 <= p <= 1.0:
-        raise ProbabilityError(f"dropout probability has to be between 0 and 1, but got {p}")
+        raise ProbabilityError(
+            f"scaled_dot_product_attention: dropout probability has to be between 0 and 1, but got {p}. Fix: "
+            "dropout_p=0.1."
+        )
     return from_array(default_generator.bernoulli(shape, 1.0 - p) if p < 1.0 else np.zeros(shape, np.bool_))
 
 
@@ -164,7 +167,7 @@ def _shared(heads: Tensor, query: Tensor) -> Tensor:
     if wanted % count:
         raise ShapeError(
             "scaled_dot_product_attention: Number of heads in key and value must divide the number of heads in query, "
-            f"got {count} and {wanted}"
+            f"got {count} and {wanted}. Fix: give {wanted} heads, or a divisor of it, to key and value."
         )
     lead, matrix = tuple(heads.shape[:-3]), tuple(heads.shape[-2:])
     several = stretched(heads.unsqueeze(-3), (*lead, count, wanted // count, *matrix))
@@ -175,22 +178,26 @@ def _check(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> No
     if not query.dtype is key.dtype is value.dtype:
         raise DTypeError(
             "scaled_dot_product_attention: Expected query, key, and value to have the same dtype, but got "
-            f"query.dtype: {query.dtype!r} key.dtype: {key.dtype!r} and value.dtype: {value.dtype!r} instead."
+            f"query.dtype: {query.dtype!r} key.dtype: {key.dtype!r} and value.dtype: {value.dtype!r} instead. Fix: "
+            "convert them to one type, for example key.to(query.dtype)."
         )
     if min(len(one.shape) for one in (query, key, value)) < 2:
         raise ShapeError(
             "scaled_dot_product_attention: Expected query, key, and value to all be at least 2 dimensional, but got "
-            f"query.dim: {query.dim()} key.dim: {key.dim()} and value.dim: {value.dim()} instead."
+            f"query.dim: {query.dim()} key.dim: {key.dim()} and value.dim: {value.dim()} instead. Fix: unsqueeze() to "
+            "[..., length, features]."
         )
     if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
         raise ShapeError(
             f"scaled_dot_product_attention: query {query._spec.type} and key {key._spec.type} must have vectors of one "
-            f"size, key and value {value._spec.type} must be as many"
+            f"size, key and value {value._spec.type} must be as many. Fix: lay them out as [..., length, features]; "
+            "transpose(-2, -1) if the axes are exchanged."
         )
     if mask is not None and mask.dtype.category not in (BOOL, FLOAT):
         raise DTypeError(
-            "Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: "
-            f"{mask.dtype!r} and query.dtype: {query.dtype!r} instead."
+            "scaled_dot_product_attention: Expected attn_mask dtype to be bool or float or to match query dtype, but "
+            f"got attn_mask.dtype: {mask.dtype!r} and query.dtype: {query.dtype!r} instead. Fix: mask.bool(), or "
+            "mask.to(query.dtype)."
         )
 
 

@@ -33,7 +33,9 @@ def _check_indices(input: Tensor, target: Tensor, weight: Tensor | None) -> None
     """Raise unless `target` can hold a class index for each vector of logits or log-probabilities."""
     given, wanted = tuple(target.shape), tuple(input.shape)
     if not wanted:
-        raise ArgumentError("Expected 1 or more dimensions (got 0)")
+        raise ArgumentError(
+            "Expected 1 or more dimensions (got 0). Fix: unsqueeze() the input to [classes] or [batch, classes]."
+        )
     if target.dtype not in (dtypes.int64, dtypes.uint8):
         raise DTypeError(
             f"expected target dtype to be Long or Byte, but got {target._spec.type}. Fix: target.long() for class "
@@ -41,7 +43,10 @@ def _check_indices(input: Tensor, target: Tensor, weight: Tensor | None) -> None
         )
     if len(wanted) == 1:
         if count(given) != 1:
-            raise ArgumentError(f"For 1D input, 1D target must have size 1, but got target size: {count(given)}")
+            raise ArgumentError(
+                f"For 1D input, 1D target must have size 1, but got target size: {count(given)}. Fix: unsqueeze(0) the "
+                "input, or give one target."
+            )
         return
     if len(wanted) == 2 and len(given) > 1:
         raise ShapeError(
@@ -50,10 +55,16 @@ def _check_indices(input: Tensor, target: Tensor, weight: Tensor | None) -> None
         )
     if not given or given[0] != wanted[0]:
         size = given[0] if given else 1
-        raise ArgumentError(f"Expected input batch_size ({wanted[0]}) to match target batch_size ({size}).")
+        raise ArgumentError(
+            f"Expected input batch_size ({wanted[0]}) to match target batch_size ({size}). Fix: give one class index "
+            f"for each of the {wanted[0]} rows of the input; reshape the input with .view(-1, classes)."
+        )
     expected = wanted[:1] + wanted[2:]
     if given != expected:
-        raise ShapeError(f"Expected target size {list(expected)}, got {list(given)}: the input is {input._spec.type}")
+        raise ShapeError(
+            f"Expected target size {list(expected)}, got {list(given)}: the input is {input._spec.type}. Fix: lay the "
+            f"input out as [batch, classes, ...] (transpose(1, -1)) and the target as {list(expected)}."
+        )
     _check_weight(input, weight)
 
 
@@ -64,7 +75,7 @@ def _check_weight(input: Tensor, weight: Tensor | None) -> None:
     if tuple(weight.shape) != (classes,):
         raise ShapeError(
             f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of "
-            f"shape: {list(weight.shape)}"
+            f"shape: {list(weight.shape)}. Fix: give {classes} weights, one per class."
         )
     require_one_type("weight", input, weight)
 
@@ -157,7 +168,10 @@ def _cross_entropy(
 ) -> Tensor:
     require_floating("cross_entropy", input)
     if not 0.0 <= label_smoothing <= 1.0:
-        raise ShapeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+        raise ShapeError(
+            f"cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}. Fix: "
+            "label_smoothing=0.1."
+        )
     if input.shape == target.shape:
         return _against_probabilities(input, target, weight, ignore_index, reduction, label_smoothing)
     _check_indices(input, target, weight)
@@ -179,9 +193,15 @@ def _against_probabilities(
 ) -> Tensor:
     """In a body: the cross entropy of logits and probabilities of the same shape."""
     if target.dtype.category < dtypes.FLOAT:
-        raise DTypeError(f"Expected floating point type for target with class probabilities, got {target._spec.type}")
+        raise DTypeError(
+            f"Expected floating point type for target with class probabilities, got {target._spec.type}. Fix: "
+            "target.to(input.dtype) for probabilities, or class indices without the class axis."
+        )
     if ignore_index >= 0:
-        raise ShapeError("ignore_index is not supported for floating point target")
+        raise ShapeError(
+            "ignore_index is not supported for floating point target. Fix: leave ignore_index out, or give class "
+            "indices."
+        )
     _check_weight(input, weight)
     axis = _class_axis(input)
     classes = input.shape[axis]
@@ -267,9 +287,14 @@ def linear_cross_entropy(
         ShapeError: the shapes do not fit.
     """
     if len(input.shape) not in (1, 2):
-        raise ShapeError(f"expected input with dimensionality 1 or 2, got {len(input.shape)}")
+        raise ShapeError(
+            f"expected input with dimensionality 1 or 2, got {len(input.shape)}. Fix: input.flatten(0, -2)."
+        )
     if len(linear_weight.shape) < 2:
-        raise ShapeError(f"expected linear_weight with dimensionality at least 2, got {len(linear_weight.shape)}")
+        raise ShapeError(
+            f"expected linear_weight with dimensionality at least 2, got {len(linear_weight.shape)}. Fix: give a "
+            "matrix [classes, features]."
+        )
     outputs = tuple(linear_weight.shape[:-1])
     if len(outputs) > 1:
         linear_weight = linear_weight.reshape(count(outputs), linear_weight.shape[-1])

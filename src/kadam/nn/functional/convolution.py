@@ -194,8 +194,9 @@ def _conv(
     reach = [step * (taps - 1) + 1 for taps, step in zip(kernel, dilation, strict=True)]
     if any(width > size for width, size in zip(reach, inside, strict=True)):
         raise ShapeError(
-            f"Calculated padded input size per channel: ({by(inside)}). Kernel size: ({by(reach)}). "
-            "Kernel size can't be greater than actual input size"
+            f"Calculated padded input size per channel: ({by(inside)}). Kernel size: ({by(reach)}). Kernel size can't "
+            "be greater than actual input size. Fix: pad the input, shrink the kernel, or remove a pooling layer "
+            "before it."
         )
     return out_of_batch(convolution(batch, weight, bias, stride, margins, dilation, groups), batch is input)
 
@@ -219,8 +220,8 @@ def _conv_transpose(
     _check_transposed(name, input, weight, bias, groups)
     if any(extra < 0 or extra >= max(*pair) for extra, *pair in zip(longer, stride, dilation, strict=True)):
         raise ShapeError(
-            f"output padding must be smaller than either stride or dilation, but got output_padding {longer}, "
-            f"stride {stride}, dilation {dilation}"
+            f"output padding must be smaller than either stride or dilation, but got output_padding {longer}, stride "
+            f"{stride}, dilation {dilation}. Fix: give an output_padding below the stride."
         )
     batch = in_batch(input, axes + 2)
     reach = [step * (taps - 1) + 1 for taps, step in zip(weight.shape[2:], dilation, strict=True)]
@@ -230,8 +231,8 @@ def _conv_transpose(
     )
     if min(size) < 1:
         raise ShapeError(
-            f"Given input size per channel: ({by(batch.shape[2:])}). Calculated output size per channel: "
-            f"({by(size)}). Output size is too small"
+            f"Given input size per channel: ({by(batch.shape[2:])}). Calculated output size per channel: ({by(size)}). "
+            "Output size is too small. Fix: give a larger input, or less padding."
         )
     margins = tuple((both, both - extra) for both, extra in zip(cut, longer, strict=True))
     result = transposed_convolution(batch, weight, bias, stride, margins, dilation, groups, size)
@@ -242,10 +243,14 @@ def _check_operands(name: str, axes: int, input: Tensor, weight: Tensor, bias: T
     if len(input.shape) not in (axes + 1, axes + 2):
         raise ShapeError(
             f"Expected {axes + 1}D (unbatched) or {axes + 2}D (batched) input to {name}, but got input of size: "
-            f"{list(input.shape)}"
+            f"{list(input.shape)}. Fix: reshape to [batch, channels, ...] with {axes} axes after the channels; "
+            "unsqueeze(1) adds a channel."
         )
     if len(weight.shape) != axes + 2:
-        raise ShapeError(f"{name}: the weight must have {axes + 2} axes, got a weight of size {list(weight.shape)}")
+        raise ShapeError(
+            f"{name}: the weight must have {axes + 2} axes, got a weight of size {list(weight.shape)}. Fix: reshape it "
+            f"to [out_channels, in_channels / groups, ...] with {axes} axes at the end."
+        )
     for what, operand in (("weight", weight), ("bias", bias)):
         if operand is not None and operand.dtype is not input.dtype:
             raise DTypeError(
@@ -263,7 +268,9 @@ def _positive(name: str, axes: int, **arguments: Sizes) -> list[Shape]:
     found = [per_axis(name, argument, value, axes) for argument, value in arguments.items()]
     for argument, values in zip(arguments, found, strict=True):
         if min(values) < 1:
-            raise ShapeError(f"{name}: non-positive {argument} is not supported, got {values}")
+            raise ShapeError(
+                f"{name}: non-positive {argument} is not supported, got {values}. Fix: give {argument} of at least 1."
+            )
     return found
 
 
@@ -275,28 +282,34 @@ def _margins(name: str, padding: Sizes | str, kernel: Shape, stride: Shape, dila
         if padding == "valid":
             return ((0, 0),) * len(kernel)
         if any(step != 1 for step in stride):
-            raise ShapeError("padding='same' is not supported for strided convolutions")
+            raise ShapeError(
+                "padding='same' is not supported for strided convolutions. Fix: give the padding as a number, for "
+                "example kernel_size // 2."
+            )
         totals = [step * (taps - 1) for taps, step in zip(kernel, dilation, strict=True)]
         return tuple((total // 2, total - total // 2) for total in totals)
     both = per_axis(name, "padding", padding, len(kernel))
     if min(both) < 0:
-        raise ShapeError(f"{name}: negative padding is not supported, got {both}")
+        raise ShapeError(
+            f"{name}: negative padding is not supported, got {both}. Fix: crop the input by slicing it instead."
+        )
     return tuple((margin, margin) for margin in both)
 
 
 def _check_channels(input: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> None:
     sizes, given = list(weight.shape), list(input.shape)
     if groups < 1:
-        raise ShapeError("non-positive groups is not supported")
+        raise ShapeError("non-positive groups is not supported. Fix: groups=1.")
     if sizes[0] % groups:
         raise ShapeError(
             f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of "
-            f"size {sizes} instead"
+            f"size {sizes} instead. Fix: give groups that divide the {sizes[0]} output channels."
         )
     if given[1] != sizes[1] * groups:
         raise ShapeError(
             f"Given groups={groups}, weight of size {sizes}, expected input{given} to have {sizes[1] * groups} "
-            f"channels, but got {given[1]} channels instead"
+            f"channels, but got {given[1]} channels instead. Fix: the layer needs in_channels={given[1]}, or permute "
+            "the input to [batch, channels, ...]."
         )
     _check_bias(sizes, bias, sizes[0], "")
 
@@ -304,12 +317,12 @@ def _check_channels(input: Tensor, weight: Tensor, bias: Tensor | None, groups: 
 def _check_transposed(name: str, input: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> None:
     sizes, given = list(weight.shape), list(input.shape)
     if groups < 1:
-        raise ShapeError("non-positive groups is not supported")
+        raise ShapeError("non-positive groups is not supported. Fix: groups=1.")
     channels = given[-len(sizes) + 1]
     if channels != sizes[0] or channels % groups:
         raise ShapeError(
             f"{name}: Given transposed=1, weight of size {sizes}, expected input{given} to have {sizes[0]} channels in "
-            f"{groups} equal groups, but got {channels} channels instead"
+            f"{groups} equal groups, but got {channels} channels instead. Fix: the layer needs in_channels={channels}."
         )
     _check_bias(sizes, bias, sizes[1] * groups, "transposed=1, ")
 
@@ -318,7 +331,7 @@ def _check_bias(sizes: Sequence[int], bias: Tensor | None, features: int, how: s
     if bias is not None and tuple(bias.shape) != (features,):
         raise ShapeError(
             f"Given {how}weight of size {list(sizes)}, expected bias to be 1-dimensional with {features} elements, but "
-            f"got bias of size {list(bias.shape)} instead"
+            f"got bias of size {list(bias.shape)} instead. Fix: give a bias of shape [{features}], or None."
         )
 
 

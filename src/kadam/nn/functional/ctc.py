@@ -140,10 +140,16 @@ def ctc_loss(
         log_probs, targets = log_probs.unsqueeze(1), targets.unsqueeze(0)
     samples, classes = log_probs.shape[1], log_probs.shape[2]
     if not 0 <= blank < classes:
-        raise ShapeError(f"blank must be in label range: {blank} is none of the {classes} classes")
+        raise ShapeError(
+            f"blank must be in label range: {blank} is none of the {classes} classes. Fix: give a blank from 0 to "
+            f"{classes - 1}."
+        )
     inputs, labels = _lengths("input", input_lengths, samples), _lengths("target", target_lengths, samples)
     if read(inputs).max(initial=0) > log_probs.shape[0]:
-        raise ShapeError(f"Expected input_lengths to have value at most {log_probs.shape[0]}, the number of time steps")
+        raise ShapeError(
+            f"Expected input_lengths to have value at most {log_probs.shape[0]}, the number of time steps. Fix: give "
+            f"lengths of at most {log_probs.shape[0]}, or log_probs as [time, batch, classes]."
+        )
     loss = _ctc_losses(log_probs, _padded(targets, read(labels)), inputs, labels, blank, zero_infinity)
     loss = _reduced_by_length(loss, labels, reduction)
     return loss if batched or reduction != "none" else loss.squeeze(0)
@@ -153,7 +159,10 @@ def _lengths(kind: str, given: Tensor | Sequence[int], samples: int) -> Tensor:
     lengths = given.long() if isinstance(given, Recorded) else from_array(np.asarray(given, np.int64))
     lengths = lengths.reshape(-1)
     if lengths.shape[0] != samples:
-        raise ShapeError(f"{kind}_lengths must be of size batch_size: {lengths.shape[0]} lengths, {samples} samples")
+        raise ShapeError(
+            f"{kind}_lengths must be of size batch_size: {lengths.shape[0]} lengths, {samples} samples. Fix: give one "
+            "length per sample."
+        )
     return lengths
 
 
@@ -167,10 +176,16 @@ def _padded(targets: Tensor, lengths: np.ndarray[tuple[int, ...], np.dtype[np.in
     longest = int(lengths.max(initial=0))
     if len(targets.shape) == 2:
         if targets.shape[0] != len(lengths) or targets.shape[1] < longest:
-            raise ShapeError(f"Expected targets of at least [{len(lengths)}, {longest}], got {list(targets.shape)}")
+            raise ShapeError(
+                f"Expected targets of at least [{len(lengths)}, {longest}], got {list(targets.shape)}. Fix: pad each "
+                f"row of the targets to {longest}."
+            )
         return targets
     if targets.shape[0] != lengths.sum():
-        raise ShapeError(f"Expected {lengths.sum()} targets, the sum of target_lengths, got {targets.shape[0]}")
+        raise ShapeError(
+            f"Expected {lengths.sum()} targets, the sum of target_lengths, got {targets.shape[0]}. Fix: join the "
+            "targets of all samples, without padding."
+        )
     first = np.cumsum(lengths) - lengths
     place = np.minimum(first[:, None] + np.arange(longest), max(targets.shape[0] - 1, 0))
     return targets[from_array(place)]

@@ -35,7 +35,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     """
     a, b = meet(x1, x2)
     if not a.dtype.is_floating_point:
-        raise DTypeError(f"expected common dtype to be floating point, yet common dtype is {a.dtype}")
+        raise DTypeError(f"expected common dtype to be floating point, yet common dtype is {a.dtype}. Fix: .float().")
     return sum(_unit(a, dim, eps) * _unit(b, dim, eps), dim)
 
 
@@ -86,15 +86,23 @@ def cdist(
     """
     modes = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")
     if compute_mode not in (None, *modes):
-        raise ArgumentError(f"{compute_mode} is not a valid value for compute_mode")
+        raise ArgumentError(
+            f"cdist: {compute_mode} is not a valid value for compute_mode. Fix: leave compute_mode out."
+        )
     a, b = tuple(x1.shape), tuple(x2.shape)
     for name, shape in (("X1", a), ("X2", b)):
         if len(shape) < 2:
-            raise ShapeError(f"cdist only supports at least 2D tensors, {name} got: {len(shape)}D")
+            raise ShapeError(
+                f"cdist only supports at least 2D tensors, {name} got: {len(shape)}D. Fix: unsqueeze(0) makes a vector "
+                "a matrix of one row."
+            )
     if a[-1] != b[-1]:
-        raise ShapeError(f"X1 and X2 must have the same number of columns. X1: {a[-1]} X2: {b[-1]}")
+        raise ShapeError(
+            f"cdist: X1 and X2 must have the same number of columns. X1: {a[-1]} X2: {b[-1]}. Fix: give both vectors "
+            "of one size."
+        )
     if p < 0:
-        raise ShapeError(f"cdist only supports non-negative p values, got {p}")
+        raise ShapeError(f"cdist only supports non-negative p values, got {p}. Fix: give p >= 0, for example 2.0.")
     require_floating("cdist", x1, x2)
     require_one_type("cdist", x1, x2)
     batch = broadcast(a[:-2], b[:-2])
@@ -133,10 +141,12 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
         ShapeError: the input is no matrix, or p is negative.
     """
     if len(input.shape) != 2:
-        raise ShapeError(f"pdist only supports 2D tensors, got: {len(input.shape)}D")
+        raise ShapeError(
+            f"pdist only supports 2D tensors, got: {len(input.shape)}D. Fix: give a matrix, one vector in each row."
+        )
     require_floating("pdist", input)
     if p < 0:
-        raise ShapeError(f"pdist only supports non-negative p values, got {p}")
+        raise ShapeError(f"pdist only supports non-negative p values, got {p}. Fix: give p >= 0, for example 2.0.")
     return _pair_distances(input, *_pairs(input.shape[0]), float(p))
 
 

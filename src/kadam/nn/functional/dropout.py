@@ -84,7 +84,9 @@ def _drawn_for_channels(input: Tensor, p: float) -> Tensor:
     """Which channels (axis 1) of which samples stay."""
     shape = tuple(input._spec.shape)
     if len(shape) < 2:
-        raise ShapeError("Feature dropout requires at least 2 dimensions in the input")
+        raise ShapeError(
+            "Feature dropout requires at least 2 dimensions in the input. Fix: unsqueeze(0) the input, or use dropout."
+        )
     sizes: Shape = (*shape[:2], *[1] * (len(shape) - 2))
     return from_array(default_generator.bernoulli(sizes, 1 - p))
 

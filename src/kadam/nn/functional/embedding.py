@@ -63,7 +63,9 @@ def embedding(
 def _rows(input: Tensor, weight: Tensor, padding_idx: int | None, scale_grad_by_freq: bool) -> Tensor:
     index = index_of("embedding", input)
     if len(weight.shape) != 2:
-        raise ShapeError(f"embedding: 'weight' must be 2-D, got {list(weight.shape)}")
+        raise ShapeError(
+            f"embedding: 'weight' must be 2-D, got {list(weight.shape)}. Fix: give a matrix [rows, features]."
+        )
     rows = emit(Index((0,), False), weight, index)
     if not weight.requires_grad:
         return rows
@@ -103,7 +105,10 @@ def row_number(padding_idx: int, weight: Tensor) -> int:
     """
     rows = weight.shape[0]
     if not -rows <= padding_idx < rows:
-        raise PaddingError(f"Padding_idx must be within num_embeddings: the table has {rows} rows, got {padding_idx}")
+        raise PaddingError(
+            f"Padding_idx must be within num_embeddings: the table has {rows} rows, got {padding_idx}. Fix: give a "
+            f"padding_idx from {-rows} to {rows - 1}, or None."
+        )
     return int(padding_idx % rows)
 
 
@@ -115,7 +120,10 @@ def renormalise(weight: Tensor, input: Tensor, max_norm: float, norm_type: float
     """
     used, table = np.unique(read(input)), read(weight)
     if used.size and not 0 <= used[0] <= used[-1] < len(table):
-        raise IndexOutOfRange(f"embedding: index out of range in self: the table has {len(table)} rows")
+        raise IndexOutOfRange(
+            f"embedding: index out of range in self: the table has {len(table)} rows. Fix: the table needs more rows "
+            f"(num_embeddings), or the indices must be from 0 to {len(table) - 1}."
+        )
     norms = np.linalg.norm(table[used], norm_type, axis=1)
     long = norms > max_norm
     if long.any():
@@ -154,15 +162,19 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     classes = read(tensor)
     if not classes.size:
         if num_classes <= 0:
-            raise ShapeError("Can not infer total number of classes from empty tensor.")
+            raise ShapeError("one_hot: Can not infer total number of classes from empty tensor. Fix: give num_classes.")
         return from_array(np.zeros((*classes.shape, num_classes), np.int64))
     if classes.min() < 0:
-        raise ShapeError(f"one_hot: Class values must be non-negative. The least is {classes.min()}.")
+        raise ShapeError(
+            f"one_hot: Class values must be non-negative. The least is {classes.min()}. Fix: clamp(min=0), or shift "
+            "the labels to begin at 0."
+        )
     if num_classes == -1:
         num_classes = int(classes.max()) + 1
     if classes.max() >= num_classes:
         raise ShapeError(
-            f"one_hot: Class values must be smaller than num_classes. The largest is {classes.max()} of {num_classes}."
+            f"one_hot: Class values must be smaller than num_classes. The largest is {classes.max()} of {num_classes}. "
+            f"Fix: num_classes={classes.max() + 1}."
         )
     return from_array((classes[..., None] == np.arange(num_classes)).astype(np.int64))
 

@@ -85,7 +85,9 @@ def _bags(
     scale_grad_by_freq: bool,
 ) -> Tensor:
     if len(weight.shape) != 2:
-        raise ShapeError(f"embedding_bag: 'weight' must be 2-D, got {list(weight.shape)}")
+        raise ShapeError(
+            f"embedding_bag: 'weight' must be 2-D, got {list(weight.shape)}. Fix: give a matrix [rows, features]."
+        )
     require_one_type("embedding_bag", weight, per_sample_weights)
     index = index_of("embedding_bag", input)
     rows = emit(Index((0,), False), weight, index)
@@ -169,43 +171,56 @@ def _check_arguments(
     if per_sample_weights is not None and per_sample_weights.shape != input.shape:
         raise ArgumentError(
             f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the "
-            f"same shape as the input ({input.shape})"
+            f"same shape as the input ({input.shape}). Fix: give one weight for each index."
         )
     if rank not in (1, 2):
-        raise ArgumentError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {rank}")
+        raise ArgumentError(
+            f"embedding_bag: input has to be 1D or 2D Tensor, but got Tensor of dimension {rank}. Fix: flatten the "
+            "indices and give offsets, or lay them out as [bags, length]."
+        )
     if rank == 2 and offsets is not None:
         raise ArgumentError(
-            "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length "
-            f"sequences. However, found offsets of type {type(offsets)}"
+            "embedding_bag: if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed "
+            f"length sequences. However, found offsets of type {type(offsets)}. Fix: leave offsets out, or flatten the "
+            "input."
         )
     if rank == 1 and (offsets is None or len(offsets.shape) != 1):
-        raise ArgumentError(f"offsets has to be a 1D Tensor but got {offsets and list(offsets.shape)}")
+        raise ArgumentError(
+            f"embedding_bag: offsets has to be a 1D Tensor but got {offsets and list(offsets.shape)}. Fix: "
+            "offsets=torch.tensor([0, ...]), where each bag begins."
+        )
     if mode not in ("sum", "mean", "max"):
-        raise ArgumentError("mode has to be one of sum, mean or max")
+        raise ArgumentError("embedding_bag: mode has to be one of sum, mean or max. Fix: mode='mean'.")
     if mode == "max" and (scale or sparse):
         what = "scaling the gradient by the frequency" if scale else "sparse weights"
-        raise ArgumentError(f"max mode does not support {what}")
+        raise ArgumentError(
+            f"embedding_bag: max mode does not support {what}. Fix: mode='sum' or 'mean', or leave the option out."
+        )
     if per_sample_weights is not None and mode != "sum":
         raise UnsupportedError(
-            f"embedding_bag: per_sample_weights is only supported for mode='sum' (got mode='{mode}')."
+            f"embedding_bag: per_sample_weights is only supported for mode='sum' (got mode='{mode}'). Fix: mode='sum'."
         )
 
 
 def _check_offsets(input: Tensor, offsets: Tensor, include_last_offset: bool) -> None:
     """Look at the offsets' values, if they are there without a run."""
     if include_last_offset and not offsets.shape[0]:
-        raise ShapeError("include_last_offset: number of offset should be at least 1")
+        raise ShapeError(
+            "embedding_bag: include_last_offset: number of offset should be at least 1. Fix: give at least the offset "
+            "0."
+        )
     if not offsets.shape[0] or not is_current(offsets):
         return
     values = read(offsets)
     if values[0] != 0:
         raise ShapeError(
-            "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, "
-            f"got {values[0]}"
+            "embedding_bag: offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "
+            f"position 0. However, got {values[0]}. Fix: begin the offsets with 0."
         )
     if values[-1] > input.shape[0]:
         raise ShapeError(
-            f"offsets[-1] can not be greater than input's length {input.shape[0]} but got offsets[-1] of {values[-1]}"
+            f"embedding_bag: offsets[-1] can not be greater than input's length {input.shape[0]} but got offsets[-1] "
+            f"of {values[-1]}. Fix: give offsets up to {input.shape[0]}."
         )
 
 

@@ -76,10 +76,16 @@ def _pooled(
 ) -> Any:
     name = f"fractional_max_pool{axes}d"
     if output_size is None and output_ratio is None:
-        raise ArgumentError(f"{name} requires specifying either an output_size or an output_ratio")
+        raise ArgumentError(
+            f"{name} requires specifying either an output_size or an output_ratio. Fix: give exactly one of the two, "
+            "for example output_ratio=0.5."
+        )
     require_floating(name, input)
     if len(input.shape) not in (axes + 1, axes + 2) or 0 in input.shape[-axes - 1 :]:
-        raise ShapeError(f"{name}: Expected {axes + 1}D or {axes + 2}D tensor, but got: {list(input.shape)}")
+        raise ShapeError(
+            f"{name}: Expected {axes + 1}D or {axes + 2}D tensor, but got: {list(input.shape)}. Fix: reshape to "
+            f"[batch, channels, *{axes} spatial axes]."
+        )
     sizes = tuple(input.shape[-axes:])
     if output_size is not None:
         windows = per_axis(name, "output_size", output_size, axes)
@@ -89,7 +95,10 @@ def _pooled(
     kernel = per_axis(name, "kernel_size", kernel_size, axes)
     for size, taps, number in zip(sizes, kernel, windows, strict=True):
         if number < 1 or taps < 1 or number + taps - 1 > size:
-            raise ShapeError(f"{name}: {number} windows of {taps} elements do not fit an axis of {size}")
+            raise ShapeError(
+                f"{name}: {number} windows of {taps} elements do not fit an axis of {size}. Fix: shrink the kernel or "
+                "the output size."
+            )
     if samples is None:
         batch = input.shape[0] if len(input.shape) == axes + 2 else 1
         samples = rand(batch, input.shape[-axes - 1], axes, dtype=input.dtype)

@@ -69,14 +69,17 @@ def interpolate(
     axes = len(input.shape) - 2
     _check_options(input, mode, align_corners, antialias)
     if recompute_scale_factor and size is not None:
-        raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
+        raise ValueError(
+            "interpolate: recompute_scale_factor is not meaningful with an explicit size. Fix: leave it out, or give "
+            "scale_factor instead of size."
+        )
     sizes, factors = _target(input, size, scale_factor)
     if recompute_scale_factor:
         factors = (None,) * axes
     if min(sizes) < 1 or min(input.shape[2:]) < 1:
         raise ShapeError(
-            f"Input and output sizes should be greater than 0, but got input {list(input.shape[2:])} "
-            f"output {list(sizes)}"
+            f"interpolate: Input and output sizes should be greater than 0, but got input {list(input.shape[2:])} "
+            f"output {list(sizes)}. Fix: give a larger size or scale_factor."
         )
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[axes - 1](input, sizes)
@@ -115,20 +118,25 @@ def _check_options(input: Tensor, mode: str, align_corners: bool | None, antiali
     rank = len(input.shape)
     if align_corners is not None and mode in ("nearest", "area", "nearest-exact"):
         raise ValueError(
-            "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear"
+            "interpolate: align_corners option can only be set with the interpolating modes: linear | bilinear | "
+            "bicubic | trilinear. Fix: leave align_corners out."
         )
     if antialias and not (mode in ("bilinear", "bicubic", "lanczos") and rank == 4):
         raise ValueError(
-            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D tensor as input"
+            "interpolate: Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D "
+            "tensor as input. Fix: antialias=False."
         )
     wanted = _AXES.get(mode)
     if wanted is not None and rank in (3, 4, 5) and rank != wanted + 2:
-        raise UnsupportedError(f"Got {rank}D input, but {mode} mode needs {wanted + 2}D input")
+        raise UnsupportedError(
+            f"interpolate: Got {rank}D input, but {mode} mode needs {wanted + 2}D input. Fix: unsqueeze() the input to "
+            "[batch, channels, ...], or choose the mode of its axes."
+        )
     known = wanted is not None or mode in ("nearest", "nearest-exact", "area") or (mode == "lanczos" and antialias)
     if rank not in (3, 4, 5) or not known:
         raise UnsupportedError(
-            f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {rank}D) for the modes: {_MODES} "
-            f"(got {mode})"
+            f"interpolate: Input Error: Only 3D, 4D and 5D input Tensors supported (got {rank}D) for the modes: "
+            f"{_MODES} (got {mode}). Fix: unsqueeze() the input to [batch, channels, ...]."
         )
 
 
@@ -142,15 +150,20 @@ def _target(
     """
     axes = len(input.shape) - 2
     if size is not None and scale_factor is not None:
-        raise ValueError("only one of size or scale_factor should be defined")
+        raise ValueError(
+            "interpolate: only one of size or scale_factor should be defined. Fix: leave one of the two out."
+        )
     given = scale_factor if size is None else size
     if given is None:
-        raise ValueError("either size or scale_factor should be defined")
+        raise ValueError(
+            "interpolate: either size or scale_factor should be defined. Fix: scale_factor=2, or size=(height, width)."
+        )
     each = tuple(given) if isinstance(given, Sequence) else (given,) * axes
     if len(each) != axes:
         raise ValueError(
-            "Input and output must have the same number of spatial dimensions, but got input with spatial dimensions "
-            f"of {list(input.shape[2:])} and {'scale_factor' if size is None else 'output size'} of {given}."
+            "interpolate: Input and output must have the same number of spatial dimensions, but got input with "
+            f"spatial dimensions of {list(input.shape[2:])} and {'scale_factor' if size is None else 'output size'} of "
+            f"{given}. Fix: one entry for each of the axes {list(input.shape[2:])}."
         )
     if size is not None:
         return tuple(int(one) for one in each), (None,) * axes

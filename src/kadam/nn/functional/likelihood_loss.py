@@ -68,8 +68,9 @@ def binary_cross_entropy(
     """
     if target._spec.shape != input._spec.shape:
         raise ArgumentError(
-            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. "
-            "Please ensure they have the same size."
+            f"binary_cross_entropy: Using a target size ({target.shape}) that is different to the input size "
+            f"({input.shape}) is deprecated. Please ensure they have the same size. Fix: target.view_as(input), for "
+            "example target.unsqueeze(1) for outputs [batch, 1]."
         )
     return _binary_cross_entropy(input, target, weight, current(reduction, size_average, reduce))
 
@@ -125,7 +126,10 @@ def binary_cross_entropy_with_logits(
         DTypeError: one of them holds no floating-point numbers.
     """
     if target._spec.shape != input._spec.shape:
-        raise ArgumentError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+        raise ArgumentError(
+            f"binary_cross_entropy_with_logits: Target size ({target.shape}) must be the same as input size "
+            f"({input.shape}). Fix: target.view_as(input), for example target.unsqueeze(1) for outputs [batch, 1]."
+        )
     reduction = current(reduction, size_average, reduce)
     return _binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction)
 
@@ -133,7 +137,9 @@ def binary_cross_entropy_with_logits(
 @operation(phase=Phase.LOSS)
 def _kl_div(input: Tensor, target: Tensor, log_target: bool, reduction: str) -> Tensor:
     if input.dtype.category < FLOAT or target.dtype.category < FLOAT:
-        raise DTypeError(f"kl_div: Integral inputs not supported: {input._spec.type}, {target._spec.type}")
+        raise DTypeError(
+            f"kl_div: Integral inputs not supported: {input._spec.type}, {target._spec.type}. Fix: .float()."
+        )
     loss = exp(target) * (target - input) if log_target else xlogy(target, target) - target * input
     if reduction == "batchmean":
         return sum(loss) / input.shape[0] if input.shape else sum(loss)

@@ -53,7 +53,10 @@ def _check_linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
                 "Fix: convert one of them, for example with .float()."
             )
     if not input.shape or len(weight.shape) not in (1, 2) or (bias is not None and len(weight.shape) == 1):
-        raise ShapeError(f"linear: cannot multiply {input._spec.type} by weight {weight._spec.type}")
+        raise ShapeError(
+            f"linear: cannot multiply {input._spec.type} by weight {weight._spec.type}. Fix: give a weight "
+            "[out_features, in_features]."
+        )
     if input.shape[-1] != weight.shape[-1]:
         rows, (inputs, wanted) = count(input.shape[:-1]), (input.shape[-1], weight.shape[-1])
         shapes = f"({rows}x{inputs} and {wanted}x{weight.shape[0]})"
@@ -62,7 +65,10 @@ def _check_linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
             f"the weight takes {wanted}. Fix: the layer needs in_features={inputs}."
         )
     if bias is not None and tuple(bias.shape) not in ((weight.shape[0],), (1,), ()):
-        raise ShapeError(f"linear: the bias {bias._spec.type} does not fit {weight.shape[0]} outputs")
+        raise ShapeError(
+            f"linear: the bias {bias._spec.type} does not fit {weight.shape[0]} outputs. Fix: give a bias of shape "
+            f"[{weight.shape[0]}], or None."
+        )
 
 
 @operation
@@ -77,10 +83,14 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     """
     batch = tuple(input1.shape[:-1])
     if tuple(input2.shape[:-1]) != batch:
-        raise ShapeError(f"bilinear: input batch dimensions do not match: {input1._spec.type} and {input2._spec.type}")
+        raise ShapeError(
+            f"bilinear: input batch dimensions do not match: {input1._spec.type} and {input2._spec.type}. Fix: give "
+            "both the same leading axes."
+        )
     if (input1.shape[-1], input2.shape[-1]) != tuple(weight.shape[1:]):
         raise ShapeError(
-            f"bilinear: {input1._spec.type} and {input2._spec.type} do not fit the weight {weight._spec.type}"
+            f"bilinear: {input1._spec.type} and {input2._spec.type} do not fit the weight {weight._spec.type}. Fix: "
+            f"the weight must be [out, {input1.shape[-1]}, {input2.shape[-1]}]."
         )
     rows = emit(Reshape((count(batch), input1.shape[-1])), input1)
     columns = emit(Reshape((count(batch), input2.shape[-1])), input2)

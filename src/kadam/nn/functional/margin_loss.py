@@ -95,8 +95,9 @@ def margin_ranking_loss(
     """
     if not len(input1.shape) == len(input2.shape) == len(target.shape):
         raise ShapeError(
-            "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
-            f"input1: {input1.shape}, input2: {input2.shape}, target: {target.shape}"
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
+            f"{input1.shape}, input2: {input2.shape}, target: {target.shape}. Fix: unsqueeze() or flatten() them to "
+            "one number of axes."
         )
     return _margin_ranking_loss(input1, input2, target, margin, current(reduction, size_average, reduce))
 
@@ -132,13 +133,14 @@ def multilabel_soft_margin_loss(
 def _cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float, reduction: str) -> Tensor:
     if len(target.shape) > 1:
         raise ShapeError(
-            f"0D or 1D target tensor expected, multi-target not supported: the target is {target._spec.type}"
+            "cosine_embedding_loss: 0D or 1D target tensor expected, multi-target not supported: the target is "
+            f"{target._spec.type}. Fix: target.flatten()."
         )
     rank = len(target.shape) + 1
     if len(input1.shape) != rank or len(input2.shape) != rank:
         raise ShapeError(
-            f"{rank - 1}D target tensor expects {rank}D input tensors, but found inputs with sizes "
-            f"{list(input1.shape)} and {list(input2.shape)}."
+            f"cosine_embedding_loss: {rank - 1}D target tensor expects {rank}D input tensors, but found inputs with "
+            f"sizes {list(input1.shape)} and {list(input2.shape)}. Fix: one target (1 or -1) for each pair of vectors."
         )
     least = 1e-12  # keeps the root differentiable
     size = sqrt((sum(input1 * input1, -1) + least) * (sum(input2 * input2, -1) + least))
@@ -192,12 +194,13 @@ def _triplet_margin_loss(
 
 def _check_triplet(anchor: Tensor, positive: Tensor, negative: Tensor, margin: float) -> None:
     if margin <= 0:
-        raise ArgumentError(f"margin must be greater than 0, got {margin}")
+        raise ArgumentError(f"triplet_margin_loss: margin must be greater than 0, got {margin}. Fix: margin=1.0.")
     ranks = len(anchor.shape), len(positive.shape), len(negative.shape)
     if len(set(ranks)) > 1:
         raise ShapeError(
-            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
-            "anchor {}D, positive {}D, and negative {}D inputs".format(*ranks)
+            "triplet_margin_loss: The anchor, positive, and negative tensors are expected to have the same number of "
+            "dimensions, but got: "
+            "anchor {}D, positive {}D, and negative {}D inputs. Fix: unsqueeze() those with fewer.".format(*ranks)
         )
 
 
@@ -274,7 +277,10 @@ def _rows(input: Tensor) -> tuple[int, int]:
         ShapeError: the scores are no vector (or number) and no matrix.
     """
     if len(input.shape) > 2:
-        raise ShapeError(f"Expected non-empty vector or matrix, one row for each sample, but got {input._spec.type}")
+        raise ShapeError(
+            "multi_margin_loss: Expected non-empty vector or matrix, one row for each sample, but got "
+            f"{input._spec.type}. Fix: give scores as [batch, classes]."
+        )
     return count(input.shape[:-1]), count(input.shape[-1:])
 
 
@@ -285,14 +291,18 @@ def _multi_margin_loss(
     require_floating("multi_margin_loss", input)
     samples, classes = _rows(input)
     if target.dtype is not dtypes.int64:
-        raise DTypeError(f"expected scalar type Long but found {target.dtype}")
+        raise DTypeError(f"multi_margin_loss: expected scalar type Long but found {target.dtype}. Fix: target.long().")
     if len(target.shape) > 1 or target.numel() != samples:
         raise ShapeError(
             f"multi_margin_loss: Expected target size [{samples}], but got {list(target.shape)}. Input has shape "
-            f"{list(input.shape)}: it takes one class index for each of its rows."
+            f"{list(input.shape)}: it takes one class index for each of its rows. Fix: target.flatten(), one index for "
+            "each row."
         )
     if weight is not None and tuple(weight.shape) != (classes,):
-        raise ShapeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
+        raise ShapeError(
+            f"multi_margin_loss: inconsistent weight size, expected {classes} but got {list(weight.shape)}. Fix: give "
+            f"{classes} weights, one per class."
+        )
     scores = emit(Reshape((samples, classes)), input)
     place = emit(Reshape((samples, 1)), target)
     gap = margin - emit(Gather(1), scores, place) + scores
@@ -336,9 +346,11 @@ def multi_margin_loss(
         IndexOutOfRange: (when computed) a target is no class.
     """
     if p not in (1, 2):
-        raise ArgumentError("only p == 1 and p == 2 supported")
+        raise ArgumentError("multi_margin_loss: only p == 1 and p == 2 supported. Fix: p=1 or p=2.")
     if weight is not None and len(weight.shape) != 1:
-        raise ArgumentError("weight must be one-dimensional")
+        raise ArgumentError(
+            "multi_margin_loss: weight must be one-dimensional. Fix: weight.flatten(), one weight per class."
+        )
     return _multi_margin_loss(input, target, p, margin, weight, current(reduction, size_average, reduce))
 
 
@@ -347,9 +359,14 @@ def _multilabel_margin_loss(input: Tensor, target: Tensor, reduction: str) -> Te
     require_floating("multilabel_margin_loss", input)
     samples, classes = _rows(input)
     if target.dtype is not dtypes.int64:
-        raise DTypeError(f"expected scalar type Long but found {target.dtype}")
+        raise DTypeError(
+            f"multilabel_margin_loss: expected scalar type Long but found {target.dtype}. Fix: target.long()."
+        )
     if target.shape != input.shape:
-        raise ShapeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}")
+        raise ShapeError(
+            f"multilabel_margin_loss: inconsistent target size: {list(target.shape)} for input of size: "
+            f"{list(input.shape)}. Fix: give labels of the input's shape, filled up with -1."
+        )
     scores = emit(Reshape((samples, classes)), input)
     labels = emit(Reshape((samples, classes)), target)
     counted = cumsum(labels == -1, 1) == 0  # the first -1 ends the list

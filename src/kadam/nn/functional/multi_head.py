@@ -177,7 +177,10 @@ def _projected_together(
         AttentionError: there is no weight.
     """
     if weight is None:
-        raise AttentionError("use_separate_proj_weight is False but in_proj_weight is None")
+        raise AttentionError(
+            "multi_head_attention_forward: use_separate_proj_weight is False but in_proj_weight is None. Fix: give "
+            "in_proj_weight, or use_separate_proj_weight=True."
+        )
     if query._node is key._node is value._node:
         return chunk(linear(query, weight, bias), 3, -1)
     return _projected(query, key, value, chunk(weight, 3), bias)
@@ -193,7 +196,10 @@ def _projected(
     """
     for name, weight in zip("qkv", weights, strict=True):
         if weight is None:
-            raise AttentionError(f"use_separate_proj_weight is True but {name}_proj_weight is None")
+            raise AttentionError(
+                f"multi_head_attention_forward: use_separate_proj_weight is True but {name}_proj_weight is None. Fix: "
+                f"give {name}_proj_weight, or use_separate_proj_weight=False."
+            )
     biases = (None,) * 3 if bias is None else chunk(bias, 3)
     return tuple(map(linear, (query, key, value), weights, biases))  # type: ignore[arg-type]
 
@@ -214,12 +220,18 @@ def _heads(
     steps, batch, embed = q.shape
     size = embed // heads
     if (biases[0] is None) != (biases[1] is None):
-        raise AttentionError("bias_k and bias_v must both be set, or neither")
+        raise AttentionError(
+            "multi_head_attention_forward: bias_k and bias_v must both be set, or neither. Fix: give both, or None "
+            "for both."
+        )
     found = []
     for name, one, bias, static in zip("kv", key_value, biases, statics, strict=True):
         if bias is not None:
             if static is not None:
-                raise AttentionError(f"bias cannot be added to static {'key' if name == 'k' else 'value'}.")
+                raise AttentionError(
+                    "multi_head_attention_forward: bias cannot be added to static "
+                    f"{'key' if name == 'k' else 'value'}. Fix: leave bias_k and bias_v out, or the static tensors."
+                )
             one = cat([one, stretched(bias, (1, batch, embed))])
         if static is None:
             part = emit(Reshape((one.shape[0], batch, heads, size)), one)
@@ -234,7 +246,8 @@ def _heads(
 def _static(name: str, static: Tensor, batch: int, heads: int, size: int) -> Tensor:
     if static.shape[0] != batch * heads or static.shape[2] != size:
         raise AttentionError(
-            f"expecting static_{name} of [{batch * heads}, source, {size}], but got {list(static.shape)}"
+            f"multi_head_attention_forward: expecting static_{name} of [{batch * heads}, source, {size}], but got "
+            f"{list(static.shape)}. Fix: reshape it to [batch * heads, source, head size]."
         )
     return emit(Permute((2, 0, 1, 3)), emit(Reshape((batch, heads, *static.shape[1:])), static))
 
@@ -254,7 +267,10 @@ def _merged_mask(
         ShapeError: a mask has not the right shape, or the causal hint stands without one.
     """
     if is_causal and attn_mask is None:
-        raise ShapeError("Need attn_mask if specifying the is_causal hint.")
+        raise ShapeError(
+            "multi_head_attention_forward: Need attn_mask if specifying the is_causal hint. Fix: "
+            "attn_mask=nn.Transformer.generate_square_subsequent_mask(length)."
+        )
     _, batch, heads, _ = q.shape
     target, source = sizes
     masks = []
@@ -264,14 +280,17 @@ def _merged_mask(
         wanted = (target, source) if len(attn_mask.shape) == 2 else (batch * heads, target, source)
         if tuple(attn_mask.shape) != wanted:
             raise ShapeError(
-                f"The shape of the {attn_mask.dim()}D attn_mask is {tuple(attn_mask.shape)}, but should be {wanted}."
+                f"multi_head_attention: The shape of the {attn_mask.dim()}D attn_mask is {tuple(attn_mask.shape)}, but "
+                f"should be {wanted}. Fix: give a mask of {wanted}."
             )
         mask = _additive("attn_mask", attn_mask, q, added)
         masks.append(mask if len(wanted) == 2 else mask.reshape(batch, heads, target, source + added))
     if key_padding_mask is not None:
         if tuple(key_padding_mask.shape) != (batch, source):
             raise AttentionError(
-                f"expecting key_padding_mask shape of {(batch, source)}, but got {tuple(key_padding_mask.shape)}"
+                f"multi_head_attention: expecting key_padding_mask shape of {(batch, source)}, but got "
+                f"{tuple(key_padding_mask.shape)}. Fix: give a mask of {(batch, source)}, True where the key is "
+                "padding."
             )
         if attn_mask is not None and attn_mask.dtype is not key_padding_mask.dtype:
             warnings.warn(
@@ -292,7 +311,10 @@ def _additive(name: str, mask: Tensor, q: Tensor, added: int) -> Tensor:
     if mask.dtype.category == BOOL:
         mask = where(mask, -math.inf, constant(0, q.dtype, tuple(mask.shape)))
     elif mask.dtype.category != FLOAT:
-        raise AttentionError(f"only bool and floating types of {name} are supported, got {mask.dtype!r}")
+        raise AttentionError(
+            f"multi_head_attention: only bool and floating types of {name} are supported, got {mask.dtype!r}. Fix: "
+            "mask.bool()."
+        )
     return pad(cast(mask, q.dtype), (0, added)) if added else cast(mask, q.dtype)
 
 
@@ -306,35 +328,57 @@ def _check_ranks(
     """
     rank = len(query.shape)
     if rank not in (2, 3):
-        raise AttentionError(f"query should be unbatched 2D or batched 3D tensor but received {rank}-D query tensor")
+        raise AttentionError(
+            f"multi_head_attention: query should be unbatched 2D or batched 3D tensor but received {rank}-D query "
+            "tensor. Fix: reshape to [length, batch, features], or [batch, length, features] with batch_first=True."
+        )
     kind = f"{'batched' if rank == 3 else 'unbatched'} ({rank}-D) `query`"
     if len(key.shape) != rank or len(value.shape) != rank:
         raise AttentionError(
-            f"For {kind}, expected `key` and `value` to be {rank}-D but found {key.dim()}-D and {value.dim()}-D tensors"
+            f"multi_head_attention: For {kind}, expected `key` and `value` to be {rank}-D but found {key.dim()}-D and "
+            f"{value.dim()}-D tensors. Fix: give key and value as many axes as the query."
         )
     if key_padding_mask is not None and len(key_padding_mask.shape) != rank - 1:
         raise AttentionError(
-            f"For {kind}, expected `key_padding_mask` to be `None` or {rank - 1}-D but found "
-            f"{key_padding_mask.dim()}-D tensor instead"
+            f"multi_head_attention: For {kind}, expected `key_padding_mask` to be `None` or {rank - 1}-D but found "
+            f"{key_padding_mask.dim()}-D tensor instead. Fix: key_padding_mask is [batch, source] for a batch, "
+            "[source] for one sequence."
         )
     if attn_mask is not None and len(attn_mask.shape) not in (2, 3):
         raise AttentionError(
-            f"For {kind}, expected `attn_mask` to be `None`, 2-D or 3-D but found {attn_mask.dim()}-D tensor instead"
+            f"multi_head_attention: For {kind}, expected `attn_mask` to be `None`, 2-D or 3-D but found "
+            f"{attn_mask.dim()}-D tensor instead. Fix: attn_mask is [target, source] or [batch * heads, target, "
+            "source]."
         )
     return rank == 3
 
 
 def _check_sizes(query: Tensor, key: Tensor, value: Tensor, embed_dim: int, heads: int, separate: bool) -> None:
     if query.shape[-1] != embed_dim:
-        raise AttentionError(f"was expecting embedding dimension of {embed_dim}, but got {query.shape[-1]}")
+        raise AttentionError(
+            f"multi_head_attention: was expecting embedding dimension of {embed_dim}, but got {query.shape[-1]}. Fix: "
+            f"the layer needs embed_dim={query.shape[-1]}; batch_first says where the batch stands."
+        )
     if embed_dim % heads:
-        raise AttentionError(f"embed_dim {embed_dim} not divisible by num_heads {heads}")
+        raise AttentionError(
+            f"multi_head_attention: embed_dim {embed_dim} not divisible by num_heads {heads}. Fix: give a number of "
+            f"heads that divides {embed_dim}."
+        )
     if separate and key.shape[:2] != value.shape[:2]:
-        raise AttentionError(f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}")
+        raise AttentionError(
+            f"multi_head_attention: key's sequence and batch dims {key.shape[:2]} do not match value's "
+            f"{value.shape[:2]}. Fix: give key and value the same length and batch."
+        )
     if not separate and key.shape != value.shape:
-        raise AttentionError(f"key shape {key.shape} does not match value shape {value.shape}")
+        raise AttentionError(
+            f"multi_head_attention: key shape {key.shape} does not match value shape {value.shape}. Fix: give key and "
+            "value one shape, or kdim and vdim of their sizes."
+        )
     if key.shape[1] != query.shape[1]:
-        raise ShapeError(f"multi_head_attention_forward: {query.shape[1]} samples of queries, {key.shape[1]} of keys")
+        raise ShapeError(
+            f"multi_head_attention_forward: {query.shape[1]} samples of queries, {key.shape[1]} of keys. Fix: give "
+            "both the same batch; batch_first=True if the batch stands first."
+        )
 
 
 __all__ = ["multi_head_attention_forward"]

@@ -53,11 +53,16 @@ def _per_channel(input: Tensor) -> Shape:
 
 def _check_channels(input: Tensor, **values: Tensor | None) -> None:
     if len(input.shape) < 2:
-        raise ShapeError(f"the input has no channels (axis 1): it is {input._spec.type}")
+        raise ShapeError(
+            f"the input has no channels (axis 1): it is {input._spec.type}. Fix: unsqueeze(0) makes a batch of one."
+        )
     channels = input.shape[1]
     for name, value in values.items():
         if value is not None and tuple(value.shape) != (channels,):
-            raise ShapeError(f"{name} should contain {channels} elements not {count(value.shape)}")
+            raise ShapeError(
+                f"{name} should contain {channels} elements not {count(value.shape)}. Fix: the layer needs "
+                f"num_features={channels}."
+            )
 
 
 def _updated(running: Tensor | None, fresh: Tensor, momentum: Tensor | Number) -> Tensor | None:
@@ -104,7 +109,10 @@ def _batch_norm_eval(
     require_floating("batch_norm", input)
     if running_mean is None or running_var is None:
         missing = "running_mean" if running_mean is None else "running_var"
-        raise ShapeError(f"{missing} must be defined in evaluation mode")
+        raise ShapeError(
+            f"batch_norm: {missing} must be defined in evaluation mode. Fix: give the running statistics, or "
+            "training=True."
+        )
     _check_channels(input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     shape = _per_channel(input)
     wide = widened(input)
@@ -146,13 +154,16 @@ def batch_norm(
     """
     if not training:
         if eps < 0.0:
-            raise ArgumentError(f"batch_norm eps must be non-negative, but got {eps}")
+            raise ArgumentError(f"batch_norm eps must be non-negative, but got {eps}. Fix: eps=1e-5.")
         return _batch_norm_eval(input, running_mean, running_var, weight, bias, eps)
     if eps <= 0.0:
-        raise ArgumentError(f"batch_norm eps must be positive during training, but got {eps}")
+        raise ArgumentError(f"batch_norm eps must be positive during training, but got {eps}. Fix: eps=1e-5.")
     shape = input._spec.shape
     if not _has_several(shape):
-        raise ArgumentError(f"Expected more than 1 value per channel when training, got input size {shape}")
+        raise ArgumentError(
+            f"batch_norm: Expected more than 1 value per channel when training, got input size {shape}. Fix: give a "
+            "batch of at least 2 (drop_last=True in the DataLoader), or model.eval()."
+        )
     result, new_mean, new_var = _batch_norm_train(input, running_mean, running_var, weight, bias, momentum, eps)
     if new_mean is not None:
         assign(running_mean, new_mean)  # type: ignore[arg-type]
@@ -238,7 +249,10 @@ def instance_norm(
         return _instance_norm_eval(input, running_mean, running_var, weight, bias, eps)
     shape = input._spec.shape
     if count(shape[2:]) == 1:
-        raise ArgumentError(f"Expected more than 1 spatial element when training, got input size {shape}")
+        raise ArgumentError(
+            f"instance_norm: Expected more than 1 spatial element when training, got input size {shape}. Fix: give a "
+            "larger input, or use_input_stats=False."
+        )
     result, new_mean, new_var = _instance_norm(input, running_mean, running_var, weight, bias, momentum, eps)
     if new_mean is not None:
         assign(running_mean, new_mean)  # type: ignore[arg-type]
@@ -257,18 +271,22 @@ def _last_axes(name: str, input: Tensor, shape: Shape, **parameters: Tensor | No
         ShapeError: the input does not end in `shape`, or a parameter has not that shape.
     """
     if not isinstance(shape, tuple):
-        raise OperandError(f"{name}(): argument 'normalized_shape' (position 2) must be tuple of ints, not int")
+        raise OperandError(
+            f"{name}(): argument 'normalized_shape' (position 2) must be tuple of ints, not int. Fix: "
+            "normalized_shape=(n,)."
+        )
     for kind, one in parameters.items():
         if one is not None and tuple(one.shape) != shape:
             raise ShapeError(
                 f"Expected {kind} to be of same shape as normalized_shape, but got {kind} of shape {list(one.shape)} "
-                f"and normalized_shape = {list(shape)}"
+                f"and normalized_shape = {list(shape)}. Fix: reshape it to {list(shape)}."
             )
     if not shape or tuple(input.shape[-len(shape) :]) != shape:
         sizes = "".join(f", {size}" for size in shape)
         raise ShapeError(
-            f"Given normalized_shape={list(shape)}, expected input with shape [*{sizes}], but got input of size"
-            f"{list(input.shape)}"
+            f"Given normalized_shape={list(shape)}, expected input with shape [*{sizes}], but got input of "
+            f"size{list(input.shape)}. Fix: the layer needs normalized_shape={list(input.shape[-len(shape) :])}, the "
+            "input's last sizes."
         )
     return tuple(range(len(input.shape) - len(shape), len(input.shape)))
 
@@ -360,14 +378,20 @@ def group_norm(
     """
     shape = input._spec.shape
     if len(shape) < 2:
-        raise ShapeError(f"Expected at least 2 dimensions for input tensor but received {len(shape)}")
+        raise ShapeError(
+            f"group_norm: Expected at least 2 dimensions for input tensor but received {len(shape)}. Fix: unsqueeze(0) "
+            "makes a batch of one."
+        )
     if shape[1] % num_groups:
         raise ShapeError(
-            f"Expected number of channels in input to be divisible by num_groups, but got input of shape {list(shape)} "
-            f"and num_groups={num_groups}"
+            "group_norm: Expected number of channels in input to be divisible by num_groups, but got input of shape "
+            f"{list(shape)} and num_groups={num_groups}. Fix: give num_groups that divide the channels."
         )
     if shape[0] * (shape[1] // num_groups) * count(shape[2:]) == 1:
-        raise ArgumentError(f"Expected more than 1 value per channel when training, got input size {list(shape)}")
+        raise ArgumentError(
+            f"group_norm: Expected more than 1 value per channel when training, got input size {list(shape)}. Fix: "
+            "give a larger input, or fewer groups."
+        )
     return _group_norm(input, num_groups, weight, bias, eps)
 
 
@@ -391,7 +415,10 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     """
     rank = len(input.shape)
     if rank < 3:
-        raise ArgumentError(f"Expected 3D or higher dimensionality input (got {rank} dimensions)")
+        raise ArgumentError(
+            f"local_response_norm: Expected 3D or higher dimensionality input (got {rank} dimensions). Fix: "
+            "unsqueeze() to [batch, channels, ...]."
+        )
     if not count(input.shape):
         return input
     sides = tuple((size // 2, (size - 1) // 2) if axis == 1 else (0, 0) for axis in range(rank))

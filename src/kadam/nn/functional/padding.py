@@ -32,17 +32,22 @@ def pad(input: Tensor, pad: tuple[int, ...], mode: str = "constant", value: Fixe
         UnsupportedError: the mode does not exist, or not for this rank (NotImplementedError).
     """
     if len(pad) % 2:
-        raise ShapeError(f"Padding length must be divisible by 2, got {len(pad)} numbers")
+        raise ShapeError(
+            f"pad: Padding length must be divisible by 2, got {len(pad)} numbers. Fix: two numbers, before and after, "
+            "for each axis from the last one."
+        )
     if len(pad) > 2 * len(input.shape):
         raise ShapeError(
-            "Padding length should be less than or equal to two times the input dimension but got padding length "
-            f"{len(pad)} and input of dimension {len(input.shape)}"
+            "pad: Padding length should be less than or equal to two times the input dimension but got padding length "
+            f"{len(pad)} and input of dimension {len(input.shape)}. Fix: give at most {2 * len(input.shape)} numbers."
         )
     margins = [(pad[at], pad[at + 1]) for at in range(0, len(pad), 2)]
     if mode == "constant":
         return _with_constant(input, margins, 0 if value is None else value)
     if value:
-        raise ShapeError(f'Padding mode "{mode}" doesn\'t take in value argument')
+        raise ShapeError(
+            f"pad: Padding mode \"{mode}\" doesn't take in value argument. Fix: leave value out, or mode='constant'."
+        )
     return _with_own_elements(input, margins, mode)
 
 
@@ -51,8 +56,8 @@ def _with_constant(input: Tensor, margins: list[tuple[int, int]], value: complex
     for axis, (before, after) in zip(reversed(range(len(shape))), margins, strict=False):
         if shape[axis] + before + after < 0 or -min(before, 0) - min(after, 0) > shape[axis]:
             raise ShapeError(
-                f"The input size {shape[axis]}, plus negative padding {before} and {after}, resulted in a negative "
-                f"output size, which is invalid. Check dimension {axis} of your input."
+                f"pad: The input size {shape[axis]}, plus negative padding {before} and {after}, resulted in a "
+                f"negative output size, which is invalid. Check dimension {axis} of your input. Fix: crop less."
             )
     every = [(0, 0)] * (len(shape) - len(margins)) + margins[::-1]
     node = padded(input._node, every, value)  # type: ignore[arg-type]
@@ -67,8 +72,9 @@ def _with_own_elements(input: Tensor, margins: list[tuple[int, int]], mode: str)
     rank, axes = len(input.shape), len(margins)
     if axes not in (1, 2, 3) or rank not in (axes + 1, axes + 2):
         raise UnsupportedError(
-            f"Padding size {2 * axes} is not supported for {rank}D input tensor. Modes other than constant pad the "
-            "last axis of 2D or 3D input, the last 2 of 3D or 4D input, or the last 3 of 4D or 5D input."
+            f"pad: Padding size {2 * axes} is not supported for {rank}D input tensor. Modes other than constant pad "
+            "the last axis of 2D or 3D input, the last 2 of 3D or 4D input, or the last 3 of 4D or 5D input. Fix: "
+            "unsqueeze(0) the input, or pad fewer axes."
         )
     for axis, (before, after) in zip(reversed(range(rank)), margins, strict=False):
         input = _longer(input, axis, before, after, mode)
@@ -83,16 +89,20 @@ def _longer(input: Tensor, axis: int, before: int, after: int, mode: str) -> Ten
     size = input.shape[axis]
     start, end = max(-before, 0), size - max(-after, 0)
     if start > end or (start == end and max(before, after) > 0):
-        raise ShapeError(f"pad: {mode} padding {(before, after)} leaves nothing of dimension {axis} of size {size}")
+        raise ShapeError(
+            f"pad: {mode} padding {(before, after)} leaves nothing of dimension {axis} of size {size}. Fix: crop less."
+        )
     if mode == "reflect" and max(before, after) >= size:
         raise ShapeError(
-            f"Padding size should be less than the corresponding input dimension, but got: padding {(before, after)} "
-            f"at dimension {axis} of input {list(input.shape)}"
+            "pad: Padding size should be less than the corresponding input dimension, but got: padding "
+            f"{(before, after)} at dimension {axis} of input {list(input.shape)}. Fix: pad by less than {size}, or "
+            "mode='replicate'."
         )
     kept = narrow(input, axis, start, end - start)
     if mode == "circular" and max(before, after) > kept.shape[axis]:
         raise ShapeError(
-            f"Padding value causes wrapping around more than once: {(before, after)} at dimension {axis} of size {size}"
+            f"pad: Padding value causes wrapping around more than once: {(before, after)} at dimension {axis} of size "
+            f"{size}. Fix: pad by at most {size}."
         )
     source = kept if mode == "circular" else input
     left, right = _SIDES[mode]

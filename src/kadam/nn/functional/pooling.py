@@ -206,7 +206,7 @@ def _avg_pool(
     divisor: int | None,
 ) -> Tensor:
     if divisor == 0:
-        raise ShapeError("divisor must be not zero")
+        raise ShapeError("avg_pool: divisor must be not zero. Fix: give a divisor_override other than 0, or None.")
     kernel, step, margins, _ = _windows(name, input, kernel_size, stride, padding, 1, ceil_mode)
     sums = emit(WindowSum(kernel, step, margins), input)
     return mean_of_windows(sums, divisor or _elements(name, input, kernel, step, margins, padding, count_include_pad))
@@ -252,25 +252,29 @@ def _windows(
     shape = tuple(input.shape)
     if len(shape) not in (axes + 1, axes + 2) or 0 in shape[-axes - 1 :]:
         raise ShapeError(
-            f"{name}: non-empty {axes + 1}D or {axes + 2}D (batch mode) tensor expected for input, got {list(shape)}"
+            f"{name}: non-empty {axes + 1}D or {axes + 2}D (batch mode) tensor expected for input, got {list(shape)}. "
+            f"Fix: unsqueeze() to [batch, channels, ...] with {axes} axes after the channels."
         )
     kernel = per_axis(name, "kernel_size", kernel_size, axes)
     step = kernel if stride is None or stride == () else per_axis(name, "stride", stride, axes)
     both, spread = per_axis(name, "padding", padding, axes), per_axis(name, "dilation", dilation, axes)
     if min((*kernel, *step, *spread)) < 1:
-        raise ShapeError(f"{name}: kernel size, stride and dilation should be greater than zero")
+        raise ShapeError(
+            f"{name}: kernel size, stride and dilation should be greater than zero. Fix: give numbers of at least 1."
+        )
     for margin, taps, own in zip(both, kernel, spread, strict=True):
         if not 0 <= margin <= (own * (taps - 1) + 1) // 2:
             raise ShapeError(
                 f"{name}: pad should be at most half of effective kernel size, but got pad={margin}, "
-                f"kernel_size={taps} and dilation={own}"
+                f"kernel_size={taps} and dilation={own}. Fix: padding={taps // 2} at most."
             )
     margins = pool_padding(shape[-axes:], kernel, step, both, spread, ceil_mode)
     inside = [size + before + after for size, (before, after) in zip(shape[-axes:], margins, strict=True)]
     if any(own * (taps - 1) >= size for own, taps, size in zip(spread, kernel, inside, strict=True)):
         given = "x".join(map(str, shape[-axes - 1 :]))
         raise ShapeError(
-            f"{name}: Given input size: ({given}), windows of {kernel} do not fit. Output size is too small"
+            f"{name}: Given input size: ({given}), windows of {kernel} do not fit. Output size is too small. Fix: "
+            "shrink the kernel, or remove a pooling layer before it."
         )
     return kernel, step, margins, spread
 

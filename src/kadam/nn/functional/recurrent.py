@@ -142,7 +142,7 @@ def _simple_relu(seen: Tensor, state: _State, recurrence: _Recurrence) -> _State
 
 def _lstm(seen: Tensor, state: _State, recurrence: _Recurrence) -> _State:
     if state.cell is None:
-        raise ShapeError("an LSTM needs a cell state beside the hidden state")
+        raise ShapeError("lstm: an LSTM needs a cell state beside the hidden state. Fix: hx=(h_0, c_0).")
     gates = seen + linear(state.hidden, recurrence.weight)
     in_gate, forget_gate, candidate, out_gate = chunk(gates, 4, -1)
     cell = sigmoid(forget_gate) * state.cell + sigmoid(in_gate) * tanh(candidate)

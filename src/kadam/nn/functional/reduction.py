@@ -24,7 +24,9 @@ def reduced(loss: Tensor, reduction: str) -> Tensor:
         return sum(loss)
     if reduction == "none":
         return loss
-    raise ArgumentError(f"{reduction} is not a valid value for reduction: it is one of 'none', 'mean' and 'sum'")
+    raise ArgumentError(
+        f"{reduction} is not a valid value for reduction: it is one of 'none', 'mean' and 'sum'. Fix: reduction='mean'."
+    )
 
 
 def current(reduction: str, size_average: bool | None, reduce: bool | None) -> str:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def _check_weight(input: Tensor, weight: Tensor) -> None:
     if weight._spec.shape != input._spec.shape:
         raise ArgumentError(
-            f"Weights and input must have the same size, but they are {weight._spec.type} and {input._spec.type}"
+            f"Weights and input must have the same size, but they are {weight._spec.type} and {input._spec.type}. Fix: "
+            "give one weight for each element: weight.expand_as(input)."
         )
 
 
@@ -94,7 +95,10 @@ def l1_loss(
 @operation(phase=Phase.LOSS, grad="SmoothL1LossBackward0")
 def _smooth_l1_loss(input: Tensor, target: Tensor, reduction: str, beta: float) -> Tensor:
     if beta < 0:
-        raise ShapeError(f"smooth_l1_loss does not support negative values for beta, got {beta}.")
+        raise ShapeError(
+            f"smooth_l1_loss does not support negative values for beta, got {beta}. Fix: give beta >= 0, for example "
+            "1.0."
+        )
     x, y = meet(input, target)
     require_floating("smooth_l1_loss", x)
     gap = x - y
@@ -122,7 +126,10 @@ def smooth_l1_loss(
 @operation(phase=Phase.LOSS, grad="HuberLossBackward0")
 def _huber_loss(input: Tensor, target: Tensor, reduction: str, delta: float) -> Tensor:
     if delta <= 0:
-        raise ShapeError(f"huber_loss does not support non-positive values for delta, got {delta}.")
+        raise ShapeError(
+            f"huber_loss does not support non-positive values for delta, got {delta}. Fix: give delta > 0, for example "
+            "1.0."
+        )
     require_floating("huber_loss", input)
     require_one_type("huber_loss", input, target)
     gap = input - target
@@ -222,14 +229,22 @@ def gaussian_nll_loss(
     Source: Nix, Weigend, "Estimating the mean and variance of the target probability distribution", 1994.
     """
     if (read(var) < 0).any() if isinstance(var, Recorded) else var < 0:
-        raise ArgumentError("var has negative entry/entries: a variance is at least 0")
+        raise ArgumentError(
+            "gaussian_nll_loss: var has negative entry/entries: a variance is at least 0. Fix: softplus(var) or "
+            "exp(log_var)."
+        )
     if isinstance(var, Recorded) and var.shape != input.shape:
         if var.shape == input.shape[:-1]:
             var = var.unsqueeze(-1)
         elif not _differ_in_one_axis_of_size_1(var, input):
-            raise ArgumentError(f"var is of incorrect size: {var._spec.type} beside {input._spec.type}")
+            raise ArgumentError(
+                f"gaussian_nll_loss: var is of incorrect size: {var._spec.type} beside {input._spec.type}. Fix: give a "
+                "variance for each element, or one for each last axis: var.unsqueeze(-1)."
+            )
     if reduction not in ("mean", "sum", "none"):
-        raise ArgumentError(f"{reduction} is not valid: reduction is one of 'none', 'mean' and 'sum'")
+        raise ArgumentError(
+            f"{reduction} is not valid: reduction is one of 'none', 'mean' and 'sum'. Fix: reduction='mean'."
+        )
     return _gaussian_nll_loss(input, target, var, full, eps, reduction)
 
 

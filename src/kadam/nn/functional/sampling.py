@@ -64,16 +64,24 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
     require_floating("affine_grid", theta)
     axes = len(size) - 2
     if axes not in (2, 3):
-        raise UnsupportedError(f"affine_grid only supports 4D and 5D sizes. Got size {tuple(size)}.")
+        raise UnsupportedError(
+            f"affine_grid only supports 4D and 5D sizes. Got size {tuple(size)}. Fix: size=(batch, channels, height, "
+            "width)."
+        )
     if tuple(theta.shape[1:]) != (axes, axes + 1):
         raise ArgumentError(
-            f"Expected a batch of {axes}D affine matrices of shape Nx{axes}x{axes + 1} for size {tuple(size)}. "
-            f"Got {theta.shape}."
+            f"affine_grid: Expected a batch of {axes}D affine matrices of shape Nx{axes}x{axes + 1} for size "
+            f"{tuple(size)}. Got {theta.shape}. Fix: reshape theta to [{size[0]}, {axes}, {axes + 1}]."
         )
     if theta.shape[0] != size[0]:
-        raise ShapeError(f"affine_grid: {theta.shape[0]} affine matrices for {size[0]} samples")
+        raise ShapeError(
+            f"affine_grid: {theta.shape[0]} affine matrices for {size[0]} samples. Fix: theta.expand({size[0]}, -1, "
+            "-1)."
+        )
     if min(size) <= 0:
-        raise ArgumentError(f"Expected non-zero, positive output size. Got {tuple(size)}")
+        raise ArgumentError(
+            f"affine_grid: Expected non-zero, positive output size. Got {tuple(size)}. Fix: give sizes of at least 1."
+        )
     return _affine_grid(theta, tuple(size[2:]), _aligned("grid_sample and affine_grid", align_corners))
 
 
@@ -119,12 +127,13 @@ def grid_sample(
     """
     if mode not in _MODES:
         raise ArgumentError(
-            f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'"
+            f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'. "
+            "Fix: mode='bilinear'."
         )
     if padding_mode not in _PADDINGS:
         raise ArgumentError(
             "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: "
-            f"'{padding_mode}'"
+            f"'{padding_mode}'. Fix: padding_mode='zeros'."
         )
     return _sampled(input, grid, mode, padding_mode, _aligned("grid_sample and affine_grid", align_corners))
 
@@ -218,20 +227,23 @@ def _check_grid(input: Tensor, grid: Tensor, mode: str) -> int:
     axes = len(input.shape) - 2
     if axes not in (2, 3) or len(grid.shape) != len(input.shape):
         raise ShapeError(
-            "grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, but got input with sizes "
-            f"{list(input.shape)} and grid with sizes {list(grid.shape)}"
+            "grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, but got input with "
+            f"sizes {list(input.shape)} and grid with sizes {list(grid.shape)}. Fix: input [batch, channels, height, "
+            "width] with grid [batch, height, width, 2]."
         )
     if grid.shape[0] != input.shape[0] or grid.shape[-1] != axes:
         raise ShapeError(
             f"grid_sampler(): expected grid to have batch size {input.shape[0]} and {axes} coordinates in its last "
-            f"dimension, but got grid with sizes {list(grid.shape)}"
+            f"dimension, but got grid with sizes {list(grid.shape)}. Fix: lay the grid out as [{input.shape[0]}, ..., "
+            f"{axes}]."
         )
     if not count(input.shape[2:]):
         raise ShapeError(
-            f"grid_sampler(): expected input to have non-empty spatial dimensions, got {list(input.shape)}"
+            f"grid_sampler(): expected input to have non-empty spatial dimensions, got {list(input.shape)}. Fix: check "
+            "the layer before it: one of its axes came out empty."
         )
     if mode == "bicubic" and axes != 2:
-        raise UnsupportedError("grid_sampler(): bicubic interpolation only supports 4D input")
+        raise UnsupportedError("grid_sampler(): bicubic interpolation only supports 4D input. Fix: mode='bilinear'.")
     return axes
 
 

@@ -28,7 +28,10 @@ def per_axis(name: str, argument: str, value: int | Sequence[int], axes: int) ->
     if len(value) == 1:
         return (value[0],) * axes
     if len(value) != axes:
-        raise ShapeError(f"{name}: {argument} must be one int or a tuple of {axes}, one for each axis, got {value}")
+        raise ShapeError(
+            f"{name}: {argument} must be one int or a tuple of {axes}, one for each axis, got {value}. Fix: give one "
+            f"int for all {axes} axes."
+        )
     return tuple(value)
 
 

@@ -84,11 +84,14 @@ def _unpool3d(input: Tensor, indices: Tensor, sizes: tuple[int, ...]) -> Tensor:
 
 def _put_back(input: Tensor, indices: Tensor, sizes: Shape) -> Tensor:
     if indices.dtype is not int64:
-        raise DTypeError(f"elements in indices should be type int64 but got: {indices.dtype!r}")
+        raise DTypeError(
+            f"max_unpool: elements in indices should be type int64 but got: {indices.dtype!r}. Fix: indices.long()."
+        )
     if tuple(indices.shape) != tuple(input.shape):
         raise ShapeError(
-            f"Expected shape of indices to be same as that of the input tensor ({list(input.shape)}) but got indices "
-            f"tensor with shape: {list(indices.shape)}"
+            f"max_unpool: Expected shape of indices to be same as that of the input tensor ({list(input.shape)}) but "
+            f"got indices tensor with shape: {list(indices.shape)}. Fix: give the indices that max_pool returned with "
+            "return_indices=True."
         )
     lead = tuple(input.shape[: -len(sizes)])
     flat = (*lead, count(input.shape[-len(sizes) :]))
@@ -113,7 +116,10 @@ def _unpooled(
     """
     axes = int(name[-2])
     if len(input.shape) not in (axes + 1, axes + 2):
-        raise ShapeError(f"{name}: Input to {name} should be a {axes + 1}d or {axes + 2}d Tensor")
+        raise ShapeError(
+            f"{name}: Input to {name} should be a {axes + 1}d or {axes + 2}d Tensor. Fix: unsqueeze(0) makes a batch "
+            "of one."
+        )
     kernel = per_axis(name, "kernel_size", kernel_size, axes)
     step = per_axis(name, "stride", kernel if stride is None else stride, axes)
     both = per_axis(name, "padding", padding, axes)
@@ -126,13 +132,15 @@ def _unpooled(
     sizes = tuple(output_size)[-axes:] if len(output_size) == axes + 2 else tuple(output_size)
     if len(sizes) != axes:
         raise ValueError(
-            f"output_size should be a sequence containing {axes} or {axes + 2} elements, but it has a length of "
-            f"'{len(output_size)}'"
+            f"max_unpool: output_size should be a sequence containing {axes} or {axes + 2} elements, but it has a "
+            f"length of '{len(output_size)}'. Fix: output_size=x.size(), x being what was pooled."
         )
     for size, usual, move in zip(sizes, default, step, strict=True):
         if not usual - move < size < usual + move:
             raise ValueError(
+                "max_unpool: "
                 f'invalid output_size "{tuple(output_size)}" (each of {default} may differ by less than {step})'
+                ". Fix: output_size=x.size(), x being what was pooled."
             )
     return sizes
 

@@ -32,11 +32,12 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     lead, channels, height, width = _image("pixel_shuffle", input)
     r = upscale_factor
     if r <= 0:
-        raise ShapeError(f"pixel_shuffle expects a positive upscale_factor, but got {r}")
+        raise ShapeError(f"pixel_shuffle expects a positive upscale_factor, but got {r}. Fix: upscale_factor=2.")
     if channels % (r * r):
         raise ShapeError(
             "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, "
-            f"but input.size(-3)={channels} is not divisible by {r * r}"
+            f"but input.size(-3)={channels} is not divisible by {r * r}. Fix: the layer before it needs a multiple of "
+            f"{r * r} channels."
         )
     split = (*lead, channels // (r * r), r, r, height, width)
     return _rearranged(input, split, (0, 3, 1, 4, 2), (*lead, channels // (r * r), height * r, width * r))
@@ -55,12 +56,12 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     lead, channels, height, width = _image("pixel_unshuffle", input)
     r = downscale_factor
     if r <= 0:
-        raise ShapeError(f"pixel_unshuffle expects a positive downscale_factor, but got {r}")
+        raise ShapeError(f"pixel_unshuffle expects a positive downscale_factor, but got {r}. Fix: downscale_factor=2.")
     for what, size, axis in (("height", height, -2), ("width", width, -1)):
         if size % r:
             raise ShapeError(
                 f"pixel_unshuffle expects {what} to be divisible by downscale_factor, but input.size({axis})={size} is "
-                f"not divisible by {r}"
+                f"not divisible by {r}. Fix: pad the input to a multiple of {r}."
             )
     split = (*lead, channels, height // r, r, width // r, r)
     return _rearranged(input, split, (0, 2, 4, 1, 3), (*lead, channels * r * r, height // r, width // r))
@@ -80,12 +81,19 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """
     shape = tuple(input.shape)
     if len(shape) < 3:
-        raise ShapeError(f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(shape)}")
+        raise ShapeError(
+            f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(shape)}. Fix: unsqueeze() to "
+            "[batch, channels, ...]."
+        )
     if groups <= 0:
-        raise ShapeError(f"Number of groups to divide channels in must be positive. Value of groups:{groups}")
+        raise ShapeError(
+            f"channel_shuffle: Number of groups to divide channels in must be positive. Value of groups:{groups}. Fix: "
+            "give groups of at least 1."
+        )
     if shape[1] % groups:
         raise ShapeError(
-            f"Number of channels must be divisible by groups. Got {shape[1]} channels and {groups} groups."
+            f"channel_shuffle: Number of channels must be divisible by groups. Got {shape[1]} channels and {groups} "
+            f"groups. Fix: give groups that divide {shape[1]}."
         )
     split = (shape[0], groups, shape[1] // groups, count(shape[2:]))
     moved = emit(Permute((0, 2, 1, 3)), emit(Reshape(split), input))
@@ -100,7 +108,8 @@ def _image(name: str, input: Tensor) -> tuple[Shape, int, int, int]:
     """
     if len(input.shape) < 3:
         raise ShapeError(
-            f"{name} expects input to have at least 3 dimensions, but got input with {len(input.shape)} dimension(s)"
+            f"{name} expects input to have at least 3 dimensions, but got input with {len(input.shape)} dimension(s). "
+            "Fix: unsqueeze() to [channels, height, width]."
         )
     *lead, channels, height, width = input.shape
     return tuple(lead), channels, height, width
@@ -137,7 +146,10 @@ def unfold(
         ShapeError: the shapes or the arguments do not fit.
     """
     if len(input.shape) not in (3, 4):
-        raise ShapeError(f"unfold: Expected 3D or 4D (batch mode) tensor for input, but got {list(input.shape)}")
+        raise ShapeError(
+            f"unfold: Expected 3D or 4D (batch mode) tensor for input, but got {list(input.shape)}. Fix: unsqueeze() "
+            "to [batch, channels, height, width]."
+        )
     batch = in_batch(input, 4)
     frame = _Frame.of("unfold", tuple(batch.shape[2:]), kernel_size, dilation, padding, stride)
     margins = ((0, 0), (0, 0), *((both, both) for both in frame.padding))
@@ -175,23 +187,26 @@ def fold(
         ShapeError: the shapes or the arguments do not fit.
     """
     if len(input.shape) not in (2, 3):
-        raise ShapeError(f"fold: Expected 2D or 3D (batch mode) tensor for input, but got {list(input.shape)}")
+        raise ShapeError(
+            f"fold: Expected 2D or 3D (batch mode) tensor for input, but got {list(input.shape)}. Fix: lay it out as "
+            "[batch, channels * kernel, blocks]."
+        )
     batch = in_batch(input, 3)
     sizes = per_axis("fold", "output_size", output_size, 2)
     frame = _Frame.of("fold", sizes, kernel_size, dilation, padding, stride)
     samples, rows, columns = batch.shape
     if rows % count(frame.kernel):
         raise ShapeError(
-            "Expected size of input's dimension 1 to be divisible by the product of kernel_size, but got input.size(1)="
-            f"{rows} and kernel_size={frame.kernel}."
+            "fold: Expected size of input's dimension 1 to be divisible by the product of kernel_size, but got "
+            f"input.size(1)={rows} and kernel_size={frame.kernel}. Fix: give the kernel_size that unfold had."
         )
     channels = rows // count(frame.kernel)
     if columns != count(frame.counts):
         raise ShapeError(
-            f"Given output_size={sizes}, kernel_size={frame.kernel}, dilation={frame.dilation}, "
+            f"fold: Given output_size={sizes}, kernel_size={frame.kernel}, dilation={frame.dilation}, "
             f"padding={frame.padding}, stride={frame.stride}, expected size of input's dimension 2 to match the "
             f"calculated number of sliding blocks {' * '.join(map(str, frame.counts))} = {count(frame.counts)}, but "
-            f"got input.size(2)={columns}."
+            f"got input.size(2)={columns}. Fix: give the sizes that unfold had."
         )
     windows = emit(Reshape((samples, channels, *frame.kernel, *frame.counts)), batch)
     image = emit(Permute((0, 1, 4, 5, 2, 3)), windows)
@@ -222,7 +237,9 @@ class _Frame(NamedTuple):
         found = {what: per_axis(name, what, value, 2) for what, value in given.items()}
         for what, values in found.items():
             if min(values) < (what != "padding"):
-                raise ShapeError(f"{name}: {what} should be greater than zero, but got {values}")
+                raise ShapeError(
+                    f"{name}: {what} should be greater than zero, but got {values}. Fix: give {what} of at least 1."
+                )
         taps, steps, margins, moves = found.values()
         counts = tuple(
             (size + 2 * margin - step * (tap - 1) - 1) // move + 1
@@ -232,7 +249,7 @@ class _Frame(NamedTuple):
             raise ShapeError(
                 f"{name}: Given input with spatial size {sizes}, kernel_size={taps}, dilation={steps}, "
                 f"padding={margins}, calculated shape of the array of sliding blocks as {counts}, but its components "
-                "must be at least one."
+                "must be at least one. Fix: pad the input, or shrink the kernel."
             )
         return cls(taps, steps, margins, moves, counts)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kadam.dtypes import dtype
+from kadam.errors import AssertedError
 from kadam.nn import functional as F
 from kadam.nn import init
 from kadam.nn.modules.module import Module, settings
@@ -99,7 +100,10 @@ class Hardtanh(_InPlace):
         self.min_val = min_val if min_value is None else min_value
         self.max_val = max_val if max_value is None else max_value
         if self.max_val <= self.min_val:
-            raise ValueError(f"max_val must be greater than min_val, got {self.max_val} <= {self.min_val}")
+            raise AssertedError(
+                f"{type(self).__name__}: max_val must be greater than min_val, got {self.max_val} <= {self.min_val}. "
+                "Fix: exchange the two bounds."
+            )
 
     def forward(self, input: Tensor) -> Tensor:
         return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
@@ -398,5 +402,8 @@ class Softmax2d(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         if input.dim() not in (3, 4):
-            raise ValueError(f"Softmax2d: expected input to be 3D or 4D, got {input.dim()}D instead")
+            raise ValueError(
+                f"Softmax2d: expected input to be 3D or 4D, got {input.dim()}D instead. Fix: reshape to [batch, "
+                "channels, height, width]; nn.Softmax(dim=...) takes any axis."
+            )
         return F.softmax(input, -3)

@@ -54,11 +54,15 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         super().__init__()
         cutoffs = list(cutoffs)
         if not cutoffs:
-            raise ValueError("cutoffs should be a sequence of length larger than 0")
+            raise ValueError(
+                "AdaptiveLogSoftmaxWithLoss: cutoffs should be a sequence of length larger than 0. Fix: "
+                "cutoffs=[n_classes // 10, n_classes // 2]."
+            )
         if cutoffs != sorted(set(cutoffs)) or cutoffs[0] <= 0 or cutoffs[-1] > n_classes - 1:
             raise ValueError(
-                "cutoffs should be a sequence of unique, positive integers sorted in an increasing order, where each "
-                "value is between 1 and n_classes-1"
+                "AdaptiveLogSoftmaxWithLoss: cutoffs should be a sequence of unique, positive integers sorted in an "
+                "increasing order, where each value is between 1 and n_classes-1. Fix: cutoffs=sorted(set(cutoffs)), "
+                "all from 1 to n_classes - 1."
             )
         factory: dict[str, Any] = {"device": device, "dtype": dtype}
         self.in_features = in_features

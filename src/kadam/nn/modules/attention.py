@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kadam.dtypes import dtype
+from kadam.errors import AssertedError
 from kadam.nn import functional as F
 from kadam.nn import init
 from kadam.nn.modules.linear import NonDynamicallyQuantizableLinear
@@ -63,11 +64,14 @@ class MultiheadAttention(Module):
     ) -> None:
         if embed_dim <= 0 or num_heads <= 0:
             raise ValueError(
-                "embed_dim and num_heads must be greater than 0, "
-                f"got embed_dim={embed_dim} and num_heads={num_heads} instead"
+                f"MultiheadAttention: embed_dim and num_heads must be greater than 0, got embed_dim={embed_dim} and "
+                f"num_heads={num_heads} instead. Fix: give both as at least 1."
             )
         if embed_dim % num_heads != 0:
-            raise ValueError(f"embed_dim must be divisible by num_heads, got {embed_dim} and {num_heads}")
+            raise AssertedError(
+                f"MultiheadAttention: embed_dim must be divisible by num_heads, got {embed_dim} and {num_heads}. Fix: "
+                f"give a num_heads that divides {embed_dim}."
+            )
         super().__init__()
         self.embed_dim = embed_dim
         self.kdim = embed_dim if kdim is None else kdim

@@ -81,7 +81,10 @@ class _NormBase(Module):
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() not in self.ranks:
             expected = " or ".join(f"{rank}D" for rank in self.ranks)
-            raise ValueError(f"expected {expected} input (got {input.dim()}D input)")
+            raise ValueError(
+                f"{type(self).__name__}: expected {expected} input (got {input.dim()}D input). Fix: reshape to [batch, "
+                f"channels, ...], or use the normalisation for {input.dim()}D input."
+            )
 
     def extra_repr(self) -> str:
         shown = settings(self, "eps", "momentum", "affine")
@@ -190,7 +193,10 @@ class SyncBatchNorm(_BatchNorm):
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() < 2:
-            raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")
+            raise ValueError(
+                f"{type(self).__name__}: expected at least 2D input (got {input.dim()}D input). Fix: unsqueeze(0) "
+                "makes a batch of one."
+            )
 
     @classmethod
     def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:

@@ -24,7 +24,10 @@ class _Row(Module):
     def _name_at(self, index: int) -> str:
         index = operator.index(index)
         if not -len(self) <= index < len(self):
-            raise IndexError(f"index {index} is out of range")
+            raise IndexError(
+                f"{type(self).__name__}: index {index} is out of range. Fix: an index from {-len(self)} to "
+                f"{len(self) - 1}."
+            )
         return list(self._modules)[index]
 
     def __getitem__(self, index: int | slice) -> Any:
@@ -94,9 +97,14 @@ class Sequential(_Row):
             IndexError: `index` is out of range.
         """
         if not isinstance(module, Module):
-            raise TypeError(f"module should be of type: {Module}")
+            raise TypeError(
+                f"Sequential.insert: module should be of type: {Module}. Fix: give an nn.Module; nn.ReLU() in place of "
+                "torch.relu."
+            )
         if not -len(self) <= index <= len(self):
-            raise IndexError(f"Index out of range: {index}")
+            raise IndexError(
+                f"Sequential.insert: Index out of range: {index}. Fix: an index from {-len(self)} to {len(self)}."
+            )
         modules = self._all()
         modules.insert(index, module)
         self._renumber(modules)
@@ -124,15 +132,22 @@ class Sequential(_Row):
 
     def _repeated(self, times: int) -> list[Module]:
         if not isinstance(times, int):
-            raise TypeError(f"unsupported operand type(s) for *: {type(self)} and {type(times)}")
+            raise TypeError(
+                f"unsupported operand type(s) for *: {type(self)} and {type(times)}. Fix: multiply by an int."
+            )
         if times <= 0:
-            raise ValueError(f"Non-positive multiplication factor {times} for {type(self)}")
+            raise ValueError(
+                f"Non-positive multiplication factor {times} for {type(self)}. Fix: multiply by at least 1."
+            )
         return self._all() * times
 
 
 def _same(other: object, verb: str) -> Sequential:
     if not isinstance(other, Sequential):
-        raise ValueError(f"{verb} operator supports only objects of Sequential class, but {type(other)} is given.")
+        raise ValueError(
+            f"Sequential: {verb} operator supports only objects of Sequential class, but {type(other)} is given. Fix: "
+            "nn.Sequential(module) around it, or append(module)."
+        )
     return other
 
 
@@ -161,7 +176,10 @@ class ModuleList(_Row):
             TypeError: `modules` cannot be iterated over.
         """
         if not isinstance(modules, Iterable):
-            raise TypeError(f"ModuleList.extend should be called with an iterable, but got {type(modules).__name__}")
+            raise TypeError(
+                f"ModuleList.extend should be called with an iterable, but got {type(modules).__name__}. Fix: put the "
+                "module in a list, or append() it."
+            )
         for module in list(modules):
             self.append(module)
         return self
@@ -254,7 +272,8 @@ def named_pairs(source: Any, caller: str, container: str) -> list[tuple[str, Any
     """
     if not isinstance(source, Iterable):
         raise TypeError(
-            f"{caller}.update should be called with an iterable of key/value pairs, but got {type(source).__name__}"
+            f"{caller}.update should be called with an iterable of key/value pairs, but got {type(source).__name__}. "
+            "Fix: give a dictionary, or pairs of a name and a module."
         )
     items = getattr(source, "items", None)
     if items is not None:
@@ -263,9 +282,13 @@ def named_pairs(source: Any, caller: str, container: str) -> list[tuple[str, Any
     for number, pair in enumerate(source):
         where = f"{container} update sequence element #{number}"
         if not isinstance(pair, Iterable):
-            raise TypeError(f"{where} should be Iterable; is{type(pair).__name__}")
+            raise TypeError(
+                f"{where} should be Iterable; is{type(pair).__name__}. Fix: give pairs of a name and a module."
+            )
         several = list(pair)
         if len(several) != 2:
-            raise ValueError(f"{where} has length {len(several)}; 2 is required")
+            raise ValueError(
+                f"{where} has length {len(several)}; 2 is required. Fix: give pairs of a name and a module."
+            )
         pairs.append((several[0], several[1]))
     return pairs

@@ -63,19 +63,32 @@ class _ConvNd(Module):
 
     def _check(self) -> None:
         if self.groups <= 0:
-            raise ValueError("groups must be a positive integer")
+            raise ValueError(f"{type(self).__name__}: groups must be a positive integer. Fix: groups=1.")
         if self.in_channels % self.groups != 0:
-            raise ValueError("in_channels must be divisible by groups")
+            raise ValueError(
+                f"{type(self).__name__}: in_channels must be divisible by groups. Fix: give groups that divide "
+                f"{self.in_channels}."
+            )
         if self.out_channels % self.groups != 0:
-            raise ValueError("out_channels must be divisible by groups")
+            raise ValueError(
+                f"{type(self).__name__}: out_channels must be divisible by groups. Fix: give groups that divide "
+                f"{self.out_channels}."
+            )
         if isinstance(self.padding, str):
             if self.padding not in ("same", "valid"):
-                raise ValueError(f"Invalid padding string '{self.padding}', should be one of {{'same', 'valid'}}")
+                raise ValueError(
+                    f"{type(self).__name__}: Invalid padding string '{self.padding}', should be one of {{'same', "
+                    "'valid'}. Fix: padding='same' or 'valid', or a number."
+                )
             if self.padding == "same" and any(step != 1 for step in self.stride):
-                raise ValueError("padding='same' is not supported for strided convolutions")
+                raise ValueError(
+                    f"{type(self).__name__}: padding='same' is not supported for strided convolutions. Fix: give the "
+                    "padding as a number, for example kernel_size // 2."
+                )
         if self.padding_mode not in _PADDING_MODES:
             raise ValueError(
-                f"padding_mode must be one of {set(_PADDING_MODES)}, but got padding_mode='{self.padding_mode}'"
+                f"{type(self).__name__}: padding_mode must be one of {set(_PADDING_MODES)}, but got "
+                f"padding_mode='{self.padding_mode}'. Fix: padding_mode='zeros'."
             )
 
     def _weight_shape(self) -> tuple[int, ...]:
@@ -240,7 +253,9 @@ class _ConvTransposeNd(_ConvNd):
     ) -> None:
         super().__init__()
         if padding_mode != "zeros":
-            raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
+            raise ValueError(
+                f'Only "zeros" padding mode is supported for {type(self).__name__}. Fix: leave padding_mode out.'
+            )
         self._set_up(
             (in_channels, out_channels),
             kernel_size,
@@ -278,7 +293,7 @@ class _ConvTransposeNd(_ConvNd):
         if len(wanted) != self.axes:
             raise ValueError(
                 f"ConvTranspose{self.axes}D: for {input.dim()}D input, output_size must have {self.axes} or "
-                f"{input.dim()} elements (got {len(output_size)})"
+                f"{input.dim()} elements (got {len(output_size)}). Fix: give {self.axes} sizes."
             )
         padding = as_sizes(self.padding, self.axes)  # type: ignore[arg-type]  # transposes take no padding by name
         least = [
@@ -290,8 +305,8 @@ class _ConvTransposeNd(_ConvNd):
         most = [size + step - 1 for size, step in zip(least, self.stride, strict=True)]
         if not all(low <= size <= high for low, size, high in zip(least, wanted, most, strict=True)):
             raise ValueError(
-                f"requested an output size of {wanted}, but valid sizes range from {least} to {most} "
-                f"(for an input of {input.size()[2:]})"
+                f"{type(self).__name__}: requested an output size of {wanted}, but valid sizes range from {least} to "
+                f"{most} (for an input of {input.size()[2:]}). Fix: give a size in that range, or another stride."
             )
         return tuple(size - low for size, low in zip(wanted, least, strict=True))
 

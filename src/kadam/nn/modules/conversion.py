@@ -44,7 +44,8 @@ class Convertible(Stateful):
             return self._apply(lambda tensor: tensor.to(*args, **kwargs))
         if not (record.is_floating_point or record.is_complex):
             raise TypeError(
-                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={record}"
+                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={record}. Fix: "
+                "convert to torch.float32 or torch.float64; a model does not compute with integers."
             )
         return self._apply_to_floating(lambda tensor: tensor.to(*args, **kwargs))
 

@@ -150,4 +150,4 @@ class TripletMarginWithDistanceLoss(_Loss):
 
 def _check_margin(loss: str, margin: float) -> None:
     if margin <= 0:
-        raise ValueError(f"{loss}: expected margin to be greater than 0, got {margin} instead")
+        raise ValueError(f"{loss}: expected margin to be greater than 0, got {margin} instead. Fix: margin=1.0.")

@@ -45,13 +45,14 @@ class Unflatten(Module):
         self.unflattened_size = unflattened_size
         if not isinstance(unflattened_size, tuple | list):
             raise TypeError(
-                f"unflattened_size must be a tuple or list, but found type {type(unflattened_size).__name__}"
+                "Unflatten: unflattened_size must be a tuple or list, but found type "
+                f"{type(unflattened_size).__name__}. Fix: unflattened_size=(2, -1)."
             )
         for position, size in enumerate(unflattened_size):
             if not isinstance(size, int):
                 raise TypeError(
-                    "unflattened_size must be tuple of ints, but found element of type "
-                    f"{type(size).__name__} at pos {position}"
+                    "Unflatten: unflattened_size must be tuple of ints, but found element of type "
+                    f"{type(size).__name__} at pos {position}. Fix: give whole numbers: unflattened_size=(2, -1)."
                 )
 
     def forward(self, input: Tensor) -> Tensor:

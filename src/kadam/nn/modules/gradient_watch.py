@@ -64,7 +64,10 @@ class _Values:
         """
         several: tuple[Any, ...] = changed if isinstance(changed, tuple) else (changed,)
         if len(several) != self.count:
-            raise RuntimeError(f"Backward {hook}, got {len(several)}, but expected {self.count}")
+            raise RuntimeError(
+                f"Backward {hook}, got {len(several)}, but expected {self.count}. Fix: return one gradient for each "
+                "that the hook was given, or None."
+            )
         return several
 
     def chosen(self, gradients: Sequence[Any]) -> list[Any]:
@@ -126,7 +129,8 @@ class GradientWatch:
             raise RuntimeError(
                 "Module backward hook for grad_input is called before the grad_output one. This happens because the "
                 "gradient in your nn.Module flows to the Module's input without passing through the Module's output. "
-                "Make sure that the output depends on the input and that the loss is computed based on the output."
+                "Make sure that the output depends on the input and that the loss is computed based on the output. "
+                "Fix: check that the module's result is computed from its input and reaches the loss."
             )
         places = list(self.given.placed(gradients))
         for position, (shape, dtype) in self.given.constant.items():
@@ -144,7 +148,7 @@ class GradientWatch:
             changed = hook(self.module, (None,) * self.given.count, self.grad_output)
             if changed is not None and not (isinstance(changed, tuple) and all(one is None for one in changed)):
                 raise RuntimeError(
-                    "Backward hook for Modules where no input requires gradient should always return None or None "
-                    "for all gradients."
+                    "Backward hook for Modules where no input requires gradient should always return None or None for "
+                    "all gradients. Fix: return None from the hook."
                 )
         self.grad_output = None

@@ -85,8 +85,8 @@ class Hooked(Traversed):
     def _choose_backward_hooks(self, full: bool) -> None:
         if self._is_full_backward_hook is (not full):
             raise RuntimeError(
-                "Cannot use both regular backward hooks and full backward hooks on a single Module. "
-                "Please use only one of them."
+                "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only "
+                "one of them. Fix: use register_full_backward_hook for all of them."
             )
         self._is_full_backward_hook = full
 
@@ -158,7 +158,8 @@ class _Call:
                 return
             if not (isinstance(changed, tuple) and len(changed) == 2):
                 raise RuntimeError(
-                    f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {changed}."
+                    f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {changed}. Fix: "
+                    "return (args, kwargs) or None."
                 )
             self.args, self.kwargs = changed
         else:

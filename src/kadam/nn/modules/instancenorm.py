@@ -49,8 +49,8 @@ class _InstanceNorm(_NormBase):
         channels = input.size(0 if unbatched else 1)
         if self.affine and channels != self.num_features:
             raise ValueError(
-                f"expected input's size at dim={0 if unbatched else 1} to match num_features "
-                f"({self.num_features}), but got: {channels}."
+                f"{type(self).__name__}: expected input's size at dim={0 if unbatched else 1} to match num_features "
+                f"({self.num_features}), but got: {channels}. Fix: the layer needs num_features={channels}."
             )
         normalized = F.instance_norm(
             input.unsqueeze(0) if unbatched else input,

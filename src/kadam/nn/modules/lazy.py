@@ -31,7 +31,10 @@ class LazyModuleMixin(Module):
 
     def initialize_parameters(self, *args: Any, **kwargs: Any) -> None:
         """Give the parameters the shapes that follow from the inputs; every lazy module defines it."""
-        raise NotImplementedError(f"initialize_parameters is not implemented for {type(self).__name__}")
+        raise NotImplementedError(
+            f"initialize_parameters is not implemented for {type(self).__name__}. Fix: define it: it calls "
+            "materialize(shape) on each lazy parameter."
+        )
 
     def has_uninitialized_params(self) -> bool:
         """Whether any parameter or buffer of this module waits for its shape."""
@@ -45,7 +48,7 @@ def _initialize(module: LazyModuleMixin, args: tuple[Any, ...], kwargs: dict[str
     if module.has_uninitialized_params():
         raise RuntimeError(
             f"module {module._get_name()} has not been fully initialized: `initialize_parameters` left a parameter "
-            "without a shape"
+            "without a shape. Fix: call materialize(shape) on each lazy parameter there."
         )
     module._initialize_hook.remove()
     module._load_hook.remove()

@@ -36,8 +36,9 @@ class _LazyConvolution(LazyModuleMixin, _ConvNd):
         lazy = self.has_uninitialized_params()
         if input.dim() not in (self.axes + 1, self.axes + 2):
             raise RuntimeError(
-                f"Expected {self.axes + 1}D (unbatched) or {self.axes + 2}D (batched) input to "
-                f"{type(self).__name__}, but got input of size: {input.shape}"
+                f"Expected {self.axes + 1}D (unbatched) or {self.axes + 2}D (batched) input to {type(self).__name__}, "
+                f"but got input of size: {input.shape}. Fix: reshape to [batch, channels, ...] with {self.axes} axes "
+                "after the channels."
             )
         self.in_channels = input.shape[-self.axes - 1]
         self._check()

@@ -302,9 +302,12 @@ class MultiMarginLoss(_WeightedLoss):
     ) -> None:
         super().__init__(weight, size_average, reduce, reduction)
         if p not in (1, 2):
-            raise ValueError("only p == 1 and p == 2 supported")
+            raise ValueError("MultiMarginLoss: only p == 1 and p == 2 supported. Fix: p=1 or p=2.")
         if weight is not None and weight.dim() != 1:
-            raise ValueError(f"MultiMarginLoss: expected weight to be None or 1D tensor, got {weight.dim()}D instead")
+            raise ValueError(
+                f"MultiMarginLoss: expected weight to be None or 1D tensor, got {weight.dim()}D instead. Fix: "
+                "weight.flatten(), one weight per class."
+            )
         self.p = p
         self.margin = margin
 

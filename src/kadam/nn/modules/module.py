@@ -40,7 +40,10 @@ _HOOK_TABLES = (
 
 def _forward_unimplemented(self: Module, *input: Any) -> None:
     """Compute the output; every subclass defines it."""
-    raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+    raise NotImplementedError(
+        f'Module [{type(self).__name__}] is missing the required "forward" function'
+        ". Fix: define  def forward(self, x); look at the spelling and the indentation."
+    )
 
 
 class Module(Convertible):
@@ -65,7 +68,10 @@ class Module(Convertible):
                 if kwargs
                 else f"takes 1 positional argument but {len(args) + 1} were given"
             )
-            raise TypeError(f"{type(self).__name__}.__init__() {wrong}")
+            raise TypeError(
+                f"{type(self).__name__}.__init__() {wrong}. Fix: super().__init__() takes no arguments here; keep them "
+                "in the subclass."
+            )
         vars(self).update(
             training=True, _members={}, _non_persistent_buffers_set=set(), _hook_options={}, _is_full_backward_hook=None
         )
@@ -79,7 +85,7 @@ class Module(Convertible):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._hooked:
             return self._call_with_hooks(args, kwargs)
-        return self.forward(*args, **kwargs)
+        return self.forward(*args, **kwargs) if kwargs else self.forward(*args)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Members and tables are copied, so that `copy.copy` gives a module of its own; PyTorch's layout is read too.

@@ -145,7 +145,10 @@ class GroupNorm(_Affine):
     ) -> None:
         super().__init__()
         if num_channels % num_groups != 0:
-            raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
+            raise ValueError(
+                f"GroupNorm: num_channels ({num_channels}) must be divisible by num_groups ({num_groups}). Fix: give a "
+                f"num_groups that divides {num_channels}."
+            )
         self.num_groups = num_groups
         self.num_channels = num_channels
         self.eps = eps

@@ -41,7 +41,9 @@ class ParameterList(Module):
     def _name_at(self, index: int) -> str:
         index = operator.index(index)
         if not -len(self) <= index < len(self):
-            raise IndexError(f"index {index} is out of range")
+            raise IndexError(
+                f"ParameterList: index {index} is out of range. Fix: an index from {-len(self)} to {len(self) - 1}."
+            )
         return str(index % len(self))
 
     def __getitem__(self, index: int | slice) -> Any:
@@ -71,7 +73,10 @@ class ParameterList(Module):
             TypeError: `values` cannot be iterated over, or is a tensor.
         """
         if not isinstance(values, Iterable) or isinstance(values, Tensor):
-            raise TypeError(f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}")
+            raise TypeError(
+                f"ParameterList.extend should be called with an iterable, but got {type(values).__name__}. Fix: put "
+                "the parameter in a list, or append() it."
+            )
         for value in list(values):
             self.append(value)
         return self
@@ -83,7 +88,10 @@ class ParameterList(Module):
         return "\n".join(f"  ({number}): {_shown(value, kind)}" for number, (value, kind) in enumerate(kinds))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise RuntimeError("ParameterList should not be called.")
+        raise RuntimeError(
+            "ParameterList should not be called. Fix: call a module that uses its parameters, for example "
+            "self.weights[0] @ x in forward."
+        )
 
 
 class ParameterDict(Module):
@@ -186,7 +194,10 @@ class ParameterDict(Module):
         return "\n".join(f"  ({key}): {_shown(value, kind)}" for key, value, kind in kinds)
 
     def __call__(self, input: Any) -> Any:
-        raise RuntimeError("ParameterDict should not be called.")
+        raise RuntimeError(
+            "ParameterDict should not be called. Fix: call a module that uses its parameters, for example "
+            "self.weights['a'] @ x in forward."
+        )
 
     def __or__(self, other: ParameterDict) -> ParameterDict:
         joined = self.copy()
@@ -206,7 +217,7 @@ class ParameterDict(Module):
 def _checked(key: str) -> str:
     if not isinstance(key, str):
         raise TypeError(
-            "Index given to ParameterDict cannot be used as a key as it is not a string "
-            f"(type is '{type(key).__name__}'). Open an issue on github if you need non-string keys."
+            "Index given to ParameterDict cannot be used as a key as it is not a string (type is "
+            f"'{type(key).__name__}'). Open an issue on github if you need non-string keys. Fix: str(key)."
         )
     return key

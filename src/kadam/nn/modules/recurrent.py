@@ -79,16 +79,25 @@ class RNNBase(Module):
         for name, kind in (("bias", bool), ("batch_first", bool), ("input_size", int), ("hidden_size", int)):
             given = getattr(self, name)
             if not isinstance(given, kind):
-                raise TypeError(f"{name} should be of type {kind.__name__}, got: {type(given).__name__}")
+                raise TypeError(
+                    f"{type(self).__name__}: {name} should be of type {kind.__name__}, got: {type(given).__name__}. "
+                    f"Fix: give a {kind.__name__}."
+                )
         for name in ("input_size", "hidden_size", "num_layers"):
             if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be greater than zero")
+                raise ValueError(f"{type(self).__name__}: {name} must be greater than zero. Fix: give at least 1.")
         if self.proj_size < 0:
-            raise ValueError("proj_size should be a positive integer or zero to disable projections")
+            raise ValueError(
+                f"{type(self).__name__}: proj_size should be a positive integer or zero to disable projections. Fix: "
+                "leave proj_size out."
+            )
         if self.proj_size >= self.hidden_size:
-            raise ValueError("proj_size has to be smaller than hidden_size")
+            raise ValueError(
+                f"{type(self).__name__}: proj_size has to be smaller than hidden_size. Fix: give a proj_size below "
+                f"{self.hidden_size}."
+            )
         if self.mode not in GATES:
-            raise ValueError(f"Unrecognized RNN mode: {self.mode}")
+            raise ValueError(f"Unrecognized RNN mode: {self.mode}. Fix: nn.RNN, nn.LSTM or nn.GRU.")
         if self.dropout > 0 and self.num_layers == 1:
             warnings.warn(
                 "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects "
@@ -148,6 +157,7 @@ class RNNBase(Module):
             raise ValueError(
                 f"{self._get_name()}: Expected input to be 2D or 3D, got {input.dim()}D "
                 + ("tensor instead" if self.mode.startswith("RNN") else "instead")
+                + ". Fix: reshape to [steps, batch, features] ([batch, steps, features] with batch_first=True)."
             )
         batched = input.dim() == 3
         self._check_input(input)
@@ -158,7 +168,9 @@ class RNNBase(Module):
             state = None if state is None else state.each(lambda one: one.unsqueeze(1))
         steps = input.transpose(0, 1) if self.batch_first else input
         if steps.shape[0] == 0:
-            raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+            raise RuntimeError(
+                f"{self._get_name()}: Expected sequence length to be larger than 0 in RNN. Fix: give at least one step."
+            )
         output, last = self._through_layers(steps, None, self._rows(state, steps, steps.shape[1]))
         if self.batch_first:
             output = output.transpose(0, 1)
@@ -176,11 +188,13 @@ class RNNBase(Module):
         if input.dtype is not weight.dtype:
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). Convert input: "
-                f"input.to({weight.dtype}), or convert model: model.to({input.dtype})"
+                f"input.to({weight.dtype}), or convert model: model.to({input.dtype}). Fix: convert the input: "
+                f"input.to({weight.dtype})."
             )
         if input.shape[-1] != self.input_size:
             raise RuntimeError(
-                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.shape[-1]}"
+                f"{self._get_name()}: input.size(-1) must be equal to input_size. Expected {self.input_size}, got "
+                f"{input.shape[-1]}. Fix: the layer needs input_size={input.shape[-1]}."
             )
 
     def _check_rank(self, state: State | None, batched: bool) -> None:
@@ -191,8 +205,8 @@ class RNNBase(Module):
             if len(given) == 2:
                 what, got = "hx and cx", f"({given[0]}-D, {given[1]}-D) tensors"
             raise RuntimeError(
-                f"For {'batched 3-D' if batched else 'unbatched 2-D'} input, {what} should also be {expected}-D "
-                f"but got {got}"
+                f"{self._get_name()}: For {'batched 3-D' if batched else 'unbatched 2-D'} input, {what} should also be "
+                f"{expected}-D but got {got}. Fix: give a state of {expected} axes, or None to begin at zero."
             )
 
     def _rows(self, state: State | None, like: Tensor, batch: int, order: Tensor | None = None) -> list[State]:
@@ -206,7 +220,10 @@ class RNNBase(Module):
         for number, (one, size) in enumerate(zip(state, sizes, strict=True)):
             if one is not None and one.shape != (rows, batch, size):
                 which = f"hidden[{number}]" if has_cell else "hidden"
-                raise RuntimeError(f"Expected {which} size {(rows, batch, size)}, got {list(one.shape)}")
+                raise RuntimeError(
+                    f"{self._get_name()}: Expected {which} size {(rows, batch, size)}, got {list(one.shape)}. Fix: "
+                    f"give a state of {(rows, batch, size)}, or None to begin at zero."
+                )
         permuted = _permuted(state, order)
         return [permuted.each(partial(_row, number=row)) for row in range(rows)]
 
@@ -248,7 +265,8 @@ def _probability(dropout: float) -> float:
     given = float(dropout)
     if not isinstance(dropout, numbers.Number) or not 0 <= given <= 1 or isinstance(dropout, bool):
         raise ValueError(
-            "dropout should be a number in range [0, 1] representing the probability of an element being zeroed"
+            "RNN: dropout should be a number in range [0, 1] representing the probability of an "
+            "element being zeroed. Fix: dropout=0.1."
         )
     return given
 

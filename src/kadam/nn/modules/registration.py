@@ -108,7 +108,10 @@ class Registered:
     def _view(self, kind: str) -> Registry[Any]:
         attributes = vars(self)
         if "_members" not in attributes:
-            raise AttributeError(f"'{type(self).__name__}' object has no attribute '_{kind}s'")
+            raise AttributeError(
+                f"'{type(self).__name__}' object has no attribute '_{kind}s'. Fix: call super().__init__() first in "
+                "the module's __init__."
+            )
         return Registry(attributes, kind)
 
     def _replace(self, kind: str, members: Mapping[str, Any]) -> None:
@@ -156,12 +159,14 @@ class Registered:
         self._check_name(PARAMETER, name)
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
-                f"cannot assign '{type_name(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)"
+                f"cannot assign '{type_name(param)}' object to parameter '{name}' (torch.nn.Parameter or None "
+                f"required). Fix: wrap it: nn.Parameter(tensor), or remove the parameter first (del module.{name})."
             )
         if param is not None and not param.is_leaf:
             raise ValueError(
                 f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. To "
-                f"express '{name}' as a function of another Tensor, compute the value in the forward() method."
+                f"express '{name}' as a function of another Tensor, compute the value in the forward() method. Fix: "
+                "nn.Parameter(tensor.detach()), or compute it in forward()."
             )
         self._register(PARAMETER, name, param)
 
@@ -181,7 +186,8 @@ class Registered:
         self._check_name(BUFFER, name)
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(
-                f"cannot assign '{type_name(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
+                f"cannot assign '{type_name(tensor)}' object to buffer '{name}' (torch Tensor or None required). Fix: "
+                "torch.as_tensor(value)."
             )
         self._register(BUFFER, name, tensor)
         if persistent:
@@ -201,24 +207,34 @@ class Registered:
             KeyError: the name is empty, holds a dot, or is taken by another attribute.
         """
         if module is not None and not isinstance(module, Registered):
-            raise TypeError(f"{type_name(module)} is not a Module subclass")
+            raise TypeError(
+                f"{type_name(module)} is not a Module subclass. Fix: give an nn.Module; a plain function needs none: "
+                "call it in forward()."
+            )
         self._check_initialised("module")
         self._check_name(MODULE, name)
         self._register(MODULE, name, module)
 
     def _check_initialised(self, what: str) -> None:
         if "_members" not in vars(self):
-            raise AttributeError(f"cannot assign {what} before Module.__init__() call")
+            raise AttributeError(
+                f"cannot assign {what} before Module.__init__() call. Fix: call super().__init__() first in the "
+                "module's __init__."
+            )
 
     def _check_name(self, kind: str, name: str) -> None:
         if not isinstance(name, str):
-            raise TypeError(f"{kind} name should be a string. Got {type_name(name)}")
+            raise TypeError(f"{kind} name should be a string. Got {type_name(name)}. Fix: str(name).")
         if self._members.get(name) != kind and hasattr(self, name):
-            raise KeyError(f"attribute '{name}' already exists")
+            raise KeyError(
+                f"{type(self).__name__}: attribute '{name}' already exists. Fix: choose another name, or delete the "
+                "attribute first."
+            )
         if "." in name:
-            raise KeyError(f'{kind} name can\'t contain "."' + (f", got: {name}" if kind == MODULE else ""))
+            got = f", got: {name}" if kind == MODULE else ""
+            raise KeyError(f'{kind} name can\'t contain "."{got}. Fix: {name.replace(".", "_")!r}.')
         if name == "":
-            raise KeyError(f'{kind} name can\'t be empty string ""')
+            raise KeyError(f'{type(self).__name__}: {kind} name can\'t be empty string "". Fix: give a name.')
 
     def _register(self, kind: str, name: str, member: object) -> None:
         for hook in registration_hooks[kind].values():
@@ -232,7 +248,7 @@ class Registered:
         attributes = vars(self)
         if name in attributes.get("_members", ()):
             return attributes[name]
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'", name=name, obj=self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         kind = vars(self).get("_members", {}).get(name)
@@ -270,7 +286,10 @@ class Registered:
     def _reassign(self, kind: str, name: str, value: object) -> None:
         """Assign a plain value to a registered name: None always fits, a tensor fits a buffer."""
         if value is not None and not (kind == BUFFER and isinstance(value, Tensor)):
-            raise TypeError(f"cannot assign '{type_name(value)}' as {_EXPECTED[kind].format(name)}")
+            raise TypeError(
+                f"cannot assign '{type_name(value)}' as {_EXPECTED[kind].format(name)}. Fix: delete the attribute "
+                f"first (del module.{name}), or assign under another name."
+            )
         self._register(kind, name, value)
 
     def __delattr__(self, name: str) -> None:

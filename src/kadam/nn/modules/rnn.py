@@ -46,7 +46,9 @@ class RNN(RNNBase):
     ) -> None:
         _refuse_projection(proj_size)
         if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
+            raise ValueError(
+                f"RNN: Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'. Fix: nonlinearity='tanh'."
+            )
         mode = f"RNN_{nonlinearity.upper()}"
         super().__init__(
             mode, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype
@@ -152,4 +154,6 @@ class LSTM(RNNBase):
 
 def _refuse_projection(proj_size: int | None) -> None:
     if proj_size is not None:
-        raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+        raise ValueError(
+            "proj_size argument is only supported for LSTM, not RNN or GRU. Fix: leave proj_size out, or use nn.LSTM."
+        )

@@ -85,19 +85,32 @@ class RNNCellBase(Module):
         names = ["input", "hidden"] if len(states) == 1 else ["input", *(f"hx[{at}]" for at in range(len(states)))]
         for name, tensor in zip(names, (input, *states), strict=True):
             if tensor.dim() not in (1, 2):
-                raise ValueError(f"{self._get_name()}: Expected {name} to be 1D or 2D, got {tensor.dim()}D instead")
+                raise ValueError(
+                    f"{self._get_name()}: Expected {name} to be 1D or 2D, got {tensor.dim()}D instead. Fix: reshape to "
+                    "[batch, features]."
+                )
         if input.shape[-1] != self.input_size:
-            raise RuntimeError(f"input has inconsistent input_size: got {input.shape[-1]} expected {self.input_size}")
+            raise RuntimeError(
+                f"{self._get_name()}: input has inconsistent input_size: got {input.shape[-1]} expected "
+                f"{self.input_size}. Fix: the cell needs input_size={input.shape[-1]}."
+            )
         batch = input.shape[0] if input.dim() == 2 else 1
         for at, state in enumerate(states):
             rows = state.shape[0] if state.dim() == 2 else 1
             if rows != batch:
-                raise RuntimeError(f"Input batch size {batch} doesn't match hidden{at} batch size {rows}")
+                raise RuntimeError(
+                    f"{self._get_name()}: Input batch size {batch} doesn't match hidden{at} batch size {rows}. Fix: "
+                    f"give a state of {batch} rows, or None to begin at zero."
+                )
             if state.shape[-1] != self.hidden_size:
                 raise RuntimeError(
-                    f"hidden{at} has inconsistent hidden_size: got {state.shape[-1]}, expected {self.hidden_size}"
+                    f"{self._get_name()}: hidden{at} has inconsistent hidden_size: got {state.shape[-1]}, expected "
+                    f"{self.hidden_size}. Fix: give a state of {self.hidden_size} columns, or None to begin at zero."
                 )
-        raise RuntimeError(f"{self._get_name()}: the input is {input.dim()}-D, so should the state be")
+        raise RuntimeError(
+            f"{self._get_name()}: the input is {input.dim()}-D, so should the state be. Fix: give both a batch axis, "
+            "or neither."
+        )
 
 
 class RNNCell(RNNCellBase):
@@ -129,7 +142,9 @@ class RNNCell(RNNCellBase):
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         if self.nonlinearity not in ("tanh", "relu"):
-            raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
+            raise RuntimeError(
+                f"RNNCell: Unknown nonlinearity: {self.nonlinearity}. Fix: nonlinearity='tanh' or 'relu'."
+            )
         after: Tensor = self._step(f"RNN_{self.nonlinearity.upper()}", input, None if hx is None else (hx,))
         return after
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from kadam.dtypes import dtype
+from kadam.errors import AssertedError
 from kadam.nn import functional as F
 from kadam.nn import init
 from kadam.nn.modules.module import Module, listed, settings
@@ -30,13 +31,21 @@ class _Table(Module):
         shape = (self.num_embeddings, self.embedding_dim)
         if self.padding_idx is not None:
             if not -self.num_embeddings <= self.padding_idx < self.num_embeddings:
-                raise ValueError("Padding_idx must be within num_embeddings")
+                raise AssertedError(
+                    f"{type(self).__name__}: Padding_idx must be within num_embeddings, but it is {self.padding_idx} "
+                    f"of {self.num_embeddings}. Fix: padding_idx from "
+                    f"{-self.num_embeddings} to {self.num_embeddings - 1}."
+                )
             self.padding_idx %= self.num_embeddings
         if weight is None:
             self.weight = Parameter(empty(shape, **factory), requires_grad=trained)
             self.reset_parameters()
         elif tuple(weight.shape) != shape:
-            raise ValueError("Shape of weight does not match num_embeddings and embedding_dim")
+            raise AssertedError(
+                f"{type(self).__name__}: Shape of weight does not match num_embeddings and embedding_dim: "
+                f"{list(weight.shape)} is not {list(shape)}. Fix: "
+                f"{type(self).__name__}.from_pretrained(weight)."
+            )
         else:
             self.weight = Parameter(weight, requires_grad=trained)
 
@@ -274,5 +283,9 @@ class EmbeddingBag(_Table):
 
 def _sizes(table: Tensor) -> tuple[int, int]:
     if table.dim() != 2:
-        raise ValueError("Embeddings parameter is expected to be 2-dimensional")
+        raise AssertedError(
+            f"from_pretrained: Embeddings parameter is expected to be 2-dimensional, but it is {table.dim()}-D. Fix: "
+            "give a matrix "
+            "[rows, features]."
+        )
     return table.shape[0], table.shape[1]

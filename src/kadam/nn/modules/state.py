@@ -76,7 +76,7 @@ class Stateful(Hooked):
             changed = hook(self, destination, prefix, local_metadata)
             if getattr(hook, "_from_public_api", False):
                 if changed is not None:
-                    raise RuntimeError("state_dict post-hook must return None")
+                    raise RuntimeError("state_dict post-hook must return None. Fix: change the dictionary in place.")
             elif changed is not None:
                 destination = changed
         return cast(dict[str, Any], destination)
@@ -99,11 +99,17 @@ class Stateful(Hooked):
 
     def get_extra_state(self) -> Any:
         """What `state_dict` holds of this module beside tensors; define it together with `set_extra_state`."""
-        raise RuntimeError("get_extra_state is called only on classes that define it")
+        raise RuntimeError(
+            f"{type(self).__name__}: get_extra_state is called only on classes that define it. Fix: define "
+            "get_extra_state(self)."
+        )
 
     def set_extra_state(self, state: Any) -> None:
         """Take back what `get_extra_state` gave."""
-        raise RuntimeError("set_extra_state is called only on classes that define it")
+        raise RuntimeError(
+            f"{type(self).__name__}: set_extra_state is called only on classes that define it. Fix: define "
+            "set_extra_state(self, state)."
+        )
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
@@ -123,12 +129,16 @@ class Stateful(Hooked):
             RuntimeError: shapes differ, or with `strict` keys do; the message lists them all.
         """
         if not isinstance(state_dict, Mapping):
-            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
+            raise TypeError(
+                f"{type(self).__name__}.load_state_dict: Expected state_dict to be dict-like, got {type(state_dict)}. "
+                "Fix: torch.load a path first; model.state_dict() of a whole model."
+            )
         loading = _Loading(state_dict, assign)
         loading.load(self, loading.state, "")
         errors = [*(loading.disagreements() if strict else ()), *loading.errors]
         if errors:
-            raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t" + "\n\t".join(errors))
+            lines = (f"Error(s) in loading state_dict for {type(self).__name__}:", *errors, f"Fix: {loading.fix()}")
+            raise RuntimeError("\n\t".join(lines))
         return loading.incompatible
 
     def _load_from_state_dict(
@@ -221,7 +231,7 @@ class Stateful(Hooked):
         if getattr(hook, "_from_public_api", False):
             raise RuntimeError(
                 "Cannot register the same function as the state dict post hook that was previously registered via "
-                "register_state_dict_post_hook"
+                "register_state_dict_post_hook. Fix: register it once."
             )
         return _added(self._state_dict_hooks, hook)
 
@@ -245,6 +255,12 @@ class Stateful(Hooked):
     def register_load_state_dict_post_hook(self, hook: Hook) -> Handle:
         """Call `hook(module, incompatible_keys)` after loading; it may change the keys in place."""
         return _added(self._load_state_dict_post_hooks, hook)
+
+
+def _common_head(keys: list[str]) -> str:
+    """The first part, with its dot, that all keys have; empty where they have none."""
+    head = keys[0].partition(".")[0] + "." if keys else ""
+    return head if all(key.startswith(head) for key in keys) else ""
 
 
 def _added(table: OrderedDict[int, Hook], hook: Hook) -> Handle:
@@ -272,6 +288,20 @@ class _Loading:
             if keys:
                 yield f"{verdict} key(s) in state_dict: " + ", ".join(f'"{key}"' for key in keys) + ". "
 
+    def fix(self) -> str:
+        """What to do about a state that does not fit."""
+        for key in self.unexpected:
+            if isinstance(self.state[key], Mapping):
+                return f"the state stands inside: load_state_dict(checkpoint[{key!r}])."
+        extra, lacking = _common_head(self.unexpected), _common_head(self.missing)
+        if extra and {key.removeprefix(extra) for key in self.unexpected} <= set(self.missing):
+            return f"rename the keys: {{key.removeprefix({extra!r}): value for key, value in state.items()}}."
+        if lacking and {key.removeprefix(lacking) for key in self.missing} <= set(self.unexpected):
+            return f"rename the keys: {{{lacking!r} + key: value for key, value in state.items()}}."
+        if self.errors:
+            return "build the model with the sizes that were saved, or leave those keys out and load with strict=False."
+        return "strict=False loads the keys that both have; or build the model that was saved."
+
     def load(self, module: Any, state: dict[str, Any], prefix: str) -> None:
         local_metadata = {} if self.metadata is None else self.metadata.get(prefix[:-1], {})
         if self.assign:
@@ -285,5 +315,6 @@ class _Loading:
             if hook(module, self.incompatible) is not None:
                 raise RuntimeError(
                     "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to return new "
-                    "values, if incompatible_keys need to be modified, it should be done inplace."
+                    "values, if incompatible_keys need to be modified, it should be done inplace. Fix: return None, "
+                    "and change incompatible_keys in place."
                 )

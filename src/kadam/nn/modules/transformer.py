@@ -234,9 +234,15 @@ class Transformer(Module):
     def _check(self, src: Tensor, tgt: Tensor) -> None:
         batch = 0 if self.batch_first else 1
         if src.dim() == 3 and src.shape[batch] != (tgt.shape[batch] if tgt.dim() == 3 else None):
-            raise RuntimeError("the batch number of src and tgt must be equal")
+            raise RuntimeError(
+                "Transformer: the batch number of src and tgt must be equal. Fix: give both [length, batch, "
+                "features], or [batch, length, features] with batch_first=True."
+            )
         if src.shape[-1] != self.d_model or tgt.shape[-1] != self.d_model:
-            raise RuntimeError("the feature number of src and tgt must be equal to d_model")
+            raise RuntimeError(
+                "Transformer: the feature number of src and tgt must be equal to d_model. Fix: embed both into "
+                f"d_model={self.d_model} features."
+            )
 
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: dtype | None = None) -> Tensor:

@@ -22,7 +22,10 @@ def _activation(chosen: Activation) -> Callable[[Tensor], Tensor]:
     if not isinstance(chosen, str):
         return chosen
     if chosen not in ("relu", "gelu"):
-        raise RuntimeError(f"activation should be relu/gelu, not {chosen}")
+        raise RuntimeError(
+            f"TransformerEncoderLayer: activation should be relu/gelu, not {chosen}. Fix: activation='relu', 'gelu' or "
+            "a function."
+        )
     return F.relu if chosen == "relu" else F.gelu
 
 

@@ -95,7 +95,9 @@ class Traversed(Registered):
         for name in target.split(".") if target else ():
             module = _attribute(module, name)
             if not isinstance(module, Traversed):
-                raise AttributeError(f"`{name}` is not an nn.Module")
+                raise AttributeError(
+                    f"`{name}` is not an nn.Module. Fix: name a module of [name for name, _ in model.named_modules()]."
+                )
         return cast("Module", module)
 
     def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
@@ -111,13 +113,17 @@ class Traversed(Registered):
             AttributeError: a part of the path that must exist does not, or is not a module.
         """
         if target == "":
-            raise ValueError("Cannot set the submodule without a target name!")
+            raise ValueError(
+                "Cannot set the submodule without a target name! Fix: give a dotted name, for example 'encoder.fc1'."
+            )
         if not isinstance(module, Traversed):
-            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}. Fix: give an nn.Module.")
         path, _, name = target.rpartition(".")
         parent = self.get_submodule(path)
         if (strict or hasattr(parent, name)) and not isinstance(_attribute(parent, name), Traversed):
-            raise AttributeError(f"`{name}` is not an nn.Module")
+            raise AttributeError(
+                f"`{name}` is not an nn.Module. Fix: name a module of [name for name, _ in model.named_modules()]."
+            )
         setattr(parent, name, module)
 
     def get_parameter(self, target: str) -> Parameter:
@@ -129,7 +135,9 @@ class Traversed(Registered):
         path, _, name = target.rpartition(".")
         parameter = _attribute(self.get_submodule(path), name)
         if not isinstance(parameter, Parameter):
-            raise AttributeError(f"`{name}` is not an nn.Parameter")
+            raise AttributeError(
+                f"`{name}` is not an nn.Parameter. Fix: name a parameter of dict(model.named_parameters())."
+            )
         return parameter
 
     def get_buffer(self, target: str) -> Tensor:
@@ -142,7 +150,7 @@ class Traversed(Registered):
         owner = self.get_submodule(path)
         buffer: Tensor = _attribute(owner, name)
         if name not in owner._buffers:
-            raise AttributeError(f"`{name}` is not a buffer")
+            raise AttributeError(f"`{name}` is not a buffer. Fix: name a buffer of dict(model.named_buffers()).")
         return buffer
 
     def apply(self, fn: Callable[[Module], None]) -> Self:
@@ -159,7 +167,10 @@ class Traversed(Registered):
             ValueError: `mode` is not a bool.
         """
         if not isinstance(mode, bool):
-            raise ValueError("training mode is expected to be boolean")
+            raise ValueError(
+                f"{type(self).__name__}.train: training mode is expected to be boolean. Fix: model.train() or "
+                "model.eval()."
+            )
         vars(self)["training"] = mode
         for child in self.children():
             child.train(mode)
@@ -209,5 +220,8 @@ def _gather(
 
 def _attribute(module: Any, name: str) -> Any:
     if not hasattr(module, name):
-        raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")
+        raise AttributeError(
+            f"{type(module).__name__} has no attribute `{name}`. Fix: look at [name for name, _ in "
+            "model.named_modules()]."
+        )
     return getattr(module, name)

@@ -10,9 +10,8 @@ from kadam.ir.graph import Phase
 from kadam.ops.combine import stack
 from kadam.ops.creation import tensor
 from kadam.ops.reduce import vector_norm
-from kadam.recording.memory import assign_all
 from kadam.recording.modes import no_grad
-from kadam.recording.operation import operation
+from kadam.recording.operation import State, operation
 from kadam.recording.tensor import Number
 from kadam.tensor import Tensor
 
@@ -92,7 +91,7 @@ def clip_grads_with_norm_(
     """Scale gradients, in place, by max_norm / total_norm if that is less than one."""
     grads = _grads(_listed(parameters))
     if grads:
-        assign_all(grads, scaled_down(grads, total_norm, float(max_norm)))
+        scaled_down(grads, total_norm, float(max_norm))
 
 
 @no_grad()
@@ -100,7 +99,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, f
     """Clamp each value of the gradients, in place, to [-clip_value, clip_value]."""
     grads = _grads(_listed(parameters))
     if grads:
-        assign_all(grads, clamped(grads, float(clip_value)))
+        clamped(grads, float(clip_value))
 
 
 def _listed(tensors: Tensor | Iterable[Tensor]) -> list[Tensor]:
@@ -122,13 +121,13 @@ def total_norm(tensors: Sequence[Tensor], order: float) -> Tensor:
 
 
 @operation(differentiable=False, phase=Phase.UPDATE)
-def scaled_down(grads: Sequence[Tensor], norm: Tensor, max_norm: Number) -> list[Tensor]:
+def scaled_down(grads: Sequence[State], norm: Tensor, max_norm: Number) -> list[Tensor]:
     """Each gradient times min(1, max_norm / (norm + 1e-6))."""
     factor = (max_norm / (norm + 1e-6)).clamp(max=1.0)
     return [grad * factor.to(grad.dtype) for grad in grads]
 
 
 @operation(differentiable=False, phase=Phase.UPDATE)
-def clamped(grads: Sequence[Tensor], bound: float) -> list[Tensor]:
+def clamped(grads: Sequence[State], bound: float) -> list[Tensor]:
     """Each gradient within [-bound, bound]."""
     return [grad.clamp(-bound, bound) for grad in grads]

@@ -21,7 +21,9 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         TypeError: `vec` is no tensor.
     """
     if not isinstance(vec, Tensor):
-        raise OperandError(f"vector_to_parameters: vec must be a Tensor, not a {type(vec).__name__}")
+        raise OperandError(
+            f"vector_to_parameters: vec must be a Tensor, not a {type(vec).__name__}. Fix: torch.tensor(vec)."
+        )
     start = 0
     for param in parameters:
         end = start + param.numel()

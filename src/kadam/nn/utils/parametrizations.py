@@ -53,7 +53,8 @@ class _SpectralNorm(Module):
         super().__init__()
         if n_power_iterations <= 0:
             raise ValueError(
-                f"Expected n_power_iterations to be positive, but got n_power_iterations={n_power_iterations}"
+                "spectral_norm: Expected n_power_iterations to be positive, but got "
+                f"n_power_iterations={n_power_iterations}. Fix: n_power_iterations=1."
             )
         self.dim, self.eps, self.n_power_iterations = dim, eps, n_power_iterations
         if weight.dim() > 1:

@@ -77,7 +77,10 @@ class ParametrizationList(ModuleList):
         with no_grad():
             for module in reversed(list(self)):
                 if not hasattr(module, "right_inverse"):
-                    raise RuntimeError(f"parametrization {type(module).__name__} does not implement right_inverse.")
+                    raise RuntimeError(
+                        f"parametrization {type(module).__name__} does not implement right_inverse. Fix: define "
+                        "right_inverse(self, value), or do not assign to the tensor."
+                    )
                 found = module.right_inverse(found)
             for original, tensor in zip(self.originals(), [found] if self.is_tensor else found, strict=True):
                 original.data = tensor.detach()
@@ -116,7 +119,7 @@ def register_parametrization(
     if tensor_name not in module._parameters and tensor_name not in module._buffers:
         raise ValueError(
             f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name "
-            f"'{tensor_name}'"
+            f"'{tensor_name}'. Fix: name one of dict(module.named_parameters())."
         )
     original = getattr(module, tensor_name)
     shape, kind = tuple(original.shape), original.dtype
@@ -152,11 +155,15 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
         ValueError: it is not parametrized, or there are several originals to return to.
     """
     if not is_parametrized(module, tensor_name):
-        raise ValueError(f"Module {module} does not have a parametrization on {tensor_name}")
+        raise ValueError(
+            f"Module {module} does not have a parametrization on {tensor_name}. Fix: look at "
+            "torch.nn.utils.parametrize.is_parametrized(module)."
+        )
     parts = module.parametrizations[tensor_name]
     if not leave_parametrized and not parts.is_tensor:
         raise ValueError(
-            "Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized by several"
+            "Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized by several. Fix: "
+            "leave_parametrized=True."
         )
     originals = parts.originals()
     kept = originals[0]

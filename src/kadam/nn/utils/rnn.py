@@ -161,18 +161,25 @@ def pack_padded_sequence(
     """
     shape = tuple(input.shape)
     if len(shape) < 2 or 0 in shape:
-        raise ShapeError(f"Cannot pack empty tensors: sequences need a step axis and a batch axis, got {list(shape)}")
+        raise ShapeError(
+            f"Cannot pack empty tensors: sequences need a step axis and a batch axis, got {list(shape)}. Fix: give "
+            "[steps, batch, ...] ([batch, steps, ...] with batch_first=True)."
+        )
     known = read(lengths) if isinstance(lengths, Recorded) else np.array(lengths, np.int64).reshape(-1)
     samples, steps = shape[:2] if batch_first else shape[1::-1]
     if len(known) != samples:
         raise ShapeError(
-            f"Expected `len(lengths)` to be equal to batch_size, but got {len(known)} (batch_size={samples})"
+            f"pack_padded_sequence: Expected `len(lengths)` to be equal to batch_size, but got {len(known)} "
+            f"(batch_size={samples}). Fix: one length per sample; batch_first=True if the batch stands first."
         )
     if known.min() <= 0 or known.max() > steps:
         raise ShapeError(
-            "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0"
+            "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0. Fix: "
+            "leave "
+            "empty samples out."
             if known.min() <= 0
-            else f"pack_padded_sequence: a length of {known.max()} is more than the {steps} steps of the input"
+            else f"pack_padded_sequence: a length of {known.max()} is more than the {steps} steps of the input. Fix: "
+            "batch_first=True if the batch stands first, or shorter lengths."
         )
     order = np.argsort(-known, kind="stable")
     if enforce_sorted and (np.diff(known) > 0).any():
@@ -203,8 +210,9 @@ def pad_packed_sequence(
     steps = len(sizes) if total_length is None else total_length
     if steps < len(sizes):
         raise LengthError(
-            "Expected total_length to be at least the length of the longest sequence in input, but got "
-            f"total_length={total_length} and max sequence length being {len(sizes)}"
+            "pad_packed_sequence: Expected total_length to be at least the length of the longest sequence in input, "
+            f"but got total_length={total_length} and max sequence length being {len(sizes)}. Fix: "
+            f"total_length={len(sizes)} or more."
         )
     samples = int(sizes[0])
     order = np.arange(samples) if sequence.sorted_indices is None else read(sequence.sorted_indices)
@@ -230,12 +238,18 @@ def pad_sequence(
         ShapeError: there are no sequences, they differ in other axes, or the side does not exist.
     """
     if not isinstance(sequences, Iterable):
-        raise ShapeError(f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}")
+        raise ShapeError(
+            f"pad_sequence: Expected iterable for input sequences, but got arg of type: {type(sequences)}. Fix: give a "
+            "list of tensors."
+        )
     parts = list(sequences)
     if not parts:
-        raise ShapeError("received an empty list of sequences")
+        raise ShapeError("pad_sequence: received an empty list of sequences. Fix: give at least one tensor.")
     if padding_side not in ("left", "right"):
-        raise ShapeError(f"Expected padding_side to be one of left or right, but got {padding_side}.")
+        raise ShapeError(
+            f"pad_sequence: Expected padding_side to be one of left or right, but got {padding_side}. Fix: "
+            "padding_side='right'."
+        )
     return _joined(parts, batch_first, padding_value, padding_side)
 
 
@@ -248,7 +262,8 @@ def _joined(sequences: Sequence[Tensor], batch_first: bool, padding_value: Fixed
     longest = max(one.shape[0] for one in sequences)
     if any(tuple(one.shape[1:]) != tuple(first.shape[1:]) for one in sequences):
         raise ShapeError(
-            f"pad_sequence: the sequences differ beyond their lengths: {[list(s.shape) for s in sequences]}"
+            f"pad_sequence: the sequences differ beyond their lengths: {[list(s.shape) for s in sequences]}. Fix: give "
+            "tensors that differ in their first axis only."
         )
     none = (0, 0) * (len(first.shape) - 1)
     parts = []

@@ -40,7 +40,8 @@ class SpectralNorm:
     def __init__(self, name: str, n_power_iterations: int, dim: int, eps: float) -> None:
         if n_power_iterations <= 0:
             raise ValueError(
-                f"Expected n_power_iterations to be positive, but got n_power_iterations={n_power_iterations}"
+                "spectral_norm: Expected n_power_iterations to be positive, but got "
+                f"n_power_iterations={n_power_iterations}. Fix: n_power_iterations=1."
             )
         self.name, self.n_power_iterations, self.dim, self.eps = name, n_power_iterations, dim, eps
 
@@ -79,7 +80,10 @@ def spectral_norm(
         RuntimeError: it is done already.
     """
     if any(isinstance(hook, SpectralNorm) and hook.name == name for hook in module._forward_pre_hooks.values()):
-        raise RuntimeError(f"Cannot register two spectral_norm hooks on the same parameter {name}")
+        raise RuntimeError(
+            f"Cannot register two spectral_norm hooks on the same parameter {name}. Fix: apply it once, or "
+            "remove_spectral_norm first."
+        )
     hook = SpectralNorm(name, n_power_iterations, output_axis(module) if dim is None else dim, eps)
     weight = getattr(module, name)
     rows, columns = as_matrix(weight.detach(), hook.dim).shape
@@ -107,4 +111,6 @@ def remove_spectral_norm(module: Kind, name: str = "weight") -> Kind:
             module.register_parameter(name, Parameter(weight))
             del module._forward_pre_hooks[key]
             return module
-    raise ValueError(f"spectral_norm of '{name}' not found in {module}")
+    raise ValueError(
+        f"spectral_norm of '{name}' not found in {module}. Fix: name a parameter that spectral_norm was applied to."
+    )

@@ -66,7 +66,10 @@ def weight_norm(module: Kind, name: str = "weight", dim: int | None = 0) -> Kind
         stacklevel=2,
     )
     if any(isinstance(hook, WeightNorm) and hook.name == name for hook in module._forward_pre_hooks.values()):
-        raise RuntimeError(f"Cannot register two weight_norm hooks on the same parameter {name}")
+        raise RuntimeError(
+            f"Cannot register two weight_norm hooks on the same parameter {name}. Fix: apply it once, or "
+            "remove_weight_norm first."
+        )
     hook = WeightNorm(name, -1 if dim is None else dim)
     weight = getattr(module, name)
     del module._parameters[name]
@@ -91,4 +94,6 @@ def remove_weight_norm(module: Kind, name: str = "weight") -> Kind:
             setattr(module, name, Parameter(weight))
             del module._forward_pre_hooks[key]
             return module
-    raise ValueError(f"weight_norm of '{name}' not found in {module}")
+    raise ValueError(
+        f"weight_norm of '{name}' not found in {module}. Fix: name a parameter that weight_norm was applied to."
+    )

@@ -137,7 +137,10 @@ def checked_optimizer(optimizer: Any) -> Optimizer:
         TypeError: it is not.
     """
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"a scheduler needs an Optimizer; {type(optimizer).__name__} is not an Optimizer")
+        raise TypeError(
+            f"a scheduler needs an Optimizer; {type(optimizer).__name__} is not an Optimizer. Fix: give the optimizer "
+            "first, as in StepLR(optimizer, step_size=10)."
+        )
     return optimizer
 
 
@@ -151,7 +154,10 @@ def per_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:
     if not isinstance(value, (list, tuple)):
         value = [value] * groups
     elif len(value) != groups:
-        raise ValueError(f"{name} has {len(value)} values, but the optimizer has {groups} param_groups; give one each")
+        raise ValueError(
+            f"{name} has {len(value)} values, but the optimizer has {groups} param_groups; give one each. Fix: give "
+            f"{groups} values, or one number for all."
+        )
     return [_own(each) for each in value]
 
 

@@ -19,17 +19,25 @@ class _Composition(LRScheduler):
     def _check_parts(self, optimizer: Optimizer | None, schedulers: Sequence[Any]) -> Optimizer:
         name = type(self).__name__
         if len(schedulers) < 1:
-            raise ValueError(f"{name}: there is no scheduler to combine; give at least one")
+            raise ValueError(
+                f"{name}: there is no scheduler to combine; give at least one. Fix: {name}([StepLR(optimizer, 10)])."
+            )
         shared: Any = optimizer or schedulers[0].optimizer
         for index, part in enumerate(schedulers):
             if not hasattr(part, "optimizer"):
-                raise TypeError(f"{name}: schedulers[{index}], a {type(part).__name__}, has no `optimizer`")
+                raise TypeError(
+                    f"{name}: schedulers[{index}], a {type(part).__name__}, has no `optimizer`. Fix: give lr_scheduler "
+                    "objects."
+                )
             if isinstance(part, ReduceLROnPlateau):
-                raise ValueError(f"{name}: schedulers[{index}] is a ReduceLROnPlateau, whose step() needs a measure")
+                raise ValueError(
+                    f"{name}: schedulers[{index}] is a ReduceLROnPlateau, whose step() needs a measure. Fix: step it "
+                    "by itself: scheduler.step(loss)."
+                )
             if part.optimizer != shared:
                 raise ValueError(
                     f"{name}: schedulers[{index}], a {type(part).__name__}, belongs to another optimizer than the "
-                    f"{type(shared).__name__}; all must share one"
+                    f"{type(shared).__name__}; all must share one. Fix: make all of them with one optimizer."
                 )
         return checked_optimizer(shared)
 
@@ -65,7 +73,8 @@ class SequentialLR(_Composition):
         self._check_parts(optimizer, schedulers)
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(
-                f"SequentialLR: {len(schedulers)} schedulers need one milestone fewer, not {len(milestones)}"
+                f"SequentialLR: {len(schedulers)} schedulers need one milestone fewer, not {len(milestones)}. Fix: "
+                f"milestones are the epochs at which the next scheduler begins: give {len(schedulers) - 1}."
             )
         self._schedulers = schedulers
         self._milestones = milestones

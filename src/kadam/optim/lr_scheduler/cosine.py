@@ -61,11 +61,16 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1
     ) -> None:
         if not isinstance(T_0, int) or T_0 <= 0:
-            raise ValueError(f"CosineAnnealingWarmRestarts: T_0 must be a positive integer, not {T_0}")
+            raise ValueError(f"CosineAnnealingWarmRestarts: T_0 must be a positive integer, not {T_0}. Fix: T_0=10.")
         if not isinstance(T_mult, int) or T_mult < 1:
-            raise ValueError(f"CosineAnnealingWarmRestarts: T_mult must be an integer of at least 1, not {T_mult}")
+            raise ValueError(
+                f"CosineAnnealingWarmRestarts: T_mult must be an integer of at least 1, not {T_mult}. Fix: T_mult=1."
+            )
         if not isinstance(eta_min, (float, int)):
-            raise ValueError(f"CosineAnnealingWarmRestarts: eta_min must be a number, not a {type(eta_min).__name__}")
+            raise ValueError(
+                f"CosineAnnealingWarmRestarts: eta_min must be a number, not a {type(eta_min).__name__}. Fix: "
+                "eta_min=0.0."
+            )
         self.T_0 = T_0
         self.T_i = T_0
         self.T_mult = T_mult
@@ -101,7 +106,9 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     def _enter(self, epoch: float) -> None:
         """Find the descent that `epoch` falls into, and how far it is."""
         if epoch < 0:
-            raise ValueError(f"CosineAnnealingWarmRestarts: epoch must not be negative, but it is {epoch}")
+            raise ValueError(
+                f"CosineAnnealingWarmRestarts: epoch must not be negative, but it is {epoch}. Fix: leave epoch out."
+            )
         if epoch < self.T_0:
             self.T_cur, self.T_i = epoch, self.T_0
         elif self.T_mult == 1:

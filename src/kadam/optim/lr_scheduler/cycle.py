@@ -87,7 +87,8 @@ class CyclicLR(_MomentumCycle):
         self.step_ratio = rise / self.total_size
         if scale_fn is None and mode not in ("triangular", "triangular2", "exp_range"):
             raise ValueError(
-                f"CyclicLR: mode {mode!r} is unknown; give triangular, triangular2, exp_range, or a scale_fn"
+                f"CyclicLR: mode {mode!r} is unknown; give triangular, triangular2, exp_range, or a scale_fn. Fix: "
+                "mode='triangular'."
             )
         self.mode = mode
         self.gamma = gamma
@@ -186,9 +187,14 @@ class OneCycleLR(_MomentumCycle):
         self.optimizer = checked_optimizer(optimizer)
         self.total_steps = _whole_cycle(total_steps, epochs, steps_per_epoch)
         if not isinstance(pct_start, float) or not 0 <= pct_start <= 1:
-            raise ValueError(f"OneCycleLR: pct_start must be a float between 0 and 1, not {pct_start!r}")
+            raise ValueError(
+                f"OneCycleLR: pct_start must be a float between 0 and 1, not {pct_start!r}. Fix: pct_start=0.3."
+            )
         if anneal_strategy not in ("cos", "linear"):
-            raise ValueError(f"OneCycleLR: anneal_strategy must be 'cos' or 'linear', not {anneal_strategy!r}")
+            raise ValueError(
+                f"OneCycleLR: anneal_strategy must be 'cos' or 'linear', not {anneal_strategy!r}. Fix: "
+                "anneal_strategy='cos'."
+            )
         self._schedule_phases = _phases(self.total_steps, pct_start, three_phase)
         self._anneal_func_type = anneal_strategy
         peaks = per_group("max_lr", optimizer, max_lr)
@@ -211,7 +217,10 @@ class OneCycleLR(_MomentumCycle):
         self._warn_unless_stepping()
         step = self.last_epoch
         if step > self.total_steps:
-            raise ValueError(f"OneCycleLR: step {step} is beyond the {self.total_steps} steps that were announced")
+            raise ValueError(
+                f"OneCycleLR: step {step} is beyond the {self.total_steps} steps that were announced. Fix: give "
+                "total_steps as the number of scheduler.step() calls: epochs * len(loader)."
+            )
         start = 0.0
         phase = self._schedule_phases[0]
         for phase in self._schedule_phases:
@@ -232,13 +241,19 @@ def _whole_cycle(total_steps: int | None, epochs: int | None, steps_per_epoch: i
     if total_steps is not None:
         return _positive("total_steps", total_steps)
     if epochs is None or steps_per_epoch is None:
-        raise ValueError("OneCycleLR: how long is the cycle? Give total_steps, or epochs and steps_per_epoch")
+        raise ValueError(
+            "OneCycleLR: how long is the cycle? Give total_steps, or epochs and steps_per_epoch. Fix: epochs=10, "
+            "steps_per_epoch=len(loader)."
+        )
     return _positive("epochs", epochs) * _positive("steps_per_epoch", steps_per_epoch)
 
 
 def _positive(name: str, value: int) -> int:
     if not isinstance(value, int) or value <= 0:
-        raise ValueError(f"OneCycleLR: {name} must be a positive integer, not {value}")
+        raise ValueError(
+            f"OneCycleLR: {name} must be a positive integer, not {value}. Fix: {name}=len(loader) * epochs, or any "
+            "whole number of at least 1."
+        )
     return value
 
 

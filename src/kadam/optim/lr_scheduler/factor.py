@@ -22,11 +22,15 @@ class _LambdaSchedule(LRScheduler):
         lambdas: list[Any] = list(lr_lambda) if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * groups
         if len(lambdas) != groups:
             raise ValueError(
-                f"{type(self).__name__}: {len(lambdas)} lr_lambdas for {groups} param_groups; give as many"
+                f"{type(self).__name__}: {len(lambdas)} lr_lambdas for {groups} param_groups; give as many. Fix: one "
+                f"function for all, or a list of {groups}."
             )
         for function in lambdas:
             if not callable(function):
-                raise TypeError(f"{type(self).__name__}: lr_lambda must be a function, not a {type(function).__name__}")
+                raise TypeError(
+                    f"{type(self).__name__}: lr_lambda must be a function, not a {type(function).__name__}. Fix: "
+                    "lr_lambda=lambda epoch: 0.95 ** epoch."
+                )
         self.lr_lambdas: list[Factor] = lambdas
         super().__init__(optimizer, last_epoch)
 
@@ -132,7 +136,7 @@ class ConstantLR(LRScheduler):
         self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5, last_epoch: int = -1
     ) -> None:
         if not 0 <= factor <= 1.0:
-            raise ValueError(f"ConstantLR: factor must be between 0 and 1, not {factor}")
+            raise ValueError(f"ConstantLR: factor must be between 0 and 1, not {factor}. Fix: factor=0.5.")
         self.factor = factor
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
@@ -167,9 +171,12 @@ class LinearLR(LRScheduler):
         last_epoch: int = -1,
     ) -> None:
         if not 0 < start_factor <= 1.0:
-            raise ValueError(f"LinearLR: start_factor must be greater than 0 and at most 1, not {start_factor}")
+            raise ValueError(
+                f"LinearLR: start_factor must be greater than 0 and at most 1, not {start_factor}. Fix: "
+                "start_factor=0.1."
+            )
         if not 0 <= end_factor <= 1.0:
-            raise ValueError(f"LinearLR: end_factor must be between 0 and 1, not {end_factor}")
+            raise ValueError(f"LinearLR: end_factor must be between 0 and 1, not {end_factor}. Fix: end_factor=1.0.")
         self.start_factor = start_factor
         self.end_factor = end_factor
         self.total_iters = total_iters

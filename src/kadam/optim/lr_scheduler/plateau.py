@@ -40,14 +40,17 @@ class ReduceLROnPlateau(LRScheduler):
         eps: float = 1e-8,
     ) -> None:
         if factor >= 1.0:
-            raise ValueError(f"ReduceLROnPlateau: factor must be below 1, not {factor}")
+            raise ValueError(f"ReduceLROnPlateau: factor must be below 1, not {factor}. Fix: factor=0.1.")
         self.factor = factor
         self.optimizer = checked_optimizer(optimizer)
         groups = len(optimizer.param_groups)
         self.default_min_lr: float | None
         if isinstance(min_lr, (list, tuple)):
             if len(min_lr) != groups:
-                raise ValueError(f"ReduceLROnPlateau: {len(min_lr)} min_lr for {groups} param_groups; give one each")
+                raise ValueError(
+                    f"ReduceLROnPlateau: {len(min_lr)} min_lr for {groups} param_groups; give one each. Fix: one "
+                    f"number for all, or a list of {groups}."
+                )
             self.default_min_lr, self.min_lrs = None, list(min_lr)
         else:
             self.default_min_lr, self.min_lrs = min_lr, [min_lr] * groups
@@ -61,9 +64,15 @@ class ReduceLROnPlateau(LRScheduler):
 
     def _choose_measure(self, mode: Any, threshold: float, threshold_mode: Any) -> None:
         if mode not in ("min", "max"):
-            raise ValueError(f"ReduceLROnPlateau: mode {mode!r} is unknown; it is 'min' or 'max'")
+            raise ValueError(
+                f"ReduceLROnPlateau: mode {mode!r} is unknown; it is 'min' or 'max'. Fix: mode='min' for a loss, 'max' "
+                "for an accuracy."
+            )
         if threshold_mode not in ("rel", "abs"):
-            raise ValueError(f"ReduceLROnPlateau: threshold_mode {threshold_mode!r} is unknown; it is 'rel' or 'abs'")
+            raise ValueError(
+                f"ReduceLROnPlateau: threshold_mode {threshold_mode!r} is unknown; it is 'rel' or 'abs'. Fix: "
+                "threshold_mode='rel'."
+            )
         self.mode_worse = math.inf if mode == "min" else -math.inf
         self.mode = mode
         self.threshold = threshold

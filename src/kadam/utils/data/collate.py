@@ -70,7 +70,10 @@ def _leaf_function(leaf: Any, functions: CollateMap) -> Callable[..., Any] | Non
 def _columns(batch: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
     lengths = {len(sample) for sample in batch}
     if len(lengths) > 1:
-        raise RuntimeError(f"default_collate: samples of one batch have different lengths: {sorted(lengths)}")
+        raise RuntimeError(
+            f"default_collate: samples of one batch have different lengths: {sorted(lengths)}. Fix: pad them to one "
+            "length, or pass a collate_fn."
+        )
     return list(zip(*batch, strict=True))
 
 

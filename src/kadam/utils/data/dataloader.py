@@ -186,11 +186,18 @@ class _Endless(Sampler[None]):
 
 def _check_workers(num_workers: int, timeout: float, prefetch_factor: int | None, persistent_workers: bool) -> None:
     if num_workers < 0:
-        raise ValueError(f"DataLoader: num_workers must not be negative, but is {num_workers}")
+        raise ValueError(
+            f"DataLoader: num_workers must not be negative, but is {num_workers}. Fix: num_workers=0 loads in this "
+            "process."
+        )
     if timeout < 0:
-        raise ValueError(f"DataLoader: timeout must not be negative, but is {timeout}")
+        raise ValueError(
+            f"DataLoader: timeout must not be negative, but is {timeout}. Fix: timeout=0 waits without end."
+        )
     if prefetch_factor is not None and prefetch_factor < 0:
-        raise ValueError(f"DataLoader: prefetch_factor must not be negative, but is {prefetch_factor}")
+        raise ValueError(
+            f"DataLoader: prefetch_factor must not be negative, but is {prefetch_factor}. Fix: prefetch_factor=2."
+        )
     if num_workers == 0 and (prefetch_factor is not None or persistent_workers):
         given = "persistent_workers" if persistent_workers else "prefetch_factor"
         raise ValueError(f"DataLoader: {given} is for workers.\n  Fix: set num_workers > 0, or leave it out.")
@@ -209,11 +216,19 @@ def _check_order(
     batch_size: int | None, shuffle: bool | None, sampler: object, batch_sampler: object, drop_last: bool
 ) -> None:
     if sampler is not None and shuffle:
-        raise ValueError("DataLoader: sampler and shuffle exclude each other: both say the order")
+        raise ValueError(
+            "DataLoader: sampler and shuffle exclude each other: both say the order. Fix: leave shuffle out."
+        )
     if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
-        raise ValueError("DataLoader: batch_sampler excludes batch_size, shuffle, sampler and drop_last")
+        raise ValueError(
+            "DataLoader: batch_sampler excludes batch_size, shuffle, sampler and drop_last. Fix: leave those out, or "
+            "give batch_size without batch_sampler."
+        )
     if batch_sampler is None and batch_size is None and drop_last:
-        raise ValueError("DataLoader: batch_size=None gives lone samples, so that drop_last has nothing to drop")
+        raise ValueError(
+            "DataLoader: batch_size=None gives lone samples, so that drop_last has nothing to drop. Fix: leave "
+            "drop_last out, or give a batch_size."
+        )
 
 
 def _start_context(context: str | BaseContext, num_workers: int) -> BaseContext:
@@ -227,8 +242,13 @@ def _start_context(context: str | BaseContext, num_workers: int) -> BaseContext:
     if isinstance(context, str):
         known = multiprocessing.get_all_start_methods()
         if context not in known:
-            raise ValueError(f"DataLoader: multiprocessing_context {context!r} is none of {known}")
+            raise ValueError(
+                f"DataLoader: multiprocessing_context {context!r} is none of {known}. Fix: choose one of {known}."
+            )
         return multiprocessing.get_context(context)
     if not isinstance(context, BaseContext):
-        raise TypeError(f"DataLoader: multiprocessing_context must be a name or a context, not {context!r}")
+        raise TypeError(
+            f"DataLoader: multiprocessing_context must be a name or a context, not {context!r}. Fix: "
+            "multiprocessing_context='spawn'."
+        )
     return context

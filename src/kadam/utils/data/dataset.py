@@ -29,7 +29,10 @@ class Dataset(Generic[T_co]):
     """
 
     def __getitem__(self, index: Any) -> T_co:
-        raise NotImplementedError(f"{type(self).__name__} needs a __getitem__(index) that gives one sample")
+        raise NotImplementedError(
+            f"{type(self).__name__} needs a __getitem__(index) that gives one sample. Fix: define  def "
+            "__getitem__(self, index)."
+        )
 
     def __add__(self, other: Dataset[Any]) -> ConcatDataset[Any]:
         return ConcatDataset([self, other])
@@ -82,11 +85,17 @@ class StackDataset(Dataset[Any]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if bool(args) == bool(kwargs):
             found = "both kinds" if args else "none"
-            raise ValueError(f"StackDataset takes datasets either by position or by keyword; it was given {found}")
+            raise ValueError(
+                f"StackDataset takes datasets either by position or by keyword; it was given {found}. Fix: give all of "
+                "them by position, or all by keyword."
+            )
         self.datasets = args or kwargs
         lengths = [len(dataset) for dataset in self._columns()]
         if len(set(lengths)) > 1:
-            raise ValueError(f"StackDataset: the datasets hold different numbers of samples: {lengths}")
+            raise ValueError(
+                f"StackDataset: the datasets hold different numbers of samples: {lengths}. Fix: take a Subset of the "
+                "longer ones."
+            )
         self._length = lengths[0]
 
     def _columns(self) -> Iterable[Any]:
@@ -103,7 +112,8 @@ class StackDataset(Dataset[Any]):
         for column in columns:
             if len(column) != len(indices):
                 raise ValueError(
-                    f"StackDataset: __getitems__ of a dataset gave {len(column)} samples for {len(indices)} indices"
+                    f"StackDataset: __getitems__ of a dataset gave {len(column)} samples for {len(indices)} indices. "
+                    "Fix: return one sample for each index."
                 )
         return [self._sample(parts) for parts in zip(*columns, strict=True)]
 
@@ -129,7 +139,7 @@ class ConcatDataset(Dataset[T_co]):
     def __init__(self, datasets: Iterable[Dataset[Any]]) -> None:
         self.datasets = list(datasets)
         if not self.datasets:
-            raise AssertionError("ConcatDataset needs at least one dataset")
+            raise AssertionError("ConcatDataset needs at least one dataset. Fix: ConcatDataset([dataset]).")
         if any(isinstance(dataset, IterableDataset) for dataset in self.datasets):
             raise AssertionError(
                 "ConcatDataset: an IterableDataset has no indices.\n  Fix: join streams by ChainDataset."
@@ -142,7 +152,10 @@ class ConcatDataset(Dataset[T_co]):
     def __getitem__(self, index: Any) -> T_co:
         if index < 0:
             if -index > len(self):
-                raise ValueError(f"ConcatDataset: index {index} is before the first of {len(self)} samples")
+                raise ValueError(
+                    f"ConcatDataset: index {index} is before the first of {len(self)} samples. Fix: an index from "
+                    f"{-len(self)} to {len(self) - 1}."
+                )
             index += len(self)
         part = bisect_right(self.cumulative_sizes, index)
         start = self.cumulative_sizes[part - 1] if part else 0
@@ -162,7 +175,10 @@ class ChainDataset(IterableDataset[Any]):
     def _streams(self) -> Iterator[IterableDataset[Any]]:
         for dataset in self.datasets:
             if not isinstance(dataset, IterableDataset):
-                raise AssertionError(f"ChainDataset joins IterableDatasets; {type(dataset).__name__} is none")
+                raise AssertionError(
+                    f"ChainDataset joins IterableDatasets; {type(dataset).__name__} is none. Fix: join datasets with "
+                    "an index by ConcatDataset."
+                )
             yield dataset
 
     def __iter__(self) -> Iterator[Any]:
@@ -220,7 +236,11 @@ def random_split(
     if math.isclose(sum(sizes), 1) and sum(sizes) <= 1:
         sizes = _apportion(total, sizes)
     if sum(sizes) != total:
-        raise ValueError(f"random_split: the lengths {list(lengths)} do not sum to the {total} samples of the dataset")
+        raise ValueError(
+            f"random_split: the lengths {list(lengths)} sum to {sum(sizes)}, but the dataset has {total} samples. Fix: "
+            "give "
+            f"lengths whose sum is {total}, or fractions whose sum is 1."
+        )
     order = (default_generator if generator is None else generator).permutation(total).tolist()
     ends = itertools.accumulate(sizes)
     return [Subset(dataset, order[end - size : end]) for end, size in zip(ends, sizes, strict=True)]
@@ -229,7 +249,10 @@ def random_split(
 def _apportion(total: int, fractions: Sequence[float]) -> list[int | float]:
     for position, fraction in enumerate(fractions):
         if not 0 <= fraction <= 1:
-            raise ValueError(f"random_split: fraction {fraction} at position {position} is not between 0 and 1")
+            raise ValueError(
+                f"random_split: fraction {fraction} at position {position} is not between 0 and 1. Fix: give fractions "
+                "from 0 to 1, for example [0.8, 0.2]."
+            )
     sizes: list[int | float] = [math.floor(total * fraction) for fraction in fractions]
     for spare in range(total - int(sum(sizes))):
         sizes[spare % len(sizes)] += 1

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
+from kadam.recording.place import before_telling
 from kadam.recording.step import cut, state
 from kadam.utils.data.workers import Ended, Failure, Seat, Worker, dismiss, first_ready
 
@@ -26,7 +27,7 @@ class WorkerBatches(Iterator[Any]):
 
     def __init__(self, loader: DataLoader[Any]) -> None:
         if not loader.prefetch_factor:
-            raise AssertionError("DataLoader: workers need a prefetch_factor of at least 1")
+            raise AssertionError("DataLoader: workers need a prefetch_factor of at least 1. Fix: prefetch_factor=2.")
         self._sampler = loader._index_sampler
         iter(self._sampler)  # PyTorch asks once before the first pass: a sampler may draw when it is asked
         self._ahead = loader.prefetch_factor
@@ -46,7 +47,7 @@ class WorkerBatches(Iterator[Any]):
         context = loader.multiprocessing_context or multiprocessing.get_context()
         base_seed = loader._draw_base_seed()
         for number in range(loader.num_workers):
-            seat = Seat(number, loader.num_workers, base_seed, loader.worker_init_fn)
+            seat = Seat(number, loader.num_workers, base_seed, loader.worker_init_fn, tuple(before_telling))
             self._workers.append(Worker(context, loader._recipe(), seat))
         return stop
 

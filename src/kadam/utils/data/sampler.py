@@ -25,7 +25,9 @@ class Sampler(Generic[T_co]):
     """An order of samples: subclasses write `__iter__`, and `__len__` where it is known."""
 
     def __iter__(self) -> Iterator[T_co]:
-        raise NotImplementedError(f"{type(self).__name__} needs an __iter__ that gives indices")
+        raise NotImplementedError(
+            f"{type(self).__name__} needs an __iter__ that gives indices. Fix: define  def __iter__(self)."
+        )
 
 
 class SequentialSampler(Sampler[int]):
@@ -64,13 +66,16 @@ class RandomSampler(Sampler[int]):
         generator: Generator | None = None,
     ) -> None:
         if not isinstance(replacement, bool):
-            raise TypeError(f"RandomSampler: replacement must be a bool, not {replacement!r}")
+            raise TypeError(f"RandomSampler: replacement must be a bool, not {replacement!r}. Fix: True or False.")
         self.data_source = data_source
         self.replacement = replacement
         self.generator = generator
         self._num_samples = num_samples
         if not isinstance(self.num_samples, int) or self.num_samples <= 0:
-            raise ValueError(f"RandomSampler: num_samples must be a positive int, not {self.num_samples!r}")
+            raise ValueError(
+                f"RandomSampler: num_samples must be a positive int, not {self.num_samples!r}. Fix: give a whole "
+                "number of at least 1; an empty dataset cannot be shuffled."
+            )
 
     @property
     def num_samples(self) -> int:
@@ -139,7 +144,10 @@ class WeightedRandomSampler(Sampler[int]):
         _require_bool("WeightedRandomSampler", "replacement", replacement)
         self.weights = as_tensor(weights, dtype=float64)
         if len(self.weights.shape) != 1:
-            raise ValueError(f"WeightedRandomSampler: weights must have one axis, not {tuple(self.weights.shape)}")
+            raise ValueError(
+                f"WeightedRandomSampler: weights must have one axis, not {tuple(self.weights.shape)}. Fix: "
+                "weights.flatten()."
+            )
         self.num_samples = num_samples
         self.replacement = replacement
         self.generator = generator
@@ -181,9 +189,11 @@ class BatchSampler(Sampler[list[int]]):
 
 def _require_positive(owner: str, name: str, value: Any) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise ValueError(f"{owner}: {name} must be a positive int, not {value!r}")
+        raise ValueError(
+            f"{owner}: {name} must be a positive int, not {value!r}. Fix: give a whole number of at least 1."
+        )
 
 
 def _require_bool(owner: str, name: str, value: Any) -> None:
     if not isinstance(value, bool):
-        raise ValueError(f"{owner}: {name} must be a bool, not {value!r}")
+        raise ValueError(f"{owner}: {name} must be a bool, not {value!r}. Fix: True or False.")

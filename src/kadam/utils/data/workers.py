@@ -49,12 +49,14 @@ class Seat:
         num_workers: how many there are.
         base_seed: the loader's draw; worker i starts its generators from `base_seed + i`.
         init_fn: the user's function, called with the worker's number once it is seeded.
+        before_telling: what the loader's process does to errors before they are told.
     """
 
     id: int
     num_workers: int
     base_seed: int
     init_fn: Callable[[int], Any] | None
+    before_telling: tuple[Callable[[BaseException], None], ...] = ()
 
 
 class Ended:
@@ -83,11 +85,13 @@ class Failure:
     text: str
 
     @staticmethod
-    def of(error: Exception, worker: int) -> Failure:
-        """Describe an exception so that it can be sent."""
+    def of(error: Exception, seat: Seat) -> Failure:
+        """Describe an exception of a worker so that it can be sent."""
         kind = type(error)
+        for prepare in seat.before_telling:
+            prepare(error)
         trace = "".join(traceback.format_exception(error))
-        text = f"Caught {kind.__name__} in DataLoader worker process {worker}.\nThere it was raised:\n{trace}"
+        text = f"Caught {kind.__name__} in DataLoader worker process {seat.id}.\nThere it was raised:\n{trace}"
         try:
             pickle.dumps(kind)
         except Exception:  # a class that only the worker can name
@@ -177,7 +181,11 @@ def first_ready(workers: Iterable[Worker], timeout_s: float) -> Worker:
 
 
 def _timed_out(timeout_s: float) -> WorkerError:
-    return WorkerError(f"DataLoader timed out after {timeout_s} seconds: no worker had the next batch ready")
+    return WorkerError(
+        f"DataLoader timed out after {timeout_s} seconds: no worker had the next batch ready. Fix: a longer timeout, "
+        "or "
+        "num_workers=0 to see what a sample costs."
+    )
 
 
 def dismiss(workers: list[Worker], owner: int) -> None:
@@ -250,7 +258,7 @@ class _Desk:
         except Exception as error:
             if isinstance(error, StopIteration) and isinstance(self._recipe.dataset, IterableDataset):
                 return Ended()
-            return Failure.of(error, self._seat.id)
+            return Failure.of(error, self._seat)
 
     def _next_task(self) -> tuple[int, Any] | None:
         """The oldest task of the newest pass; None when it is time to stop."""

@@ -1,0 +1,57 @@
+"""The native engine: a whole step compiled by LLVM, run in one call.
+
+A graph becomes groups (`fuse`), groups become kernels (`nest`, `kernels`), kernels become machine code (`build`) that
+runs over one memory plan (`program`, `launch`). Nothing of LLVM is imported before the first program is compiled.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kadam.engines.delivery import Over
+    from kadam.engines.native.stats import Stats
+    from kadam.engines.reference import Run
+    from kadam.ir.graph import Graph
+
+_told: set[str] = set()
+
+
+def compile(graph: Graph, over: Over, fallback: Run) -> Run:
+    """A function from the feeds to the outputs that keeps the contract of `kadam.engines.delivery`.
+
+    Should LLVM not be there, or refuse the graph, that is `fallback` itself, and a warning says why, once. With
+    KADAM_ENGINE=native the reason is raised instead.
+
+    Args:
+        fallback: computes the same. Called too if a run fails on its data: it raises the right error.
+    """
+    try:
+        from kadam.engines.native.program import NativeProgram
+
+        return NativeProgram(graph, over, fallback).function()
+    except Exception as reason:
+        if os.environ.get("KADAM_ENGINE") == "native":
+            raise
+        _warn(f"{type(reason).__name__}: {reason}")
+        return fallback
+
+
+def _warn(reason: str) -> None:
+    if reason not in _told:
+        _told.add(reason)
+        warnings.warn(
+            f"A step was not compiled and runs on the slower reference engine: {reason[:500]}. The results are the "
+            "same. Set KADAM_ENGINE=reference to use that engine without this warning.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+def stats() -> Stats:
+    """What the engine has done so far: programs and kernels compiled, kernels found on the disk, seconds spent."""
+    from kadam.engines.native.stats import stats as found
+
+    return found()

@@ -1,0 +1,159 @@
+"""How to cut a contraction: the ways there are, and an estimate of what each costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+from kadam.engines.native.form import Contraction, Form
+from kadam.engines.native.inner import Inner
+from kadam.engines.native.target import host
+from kadam.engines.native.tile import Tiling
+
+BLOCK_BYTES = 64 << 10  # of columns that are copied together, and of sums that wait for the next round
+MOST_VECTORS = 6
+PAGE_BYTES = 4096  # addresses so far apart share a set of the first-level cache
+LINE_BYTES = 64
+LAUNCH_CYCLES = 2000
+LONG_CYCLES = 100_000  # work that is worth more than one thread
+LEAST_TASKS, MOST_TASKS = 4, 64  # that such work is cut into, if it can be
+
+
+def best(contraction: Contraction) -> Tiling | Inner:
+    """The way that is likely to take the fewest cycles."""
+    cost, way = min(((cycles(way), way) for way in ways(contraction)), key=lambda pair: pair[0])
+    return _grouped(way, cost)
+
+
+def ways(contraction: Contraction) -> Iterator[Tiling | Inner]:
+    """The ways to cut a contraction that may be worth it, each in as few tasks as it allows."""
+    for given in (contraction, contraction.swapped()):
+        yield from _ways(Form.of(given))
+
+
+def cycles(way: Tiling | Inner) -> float:
+    """What a way is likely to take, on one core."""
+    return _inner_cycles(way) if isinstance(way, Inner) else _tile_cycles(way)
+
+
+def _ways(form: Form) -> Iterator[Tiling | Inner]:
+    lanes = host().vector_bytes // form.sums.itemsize
+    adjacent = form.columns.stride == 1 or form.columns.size == 1
+    scattered = form.rows.stride == 1 and form.rows.inner != 1
+    for rows, vectors in _shapes(form, lanes):
+        if adjacent or not form.depth:
+            yield _tiling(form, lanes, rows, vectors, form.depth, gathered=False)
+        if form.depth and form.columns.size > 1 and (form.rows.size > rows or not adjacent):
+            row_bytes = vectors * lanes * form.sums.itemsize
+            sizes = (host().l1_bytes * 2 // 3, BLOCK_BYTES)
+            for depth in {_block(form.depth, most // row_bytes, lanes) for most in sizes}:
+                yield _tiling(form, lanes, rows, vectors, depth, gathered=True)
+                if scattered and rows <= lanes and not form.extra:
+                    yield _tiling(form, lanes, rows, vectors, depth, gathered=True, settled=True)
+    if form.rows.inner == form.columns.inner == 1 and form.depth and not form.turned:
+        yield from _inner_ways(form, lanes)
+
+
+def _shapes(form: Form, lanes: int) -> Iterator[tuple[int, int]]:
+    """Rows and vectors of the tiles whose sums fit into the registers, beside columns, an element, and two to spare."""
+    registers = host().vector_registers
+    widest = 1 if form.columns.size < lanes else -(-form.columns.size // lanes)
+    for vectors in range(1, min(widest, MOST_VECTORS if form.rows.size > 2 else 8) + 1):
+        most = min((registers - 3 - vectors) // vectors, form.rows.size, lanes if form.turned else registers)
+        for rows in range(max(1, (most + 1) // 2), most + 1):
+            yield rows, vectors
+
+
+def _block(depth: int, most: int, lanes: int) -> int:
+    """The depth of blocks of about equal size."""
+    return min(depth, -(-depth // math.ceil(depth / most) // lanes) * lanes)
+
+
+def _tiling(
+    form: Form, lanes: int, rows: int, vectors: int, depth: int, gathered: bool, settled: bool = False
+) -> Tiling:
+    copies = max(1, min(8 // (rows * vectors), form.depth // 8))
+    group = -(-form.rows.size // rows)
+    if depth < form.depth or form.extra:  # sums wait for the next round
+        group = min(group, BLOCK_BYTES // (rows * vectors * lanes * form.sums.itemsize))
+    if form.rows.inner != 1 and not settled:  # scattered lines, which task after task reads, stay near the core
+        tile_bytes = rows * form.depth * form.contraction.dtype.itemsize
+        group = max(1, min(group, host().l2_bytes // 4 // max(1, tile_bytes)))
+    return Tiling(form, lanes, rows, vectors, copies, gathered, settled, depth, group)
+
+
+def _tile_cycles(t: Tiling) -> float:
+    form, itemsize, sums = t.form, t.form.contraction.dtype.itemsize, t.rows * t.vectors
+    tile = form.steps * _step_cycles(t) + 20 + 4 * sums + (t.vectors * 90 if form.turned else 0)
+    tile += (math.prod(t.rounds) - 1) * (20 + 2 * sums)
+    if form.contraction.size * itemsize > host().l2_bytes:
+        tile += 40 * t.rows + 8 * sums
+    columns = form.steps * t.vectors * 1.5
+    if t.gathered:
+        vector = 2 if form.columns.stride == 1 else 6 if form.columns.inner == 1 else 24
+        columns = form.steps * (t.vectors * vector + 3) * (1 + _far(form, form.columns.size * itemsize))
+        columns += 20 * math.prod(t.rounds)
+    settling = LAUNCH_CYCLES / form.products + form.depth * t.tiles * 4 if t.settled else 0
+    return form.products * (settling + t.panels * (t.groups * (columns + 20) + t.tiles * tile))
+
+
+def _step_cycles(t: Tiling) -> float:
+    """What an element of each row, times the columns, takes."""
+    form, itemsize = t.form, t.form.contraction.dtype.itemsize
+    loads, sums = t.rows + t.vectors, t.rows * t.vectors
+    step = max(sums / 2, 0.65 * loads, 4 / t.copies) + 0.5 + 0.07 * loads
+    if t.tiles > 1:
+        apart = t.vectors * LINE_BYTES if t.gathered else form.columns.inner * itemsize
+        step += _late(apart, t.depth, t.vectors)
+    if t.panels > 1:
+        scattered = form.rows.inner != 1 and not t.settled
+        step += _far(form, form.rows.size * itemsize) * (5 if scattered else 1)
+    return step
+
+
+def _far(form: Form, bytes_a_step: int) -> float:
+    """How far from the core an operand lies which is read again and again: 0 to 1."""
+    size_bytes = form.depth * bytes_a_step
+    return 0 if size_bytes <= host().l1_bytes / 2 else 0.3 if size_bytes <= host().l2_bytes / 2 else 1
+
+
+def _late(apart: int, depth: int, lines: int) -> float:
+    """The cycles that some lines cost which each of many tiles reads again at each step, so many bytes apart."""
+    sets = PAGE_BYTES // math.gcd(max(abs(apart), LINE_BYTES), PAGE_BYTES)
+    near, far = host().l1_bytes / 2, host().l2_bytes / 2
+    if depth * lines * LINE_BYTES <= near and depth <= near / PAGE_BYTES * sets:
+        return 0
+    if depth * lines * LINE_BYTES <= far and depth <= far / PAGE_BYTES * sets:
+        return lines * (0.25 if abs(apart) < PAGE_BYTES / 2 else 4)
+    return lines * 20
+
+
+def _inner_ways(form: Form, lanes: int) -> Iterator[Inner]:
+    count, rows = max(lanes, 8), 1
+    while rows <= min(count, form.rows.size):
+        columns = count // rows
+        while columns > form.columns.size:
+            columns //= 2
+        yield Inner(form, lanes, rows, columns, -(-form.columns.size // columns))
+        rows *= 2
+
+
+def _inner_cycles(p: Inner) -> float:
+    form, sums = p.form, p.rows * p.columns
+    step = max(sums / 2, (p.rows + p.columns) / 2, 4) + 0.5
+    bytes_again = form.steps * form.columns.size * form.contraction.dtype.itemsize
+    if p.tiles > 1 and bytes_again > host().l1_bytes / 2:
+        step += p.columns * (8 if bytes_again > host().l2_bytes / 2 else 0.6)
+    vectors = -(-form.depth // p.lanes) * form.steps / form.depth
+    folds = -(-sums // p.lanes) * (3 * p.lanes + 10)
+    return form.products * p.tiles * p.panels * (vectors * step + folds + 15 + 4 * p.rows)
+
+
+def _grouped(way: Tiling | Inner, cost: float) -> Tiling | Inner:
+    """Long work in tasks enough that no thread waits long for the last; each copies its columns anew."""
+    if cost < LONG_CYCLES:
+        return way
+    parts = [replace(way, group=-(-way.group // count)) for count in (1, 2, 4, 8, 16) if count <= way.group]
+    suitable = [part for part in parts if LEAST_TASKS <= part.tasks <= MOST_TASKS]
+    return min(suitable or parts[:1], key=lambda part: cycles(part) * (1 + 0.8 / part.tasks))

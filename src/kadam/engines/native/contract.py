@@ -1,0 +1,50 @@
+"""Contractions: matrix products in all their layouts, each element's sum in one fixed order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kadam.engines.native.choice import best, cycles
+from kadam.engines.native.form import Axis, Contraction, Operand
+from kadam.engines.native.inner import Inner, inner_kernel
+from kadam.engines.native.settle import settled
+from kadam.engines.native.stage import Finish, Stage
+from kadam.engines.native.target import host
+from kadam.engines.native.tile import Announce, Tiling, tile_kernel
+
+
+def stages(contraction: Contraction, finish: Finish, name: str, announce: Announce | None = None) -> list[Stage]:
+    """The launches that compute a contraction, handing its results to the hook.
+
+    Args:
+        contraction: what to compute.
+        finish: what becomes of the results.
+        name: for the profile.
+        announce: prefetches what `finish` will read and write; used for large results only.
+    """
+    if not contraction.size:
+        return []
+    if any(axis.size == 0 for axis in contraction.inner):
+        contraction = replace(contraction, inner=(Axis(0, 0, 0),))
+    return stages_of(best(contraction), finish, name, announce)
+
+
+def stages_of(way: Tiling | Inner, finish: Finish, name: str, announce: Announce | None = None) -> list[Stage]:
+    """The launches that compute a contraction in a given way."""
+    contraction = way.form.contraction
+    before: list[Stage] = []
+    if isinstance(way, Inner):
+        w = inner_kernel(way, finish)
+    else:
+        rows = None
+        if way.settled:
+            settling, rows = settled(way, f"{name} (rows)")
+            before.append(settling)
+        large = contraction.size * contraction.dtype.itemsize > host().l2_bytes
+        w = tile_kernel(way, finish, announce if large else None, rows)
+    work = cycles(way) * 4 * way.lanes  # two multiply-adds of vectors a cycle
+    main = Stage(name, w.text(), tuple(w.buffers), way.tasks, contraction.flops, contraction.size_bytes, work)
+    return [*before, main]
+
+
+__all__ = ["Announce", "Axis", "Contraction", "Operand", "stages", "stages_of"]

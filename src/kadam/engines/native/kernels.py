@@ -1,0 +1,189 @@
+"""Kernels that do not compute point by point: tiles in registers, and writes to places that data decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kadam.dtypes import dtype
+from kadam.engines.native import again, contract, convolve
+from kadam.engines.native.again import Likeness
+from kadam.engines.native.collapse import Loops, collapse
+from kadam.engines.native.contract import Axis, Contraction, Operand
+from kadam.engines.native.element import Constant, Element, Load, NodeReader, Reading, walk
+from kadam.engines.native.fuse import Group, Plan
+from kadam.engines.native.loops import Emission, Store
+from kadam.engines.native.nest import nest
+from kadam.engines.native.scan import scan
+from kadam.engines.native.search import search
+from kadam.engines.native.sort import sort
+from kadam.engines.native.stage import Finish, Stage
+from kadam.engines.native.writer import Value, Writer
+from kadam.ir.graph import Node
+from kadam.ir.place import Index, Place, Var, flat, place
+from kadam.ir.primitive import Primitive
+from kadam.primitives.contract import Dot
+from kadam.primitives.index import Adding, IndexAdd, IndexPut, Scatter, ScatterAdd, ScatterReduce
+from kadam.primitives.scan import CumArgMax, CumArgMin, CumProd, CumSum, LinearScan
+from kadam.primitives.sort import ModeIndices, SearchSorted, SortIndices, TopKIndices
+from kadam.shapes import Shape
+
+Kernel = Callable[[Node, Plan, str], list[Stage]]
+
+
+# Tiles
+
+
+def tile(group: Group, stores: Sequence[Store], plan: Plan, name: str) -> list[Stage]:
+    """The stages of a contraction or a convolution, and of the values that are computed from it in registers."""
+    assert group.head is not None
+    node, head = group.head, group.elements[group.head.id]
+    if isinstance(node.primitive, Dot):
+        return _contraction(node, node.primitive, group, stores, plan, name)
+    loops = iter(group.loops)
+    axes = [next(loops) if size != 1 else None for size in node.shape]
+    types, keys = tuple(source.type for source in node.inputs), tuple(map(plan.memory, node.inputs))
+    return convolve.stages(node.primitive, types, keys, _finish(axes, head, stores), name)  # type: ignore[arg-type]
+
+
+def _contraction(node: Node, dot: Dot, group: Group, stores: Sequence[Store], plan: Plan, name: str) -> list[Stage]:
+    a, b = node.inputs
+    a_free, b_free = dot.free(a.rank, b.rank)
+    inner = [Var(a.shape[axis]) for axis in dot.a_axes]
+    here, over = group.here(node.shape), tuple(map(place, inner))
+    batches, rows = len(dot.a_batch), len(a_free)
+    batch, row, column = here[:batches], here[batches : batches + rows], here[batches + rows :]
+    seen = Reading(plan.inner)
+    operands = [
+        Store(load.key, load.at, Constant(node.dtype, 0))
+        for load in (
+            _seen(seen, a, dict(zip(dot.a_batch + a_free + dot.a_axes, batch + row + over, strict=True))),
+            _seen(seen, b, dict(zip(dot.b_batch + b_free + dot.b_axes, batch + column + over, strict=True))),
+        )
+    ]
+    nests = [tuple(var for at in part for var in at.variables()) for part in (batch, row, column)]
+    nests = [*nests, tuple(inner)]
+
+    def make() -> list[Stage]:
+        return _tiled(node, group.elements[node.id], nests, [*operands, *stores], name)
+
+    return again.stages(Likeness(nests, [*operands, *stores], name), make)
+
+
+def _tiled(node: Node, head: Element, nests: Sequence[Loops], stores: Sequence[Store], name: str) -> list[Stage]:
+    """A contraction's stages. The first two stores tell where the operands stand, the others what becomes of it."""
+    (*outer, inner), (left, right, *rest) = collapse(nests, stores)
+
+    def axis(var: Var) -> Axis:
+        return Axis(var.size, left.at.terms.get(var, 0), right.at.terms.get(var, 0))
+
+    axes = [var for part in outer for var in part]
+    contraction = Contraction(
+        node.dtype,
+        tuple(map(axis, axes)),
+        tuple(map(axis, inner)),
+        Operand(left.key, left.at.constant),
+        Operand(right.key, right.at.constant),
+    )
+    return contract.stages(contraction, _finish(axes, head, rest), name, _announce(axes, rest))
+
+
+def _seen(reading: Reading, node: Node, places: dict[int, Place]) -> Load:
+    element = reading.at(node, tuple(places[axis] for axis in range(node.rank)))
+    assert isinstance(element, Load), "the plan gives operands of tiles memory"
+    return element
+
+
+def _finish(axes: Sequence[Var | None], head: Element, stores: Sequence[Store]) -> Finish:
+    """What becomes of the tile's results: the rest of the group, at the point of the loops."""
+    elements = [one for store in stores for one in store.wanted]
+
+    def finish(
+        writer: Writer, at: tuple[Value, ...], lanes_along: int | None, value: Value, mask: Value | None
+    ) -> None:
+        lane = None if lanes_along is None else axes[lanes_along]
+        emission = Emission(writer, elements, lane, value.lanes)
+        places = {var: own for var, own in zip(axes, at, strict=True) if var is not None}
+        emission.enter(places, mask)
+        emission.give(head, value)
+        emission.advance()
+        for store in stores:
+            emission.store(store)
+
+    return finish
+
+
+def _announce(axes: Sequence[Var | None], stores: Sequence[Store]) -> contract.Announce:
+    """What tells the processor which memory `_finish` is about to read and write."""
+    loads = [one for one in walk([store.element for store in stores]) if isinstance(one, Load) and one.at.is_affine]
+    touched = {(one.key, one.at): one.dtype for one in loads if len(one.variables) == len(axes)}
+    touched |= {(store.key, store.at): store.element.dtype for store in stores}
+
+    def announce(writer: Writer, at: tuple[Value, ...]) -> None:
+        emission = Emission(writer, [], None, 0)
+        emission.enter({var: own for var, own in zip(axes, at, strict=True) if var is not None})
+        writer.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        for (key, place_), record in touched.items():
+            here = writer.address(record, writer.buffer(key), emission.place(place_))
+            writer.do(f"call void @llvm.prefetch.p0(ptr {here}, i32 0, i32 3, i32 1)")
+
+    return announce
+
+
+# Writes to places that data decide
+
+
+@dataclass(frozen=True)
+class _Where:
+    """Stands for the tensor that is written: asked for an element, it answers where that stands."""
+
+    shape: Shape
+    dtype: dtype
+
+    def __call__(self, at: Index) -> Any:
+        return at
+
+
+def write(node: Node, plan: Plan, name: str) -> list[Stage]:
+    """A copy of the base, and then the values to their places, in order."""
+    primitive: Any = node.primitive
+    base, value, *indices = node.inputs
+    loops = tuple(map(Var, node.shape))
+    here = tuple(map(place, loops))
+    copied = Store(node, flat(here, node.shape), Reading(plan.inner).at(base, here))
+    stages = [nest(loops, [copied], f"{name} (base)")]
+    if not value.type.elements:
+        return stages
+    reading = Reading(plan.inner)
+    over = tuple(map(Var, value.shape))
+    at = tuple(map(place, over))
+    readers = [NodeReader(reading, index) for index in indices]
+    where: Index = primitive.reading().lower(reading, at, _Where(base.shape, base.dtype), *readers)
+    element = reading.at(value, at)
+    sole = {one for place_ in where if place_.is_affine for one in place_.variables()}
+    ordered = tuple(one for one in over if one not in sole)
+    store = Store(node, flat(where, base.shape), element, _word(primitive))
+    return [*stages, nest(over, [store], name, ordered)]
+
+
+def _word(primitive: Primitive) -> str | None:
+    if isinstance(primitive, Adding):
+        return "sum"
+    if isinstance(primitive, ScatterReduce):
+        return {"amax": "largest", "amin": "smallest", "prod": "product"}[primitive.reduce]
+    return None
+
+
+# Primitives that are not written in terms of elements, or are faster otherwise -> who makes their stages.
+KERNELS: dict[type[Primitive], Kernel] = {
+    **dict.fromkeys((Scatter, ScatterAdd, ScatterReduce, IndexPut, IndexAdd), write),
+    **dict.fromkeys((CumSum, CumProd, LinearScan, CumArgMax, CumArgMin), scan),
+    **dict.fromkeys((SortIndices, TopKIndices, ModeIndices), sort),
+    SearchSorted: search,
+}
+
+
+def is_own(node: Node) -> bool:
+    """Whether one of these kernels computes a node: they know real numbers alone."""
+    return type(node.primitive) in KERNELS and not any(one.dtype.is_complex for one in (node, *node.inputs))

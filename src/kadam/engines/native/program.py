@@ -1,0 +1,298 @@
+"""A graph as one native program: groups become stages, stages become launches over one memory plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+
+from kadam.engines.delivery import Over
+from kadam.engines.native import again
+from kadam.engines.native.again import Likeness
+from kadam.engines.native.build import addresses
+from kadam.engines.native.element import Checked, Load, walk
+from kadam.engines.native.fuse import Group, Plan
+from kadam.engines.native.kernels import KERNELS, is_own, tile
+from kadam.engines.native.launch import Launch, Launches
+from kadam.engines.native.loops import ERROR, Store
+from kadam.engines.native.memory import Results, arena, placed
+from kadam.engines.native.nest import nest
+from kadam.engines.native.split import split
+from kadam.engines.native.stage import Stage
+from kadam.engines.reference import Run
+from kadam.ir.graph import Graph, Node
+from kadam.ir.place import Var, flat, place
+from kadam.ir.primitive import Array
+from kadam.primitives.move import Copy
+
+PARALLEL_WORK = 2_000_000  # operations below which a stage is not worth calling the team for: some 15 microseconds
+CHUNK_WORK = 800_000  # operations of a chunk, at least
+TINY_WORK = 1_000_000  # operations of a whole program for which other Python threads need not be let in
+
+
+class NativeProgram:
+    """A compiled graph.
+
+    Attributes:
+        graph: what it computes, with a copy for each output that shares memory otherwise.
+        over: for each output the index of the input in whose memory it is made, or None: see `kadam.engines.delivery`.
+        plan: the groups.
+        stages: what runs, in order; a node in the place of a stage is computed by the reference engine.
+        copies: outputs that had to be made elsewhere, and the input into whose memory each is copied at the end.
+    """
+
+    def __init__(self, graph: Graph, over: Over, fallback: Run) -> None:
+        self.graph = graph = _with_copies(split(graph))
+        self.over = (*over, *(None for _ in range(len(graph.outputs) - len(over))))
+        self.fallback = fallback
+        self.plan = Plan(graph, is_own)
+        self._feed_of = {node.id: index for index, node in enumerate(graph.inputs)}
+        self._target: dict[int, Hashable] = {}  # root -> where it is written, if not in a buffer of its own
+        self._choose_targets()
+        self.stages: list[Stage | Node] = []
+        self._moments: dict[Hashable, list[int]] = {}
+        self._sizes: dict[Hashable, int] = {}
+        self._kept = self.plan.stored()
+        for group in self.plan.groups:
+            self._add(group)
+        self._finish()
+
+    # Outputs written into the memory of inputs
+
+    def _choose_targets(self) -> None:
+        """Let outputs be written into inputs' memory at once where nothing else reads this later."""
+        self.copies: list[tuple[Node, int]] = []
+        groups = self.plan.groups
+        if all(index is None for index in self.over):
+            return
+        readers: dict[Hashable, list[Group]] = {}
+        checking: list[Group] = []
+        for group in groups:
+            for key in self._read(group):
+                readers.setdefault(key, []).append(group)
+            if any(isinstance(one, Checked) for one in _all(group)):
+                checking.append(group)
+        for node, index in zip(self.graph.outputs, self.over, strict=True):
+            if index is None:
+                continue
+            fed = self.graph.inputs[index]
+            group = self.plan.group_of[node.id]
+            before = [one for one in readers.get(fed, ()) if one is not group] + checking
+            early = all(one is not group and not one.after & group.bit for one in before)
+            if early and not group.closed and self._only_here(group, fed):
+                self._target[node.id] = fed
+                self.plan.order(before, group)
+            else:
+                self.copies.append((node, index))
+        self.plan.groups = self.plan.ordered()
+
+    def _read(self, group: Group) -> set[Hashable]:
+        """The nodes whose memory a group reads."""
+        found: set[Hashable] = {one.key for one in _all(group) if isinstance(one, Load)}
+        for node in group.roots:
+            if node is group.head or group.closed:
+                for source in node.inputs:
+                    found |= {source, *self._under(source)}
+        return found
+
+    def _under(self, node: Node) -> set[Node]:
+        """The roots and inputs whose memory stands behind a melted node."""
+        if node.id not in self.plan.inner:
+            return {node}
+        return set().union(*map(self._under, node.inputs)) if node.inputs else set()
+
+    def _only_here(self, group: Group, fed: Node) -> bool:
+        """Whether a group reads an input only at the point at which it writes."""
+        if group.head is not None and fed in set().union(*map(self._under, group.head.inputs)):
+            return False
+        here = flat(group.here(fed.shape), fed.shape) if _fits(group, fed) else None
+        return all(one.at == here for one in _all(group) if isinstance(one, Load) and one.key is fed)
+
+    # Stages
+
+    def _add(self, group: Group) -> None:
+        first = group.roots[0]
+        if first.id in self.plan.host:
+            self._note(first, [*map(self.plan.memory, first.inputs)])
+            self.stages.append(first)
+        elif any(node.type.elements for node in group.roots):
+            for stage in self._stages(group):
+                self._note(None, stage.buffers)
+                self.stages.append(stage)
+
+    def _stages(self, group: Group) -> list[Stage]:
+        stores = [
+            Store(self._target.get(node.id, node), flat(group.here(node.shape), node.shape), group.elements[node.id])
+            for node in group.roots
+            if node.id in self._kept and node.id in group.elements
+        ]
+        name = "+".join(type(node.primitive).__name__ for node in group.roots)
+        if group.closed:
+            (node,) = group.roots
+            return KERNELS[type(node.primitive)](node, self.plan, name)
+        if group.head is not None:
+            return tile(group, stores, self.plan, name)
+        return again.stages(Likeness([group.loops], stores, name), lambda: [nest(group.loops, stores, name)])
+
+    def _note(self, made: Node | None, buffers: Sequence[Hashable]) -> None:
+        """These buffers are in use at this moment."""
+        moment = len(self.stages)
+        for key in (*buffers, *([made] if made is not None else ())):
+            if key == ERROR or (isinstance(key, Node) and (key.id in self._feed_of or key.id in self._target)):
+                continue
+            self._sizes[key] = key.type.size_bytes if isinstance(key, Node) else key.size_bytes
+            self._moments.setdefault(key, [moment, moment])[1] = moment
+
+    def _finish(self) -> None:
+        outputs: dict[Node, int] = {}
+        for index, node in enumerate(self.graph.outputs):
+            if node.id not in self._target and self.over[index] is None:
+                outputs[node] = index
+        for node, index in self.copies:
+            self._copy_over(node, index)
+        inner = {
+            key: (self._sizes[key], first, last)
+            for key, (first, last) in self._moments.items()
+            if key not in outputs
+        }
+        offsets, size = placed(inner)
+        self._arena = arena(size)
+        self._offsets = offsets
+        self._slots: dict[Hashable, int] = {}
+        for key in (*self.graph.inputs, *outputs, *offsets, ERROR):
+            self._slots[key] = len(self._slots)
+        for node in self.graph.outputs:
+            if node.id in self._target:
+                self._slots[node] = self._slots[self._target[node.id]]
+        self._slot_count = len(self._offsets) + len(outputs) + len(self.graph.inputs) + 1
+        self._outputs = outputs
+        self._parts = self._programs()
+
+    def _copy_over(self, node: Node, index: int) -> None:
+        """At the end, an output goes into its input's memory."""
+        fed = self.graph.inputs[index]
+        loop = Var(node.type.elements)
+        store = Store(fed, place(loop), Load(node.dtype, node, place(loop), None))
+        stage = nest((loop,), [store], "Copy")
+        self._note(None, stage.buffers)
+        self.stages.append(stage)
+
+    def _programs(self) -> list[Launches | Node]:
+        """The stages between nodes that the reference computes, each run of them one native call."""
+        texts = [stage.text for stage in self.stages if isinstance(stage, Stage)]
+        found = iter(addresses(texts))
+        parts: list[list[Launch] | Node] = []
+        launches: list[Launch] = []
+        for stage in self.stages:
+            if isinstance(stage, Node):
+                parts += [launches, stage]
+                launches = []
+                continue
+            slots = tuple(self._slots[key] for key in stage.buffers)
+            launch = Launch(next(found), slots, stage.tasks, _grain(stage), ERROR in stage.buffers)
+            launches.append(launch)
+        kept = [part for part in [*parts, launches] if part] or [launches]
+        return [self._launches(part) if isinstance(part, list) else part for part in kept]
+
+    def _launches(self, launches: list[Launch]) -> Launches:
+        fixed = {self._slots[key]: self._arena.address + offset for key, offset in self._offsets.items()}
+        feeds = [(self._slots[node], _is_number(node)) for node in self.graph.inputs]
+        outputs = [self._slots[key] for key in self._outputs]
+        work = sum(stage.work for stage in self.stages if isinstance(stage, Stage))
+        return Launches(
+            self._slot_count, fixed, feeds, outputs, launches,
+            error=self._slots[ERROR], release=work > TINY_WORK, owner=self._arena,
+        )  # fmt: skip
+
+    # Running
+
+    def function(self) -> Run:
+        """The program as engines are called: feeds -> outputs."""
+        results = Results([node.type for node in self._outputs])
+        run = self._parts[0].call if len(self._parts) == 1 and isinstance(self._parts[0], Launches) else self._run_parts
+        pick, again = self._pick(), self._call_again
+
+        def call(feeds: list[Any]) -> Sequence[Any]:
+            outputs = results.fresh()
+            code = run(feeds, outputs)
+            if code:
+                return again(call, feeds, code)
+            return pick(outputs + feeds)
+
+        return call
+
+    def _pick(self) -> Callable[[list[Any]], Sequence[Any]]:
+        """Finds the results, in order, among the arrays that were made and the feeds."""
+        made = {node: index for index, node in enumerate(self._outputs)}
+        places = [
+            made[node] if over is None else len(made) + over
+            for node, over in zip(self.graph.outputs, self.over, strict=True)
+        ]
+        if places == list(range(len(made))):
+            return lambda values: values[: len(places)]
+        return itemgetter(*places) if len(places) > 1 else lambda values: (values[places[0]],)
+
+    def _call_again(self, call: Run, feeds: list[Any], code: int) -> Sequence[Any]:
+        """What a run that compiled code has refused comes to: the error of the data, or a feed made plain first."""
+        index = -1 - code
+        if index not in range(len(feeds)) or index in self.over:
+            return self.fallback(feeds)
+        plain = np.array(feeds[index], self.graph.inputs[index].dtype.numpy, order="C", copy=True)
+        return call([*feeds[:index], plain, *feeds[index + 1 :]])
+
+    def _run_parts(self, feeds: list[Any], outputs: list[Array]) -> int:
+        """Native calls and what the reference computes between them."""
+        places = dict(zip(self._outputs, outputs, strict=True))
+        for part in self._parts:
+            if isinstance(part, Launches):
+                code = part.call(feeds, outputs)
+                if code:
+                    return code
+                continue
+            with np.errstate(all="ignore"):
+                inputs = [self._array(source, feeds, places) for source in part.inputs]
+                self._array(part, feeds, places)[...] = part.primitive.reference(*inputs)
+        return 0
+
+    def _array(self, node: Node, feeds: list[Any], places: dict[Node, Array]) -> Array:
+        """The value of a node that has memory, as an array."""
+        base = self.plan.memory(node)
+        if base.id in self._feed_of:
+            return np.asarray(feeds[self._feed_of[base.id]]).reshape(node.shape)
+        if base in places:
+            return places[base].reshape(node.shape)
+        return self._arena.array(self._offsets[base], node.shape, node.dtype.numpy)
+
+
+def _all(group: Group) -> list[Any]:
+    return list(walk(list(group.elements.values())))
+
+
+def _fits(group: Group, fed: Node) -> bool:
+    return tuple(size for size in fed.shape if size != 1) == group.shape
+
+
+def _is_number(node: Node) -> bool:
+    return node.type.elements == 1 and not node.shape and node.dtype.name == "float64"
+
+
+def _grain(stage: Stage) -> int:
+    if stage.work < PARALLEL_WORK or stage.tasks < 2:
+        return 0
+    return max(1, min(round(stage.tasks * CHUNK_WORK / stage.work), -(-stage.tasks // 2)))
+
+
+def _with_copies(graph: Graph) -> Graph:
+    """The graph with a copy for each output that is an input, or another output too."""
+    fed, seen = {node.id for node in graph.inputs}, set()
+    nodes, outputs = list(graph.nodes), []
+    for node in graph.outputs:
+        if node.id in fed or node.id in seen:
+            node = Node(len(nodes), Copy(), (node,), node.type, node.phase, node.scope, node.source)
+            nodes.append(node)
+        seen.add(node.id)
+        outputs.append(node)
+    return replace(graph, nodes=tuple(nodes), outputs=tuple(outputs))

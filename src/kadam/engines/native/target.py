@@ -1,0 +1,126 @@
+"""The processor that kernels are generated for: its instructions, registers and caches."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from kadam.engines.native.llvm import NativeUnavailable, binding
+from kadam.engines.native.threads import cores
+
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+DEFAULT_CACHE_BYTES = {1: 32 << 10, 2: 512 << 10}
+# The processors that KADAM_TARGET may ask for instead of the host's own, to test what they would run.
+STAND_INS = {"avx2": ("haswell", "+avx2,+fma"), "baseline": ("x86-64", "+sse2")}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A processor, as far as generated code depends on it.
+
+    Attributes:
+        triple: LLVM's name of architecture and system.
+        cpu: LLVM's name of the processor.
+        features: its instruction sets, as LLVM writes them: `+avx2,-avx512f`.
+        vector_bytes: width of a vector register.
+        vector_registers: how many of them there are.
+        fma: whether `llvm.fma` is one instruction; else it is a slow call, exact all the same.
+        l1_bytes: first-level data cache of a core.
+        l2_bytes: second-level cache of a core.
+        cores: cores that this process may use.
+    """
+
+    triple: str
+    cpu: str
+    features: str
+    vector_bytes: int
+    vector_registers: int
+    fma: bool
+    l1_bytes: int
+    l2_bytes: int
+    cores: int
+
+
+@cache
+def host() -> Target:
+    """The processor of this process, or the one that KADAM_TARGET (avx2, baseline) names instead.
+
+    Raises:
+        NativeUnavailable: no LLVM, a processor that Kadam generates no code for, or an unknown KADAM_TARGET.
+    """
+    llvm = binding()
+    triple, wanted = llvm.get_process_triple(), os.environ.get("KADAM_TARGET", "")
+    if wanted:
+        cpu, features = _stand_in(wanted)
+    else:
+        cpu, features = llvm.get_host_cpu_name(), _host_features()
+    vector_bytes, registers, fma = _vectors(triple, set(features.split(",")))
+    return Target(triple, cpu, features, vector_bytes, registers, fma, cache_bytes(1), cache_bytes(2), cores())
+
+
+def cache_bytes(level: int) -> int:
+    """The size of a core's data cache of a level (1 or 2); a usual one where the system does not tell."""
+    found = _sysctl_bytes(level) if sys.platform == "darwin" else _sysfs_bytes(level)
+    return found or DEFAULT_CACHE_BYTES[level]
+
+
+def _stand_in(wanted: str) -> tuple[str, str]:
+    if wanted not in STAND_INS or platform.machine().lower() not in ("x86_64", "amd64"):
+        known = ", ".join(STAND_INS)
+        raise NativeUnavailable(f"KADAM_TARGET={wanted} is unknown here. Fix: unset it, or on x86-64 one of {known}.")
+    return STAND_INS[wanted]
+
+
+def _host_features() -> str:
+    try:
+        return str(binding().get_host_cpu_features().flatten())
+    except RuntimeError:  # LLVM cannot tell on this system; the processor's name implies the most of them
+        return ""
+
+
+def _vectors(triple: str, features: set[str]) -> tuple[int, int, bool]:
+    """Width of a vector in bytes, how many registers, whether there is a fused multiply-add."""
+    architecture = triple.split("-")[0]
+    if architecture in ("aarch64", "arm64"):
+        return 16, 32, True
+    if architecture not in ("x86_64", "amd64"):
+        raise NativeUnavailable(f"Kadam generates no native code for {architecture}.")
+    if {"+avx512f", "+avx512vl", "+avx512dq", "+avx512bw"} <= features:
+        return 64, 32, True
+    if "+avx2" in features:
+        return 32, 16, "+fma" in features
+    return 16, 16, False
+
+
+def _sysfs_bytes(level: int) -> int:
+    for index in sorted(CACHES.glob("index*")):
+        facts = {name: _read(index / name) for name in ("level", "type", "size")}
+        if facts["level"] == str(level) and facts["type"] in ("Data", "Unified"):
+            number, unit = facts["size"][:-1], facts["size"][-1:]
+            if number.isdigit() and unit in ("K", "M"):
+                return int(number) << {"K": 10, "M": 20}[unit]
+    return 0
+
+
+def _sysctl_bytes(level: int) -> int:
+    """Apple's word on its performance cores, where it makes the difference, else on any core."""
+    sysctl: Callable[..., int] = ctypes.CDLL(None).sysctlbyname
+    for group in ("hw.perflevel0.", "hw."):
+        value, size = ctypes.c_int64(0), ctypes.c_size_t(8)
+        name = f"{group}l{level}{'d' if level == 1 else ''}cachesize".encode()
+        if sysctl(name, ctypes.byref(value), ctypes.byref(size), None, ctypes.c_size_t(0)) == 0 and value.value > 0:
+            return value.value
+    return 0
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
