@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -140,8 +141,21 @@ TABLE: dict[str, Counterpart] = {
     "ConvolveInput": lambda p, x: _convolve_input(p, x[0], x[1]),
     "ConvolveWeight": lambda p, x: _convolve_weight(p, x[0], x[1]),
     "WindowArgMax": lambda p, x: _window_argmax(p, x[0]),
+    "WindowPick": lambda p, x: _picked(p, x[0], x[1]),
+    "WindowPlace": lambda p, x: _placed(p, x[0], x[1]),
     "WindowSum": lambda p, x: _window_sum(p, x[0]),
     "WindowSpread": lambda p, x: _window_spread(p, x[0]),
     "Windows": lambda p, x: x[0].unfold(p.axis, (p.size - 1) * p.dilation + 1, p.step)[..., :: p.dilation],
     "Overlap": lambda p, x: _fold(p, x[0]),
 }
+
+
+def _picked(p, x, position):
+    lead = position.shape[: -len(p.kernel)]
+    return x.reshape(*lead, -1).gather(-1, position.reshape(*lead, -1)).reshape(position.shape)
+
+
+def _placed(p, picked, position):
+    lead = picked.shape[: -len(p.size)]
+    planes = torch.zeros(*lead, math.prod(p.size), dtype=picked.dtype)
+    return planes.scatter_add(-1, position.reshape(*lead, -1), picked.reshape(*lead, -1)).reshape(*lead, *p.size)

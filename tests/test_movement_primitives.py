@@ -8,6 +8,7 @@ import pytest
 from graphs import graph_of, run
 from kadam.dtypes import float64
 from kadam.errors import IndexOutOfRange, InPlaceError, ShapeError
+from kadam.ir.builder import emit
 from kadam.ir.graph import Node
 from kadam.ir.primitive import Array, View
 from kadam.ir.types import TensorType
@@ -15,7 +16,7 @@ from kadam.primitives import convolve
 from kadam.primitives.convolve import Convolve, ConvolveInput, ConvolveWeight
 from kadam.primitives.index import Gather, Index, IndexAdd, IndexPut, Scatter, ScatterAdd
 from kadam.primitives.move import Diagonal, padded
-from kadam.primitives.pool import WindowArgMax, WindowSum, max_pool, pool_padding
+from kadam.primitives.pool import WindowArgMax, WindowPick, WindowSum, pool_padding
 from kadam.primitives.sort import SortIndices, TopKIndices
 from kadam.primitives.window import Windows
 
@@ -150,7 +151,13 @@ def test_max_pool_agrees_with_pytorch(seed: int) -> None:
         torch.from_numpy(x), kernel, stride, padding, dilation, ceil_mode=ceil_mode, return_indices=True
     )
     margins = pool_padding(sizes, kernel, stride, padding, dilation, ceil_mode)
-    graph = graph_of(lambda x: max_pool(x, kernel, stride, margins, dilation), f"f32[{','.join(map(str, x.shape))}]")
+    attributes = kernel, stride, margins, dilation
+
+    def pooled(x: Node) -> tuple[Node, Node]:
+        indices = emit(WindowArgMax(*attributes), x)
+        return emit(WindowPick(*attributes), x, indices), indices
+
+    graph = graph_of(pooled, f"f32[{','.join(map(str, x.shape))}]")
     ours = run(graph, x)
     np.testing.assert_array_equal(ours[0], values.numpy())
     np.testing.assert_array_equal(ours[1], indices.numpy())

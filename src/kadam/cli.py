@@ -43,6 +43,9 @@ def run(
     is_module: Annotated[
         bool, typer.Option("-m", help="PROGRAM is the name of a module, as after `python -m`.")
     ] = False,
+    show_profile: Annotated[
+        bool, typer.Option("--profile", help="At the end, show where compiled steps spent their time, by kernel.")
+    ] = False,
 ) -> None:
     """Run a program in which `import torch` is Kadam.
 
@@ -51,4 +54,11 @@ def run(
     from kadam import script
 
     run_program = script.run_module if is_module else script.run_file
-    raise typer.Exit(run_program(program, arguments or []))
+    if not show_profile:
+        raise typer.Exit(run_program(program, arguments or []))
+    from kadam.native import profile
+
+    profile.start()
+    code = run_program(program, arguments or [])
+    typer.echo(profile.table(), err=True)
+    raise typer.Exit(code)

@@ -1,5 +1,6 @@
-"""The native engine seen from outside: what it has compiled so far."""
+"""The native engine seen from outside: what it has compiled so far, and where the time of its programs goes."""
 
+from kadam.engines.native.profile import Profile, profile
 from kadam.engines.native.stats import Stats, stats
 
-__all__ = ["Stats", "stats"]
+__all__ = ["Profile", "Stats", "profile", "stats"]

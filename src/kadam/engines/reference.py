@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from kadam.ir.graph import Graph, Node
 from kadam.ir.primitive import Array
 from kadam.ir.trace import Trace
 
-Run = Callable[[Sequence[Array]], list[Array]]
+Run = Callable[[list[Any]], Sequence[Any]]
 
 
 class RunError(Exception):

@@ -96,7 +96,17 @@ class Place:
         terms = dict(self.terms)
         for term, factor in other.terms.items():
             terms[term] = terms.get(term, 0) + factor
-        return Place(self.constant + other.constant, terms)
+        return Place(self.constant + other.constant, terms)._rejoined()
+
+    def _rejoined(self) -> Place:
+        """With a quotient and its remainder made one again: `(p // 8) * 8 + p % 8` is `p`."""
+        for term, factor in self.terms.items():
+            if isinstance(term, Division) and term.remainder:
+                quotient = Division(term.place, term.divisor, False)
+                if self.terms.get(quotient) == factor * term.divisor:
+                    rest = {one: own for one, own in self.terms.items() if one not in (term, quotient)}
+                    return Place(self.constant, rest) + term.place * factor
+        return self
 
     def __sub__(self, other: Place | int) -> Place:
         return self + (-other if isinstance(other, int) else other * -1)

@@ -14,10 +14,10 @@ from kadam.ir.builder import emit
 from kadam.ir.graph import Node
 from kadam.ir.lowering import Element, Emitter, Reader
 from kadam.ir.place import Index as At
+from kadam.ir.place import flat, unflat
 from kadam.ir.primitive import Array, Example, Primitive
 from kadam.ir.types import TensorType
-from kadam.primitives.index import Gather
-from kadam.primitives.move import reshaped
+from kadam.primitives.compare import Equal
 from kadam.primitives.precision import at_least
 from kadam.primitives.window import Margins, add_windows, guarded, pad_array, unpad_array, window_counts, window_view
 from kadam.shapes import Shape, contiguous_strides, count
@@ -80,6 +80,117 @@ class WindowArgMax(Primitive):
             Example(cls((3, 2), (1, 2), ((1, 1), (0, 1)), (1, 2)), "f32[2,5,5]"),
             Example(cls((3,), (2,), ((1, 2),), (1,)), "f32[2,6]"),
             Example(cls((2, 2, 2), (1, 2, 1), ((0, 0), (1, 1), (0, 0)), (1, 1, 1)), "f32[1,3,4,3]"),
+        )
+
+
+@dataclass(frozen=True)
+class WindowPick(Primitive):
+    """From each window of x the element at `position`, row-major in the plane of the last axes.
+
+    The positions are those of `WindowArgMax` with the same attributes. As `torch.gather` over the flattened plane.
+    """
+
+    kernel: Shape
+    stride: Shape
+    padding: Margins
+    dilation: Shape
+
+    def infer(self, x: TensorType, position: TensorType) -> TensorType:
+        expected = WindowArgMax(self.kernel, self.stride, self.padding, self.dilation).infer(x)
+        if position != expected:
+            raise ShapeError(f"WindowPick: the windows of {x} have positions {expected}, not {position}")
+        return x.with_shape(position.shape)
+
+    def reference(self, x: Array, position: Array) -> Array:
+        lead = position.shape[: -len(self.kernel)]
+        rows = np.take_along_axis(x.reshape(*lead, -1), position.reshape(*lead, -1), -1)
+        return np.asarray(rows).reshape(position.shape)
+
+    def vjp(self, ct: Node, out: Node, x: Node, position: Node) -> tuple[Node, None]:
+        size = x.shape[-len(self.kernel) :]
+        return emit(WindowPlace(self.kernel, self.stride, self.padding, self.dilation, size), ct, position), None
+
+    def lower(self, e: Emitter, at: At, x: Reader, position: Reader) -> Element:
+        lead = len(at) - len(self.kernel)
+        plane = x.shape[lead:]
+        return x((*at[:lead], *unflat(e.datum(position(at), count(plane), wrap=False), plane)))
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        return (
+            Example(cls((2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1)), "f32[2,3,4,6], i64[2,3,2,3]", integers=(0, 24)),
+            Example(cls((2,), (1,), ((1, 0),), (1,)), "i32[2,4], i64[2,4]", integers=(0, 4)),
+        )
+
+
+@dataclass(frozen=True)
+class WindowPlace(Primitive):
+    """Each element added at its `position`, which lies in its window, to a plane of zeros: WindowPick's transpose.
+
+    A position outside of the element's own window is undefined.
+    """
+
+    kernel: Shape
+    stride: Shape
+    padding: Margins
+    dilation: Shape
+    size: Shape
+
+    def transpose(self) -> WindowPick:
+        return WindowPick(self.kernel, self.stride, self.padding, self.dilation)
+
+    def infer(self, picked: TensorType, position: TensorType) -> TensorType:
+        plane = picked.with_shape((*picked.shape[: -len(self.size)], *self.size))
+        self.transpose().infer(plane, position)
+        if picked.shape != position.shape:
+            raise ShapeError(f"WindowPlace: {picked} and its positions {position} differ in shape")
+        return plane
+
+    @at_least(np.float32)
+    def reference(self, picked: Array, position: Array) -> Array:
+        lead = picked.shape[: -len(self.size)]
+        planes = np.zeros((count(lead), count(self.size)), picked.dtype)
+        rows = np.arange(count(lead))[:, None]
+        np.add.at(planes, (rows, position.reshape(count(lead), -1)), picked.reshape(count(lead), -1))
+        return planes.reshape(*lead, *self.size)
+
+    def vjp(self, ct: Node, out: Node, picked: Node, position: Node) -> tuple[Node, None]:
+        return emit(self.transpose(), ct, position), None
+
+    def lower(self, e: Emitter, at: At, picked: Reader, position: Reader) -> Element:
+        lead = len(at) - len(self.kernel)
+        here = e.number(flat(at[lead:], self.size), int64)
+        zero = e.constant(0, picked.dtype)
+
+        def placed(windows: At) -> Element:
+            index = (*at[:lead], *windows)
+            return e.choose(e.apply(Equal(), position(index), here), lambda: picked(index), lambda: zero)
+
+        starts = [one + before for one, (before, _) in zip(at[lead:], self.padding, strict=True)]
+        if self.kernel == self.stride and set(self.dilation) == {1}:  # each element lies in one window
+            windows = tuple(one // step for one, step in zip(starts, self.stride, strict=True))
+            return guarded(e, windows, picked.shape[lead:], lambda: placed(windows), picked.dtype)
+
+        def seen(over: At) -> Element:
+            first = [one - tap * gap for one, tap, gap in zip(starts, over, self.dilation, strict=True)]
+            windows = tuple(one // step for one, step in zip(first, self.stride, strict=True))
+
+            def aligned(axis: int) -> Element:
+                if axis == len(first):
+                    return guarded(e, windows, picked.shape[lead:], lambda: placed(windows), picked.dtype)
+                held = e.aligned(first[axis], self.stride[axis])
+                return e.choose(held, lambda: aligned(axis + 1), lambda: zero)
+
+            return aligned(0)
+
+        return e.reduce("sum", self.kernel, seen, picked.dtype)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        return (
+            Example(
+                cls((1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1), (1, 1)), "f32[2,3,1,1], i64[2,3,1,1]", integers=(0, 1)
+            ),
         )
 
 
@@ -201,15 +312,6 @@ class WindowSpread(Primitive):
             Example(cls((3, 2), (1, 2), ((1, 2), (0, 1)), (5, 5)), "f32[2,6,3]"),
             Example(cls((3,), (2,), ((1, -1),), (8,)), "i64[2,3]"),
         )
-
-
-def max_pool(x: Node, kernel: Shape, stride: Shape, padding: Margins, dilation: Shape) -> tuple[Node, Node]:
-    """The largest element of each window over the last axes, and its row-major position in their plane."""
-    indices = emit(WindowArgMax(kernel, stride, padding, dilation), x)
-    lead = x.shape[: -len(kernel)]
-    flat = reshaped(x, (*lead, count(x.shape[-len(kernel) :])))
-    places = reshaped(indices, (*lead, count(indices.shape[-len(kernel) :])))
-    return reshaped(emit(Gather(len(lead)), flat, places), indices.shape), indices
 
 
 def pool_padding(

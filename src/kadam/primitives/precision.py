@@ -23,7 +23,8 @@ def at_least(wide: type[np.floating[Any]]) -> Callable[[Reference], Reference]:
             stored = inputs[0].dtype
             if stored.itemsize >= limit or stored.kind in "biuc":
                 return reference(self, *inputs)
-            return np.asarray(reference(self, *(x.astype(wide) for x in inputs))).astype(stored)
+            widened = (x.astype(wide) if x.dtype == stored else x for x in inputs)
+            return np.asarray(reference(self, *widened)).astype(stored)
 
         return computed
 

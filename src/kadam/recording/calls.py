@@ -118,7 +118,7 @@ def structure(value: Any) -> Any:
 
 
 def ends(rec: Recording, operands: Sequence[Any]) -> bool:
-    """Cut a recording if one of the operands is state that it has updated: sooner than `admit` would, which met others."""
+    """Cut a recording if an operand is state that it has updated, before others are admitted to it in vain."""
     if rec.anchor not in [getattr(one, "_rec", None) for one in operands]:
         return False
     cut(rec)

@@ -139,10 +139,10 @@ def update(rec: Recording, node: TrailNode, arguments: Sequence[Any]) -> None:
     rec.created += [None] * len(targets)
     rec.ending = True
     for position, target in enumerate(targets, start):
-        if target._shared or (target._array is None and target._spec.requires_grad):
+        if target._shared or target._array is None:
             done = position - start
             rec.writes.append(targets[:done])
-            _update_seen(rec, node.specs[done:], targets[done:], position)
+            _update_rest(rec, node.specs[done:], targets[done:], position)
             return
         target._pos = position
         target._rec = anchor if target._spec.requires_grad else rec
@@ -150,18 +150,22 @@ def update(rec: Recording, node: TrailNode, arguments: Sequence[Any]) -> None:
     rec.writes.append(targets)
 
 
-def _update_seen(rec: Recording, specs: Sequence[Spec], targets: Sequence[Any], start: int) -> None:
-    """`update` where others may see the targets' memory, or gradients go to their old values."""
-    rec.loose = True
+def _update_rest(rec: Recording, specs: Sequence[Spec], targets: Sequence[Any], start: int) -> None:
+    """`update` where targets have no memory yet, others may see it, or gradients go to their old values."""
     roots = [one for one in targets if one._base is None]
     forgotten = _forget_views(rec, {id(one) for one in roots if one._viewed})
     if forgotten:
         _note_overwritten(rec, forgotten)
     others = []
     for position, (spec, target) in enumerate(zip(specs, targets, strict=True), start):
-        if target._base is None and (target._array is not None or not target._spec.requires_grad):
+        rec.loose = rec.loose or target._shared
+        if target._base is None and target._array is not None:
             _move(rec, (target,), (position,))
+        elif target._base is None and not target._spec.requires_grad:
+            target._pos = position
+            target._version += 1
         else:
+            rec.loose = True
             value = object.__new__(made.cls)
             value._rec, value._pos, value._spec = rec, position, spec
             rec.created[position] = value

@@ -67,7 +67,7 @@ class Recording:
         open: whether it has not been cut yet.
         anchor: stands in `_rec` of a tensor that requires grad and whose memory this recording updates: reading
             such a tensor ends the step.
-        writes: lists of tensors whose memory, if they have any, gets a new value at the cut.
+        writes: lists of tensors whose memory gets a new value at the cut.
         loose: whether the path and what lives on do not tell all that a cut is asked for: views of what is written,
             hooks, a backward pass under way ...
         ending: whether it has updated a tensor that requires grad, so that the step is over when that is read.
@@ -113,7 +113,7 @@ class Recording:
     @property
     def written(self) -> dict[int, Recorded]:
         """The tensors whose memory gets a new value at the cut, by id, in order of their first change."""
-        return {id(one): one for tensors in self.writes for one in tensors if one._array is not None}
+        return {id(one): one for tensors in self.writes for one in tensors}
 
     def join(self, tensor: Recorded) -> None:
         """Note a tensor made earlier that an in-place change has made a result of this recording."""

@@ -1,21 +1,21 @@
-"""Tiers: a program runs on the reference engine first, on a faster one once it has run often enough.
+"""Tiers: a program runs on the reference engine first, on the native one once it has run often enough.
 
-The switch depends on counts alone, so that a script does the same at every run.
+The switch depends on counts alone, so that a script does the same at every run. KADAM_ENGINE=reference keeps all
+programs on the reference engine; KADAM_ENGINE=native compiles each before its first run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
 
-from kadam.engines import reference
+from kadam.engines import native, reference
 from kadam.engines.delivery import Over, delivered
 from kadam.engines.reference import Run
 from kadam.ir.graph import Graph
 from kadam.recording.trail import Program
 
-NATIVE_AFTER = 2  # runs on the reference engine: what runs once or twice is not worth compiling
-# What makes a faster run function of a graph that keeps the contract of `kadam.engines.delivery`, or None.
-compilers: list[Callable[[Graph, Over], Run | None]] = []
+# Runs on the reference engine: what runs once or twice is not worth compiling.
+NATIVE_AFTER = {"reference": -1, "native": 0}.get(os.environ.get("KADAM_ENGINE", ""), 2)
 
 
 def first_tier(graph: Graph, over: Over) -> Run:
@@ -24,12 +24,7 @@ def first_tier(graph: Graph, over: Over) -> Run:
 
 
 def promote(program: Program) -> None:
-    """Let a program run on the first engine that takes it; it stays where it is if none does."""
+    """Let a program run on the native engine from now on."""
     graph, program.graph = program.graph, None
-    if graph is None:
-        return
-    for compile in compilers:
-        run = compile(graph, program.over)
-        if run is not None:
-            program.run = run
-            return
+    if graph is not None:
+        program.run = native.compile(graph, program.over, program.run)

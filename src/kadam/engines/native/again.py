@@ -6,7 +6,19 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kadam.engines.native.element import Apply, Checked, Choice, Constant, Element, Fold, Load, Number, Test, walk
+from kadam.engines.native.element import (
+    Apply,
+    Checked,
+    Choice,
+    Constant,
+    Element,
+    Fold,
+    Given,
+    Load,
+    Number,
+    Test,
+    walk,
+)
 from kadam.engines.native.loops import Store
 from kadam.engines.native.stage import Scratch, Stage
 from kadam.ir.place import Datum, Division, Place, Var
@@ -59,7 +71,7 @@ class Likeness:
         match element:
             case Constant():
                 own = repr(element.value)
-            case Number():
+            case Number() | Given():
                 own = self._place(element.at)
             case Load():
                 own = self._buffer(element.key), self._place(element.at), element.guard is None

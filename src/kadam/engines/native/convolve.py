@@ -31,8 +31,9 @@ def stages(
         keys: what the kernels call the buffers of the inputs, which are contiguous.
         finish: takes the results, vector by vector.
         name: for the profile.
-        flat: whether `finish` takes the gradient of weights with the last index running over all of a feature's
-            weights (and the others but the first 0), so that lanes lie along it even where a kernel's rows are short.
+        flat: whether `finish` takes the gradient of weights with the index of the last axis of more than one element
+            running over all of a feature's weights (the others but the first are 0): so that lanes lie along it even
+            where the kernel's rows are short.
     """
     result = primitive.infer(*inputs)
     if not result.elements:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kadam.engines.native.convolve_axis import Axis, Geometry
 from kadam.engines.native.target import Target
+from kadam.engines.native.transpose import block_of
 
 LONGEST = 1_500  # as many multiplications of vectors the text may have
 OVERHEAD = 8  # of a loop over channels, in the same unit
@@ -39,7 +40,7 @@ class Tiling:
 def choose_tiling(geometry: Geometry, itemsize: int, target: Target) -> Tiling:
     """The tiling that takes the fewest cycles: two multiplications or two loads at a time, four cycles of latency."""
     lanes = target.vector_bytes // itemsize
-    while lanes > 2 and lanes >= 2 * geometry.features:
+    while lanes > block_of(itemsize) and lanes >= 2 * geometry.features:
         lanes //= 2
     row = geometry.row
     best, found = float("inf"), Tiling(lanes, 1, row.ratio, float("inf"))

@@ -105,9 +105,14 @@ class Load(Element):
 
 @dataclass(frozen=True, eq=False)
 class Given(Element):
-    """What the kernel has in registers at the present point: a tile's result."""
+    """What the kernel has in registers at the present point, `at`: a tile's result."""
 
     key: Hashable
+    at: Place
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        return (self.at,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,9 +233,11 @@ class Reading:
         found: Element = node.primitive.lower(self, index, *[NodeReader(self, source) for source in node.inputs])
         return found
 
-    def register(self, node: Node) -> Element:
-        """What a kernel has in registers of a node."""
-        return self._make(Given, node.dtype, node)
+    def register(self, node: Node, index: Index) -> Element:
+        """What a kernel has in registers of a node at the present point, which is `index`."""
+        element = self._make(Given, node.dtype, node, flat(index, node.shape))
+        self.give(node, element, index)
+        return element
 
     def _make(self, kind: type[Element], *attributes: Any) -> Element:
         key = (kind, *[_identity(one) for one in attributes])

@@ -16,13 +16,13 @@ from kadam.primitives.contract import Dot
 from kadam.primitives.convolve import Convolution
 from kadam.primitives.elementwise import Cast, Elementwise, Where
 from kadam.primitives.move import Detach, Reshape
-from kadam.primitives.pool import WindowSpread, WindowSum
+from kadam.primitives.pool import WindowArgMax, WindowPlace, WindowSpread, WindowSum
 from kadam.primitives.reduce import ArgMax, ArgMin, Max, Min, Prod
 from kadam.primitives.sources import Full, Input, Iota
 from kadam.primitives.window import Overlap
 from kadam.shapes import Shape, count
 
-FOLDS = (Sum, Max, Min, Prod, ArgMax, ArgMin, WindowSum, WindowSpread, Overlap)
+FOLDS = (Sum, Max, Min, Prod, ArgMax, ArgMin, WindowSum, WindowSpread, WindowPlace, Overlap)
 CHEAP = 3  # additions that are rather done again than stored and loaded
 DEEPEST = 40  # nodes that melt into one element, one below the other
 WIDEST = 120  # what they may cost together
@@ -78,6 +78,8 @@ def is_lowered(node: Node) -> bool:
 
 def is_tile(node: Node) -> bool:
     """Whether a node has a kernel that makes its results in registers, tile by tile."""
+    if isinstance(node.primitive, WindowArgMax):
+        return not node.inputs[0].dtype.is_complex
     if not node.dtype.is_floating_point:
         return False
     if isinstance(node.primitive, Dot):
@@ -233,8 +235,7 @@ class Plan:
             group.closed = node.id in self.single
             group.head = node if node.id in self.tiles else None
             if group.head is not None:
-                group.elements[node.id] = group.reading.register(node)
-                group.reading.give(node, group.elements[node.id], group.here(node.shape))
+                group.elements[node.id] = group.reading.register(node, group.here(node.shape))
             self._depend(group, reads.values())
             return
         for group in sorted(reads.values(), key=lambda one: -one.bit):
@@ -328,8 +329,7 @@ class Plan:
         merged = Group(roots, group.shape, Reading(self.inner), group.loops, head=group.head, bit=group.bit)
         for node in roots:
             if node is merged.head:
-                merged.elements[node.id] = merged.reading.register(node)
-                merged.reading.give(node, merged.elements[node.id], merged.here(node.shape))
+                merged.elements[node.id] = merged.reading.register(node, merged.here(node.shape))
                 continue
             try:
                 self._compute(node, merged)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from kadam.dtypes import dtype
-from kadam.engines.native import again, contract, convolve
+from kadam.engines.native import again, contract, convolve, pool
 from kadam.engines.native.again import Likeness
 from kadam.engines.native.collapse import Loops, collapse
 from kadam.engines.native.contract import Axis, Contraction, Operand
-from kadam.engines.native.element import Constant, Element, Load, NodeReader, Reading, walk
+from kadam.engines.native.element import Constant, Element, Load, NodeReader, Number, Reading, Test, walk
 from kadam.engines.native.fuse import Group, Plan
 from kadam.engines.native.loops import Emission, Store
 from kadam.engines.native.nest import nest
@@ -24,7 +24,9 @@ from kadam.ir.graph import Node
 from kadam.ir.place import Index, Place, Var, flat, place
 from kadam.ir.primitive import Primitive
 from kadam.primitives.contract import Dot
+from kadam.primitives.convolve import Convolution
 from kadam.primitives.index import Adding, IndexAdd, IndexPut, Scatter, ScatterAdd, ScatterReduce
+from kadam.primitives.pool import WindowArgMax
 from kadam.primitives.scan import CumArgMax, CumArgMin, CumProd, CumSum, LinearScan
 from kadam.primitives.sort import ModeIndices, SearchSorted, SortIndices, TopKIndices
 from kadam.shapes import Shape
@@ -44,7 +46,18 @@ def tile(group: Group, stores: Sequence[Store], plan: Plan, name: str) -> list[S
     loops = iter(group.loops)
     axes = [next(loops) if size != 1 else None for size in node.shape]
     types, keys = tuple(source.type for source in node.inputs), tuple(map(plan.memory, node.inputs))
-    return convolve.stages(node.primitive, types, keys, _finish(axes, head, stores), name)  # type: ignore[arg-type]
+    finish = _finish(axes, head, stores)
+    if isinstance(node.primitive, WindowArgMax):
+        return pool.stages(node.primitive, types, keys, finish, name)
+    assert isinstance(node.primitive, Convolution)
+    return convolve.stages(node.primitive, types, keys, finish, name, flat=_is_flat(stores))
+
+
+def _is_flat(stores: Sequence[Store]) -> bool:
+    """Whether what becomes of a tile only reads and writes buffers of its own shape, at its own place, and numbers."""
+    elements = list(walk([store.element for store in stores]))
+    places = {one.at for one in elements if isinstance(one, Load) and one.variables} | {store.at for store in stores}
+    return len(places) == 1 and not any(isinstance(one, Number | Test) for one in elements)
 
 
 def _contraction(node: Node, dot: Dot, group: Group, stores: Sequence[Store], plan: Plan, name: str) -> list[Stage]:
@@ -64,16 +77,14 @@ def _contraction(node: Node, dot: Dot, group: Group, stores: Sequence[Store], pl
     ]
     nests = [tuple(var for at in part for var in at.variables()) for part in (batch, row, column)]
     nests = [*nests, tuple(inner)]
-
-    def make() -> list[Stage]:
-        return _tiled(node, group.elements[node.id], nests, [*operands, *stores], name)
-
-    return again.stages(Likeness(nests, [*operands, *stores], name), make)
+    head = Store(node, flat(here, node.shape), group.elements[node.id])
+    all_stores = [*operands, head, *stores]
+    return again.stages(Likeness(nests, all_stores, name), lambda: _tiled(node, nests, all_stores, name))
 
 
-def _tiled(node: Node, head: Element, nests: Sequence[Loops], stores: Sequence[Store], name: str) -> list[Stage]:
-    """A contraction's stages. The first two stores tell where the operands stand, the others what becomes of it."""
-    (*outer, inner), (left, right, *rest) = collapse(nests, stores)
+def _tiled(node: Node, nests: Sequence[Loops], stores: Sequence[Store], name: str) -> list[Stage]:
+    """A contraction's stages. The first stores tell where the operands stand, and what is in registers."""
+    (*outer, inner), (left, right, head, *rest) = collapse(nests, stores)
 
     def axis(var: Var) -> Axis:
         return Axis(var.size, left.at.terms.get(var, 0), right.at.terms.get(var, 0))
@@ -86,7 +97,7 @@ def _tiled(node: Node, head: Element, nests: Sequence[Loops], stores: Sequence[S
         Operand(left.key, left.at.constant),
         Operand(right.key, right.at.constant),
     )
-    return contract.stages(contraction, _finish(axes, head, rest), name, _announce(axes, rest))
+    return contract.stages(contraction, _finish(axes, head.element, rest), name, _announce(axes, rest))
 
 
 def _seen(reading: Reading, node: Node, places: dict[int, Place]) -> Load:

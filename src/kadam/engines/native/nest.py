@@ -19,6 +19,7 @@ from kadam.shapes import count
 COSTS = {
     "Exp": 16, "Expm1": 16, "Exp2": 16, "Log": 16, "Log1p": 16, "Tanh": 16, "Sigmoid": 20, "Erf": 20, "Erfc": 20,
     "Pow": 40, "Sin": 24, "Cos": 24, "Div": 10, "Sqrt": 14, "Rsqrt": 20, "Reciprocal": 10,
+    "Gather": 4, "Index": 4, "WindowPick": 4,
 }  # fmt: skip
 GATHERED = 8  # an element whose neighbour is elsewhere in memory, likewise
 BLOCK_COST = 1_024  # of a block of the lanes' loop, when it is a task, in vector instructions

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from operator import itemgetter
 from typing import Any
 
@@ -20,12 +21,14 @@ from kadam.engines.native.launch import Launch, Launches
 from kadam.engines.native.loops import ERROR, Store
 from kadam.engines.native.memory import Results, arena, placed
 from kadam.engines.native.nest import nest
+from kadam.engines.native.profile import profile
 from kadam.engines.native.split import split
 from kadam.engines.native.stage import Stage
 from kadam.engines.reference import Run
 from kadam.ir.graph import Graph, Node
 from kadam.ir.place import Var, flat, place
 from kadam.ir.primitive import Array
+from kadam.primitives.elementwise import PARTS
 from kadam.primitives.move import Copy
 
 PARALLEL_WORK = 2_000_000  # operations below which a stage is not worth calling the team for: some 15 microseconds
@@ -154,9 +157,7 @@ class NativeProgram:
         for node, index in self.copies:
             self._copy_over(node, index)
         inner = {
-            key: (self._sizes[key], first, last)
-            for key, (first, last) in self._moments.items()
-            if key not in outputs
+            key: (self._sizes[key], first, last) for key, (first, last) in self._moments.items() if key not in outputs
         }
         offsets, size = placed(inner)
         self._arena = arena(size)
@@ -174,8 +175,9 @@ class NativeProgram:
     def _copy_over(self, node: Node, index: int) -> None:
         """At the end, an output goes into its input's memory."""
         fed = self.graph.inputs[index]
-        loop = Var(node.type.elements)
-        store = Store(fed, place(loop), Load(node.dtype, node, place(loop), None))
+        record = PARTS.get(node.dtype, node.dtype)  # a complex number is two real ones
+        loop = Var(node.type.size_bytes // record.itemsize)
+        store = Store(fed, place(loop), Load(record, node, place(loop), None))
         stage = nest((loop,), [store], "Copy")
         self._note(None, stage.buffers)
         self.stages.append(stage)
@@ -212,7 +214,8 @@ class NativeProgram:
     def function(self) -> Run:
         """The program as engines are called: feeds -> outputs."""
         results = Results([node.type for node in self._outputs])
-        run = self._parts[0].call if len(self._parts) == 1 and isinstance(self._parts[0], Launches) else self._run_parts
+        whole = self._parts[0] if len(self._parts) == 1 else None
+        run = whole.call if isinstance(whole, Launches) and not profile.active else self._run_parts
         pick, again = self._pick(), self._call_again
 
         def call(feeds: list[Any]) -> Sequence[Any]:
@@ -246,16 +249,24 @@ class NativeProgram:
     def _run_parts(self, feeds: list[Any], outputs: list[Array]) -> int:
         """Native calls and what the reference computes between them."""
         places = dict(zip(self._outputs, outputs, strict=True))
+        stages = iter(self.stages)
+        profile.runs += 1
         for part in self._parts:
             if isinstance(part, Launches):
-                code = part.call(feeds, outputs)
+                code = part.call(feeds, outputs) if not profile.active else self._profiled(part, stages, feeds, outputs)
                 if code:
                     return code
                 continue
+            next(stages)
             with np.errstate(all="ignore"):
                 inputs = [self._array(source, feeds, places) for source in part.inputs]
                 self._array(part, feeds, places)[...] = part.primitive.reference(*inputs)
         return 0
+
+    def _profiled(self, part: Launches, stages: Iterator[Stage | Node], feeds: list[Any], outputs: list[Array]) -> int:
+        code, times_s = part.call_timed(feeds, outputs)
+        profile.add([stage for stage in islice(stages, len(times_s)) if isinstance(stage, Stage)], times_s)
+        return code
 
     def _array(self, node: Node, feeds: list[Any], places: dict[Node, Array]) -> Array:
         """The value of a node that has memory, as an array."""

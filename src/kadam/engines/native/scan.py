@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from kadam.dtypes import dtype, float32, float64, int64
 from kadam.engines.native.collapse import collapse
-from kadam.engines.native.element import Reading
+from kadam.engines.native.element import Given, Reading
 from kadam.engines.native.fuse import Plan
 from kadam.engines.native.lines import each_point, lane_among
 from kadam.engines.native.loops import Emission, Store
@@ -16,7 +16,7 @@ from kadam.engines.native.scalars import Scalars
 from kadam.engines.native.stage import Stage
 from kadam.engines.native.writer import Value, Writer, constant
 from kadam.ir.graph import Node
-from kadam.ir.place import Var, flat, place
+from kadam.ir.place import Place, Var, flat, place
 from kadam.primitives.scan import CumArgMax, CumArgMin, CumProd, LinearScan
 
 STEP = 4  # cycles from one element of a line to the next: an addition waits for the last one
@@ -42,7 +42,7 @@ def scan(node: Node, plan: Plan, name: str) -> list[Stage]:
     if getattr(primitive, "reverse", False):
         here[axis] = size - 1 - here[axis]
     reading = Reading(plan.inner)
-    at, result = flat(tuple(here), node.shape), reading.register(node)
+    at, result = flat(tuple(here), node.shape), Given(node.dtype, node, Place())
     read = [Store(node, at, reading.at(source, tuple(here))) for source in node.inputs]
     (before, after), moved = collapse([over[:axis], over[axis + 1 :]], read)
     elements = [store.element for store in moved]

@@ -57,7 +57,7 @@ class _Search:
         if sequence.rank == 1:
             (loops,), (store,) = collapse([loops], [store])
         self.loops, self.value = loops, store.element
-        self.store = Store(node, store.at, reading.register(node))
+        self.store = Store(node, store.at, Given(node.dtype, node, Place()))
         self.lanes = lanes_of([self.value])
         self.lane = lane_among(loops, self.lanes)
         self.probe = Probe(int64, "probe", Place() if self.lane is None else place(self.lane))

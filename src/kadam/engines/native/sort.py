@@ -8,7 +8,7 @@ from math import prod
 from kadam.dtypes import int64
 from kadam.engines.native.collapse import collapse
 from kadam.engines.native.digits import DIGIT, by_digits
-from kadam.engines.native.element import Apply, Load, Reading
+from kadam.engines.native.element import Apply, Given, Load, Reading
 from kadam.engines.native.fuse import Plan
 from kadam.engines.native.keys import key_type
 from kadam.engines.native.lines import Places, each_point, split
@@ -21,7 +21,7 @@ from kadam.engines.native.stage import Scratch, Stage
 from kadam.engines.native.target import host
 from kadam.engines.native.writer import Value, Writer, index
 from kadam.ir.graph import Node
-from kadam.ir.place import Var, flat, place
+from kadam.ir.place import Place, Var, flat, place
 from kadam.primitives.elementwise import Cast
 from kadam.primitives.sort import ModeIndices, SortIndices, TopKIndices
 
@@ -51,7 +51,7 @@ class _Sort:
         there[axis : axis + 1] = [] if isinstance(primitive, ModeIndices) else [place(self.rank)]
         self.others = (*over[:axis], *over[axis + 1 :])
         reading = Reading(plan.inner)
-        self.found = reading.register(node)
+        self.found = Given(node.dtype, node, Place())
         read = Store(node, flat(tuple(there), node.shape), reading.at(source, tuple(here)))
         (self.lines,), (moved,) = collapse([self.others], [read])
         self.element, self.at = moved.element, moved.at

@@ -148,15 +148,10 @@ class _Tiles:
         results = self.results
         if self.rounds > 1:
             results = w.address(self.record, results, times(w, kept, t.rows * t.width))
-        sums = self._sums(results, turn)
+        sums = self._sums()
         here = times(w, row, side.stride) if self.rows is None else times(w, tile, t.tile_elements)
         self._multiply(sums, row, w.address(self.left[0], left, here), self._columns(right), length)
-        for number, copies in enumerate(zip(*sums, strict=True)):
-            for vector, parts in enumerate(zip(*copies, strict=True)):
-                value = parts[0].get()
-                for part in parts[1:]:
-                    value = self.scalars.add(value, part.get())
-                w.store(value, results, number * t.width + vector * t.lanes)
+        self._leave(sums, results, turn)
         hand_on = self._hand_on_turned if self.form.turned else self._hand_on
         if self.rounds == 1:
             hand_on(results, row, minus(w, nominal, row))
@@ -164,8 +159,8 @@ class _Tiles:
         with w.when(w.let(BOOL, 0, f"icmp eq {turn}, {self.rounds - 1}")):
             hand_on(results, row, minus(w, nominal, row))
 
-    def _sums(self, results: str, turn: Value) -> list[Sums]:
-        """Where a tile is summed. Sums begin with zero, or with what earlier rounds left in memory."""
+    def _sums(self) -> list[Sums]:
+        """Where a tile is summed, from zero."""
         w, t = self.w, self.t
         copies = [
             [[w.variable(self.record, t.lanes) for _ in range(t.vectors)] for _ in range(t.rows)]
@@ -175,12 +170,26 @@ class _Tiles:
         zero = constant(0.0 if self.form.contraction.inner else -0.0, self.record, t.lanes)
         for variable in (variable for sums in copies for row in sums for variable in row):
             variable.set(zero)
+        return copies
+
+    def _leave(self, copies: list[Sums], results: str, turn: Value) -> None:
+        """Adds the copies, and what earlier rounds left in memory, and leaves the results there.
+
+        Each round is summed on its own: a long sum of rounded sums is more exact than one long sum.
+        """
+        w, t = self.w, self.t
+        sums = copies[0]
+        places = [(row, vector) for row in range(t.rows) for vector in range(t.vectors)]
+        for other in copies[1:]:
+            for row, vector in places:
+                sums[row][vector].set(self.scalars.add(sums[row][vector].get(), other[row][vector].get()))
         if self.rounds > 1:
             with w.when(w.let(BOOL, 0, f"icmp ne {turn}, 0")):
-                for place, row in enumerate(copies[0]):
-                    for vector, variable in enumerate(row):
-                        variable.set(w.load(self.record, t.lanes, results, place * t.width + vector * t.lanes))
-        return copies
+                for row, vector in places:
+                    earlier = w.load(self.record, t.lanes, results, row * t.width + vector * t.lanes)
+                    sums[row][vector].set(self.scalars.add(earlier, sums[row][vector].get()))
+        for row, vector in places:
+            w.store(sums[row][vector].get(), results, row * t.width + vector * t.lanes)
 
     def _multiply(
         self, copies: list[Sums], row: Value, left: str, columns: list[tuple[str, int]], length: Value

@@ -12,7 +12,7 @@ from kadam.ops.pointwise import relu
 from kadam.ops.promotion import constant
 from kadam.primitives.index import Gather
 from kadam.primitives.move import Reshape
-from kadam.primitives.pool import WindowArgMax, WindowSum, pool_padding
+from kadam.primitives.pool import WindowArgMax, WindowPick, WindowSum, pool_padding
 from kadam.primitives.window import Margins
 from kadam.recording.calls import emit
 from kadam.recording.operation import Fixed, operation
@@ -188,10 +188,9 @@ def _max_pool(
     ceil_mode: bool,
     return_indices: bool,
 ) -> Any:
-    axes = int(name[-2])
     kernel, step, margins, spread = _windows(name, input, kernel_size, stride, padding, dilation, ceil_mode)
     places = emit(WindowArgMax(kernel, step, margins, spread), input)
-    values = picked_by_plane(input, places, axes)
+    values = emit(WindowPick(kernel, step, margins, spread), input, places)
     return (values, places) if return_indices else values
 
 
