@@ -52,6 +52,32 @@ def test_of_a_module() -> None:
     )
 
 
+LATER = [
+    "amp", "backends", "cuda", "distributions", "func", "optim.lr_scheduler", "optim.swa_utils", "serialization",
+    "special", "testing", "utils",
+]  # fmt: skip
+
+
+def test_rooms_load_when_they_are_first_asked_for(run_python: Run) -> None:
+    program = (
+        "import sys, kadam\n"
+        f"for path in {LATER}:\n"
+        "    *owner, name = path.split('.')\n"
+        "    owner = getattr(kadam, *owner) if owner else kadam\n"
+        "    assert 'kadam.' + path not in sys.modules and name in dir(owner), path\n"
+        "    assert getattr(owner, name) is sys.modules['kadam.' + path] is vars(owner)[name], path\n"
+        "assert kadam.load is kadam.serialization.load and 'load' in vars(kadam)\n"
+    )
+    assert run_python("-c", program).stderr == ""
+
+
+@pytest.mark.parametrize("path", LATER)
+def test_rooms_that_load_later_explain_what_they_lack(path: str, run_python: Run) -> None:
+    assert run_python("-c", f"import kadam.{path} as room; room.qqqq").stderr.endswith(
+        f"neither PyTorch nor Kadam has a public name torch.{path}.qqqq.\n"
+    )
+
+
 def test_the_list_of_pytorchs_names_is_that_of_the_installed_version(run_python: Run) -> None:
     torch = pytest.importorskip("torch")
     listed = Path(missing.__file__).with_name("pytorch_names.txt").read_text(encoding="utf-8")

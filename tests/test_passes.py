@@ -11,14 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphs import graph_of, run
-from kadam.dtypes import float32
+from kadam.dtypes import float32, float64
 from kadam.ir.builder import Builder, building, emit
 from kadam.ir.graph import Graph, Node, Phase, Source
 from kadam.ir.types import parse_type
 from kadam.ir.verify import verify
-from kadam.passes import PASSES, prune, share
+from kadam.passes import PASSES, join, prune, share
 from kadam.primitives.analysis import Exp
+from kadam.primitives.contract import Dot
 from kadam.primitives.elementwise import Add, Mul, Neg, Sub
+from kadam.primitives.move import Insert
 from kadam.primitives.sources import Full, Input
 from kadam.primitives.trigonometry import Tanh
 
@@ -168,3 +170,38 @@ def test_passes_keep_values_and_rules(improve: Callable[[Graph], Graph], graph: 
     assert len(improved) <= len(graph)
     assert len(improve(improved)) == len(improved)  # a second time finds nothing
     assert [node.type for node in improved.inputs] == [node.type for node in graph.inputs]
+
+
+def test_join_adds_up_products_and_parts_at_once() -> None:
+    def body(x: Node, *parts: Node) -> tuple[Node, Node, Node]:
+        zero = emit(Full(0.0, (9, 2), float64))
+        products, whole = [], []
+        for index, part in enumerate(parts):
+            products.append(emit(Dot((), (), (0,), (0,)), part, part))
+            start = 2 * index + 1
+            whole.append(emit(Insert((start, 0), (start + 2, 2), (1, 1)), zero, part))
+        total = products[0] + products[1] + (products[2] + products[3])
+        return total, whole[0] + x + whole[1] + whole[2], parts[0] + parts[0] + parts[0] + parts[0]
+
+    graph = graph_of(body, "f64[9,2]", *["f64[2,2]"] * 4)
+    rng = np.random.default_rng(0)
+    feeds = [rng.normal(size=node.shape) for node in graph.inputs]
+    joined = prune(join(graph))
+    verify(joined)
+    for ours, theirs in zip(run(joined, *feeds), run(graph, *feeds), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-13)
+    assert names(joined).count("Dot") == 1
+    assert "Insert" not in names(joined)
+
+
+def test_parts_that_overlap_are_not_joined() -> None:
+    def body(*parts: Node) -> Node:
+        zero = emit(Full(0.0, (4,), float64))
+        first, second, third = (
+            emit(Insert((start,), (start + 2,), (1,)), zero, part) for start, part in enumerate(parts)
+        )
+        return first + second + third
+
+    graph = graph_of(body, *["f64[2]"] * 3)
+    feeds = [np.arange(1.0, 3.0)] * 3
+    np.testing.assert_array_equal(run(join(graph), *feeds)[0], run(graph, *feeds)[0])

@@ -1,26 +1,9 @@
 """Kadam: trains neural networks; runs PyTorch scripts unchanged. `import kadam as torch` works."""
 
 import math
+from typing import TYPE_CHECKING
 
-from kadam import (
-    amp,
-    autograd,
-    backends,
-    cuda,
-    distributions,
-    func,
-    linalg,
-    missing,
-    namespace,
-    nn,
-    optim,
-    random,
-    serialization,
-    special,
-    testing,
-    utils,
-)
-from kadam.amp import autocast
+from kadam import autograd, linalg, missing, namespace, nn, optim, random
 from kadam.autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
 from kadam.device import device
 from kadam.dtypes import (
@@ -51,15 +34,19 @@ from kadam.dtypes import float64 as double
 from kadam.dtypes import int16 as short
 from kadam.dtypes import int32 as int
 from kadam.dtypes import int64 as long
-from kadam.func import vmap
 from kadam.legacy import legacy
 from kadam.namespace import *  # noqa: F403
 from kadam.printing import set_printoptions
 from kadam.recording.generator import Generator, default_generator
 from kadam.recording.modes import is_grad_enabled, is_inference_mode_enabled
 from kadam.recording.spec import Size
-from kadam.serialization import load, save
 from kadam.tensor import Tensor
+
+if TYPE_CHECKING:  # the names of _LATER
+    from kadam import amp, backends, cuda, distributions, func, serialization, special, testing, utils
+    from kadam.amp.autocast import autocast
+    from kadam.func.vmap import vmap
+    from kadam.serialization import load, save
 
 e, inf, nan, pi = math.e, math.inf, math.nan, math.pi
 newaxis = None
@@ -146,4 +133,11 @@ __all__ = [
     "vmap",
 ]
 
-missing.install(__name__)
+# Loaded when they are first asked for: few programs need them all.
+_LATER = {
+    "kadam": "amp backends cuda distributions func serialization special testing utils",
+    "kadam.amp": "autocast",
+    "kadam.func": "vmap",
+    "kadam.serialization": "load save",
+}
+missing.install(__name__, _LATER)

@@ -1,15 +1,19 @@
-"""Names that Kadam does not have: the error says whether PyTorch has the name, and what in Kadam comes closest."""
+"""Names that a module lacks: some load their room when they are first asked for, of the others an error tells.
+
+The error says whether PyTorch has the name, and what in Kadam comes closest.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
+from importlib import import_module
 from opcode import opmap
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import NoReturn
+from typing import Any
 
 from kadam.errors import KadamError
 
@@ -29,11 +33,20 @@ class MissingModuleError(KadamError, ModuleNotFoundError):
     """A module that Kadam does not have."""
 
 
-def install(package: str) -> None:
-    """Have every loaded module of `package` that PyTorch has too explain the names that it lacks."""
+def install(package: str, later: Mapping[str, str] | None = None) -> None:
+    """Have every loaded module of `package` that PyTorch has too explain the names that it lacks.
+
+    Args:
+        package: or module; one that is loaded later installs itself.
+        later: names that `package` gets when they are first asked for, by the module that has them:
+            `{"kadam.serialization": "load save"}` stands for `from kadam.serialization import load, save`.
+    """
+    room = sys.modules[package]
+    sources = {name: source for source, names in (later or {}).items() for name in names.split()}
+    vars(room).update(__getattr__=_lookup(room, sources), __dir__=lambda: {*vars(room), *sources})
     for path, module in list(sys.modules.items()):
-        if (path == package or path.startswith(package + ".")) and is_module_of_pytorch(_as_torch(path)):
-            vars(module).setdefault("__getattr__", _lookup(module))
+        if path.startswith(package + ".") and is_module_of_pytorch(_as_torch(path)):
+            vars(module).setdefault("__getattr__", _lookup(module, {}))
 
 
 def is_module_of_pytorch(path: str) -> bool:
@@ -79,11 +92,13 @@ def _describe(owner: str, name: str, pytorch: frozenset[str] | None, known: Iter
     return f"{verdict} What comes closest: {', '.join(f'{owner}.{one}' for one in closest)}."
 
 
-def _lookup(module: ModuleType) -> Callable[[str], NoReturn]:
-    """The `__getattr__` of a module: Python calls it for the names that the module lacks."""
+def _lookup(module: ModuleType, sources: Mapping[str, str]) -> Callable[[str], Any]:
+    """The `__getattr__` of a module: Python calls it for the names that the module lacks, or does not have yet."""
     owner = _as_torch(module.__name__)
 
-    def __getattr__(name: str) -> NoReturn:  # noqa: N807
+    def __getattr__(name: str) -> Any:  # noqa: N807
+        if name in sources:
+            return _load(module, name, sources[name])
         if name.startswith("__"):  # Python's own questions, such as for `__path__` and `__wrapped__`
             raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
         message = describe_name(owner, name, _public(module, owner))
@@ -94,12 +109,19 @@ def _lookup(module: ModuleType) -> Callable[[str], NoReturn]:
     return __getattr__
 
 
+def _load(module: ModuleType, name: str, source: str) -> Any:
+    """What `from source import name` gives; from now on, the module has it."""
+    value = import_module(f"{source}.{name}") if source == module.__name__ else getattr(import_module(source), name)
+    setattr(module, name, value)
+    return value
+
+
 def _public(module: ModuleType, owner: str) -> list[str]:
     """The names of a module without Kadam's inner rooms, which PyTorch does not have."""
     return [
         name
-        for name, value in vars(module).items()
-        if not isinstance(value, ModuleType) or is_module_of_pytorch(f"{owner}.{name}")
+        for name in dir(module)
+        if not isinstance(vars(module).get(name), ModuleType) or is_module_of_pytorch(f"{owner}.{name}")
     ]
 
 

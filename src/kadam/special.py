@@ -1,5 +1,6 @@
 """Special functions under the names of `torch.special`."""
 
+from kadam import missing
 from kadam.ops.pointwise import (
     digamma,
     erf,
@@ -24,3 +25,5 @@ __all__ = [
     "digamma", "erf", "erfc", "erfinv", "exp2", "expit", "expm1", "gammaln", "log1p", "logit", "logsumexp", "polygamma",
     "psi", "round", "sinc", "xlogy",
 ]  # fmt: skip
+
+missing.install(__name__)

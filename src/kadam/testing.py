@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from kadam import missing
 from kadam.ops.creation import as_tensor
 from kadam.recording.tensor import Recorded, read
 
@@ -54,3 +55,6 @@ def assert_close(
         raise AssertionError(
             msg or f"Tensor-likes are not close! Greatest absolute difference: {worst} (up to {absolute} allowed)"
         )
+
+
+missing.install(__name__)

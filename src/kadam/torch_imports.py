@@ -24,18 +24,23 @@ def install() -> None:
     """From now on, `import torch` in this process gives Kadam."""
     if not any(isinstance(finder, TorchIsKadam) for finder in sys.meta_path):
         sys.meta_path.insert(0, TorchIsKadam())
-        _name_classes_as_pytorch_does()
         _name_errors_as_pytorch_does(KadamError)
+        # Those of rooms that load later too.
+        KadamError.__init_subclass__ = classmethod(_name_as_builtin)  # type: ignore[assignment, method-assign]
+        _name_classes_as_pytorch_does()
 
 
 _AT_THE_TOP = (kadam.Generator, kadam.Size, kadam.Tensor, kadam.device, kadam.dtype)
 _BELOW = ("kadam.nn.", "kadam.optim.", "kadam.utils.data.")
+_LATER = ("kadam.optim.lr_scheduler", "kadam.optim.swa_utils", "kadam.utils.data")  # those of _BELOW not loaded yet
 
 
 def _name_classes_as_pytorch_does() -> None:
     """What prints as `<class 'torch.Tensor'>` in PyTorch prints so here."""
     for kind in _AT_THE_TOP:
         kind.__module__ = "torch"
+    for path in _LATER:
+        importlib.import_module(path)
     for path, module in list(sys.modules.items()):
         if path.startswith(_BELOW):
             for kind in vars(module).values():
@@ -46,14 +51,21 @@ def _name_classes_as_pytorch_does() -> None:
 _KADAMS_OWN = (MissingImportError, MissingModuleError, MissingNameError, RecordingError, UnsupportedError, VerifyError)
 
 
-def _name_errors_as_pytorch_does(above: type[BaseException]) -> None:
+def _name_errors_as_pytorch_does(above: type[KadamError]) -> None:
     """Where PyTorch raises a RuntimeError, `type(error).__name__` is that, unless the error is about Kadam itself."""
     for kind in above.__subclasses__():
         _name_errors_as_pytorch_does(kind)
-        builtin = next((one for one in (*kind.__bases__, *kind.__mro__) if one.__module__ == "builtins"), None)
-        if builtin is not None and builtin is not Exception and kind not in _KADAMS_OWN:
-            kind.__name__ = kind.__qualname__ = builtin.__name__
-            kind.__module__ = "builtins"
+        _name_as_builtin(kind)
+
+
+def _name_as_builtin(kind: type[KadamError]) -> None:
+    if not kind.__module__.startswith("kadam."):  # a class of the program's own
+        return
+    above = [one for one in (*kind.__bases__, *kind.__mro__) if not issubclass(one, KadamError)]
+    builtin = next((one for one in above if one.__module__ == "builtins"), None)
+    if builtin is not None and builtin is not Exception and kind not in _KADAMS_OWN:
+        kind.__name__ = kind.__qualname__ = builtin.__name__
+        kind.__module__ = "builtins"
 
 
 class TorchIsKadam(MetaPathFinder):
@@ -96,5 +108,6 @@ class _Loaded(Loader):
 
 
 def _missing(fullname: str) -> MissingModuleError:
-    known = [path.replace("kadam", "torch", 1) for path in list(sys.modules) if path.startswith("kadam.")]
+    owner = fullname.rpartition(".")[0]
+    known = [f"{owner}.{name}" for name in dir(importlib.import_module(owner.replace("torch", "kadam", 1)))]
     return MissingModuleError(describe_module(fullname, filter(is_module_of_pytorch, known)), name=fullname)

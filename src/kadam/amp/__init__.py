@@ -1,6 +1,9 @@
 """Mixed precision, as `torch.amp` on a machine without a GPU: switched off."""
 
+from kadam import missing
 from kadam.amp.autocast import autocast, is_autocast_available
 from kadam.amp.grad_scaler import GradScaler
 
 __all__ = ["GradScaler", "autocast", "is_autocast_available"]
+
+missing.install(__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kadam import missing
 from kadam.cuda import amp as amp
 from kadam.device import check
 
@@ -62,3 +63,6 @@ def get_device_name(device: Any = None) -> str:
     """
     check("cuda")
     return ""
+
+
+missing.install(__name__)

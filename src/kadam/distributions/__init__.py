@@ -1,5 +1,6 @@
 """Probability distributions, as `torch.distributions`: draws, densities, entropies, divergences."""
 
+from kadam import missing
 from kadam.distributions import constraints, kl, transforms
 from kadam.distributions.categorical import (
     Categorical,
@@ -39,3 +40,5 @@ __all__ = [
     "StudentT", "TanhTransform", "Transform", "TransformedDistribution", "Uniform", "constraints", "identity_transform",
     "kl", "kl_divergence", "register_kl", "transforms",
 ]  # fmt: skip
+
+missing.install(__name__)

@@ -44,6 +44,8 @@ class Example:
 class Primitive(ABC):
     """One operation of a graph; its attributes are the fields of a frozen dataclass.
 
+    A subclass with attributes of its own is declared `@dataclass(frozen=True)`; one without is a dataclass as it is.
+
     Facets, in this order in each subclass: `infer`, `reference`, `vjp`, `lower`, and `examples` that put them to the
     test.
     A subclass that lacks one cannot be constructed.

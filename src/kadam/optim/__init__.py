@@ -1,7 +1,8 @@
 """Optimizers, and schedules of their learning rates. As `torch.optim`."""
 
-from kadam.optim import lr_scheduler as lr_scheduler
-from kadam.optim import swa_utils as swa_utils
+from typing import TYPE_CHECKING
+
+from kadam import missing
 from kadam.optim.adadelta import Adadelta as Adadelta
 from kadam.optim.adafactor import Adafactor as Adafactor
 from kadam.optim.adagrad import Adagrad as Adagrad
@@ -17,6 +18,10 @@ from kadam.optim.radam import RAdam as RAdam
 from kadam.optim.rmsprop import RMSprop as RMSprop
 from kadam.optim.rprop import Rprop as Rprop
 from kadam.optim.sgd import SGD as SGD
+
+if TYPE_CHECKING:
+    from kadam.optim import lr_scheduler as lr_scheduler
+    from kadam.optim import swa_utils as swa_utils
 
 __all__ = [
     "ASGD",
@@ -37,3 +42,5 @@ __all__ = [
     "lr_scheduler",
     "swa_utils",
 ]
+
+missing.install(__name__, {"kadam.optim": "lr_scheduler swa_utils"})

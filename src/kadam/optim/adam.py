@@ -101,7 +101,7 @@ class Adam(RuleOptimizer):
             1 - beta1,
             beta2,
             1 - beta2,
-            (1 - beta2**step) ** 0.5,
+            (1 - beta2**step) ** -0.5,
             group["eps"],
             decay,
             amount,
@@ -120,18 +120,18 @@ def adam(
     fresh1: Number,
     keep2: Number,
     fresh2: Number,
-    root_bias2: Number,
+    grow_root2: Number,
     eps: Number,
     decay: str,
     amount: Number,
     maximize: bool,
 ) -> list[Tensor]:
-    """p - step_size m / (sqrt(v) / root_bias2 + eps), with m = m + fresh1 (g - m) and v = keep2 v + fresh2 g^2.
+    """p - step_size m / (sqrt(v) grow_root2 + eps), with m = m + fresh1 (g - m) and v = keep2 v + fresh2 g^2.
 
     Args:
         step_size: lr / (1 - beta1^t): as if the mean m had been full from the first of the t steps on.
         fresh1, keep2, fresh2: 1 - beta1, beta2 and 1 - beta2.
-        root_bias2: sqrt(1 - beta2^t), for v as the division in `step_size` is for m.
+        grow_root2: 1 / sqrt(1 - beta2^t), for v as the division in `step_size` is for m.
         decay, amount, maximize: see `on_course`.
 
     Returns:
@@ -143,7 +143,7 @@ def adam(
         mean = mean + fresh1 * (grad - mean)
         square = square * keep2 + fresh2 * grad * grad
         highest = tuple(each.maximum(square) for each in peak)
-        spread = (highest or (square,))[0].sqrt() / root_bias2 + eps
+        spread = (highest or (square,))[0].sqrt() * grow_root2 + eps
         return param - step_size * mean / spread, mean, square, *highest
 
     return for_each(rule, params, grads, means, squares, *([peaks] if peaks else []))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from typing import Any, Literal
 
+from kadam import missing
 from kadam.dtypes import dtype
 from kadam.ir.graph import Phase
 from kadam.nn.modules.batchnorm import _BatchNorm
@@ -248,3 +249,6 @@ class SWALR(LRScheduler):
         """How much of the way is behind at a step: from 0 to 1."""
         time = max(0, min(1, step / max(1, self.anneal_epochs)))
         return (1 - math.cos(math.pi * time)) / 2 if self._anneal_strategy == "cos" else time
+
+
+missing.install(__name__)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -32,7 +31,6 @@ class Positive(Analytic):
     domain: ClassVar = (0.3, 3.0)
 
 
-@dataclass(frozen=True)
 class Reciprocal(Positive):
     """1 / x. As `torch.reciprocal`."""
 
@@ -46,7 +44,6 @@ class Reciprocal(Positive):
         return s.div(s.constant(1, x), x)
 
 
-@dataclass(frozen=True)
 class Sqrt(Positive):
     """The square root. As `torch.sqrt`."""
 
@@ -60,7 +57,6 @@ class Sqrt(Positive):
         return s.sqrt(x)
 
 
-@dataclass(frozen=True)
 class Rsqrt(Positive):
     """1 / sqrt x. As `torch.rsqrt`."""
 
@@ -75,7 +71,6 @@ class Rsqrt(Positive):
         return s.rsqrt(x)
 
 
-@dataclass(frozen=True)
 class Pow(Elementwise):
     """a to the power of b; 1 where b is 0. Integers to negative powers are truncated towards 0. As `torch.pow`."""
 
@@ -107,7 +102,6 @@ class Pow(Elementwise):
         return at_zero if a.dtype.is_complex else emit(And(), at_zero, emit(GreaterEqual(), b, zero))
 
 
-@dataclass(frozen=True)
 class Exp(Analytic):
     """e to the power of x. As `torch.exp`."""
 
@@ -121,7 +115,6 @@ class Exp(Analytic):
         return s.exp(x)
 
 
-@dataclass(frozen=True)
 class Exp2(Analytic):
     """2 to the power of x. As `torch.exp2`."""
 
@@ -135,7 +128,6 @@ class Exp2(Analytic):
         return s.exp2(x)
 
 
-@dataclass(frozen=True)
 class Expm1(Analytic):
     """exp x - 1, exact near 0. As `torch.expm1`."""
 
@@ -149,7 +141,6 @@ class Expm1(Analytic):
         return s.expm1(x)
 
 
-@dataclass(frozen=True)
 class Log(Positive):
     """The natural logarithm. As `torch.log`."""
 
@@ -163,7 +154,6 @@ class Log(Positive):
         return s.log(x)
 
 
-@dataclass(frozen=True)
 class Log1p(Positive):
     """log(1 + x), exact near 0. As `torch.log1p`."""
 
@@ -177,7 +167,6 @@ class Log1p(Positive):
         return s.log1p(x)
 
 
-@dataclass(frozen=True)
 class Log2(Positive):
     """The logarithm to base 2. As `torch.log2`."""
 
@@ -191,7 +180,6 @@ class Log2(Positive):
         return s.log2(x)
 
 
-@dataclass(frozen=True)
 class Log10(Positive):
     """The logarithm to base 10. As `torch.log10`."""
 
@@ -205,7 +193,6 @@ class Log10(Positive):
         return s.log10(x)
 
 
-@dataclass(frozen=True)
 class Sigmoid(Analytic):
     """1 / (1 + exp -x), between 0 and 1. As `torch.sigmoid`."""
 
@@ -220,7 +207,6 @@ class Sigmoid(Analytic):
         return s.sigmoid(x)
 
 
-@dataclass(frozen=True)
 class Relu(Elementwise):
     """max(x, 0), whose derivative at 0 is 0. As `torch.relu`."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,7 +25,6 @@ class Bitwise(Elementwise):
         return (None,) * len(inputs)
 
 
-@dataclass(frozen=True)
 class And(Bitwise):
     """Bits set in both. As `torch.bitwise_and`."""
 
@@ -37,7 +35,6 @@ class And(Bitwise):
         return s.both(a, b)
 
 
-@dataclass(frozen=True)
 class Or(Bitwise):
     """Bits set in one or both. As `torch.bitwise_or`."""
 
@@ -48,7 +45,6 @@ class Or(Bitwise):
         return s.either(a, b)
 
 
-@dataclass(frozen=True)
 class Xor(Bitwise):
     """Bits set in just one. As `torch.bitwise_xor`."""
 
@@ -59,7 +55,6 @@ class Xor(Bitwise):
         return s.unlike(a, b)
 
 
-@dataclass(frozen=True)
 class Not(Bitwise):
     """Every bit turned over. As `torch.bitwise_not`."""
 
@@ -72,7 +67,6 @@ class Not(Bitwise):
         return s.negation(x)
 
 
-@dataclass(frozen=True)
 class ShiftLeft(Bitwise):
     """a 2^b; 0 when b is not in [0, bits of the type). As `torch.bitwise_left_shift`."""
 
@@ -87,7 +81,6 @@ class ShiftLeft(Bitwise):
         return s.shift_left(a, b)
 
 
-@dataclass(frozen=True)
 class ShiftRight(Bitwise):
     """floor(a / 2^b): the sign is kept. As `torch.bitwise_right_shift`."""
 

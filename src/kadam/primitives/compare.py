@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -33,7 +32,6 @@ class Comparison(Elementwise):
         return (None,) * len(inputs)
 
 
-@dataclass(frozen=True)
 class Less(Comparison):
     """a < b. As `torch.lt`."""
 
@@ -44,7 +42,6 @@ class Less(Comparison):
         return s.compare("lt", a, b)
 
 
-@dataclass(frozen=True)
 class LessEqual(Comparison):
     """a <= b. As `torch.le`."""
 
@@ -55,7 +52,6 @@ class LessEqual(Comparison):
         return s.compare("le", a, b)
 
 
-@dataclass(frozen=True)
 class Greater(Comparison):
     """a > b. As `torch.gt`."""
 
@@ -66,7 +62,6 @@ class Greater(Comparison):
         return s.compare("gt", a, b)
 
 
-@dataclass(frozen=True)
 class GreaterEqual(Comparison):
     """a >= b. As `torch.ge`."""
 
@@ -77,7 +72,6 @@ class GreaterEqual(Comparison):
         return s.compare("ge", a, b)
 
 
-@dataclass(frozen=True)
 class Equal(Comparison):
     """a = b. As `torch.eq`."""
 
@@ -90,7 +84,6 @@ class Equal(Comparison):
         return s.compare("eq", a, b)
 
 
-@dataclass(frozen=True)
 class NotEqual(Comparison):
     """a != b. As `torch.ne`."""
 
@@ -103,7 +96,6 @@ class NotEqual(Comparison):
         return s.compare("ne", a, b)
 
 
-@dataclass(frozen=True)
 class IsNan(Comparison):
     """Whether x is not a number. As `torch.isnan`."""
 
@@ -129,7 +121,6 @@ class Extremum(Elementwise):
         return where(emit(self.loses, a, b), zero, share), where(emit(self.loses, b, a), zero, share)
 
 
-@dataclass(frozen=True)
 class Maximum(Extremum):
     """The larger of a and b. As `torch.maximum`."""
 
@@ -142,7 +133,6 @@ class Maximum(Extremum):
         return s.largest(a, b)
 
 
-@dataclass(frozen=True)
 class Minimum(Extremum):
     """The smaller of a and b. As `torch.minimum`."""
 

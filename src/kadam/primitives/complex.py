@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -29,7 +28,6 @@ class Part(View):
         return (Example(cls(), "c64[2,3]"),)
 
 
-@dataclass(frozen=True)
 class Real(Part):
     """The real part. As `torch.real`."""
 
@@ -43,7 +41,6 @@ class Real(Part):
         return emit(MakeComplex(), view, emit(Imag(), base))
 
 
-@dataclass(frozen=True)
 class Imag(Part):
     """The imaginary part. As `torch.imag`."""
 
@@ -57,7 +54,6 @@ class Imag(Part):
         return emit(MakeComplex(), emit(Real(), base), view)
 
 
-@dataclass(frozen=True)
 class MakeComplex(Primitive):
     """real + i imag. As `torch.complex`."""
 

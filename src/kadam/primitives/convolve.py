@@ -87,7 +87,6 @@ class Convolution(Primitive):
         return y.reshape(len(y), self.groups, y.shape[1] // self.groups, count(y.shape[2:]))
 
 
-@dataclass(frozen=True)
 class Convolve(Convolution):
     """Cross-correlation of x with w. As `torch.nn.functional.conv1d`, `conv2d`, `conv3d` without bias."""
 

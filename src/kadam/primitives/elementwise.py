@@ -106,7 +106,6 @@ class Cast(Primitive):
         )
 
 
-@dataclass(frozen=True)
 class Where(Primitive):
     """`a` where the condition holds, else `b`. As `torch.where`."""
 
@@ -139,7 +138,6 @@ def where(condition: Node, a: Node, b: Node | float) -> Node:
     return emit(Where(), condition, a, b if isinstance(b, Node) else full_like(a, b))
 
 
-@dataclass(frozen=True)
 class Neg(Elementwise):
     """-x. As `torch.neg`."""
 
@@ -156,7 +154,6 @@ class Neg(Elementwise):
         return s.neg(x)
 
 
-@dataclass(frozen=True)
 class Add(Elementwise):
     """a + b. As `torch.add`."""
 
@@ -172,7 +169,6 @@ class Add(Elementwise):
         return s.add(a, b)
 
 
-@dataclass(frozen=True)
 class Sub(Elementwise):
     """a - b. As `torch.sub`."""
 
@@ -189,7 +185,6 @@ class Sub(Elementwise):
         return s.sub(a, b)
 
 
-@dataclass(frozen=True)
 class Mul(Elementwise):
     """a b. As `torch.mul`."""
 
@@ -205,7 +200,6 @@ class Mul(Elementwise):
         return s.mul(a, b)
 
 
-@dataclass(frozen=True)
 class Div(Elementwise):
     """a / b of floating-point or complex numbers. As `torch.div`."""
 
@@ -223,7 +217,6 @@ class Div(Elementwise):
         return s.div(a, b)
 
 
-@dataclass(frozen=True)
 class Conj(Elementwise):
     """The complex conjugate. As `torch.conj`."""
 
@@ -244,7 +237,6 @@ def conj(x: Node) -> Node:
     return emit(Conj(), x) if x.dtype.is_complex else x
 
 
-@dataclass(frozen=True)
 class Abs(Elementwise):
     """|x|; of a complex number, its distance from 0 (a real number). As `torch.abs`."""
 
@@ -267,7 +259,6 @@ class Abs(Elementwise):
         return s.abs(x)
 
 
-@dataclass(frozen=True)
 class Sign(Elementwise):
     """-1, 0 or 1 (0 for nan); of a complex number, the one of distance 1 in its direction. As `torch.sgn`."""
 
@@ -295,7 +286,6 @@ class Sign(Elementwise):
         return s.select(s.compare("gt", x, zero), one, below)
 
 
-@dataclass(frozen=True)
 class Copysign(Elementwise):
     """The magnitude of a with the sign of b (of its sign bit, so -0.0 counts). As `torch.copysign`."""
 

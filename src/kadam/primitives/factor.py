@@ -50,7 +50,6 @@ def _part(kind: object, factorise: Callable[[Array], tuple[Array, ...]], a: Arra
 _UNSOLVED = "see whether the matrix has inf or nan"
 
 
-@dataclass(frozen=True)
 class Cholesky(Primitive):
     """The lower triangular l with l l^H = a, of positive definite a, of which the lower triangle is read.
 

@@ -157,7 +157,6 @@ class Insert(Primitive):
         return (Example(cls((1, 0), (3, 5), (1, 2)), "f32[3,5], f32[2,3]"),)
 
 
-@dataclass(frozen=True)
 class Detach(View):
     """The same values, through which no derivative passes. As `Tensor.detach`."""
 
@@ -183,7 +182,6 @@ class Detach(View):
         return (Example(cls(), "f32[2,3]"),)
 
 
-@dataclass(frozen=True)
 class Copy(Primitive):
     """The same values in memory of their own. As `Tensor.clone`."""
 

@@ -66,7 +66,6 @@ class _Extreme(Primitive):
         )
 
 
-@dataclass(frozen=True)
 class Max(_Extreme):
     """The largest element. As `torch.amax`; of booleans, as `torch.any`."""
 
@@ -77,7 +76,6 @@ class Max(_Extreme):
         return np.asarray(largest(x, axis=self.axes))
 
 
-@dataclass(frozen=True)
 class Min(_Extreme):
     """The smallest element. As `torch.amin`; of booleans, as `torch.all`."""
 
@@ -114,7 +112,6 @@ class _Place(Primitive):
         return Example(cls(1), "f32[2,5]"), Example(cls(0), "i64[5]"), Example(cls(0), "bool[2,3]")
 
 
-@dataclass(frozen=True)
 class ArgMax(_Place):
     """Where the largest element stands. As `torch.argmax`."""
 
@@ -122,7 +119,6 @@ class ArgMax(_Place):
         return np.asarray(np.argmax(x, axis=self.axis))
 
 
-@dataclass(frozen=True)
 class ArgMin(_Place):
     """Where the smallest element stands. As `torch.argmin`."""
 

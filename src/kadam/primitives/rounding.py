@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -34,7 +33,6 @@ class Rounding(Elementwise):
         return (full_like(x, 0),)
 
 
-@dataclass(frozen=True)
 class Floor(Rounding):
     """The largest whole number that is not above x. As `torch.floor`."""
 
@@ -45,7 +43,6 @@ class Floor(Rounding):
         return s.floor(x)
 
 
-@dataclass(frozen=True)
 class Ceil(Rounding):
     """The smallest whole number that is not below x. As `torch.ceil`."""
 
@@ -56,7 +53,6 @@ class Ceil(Rounding):
         return s.ceil(x)
 
 
-@dataclass(frozen=True)
 class Round(Rounding):
     """The nearest whole number, the even one of two that are equally near. As `torch.round`."""
 
@@ -67,7 +63,6 @@ class Round(Rounding):
         return s.round(x)
 
 
-@dataclass(frozen=True)
 class Trunc(Rounding):
     """The whole number next to x in the direction of 0. As `torch.trunc`."""
 
@@ -101,7 +96,6 @@ def _divisor(b: Array) -> Array:
     return b
 
 
-@dataclass(frozen=True)
 class FloorDiv(Division):
     """floor(a / b). As `torch.floor_divide`."""
 
@@ -115,7 +109,6 @@ class FloorDiv(Division):
         return s.floor_div(a, b)
 
 
-@dataclass(frozen=True)
 class Remainder(Division):
     """a - b floor(a / b): what is left has the sign of b. As `torch.remainder`."""
 
@@ -130,7 +123,6 @@ class Remainder(Division):
         return s.remainder(a, b)
 
 
-@dataclass(frozen=True)
 class Fmod(Division):
     """a - b trunc(a / b): what is left has the sign of a. As `torch.fmod`."""
 

@@ -54,7 +54,6 @@ class _Running(Primitive):
         return Example(cls(1), "f32[2,4]"), Example(cls(0, reverse=True), "f32[3,2]"), Example(cls(0), "i64[4]")
 
 
-@dataclass(frozen=True)
 class CumSum(_Running):
     """The running sum. As `torch.cumsum`."""
 
@@ -66,7 +65,6 @@ class CumSum(_Running):
         return (emit(CumSum(self.axis, not self.reverse), ct),)
 
 
-@dataclass(frozen=True)
 class CumProd(_Running):
     """The running product. As `torch.cumprod`."""
 
@@ -160,7 +158,6 @@ class _RunningIndex(Primitive):
         return Example(cls(1), "f32[2,5]"), Example(cls(0), "i64[5]")
 
 
-@dataclass(frozen=True)
 class CumArgMax(_RunningIndex):
     """Where the largest element so far stands. As the indices of `torch.cummax`."""
 
@@ -168,7 +165,6 @@ class CumArgMax(_RunningIndex):
         return self.latest(np.maximum, x)
 
 
-@dataclass(frozen=True)
 class CumArgMin(_RunningIndex):
     """Where the smallest element so far stands. As the indices of `torch.cummin`."""
 

@@ -33,7 +33,6 @@ def solvable(
         raise LinAlgError(f"{verdict} ({error}). Fix: {fix}.") from None
 
 
-@dataclass(frozen=True)
 class Inverse(Primitive):
     """The inverse of square matrices. As `torch.linalg.inv`.
 
@@ -58,7 +57,6 @@ class Inverse(Primitive):
         return (Example(cls(), "f32[3,1,1]", low=0.5),)
 
 
-@dataclass(frozen=True)
 class Solve(Primitive):
     """The matrices x for which a x = b. As `torch.linalg.solve` with matrices b.
 
@@ -124,7 +122,6 @@ class TriangularSolve(Primitive):
         )
 
 
-@dataclass(frozen=True)
 class Det(Primitive):
     """The determinant of square matrices. As `torch.linalg.det`; differentiable where it is not zero."""
 
@@ -174,7 +171,6 @@ class SlogDet(Primitive):
         return (Example(cls("logabsdet"), "f32[3,1,1]", low=0.5), Example(cls("sign"), "f32[2,3,3]"))
 
 
-@dataclass(frozen=True)
 class MatrixExp(Primitive):
     """The exponential series of square matrices. As `torch.linalg.matrix_exp`.
 

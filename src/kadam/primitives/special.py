@@ -29,7 +29,6 @@ class Special(Elementwise):
     cases: ClassVar = ("f32[2,3]", "f32[]")
 
 
-@dataclass(frozen=True)
 class Erf(Special):
     """The error function, 2 / sqrt pi times the integral of exp(-t^2) from 0 to x. As `torch.erf`."""
 
@@ -44,7 +43,6 @@ class Erf(Special):
         return s.erf(x)
 
 
-@dataclass(frozen=True)
 class Erfc(Special):
     """1 - erf x, exact where erf x is close to 1. As `torch.erfc`."""
 
@@ -59,7 +57,6 @@ class Erfc(Special):
         return s.erfc(x)
 
 
-@dataclass(frozen=True)
 class Erfinv(Special):
     """The number whose error function is x. As `torch.erfinv`."""
 
@@ -77,7 +74,6 @@ class Erfinv(Special):
         return s.erfinv(x)
 
 
-@dataclass(frozen=True)
 class Lgamma(Special):
     """log |gamma(x)|. As `torch.lgamma`."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -16,7 +15,6 @@ from kadam.primitives.analysis import Analytic, Rsqrt
 from kadam.primitives.elementwise import Cast, Elementwise, conj, where
 
 
-@dataclass(frozen=True)
 class Sin(Analytic):
     """The sine. As `torch.sin`."""
 
@@ -30,7 +28,6 @@ class Sin(Analytic):
         return s.sin(x)
 
 
-@dataclass(frozen=True)
 class Cos(Analytic):
     """The cosine. As `torch.cos`."""
 
@@ -44,7 +41,6 @@ class Cos(Analytic):
         return s.cos(x)
 
 
-@dataclass(frozen=True)
 class Tan(Analytic):
     """The tangent. As `torch.tan`."""
 
@@ -60,7 +56,6 @@ class Tan(Analytic):
         return s.tan(x)
 
 
-@dataclass(frozen=True)
 class Asin(Analytic):
     """The angle in [-pi/2, pi/2] whose sine is x. As `torch.asin`."""
 
@@ -76,7 +71,6 @@ class Asin(Analytic):
         return s.asin(x)
 
 
-@dataclass(frozen=True)
 class Acos(Analytic):
     """The angle in [0, pi] whose cosine is x. As `torch.acos`."""
 
@@ -92,7 +86,6 @@ class Acos(Analytic):
         return s.acos(x)
 
 
-@dataclass(frozen=True)
 class Atan(Analytic):
     """The angle in (-pi/2, pi/2) whose tangent is x. As `torch.atan`."""
 
@@ -108,7 +101,6 @@ class Atan(Analytic):
         return s.atan(x)
 
 
-@dataclass(frozen=True)
 class Sinh(Analytic):
     """The hyperbolic sine (exp x - exp -x) / 2. As `torch.sinh`."""
 
@@ -122,7 +114,6 @@ class Sinh(Analytic):
         return s.sinh(x)
 
 
-@dataclass(frozen=True)
 class Cosh(Analytic):
     """The hyperbolic cosine (exp x + exp -x) / 2. As `torch.cosh`."""
 
@@ -136,7 +127,6 @@ class Cosh(Analytic):
         return s.cosh(x)
 
 
-@dataclass(frozen=True)
 class Tanh(Analytic):
     """Hyperbolic tangent y = tanh x, y in [-1, 1]. As `torch.tanh`."""
 
@@ -152,7 +142,6 @@ class Tanh(Analytic):
         return s.tanh(x)
 
 
-@dataclass(frozen=True)
 class Asinh(Analytic):
     """The number whose hyperbolic sine is x. As `torch.asinh`."""
 
@@ -168,7 +157,6 @@ class Asinh(Analytic):
         return s.asinh(x)
 
 
-@dataclass(frozen=True)
 class Acosh(Analytic):
     """The number, not below 0, whose hyperbolic cosine is x. As `torch.acosh`."""
 
@@ -185,7 +173,6 @@ class Acosh(Analytic):
         return s.acosh(x)
 
 
-@dataclass(frozen=True)
 class Atanh(Analytic):
     """The number whose hyperbolic tangent is x. As `torch.atanh`."""
 
@@ -201,7 +188,6 @@ class Atanh(Analytic):
         return s.atanh(x)
 
 
-@dataclass(frozen=True)
 class Atan2(Elementwise):
     """The angle of the point (x, y), in [-pi, pi]. As `torch.atan2`."""
 
@@ -221,7 +207,6 @@ class Atan2(Elementwise):
         return s.atan2(y, x)
 
 
-@dataclass(frozen=True)
 class Hypot(Elementwise):
     """sqrt(a^2 + b^2), without overflow on the way. As `torch.hypot`."""
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
 
+from kadam import missing
 from kadam.device import device
 from kadam.errors import OperandError, UnsupportedError
 from kadam.serialization.allowlist import (
@@ -214,3 +215,6 @@ class _Storages:
                 "Fix: load with map_location='cpu'."
             )
         return storage
+
+
+missing.install(__name__)

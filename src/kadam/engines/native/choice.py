@@ -16,7 +16,7 @@ MOST_VECTORS = 6
 PAGE_BYTES = 4096  # addresses so far apart share a set of the first-level cache
 LINE_BYTES = 64
 LAUNCH_CYCLES = 2000
-LONG_CYCLES = 100_000  # work that is worth more than one thread
+LONG_CYCLES = 40_000  # work that is worth more than one thread
 LEAST_TASKS, MOST_TASKS = 4, 64  # that such work is cut into, if it can be
 
 

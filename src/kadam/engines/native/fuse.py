@@ -15,7 +15,7 @@ from kadam.primitives.broadcast import Sum
 from kadam.primitives.contract import Dot
 from kadam.primitives.convolve import Convolution
 from kadam.primitives.elementwise import Cast, Elementwise, Where
-from kadam.primitives.move import Detach, Reshape
+from kadam.primitives.move import Concat, Detach, Reshape
 from kadam.primitives.pool import WindowArgMax, WindowPlace, WindowSpread, WindowSum
 from kadam.primitives.reduce import ArgMax, ArgMin, Max, Min, Prod
 from kadam.primitives.sources import Full, Input, Iota
@@ -98,6 +98,7 @@ class Plan:
         inner: ids of the nodes that melt into what reads them.
         groups: in an order in which they can run.
         host: ids of the nodes that the reference computes.
+        laid: id of a root that is made in its place in a concatenation's memory -> that, and the place in elements.
     """
 
     def __init__(self, graph: Graph, own: Callable[[Node], bool]) -> None:
@@ -110,6 +111,10 @@ class Plan:
         self.inner: set[int] = set()
         self.host: set[int] = set()
         self._choose_roots()
+        self.laid: dict[int, tuple[Node, int]] = {}
+        for node in graph.nodes:
+            if node.id in self.single and isinstance(node.primitive, Concat):
+                self._lay(node, node.primitive.axis)
         self.group_of: dict[int, Group] = {}
         self._groups: dict[int, Group] = {}
         self._made = 0
@@ -133,6 +138,8 @@ class Plan:
         for node in nodes:
             if node.id in self.single and node.id not in self.host:
                 wanted.add(node.id)
+                if isinstance(node.primitive, Concat):
+                    wanted.update(self._memory_of(source).id for source in node.inputs)
             elif node.id in self.tiles or node.id in self.host:
                 wanted.add(node.id)
                 strided = isinstance(node.primitive, Dot) and node.id in self.tiles
@@ -154,11 +161,16 @@ class Plan:
                 and (
                     isinstance(node.primitive, (View, Full, Iota))
                     or costs[node.id] <= CHEAP
-                    or (len(sinks[node.id]) <= 1 and not again)
+                    or (len(sinks[node.id]) <= 1 and not again and self._at_one_place(node))
                     or node.type.elements == 1
                 )
             )
             (self.inner if melts else self.roots).add(node.id)
+
+    def _at_one_place(self, node: Node) -> bool:
+        """Whether those that read a node surely read it at one place: else each might compute it anew."""
+        users = self.users[node.id]
+        return len(users) == 1 or all(isinstance(one.primitive, (Elementwise, Cast, Where)) for one in users)
 
     def _read_by(self, node: Node, sinks: dict[int, set[int]], points: dict[int, int]) -> tuple[set[int], int]:
         """The roots that read a node through melted ones, and at how many points."""
@@ -186,11 +198,11 @@ class Plan:
                 if source.id in self.fed:
                     continue
                 melts = not isinstance(source.primitive, (*FOLDS, Dot, Convolution))
-                used_once = costs[source.id] <= CHEAP or len(self.users[source.id]) == 1
-                small = costs[source.id] < WIDEST and depths[source.id] < DEEPEST
-                if melts and small and (used_once or isinstance(source.primitive, View)):
+                if not melts or costs[source.id] >= WIDEST or depths[source.id] >= DEEPEST:
+                    continue
+                depth = max(depth, depths[source.id] + 1)
+                if costs[source.id] <= CHEAP or len(self.users[source.id]) == 1 or isinstance(source.primitive, View):
                     own += costs[source.id]
-                    depth = max(depth, depths[source.id] + 1)
             costs[node.id], depths[node.id] = own, depth
         return costs, depths
 
@@ -207,6 +219,19 @@ class Plan:
             views.add(base.id)
             base = base.inputs[0]
         return base if operand(Reading(views), node)[2] is not None else node
+
+    def _lay(self, node: Node, axis: int) -> None:
+        """Let the parts of a concatenation be made where they belong, if they are contiguous there."""
+        if count(node.shape[:axis]) != 1:
+            return
+        wanted = {one.id for one in self.graph.outputs}
+        start = 0
+        for part in node.inputs:
+            root = self._memory_of(part)
+            free = root.id in self.roots and root.id not in wanted and root.id not in self.laid
+            if free and not isinstance(root.primitive, Concat) and part.type.elements:
+                self.laid[root.id] = node, start
+            start += part.type.elements
 
     def memory(self, node: Node) -> Node:
         """The root or input in whose memory an operand stands (see `_memory_of`)."""

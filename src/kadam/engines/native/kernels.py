@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from kadam.dtypes import dtype
@@ -18,7 +19,7 @@ from kadam.engines.native.nest import nest
 from kadam.engines.native.scan import scan
 from kadam.engines.native.search import search
 from kadam.engines.native.sort import sort
-from kadam.engines.native.stage import Finish, Stage
+from kadam.engines.native.stage import Finish, Piece, Stage
 from kadam.engines.native.writer import Value, Writer
 from kadam.ir.graph import Node
 from kadam.ir.place import Index, Place, Var, flat, place
@@ -26,12 +27,14 @@ from kadam.ir.primitive import Primitive
 from kadam.primitives.contract import Dot
 from kadam.primitives.convolve import Convolution
 from kadam.primitives.index import Adding, IndexAdd, IndexPut, Scatter, ScatterAdd, ScatterReduce
+from kadam.primitives.move import Concat
 from kadam.primitives.pool import WindowArgMax
 from kadam.primitives.scan import CumArgMax, CumArgMin, CumProd, CumSum, LinearScan
 from kadam.primitives.sort import ModeIndices, SearchSorted, SortIndices, TopKIndices
-from kadam.shapes import Shape
+from kadam.shapes import Shape, contiguous_strides
 
 Kernel = Callable[[Node, Plan, str], list[Stage]]
+MANY_PARTS = 3  # that are laid side by side, instead of being chosen from
 
 
 # Tiles
@@ -186,15 +189,46 @@ def _word(primitive: Primitive) -> str | None:
     return None
 
 
+# Parts side by side
+
+
+def lay(node: Node, plan: Plan, name: str) -> list[Stage]:
+    """Each part to its place, unless it has been made there (see `Plan.laid`)."""
+    primitive = node.primitive
+    assert isinstance(primitive, Concat)
+    strides = contiguous_strides(node.shape)
+    stages, start = [], 0
+    for part in node.inputs:
+        offset = start * strides[primitive.axis]
+        start += part.shape[primitive.axis]
+        if not part.type.elements or plan.laid.get(plan.memory(part).id) == (node, offset):
+            continue
+        loops = tuple(map(Var, part.shape))
+        here = tuple(map(place, loops))
+        to = Place()
+        for at, stride in zip(here, strides, strict=True):
+            to = to + at * stride
+        stored = [Store(Piece(node, offset), to, Reading(plan.inner).at(part, here))]
+        stages += again.stages(Likeness([loops], stored, name), partial(_copied, loops, stored, name))
+    return stages
+
+
+def _copied(loops: Loops, stores: Sequence[Store], name: str) -> list[Stage]:
+    return [nest(loops, stores, name)]
+
+
 # Primitives that are not written in terms of elements, or are faster otherwise -> who makes their stages.
 KERNELS: dict[type[Primitive], Kernel] = {
     **dict.fromkeys((Scatter, ScatterAdd, ScatterReduce, IndexPut, IndexAdd), write),
     **dict.fromkeys((CumSum, CumProd, LinearScan, CumArgMax, CumArgMin), scan),
     **dict.fromkeys((SortIndices, TopKIndices, ModeIndices), sort),
     SearchSorted: search,
+    Concat: lay,
 }
 
 
 def is_own(node: Node) -> bool:
-    """Whether one of these kernels computes a node: they know real numbers alone."""
+    """Whether one of these kernels computes a node: they know real numbers alone, and many parts alone are laid."""
+    if isinstance(node.primitive, Concat) and len(node.inputs) < MANY_PARTS:
+        return False
     return type(node.primitive) in KERNELS and not any(one.dtype.is_complex for one in (node, *node.inputs))

@@ -24,6 +24,7 @@ COSTS = {
 GATHERED = 8  # an element whose neighbour is elsewhere in memory, likewise
 BLOCK_COST = 1_024  # of a block of the lanes' loop, when it is a task, in vector instructions
 FLOPS = 4.0  # that a core does to a lane in a cycle at best: the unit of a stage's work
+ENOUGH_TASKS = 16  # for a team to share
 BYTES = 16  # that a core reads or writes in a cycle
 
 
@@ -87,7 +88,7 @@ class _Tasks:
         """How many of the outer loops are counted by tasks: enough for a team, few enough to count quickly."""
         tasks, chosen = 1, 0
         for one in self.outer:
-            if tasks >= 64:
+            if tasks >= ENOUGH_TASKS:
                 break
             tasks, chosen = tasks * one.size, chosen + 1
         return chosen

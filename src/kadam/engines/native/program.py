@@ -23,13 +23,13 @@ from kadam.engines.native.memory import Results, arena, placed
 from kadam.engines.native.nest import nest
 from kadam.engines.native.profile import profile
 from kadam.engines.native.split import split
-from kadam.engines.native.stage import Stage
+from kadam.engines.native.stage import Piece, Stage
 from kadam.engines.reference import Run
 from kadam.ir.graph import Graph, Node
 from kadam.ir.place import Var, flat, place
 from kadam.ir.primitive import Array
 from kadam.primitives.elementwise import PARTS
-from kadam.primitives.move import Copy
+from kadam.primitives.move import Concat, Copy
 
 PARALLEL_WORK = 2_000_000  # operations below which a stage is not worth calling the team for: some 15 microseconds
 CHUNK_WORK = 800_000  # operations of a chunk, at least
@@ -57,6 +57,7 @@ class NativeProgram:
         self._choose_targets()
         self.stages: list[Stage | Node] = []
         self._moments: dict[Hashable, list[int]] = {}
+        self._within: dict[Hashable, tuple[Hashable, int]] = {}
         self._sizes: dict[Hashable, int] = {}
         self._kept = self.plan.stored()
         for group in self.plan.groups:
@@ -146,8 +147,20 @@ class NativeProgram:
         for key in (*buffers, *([made] if made is not None else ())):
             if key == ERROR or (isinstance(key, Node) and (key.id in self._feed_of or key.id in self._target)):
                 continue
-            self._sizes[key] = key.type.size_bytes if isinstance(key, Node) else key.size_bytes
-            self._moments.setdefault(key, [moment, moment])[1] = moment
+            home, offset_bytes = self._home(key)
+            if home is not key:
+                self._within[key] = home, offset_bytes
+            self._sizes[home] = home.type.size_bytes if isinstance(home, Node) else home.size_bytes
+            self._moments.setdefault(home, [moment, moment])[1] = moment
+
+    def _home(self, key: Hashable) -> tuple[Any, int]:
+        """The buffer in which another one stands, and where, in bytes; itself, if it stands alone."""
+        if isinstance(key, Piece):
+            return key.node, key.offset * key.node.dtype.itemsize
+        if isinstance(key, Node) and key.id in self.plan.laid:
+            whole, offset = self.plan.laid[key.id]
+            return whole, offset * whole.dtype.itemsize
+        return key, 0
 
     def _finish(self) -> None:
         outputs: dict[Node, int] = {}
@@ -161,9 +174,10 @@ class NativeProgram:
         }
         offsets, size = placed(inner)
         self._arena = arena(size)
-        self._offsets = offsets
+        within = {key: offsets[home] + offset_bytes for key, (home, offset_bytes) in self._within.items()}
+        self._offsets = offsets | within
         self._slots: dict[Hashable, int] = {}
-        for key in (*self.graph.inputs, *outputs, *offsets, ERROR):
+        for key in (*self.graph.inputs, *outputs, *self._offsets, ERROR):
             self._slots[key] = len(self._slots)
         for node in self.graph.outputs:
             if node.id in self._target:
@@ -297,11 +311,12 @@ def _grain(stage: Stage) -> int:
 
 
 def _with_copies(graph: Graph) -> Graph:
-    """The graph with a copy for each output that is an input, or another output too."""
+    """The graph with a copy for each output that cannot be made in memory of its own: an input, another output ..."""
     fed, seen = {node.id for node in graph.inputs}, set()
     nodes, outputs = list(graph.nodes), []
     for node in graph.outputs:
-        if node.id in fed or node.id in seen:
+        # What is laid side by side has memory that its parts know before a run.
+        if node.id in fed or node.id in seen or (isinstance(node.primitive, Concat) and is_own(node)):
             node = Node(len(nodes), Copy(), (node,), node.type, node.phase, node.scope, node.source)
             nodes.append(node)
         seen.add(node.id)

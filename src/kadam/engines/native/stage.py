@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kadam.engines.native.writer import Value, Writer
+from kadam.ir.graph import Node
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +19,19 @@ class Scratch:
     """
 
     size_bytes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A part of a node's memory, as a buffer of its own: so that a kernel need not know which part it is.
+
+    Attributes:
+        node: the whole.
+        offset: where the part begins, in elements.
+    """
+
+    node: Node
+    offset: int
 
 
 @dataclass(frozen=True)

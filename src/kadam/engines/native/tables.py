@@ -16,7 +16,7 @@ from pathlib import Path
 
 POINTER, WORD = ctypes.c_void_p, ctypes.c_int64
 MAX_HELPERS = 255
-MAX_CHUNKS = 2**31
+MAX_CHUNKS = 2**16 - 1
 HAS_THREADS = sys.platform != "win32"  # POSIX threads
 BAD_CALL = -(2**63)  # what a program returns when its lists are not lists, or not of the right length
 
@@ -84,7 +84,7 @@ class Team(ctypes.Structure):
         ("spin_ns", WORD),  # how long a helper without work stays awake
         ("rest_ns", WORD),  # until when launches run alone, on the clock of `now`
         ("gap1", WORD * 11),
-        ("state", WORD),  # the job's number << 32 | chunks that nobody has claimed
+        ("state", WORD),  # the job's number << 32 | the first << 16 | the end of the chunks nobody has claimed
         ("gap2", WORD * 15),
         ("done", WORD),  # chunks that are finished
         ("gap3", WORD * 15),
@@ -92,8 +92,7 @@ class Team(ctypes.Structure):
         ("args", POINTER),
         ("tasks", WORD),
         ("grain", WORD),
-        ("chunks", WORD),
-        ("gap4", WORD * 11),
+        ("gap4", WORD * 12),
         ("parked", WORD),  # helpers that sleep
         ("alarm", WORD),  # rises when sleeping helpers shall look for work
         ("stop", WORD),

@@ -39,34 +39,46 @@ define internal void @nap() nounwind {
   ret void
 }
 
-; Claims a chunk and runs it; false where none is left.
-define internal i1 @work(ptr %team) nounwind {
+; Whether a state has chunks that nobody has claimed: %first ... %end - 1, below the job's number, 16 bits each.
+define internal i1 @open(i64 %state) nounwind {
+  %shifted = lshr i64 %state, 16
+  %first = and i64 %shifted, 65535
+  %end = and i64 %state, 65535
+  %left = icmp ne i64 %first, %end
+  ret i1 %left
+}
+
+; Claims a chunk and runs it; false where none is left. The caller takes the first, helpers the last, so that a part of
+; memory that a kernel updates at every step is mostly worked on by one core, and stays in its cache.
+define internal i1 @work(ptr %team, i1 %helper) nounwind {
 entry:
   %state.at = getelementptr $Team, ptr %team, i32 0, $Team.state
   %kernel.at = getelementptr $Team, ptr %team, i32 0, $Team.kernel
   %args.at = getelementptr $Team, ptr %team, i32 0, $Team.args
   %tasks.at = getelementptr $Team, ptr %team, i32 0, $Team.tasks
   %grain.at = getelementptr $Team, ptr %team, i32 0, $Team.grain
-  %chunks.at = getelementptr $Team, ptr %team, i32 0, $Team.chunks
   %done.at = getelementptr $Team, ptr %team, i32 0, $Team.done
   br label %look
 look:
   %state = load atomic i64, ptr %state.at acquire, align 8
-  %left = and i64 %state, 4294967295
-  %none = icmp eq i64 %left, 0
-  br i1 %none, label %nothing, label %claim
+  %any = call i1 @open(i64 %state)
+  br i1 %any, label %claim, label %nothing
 claim:
   %kernel = load atomic ptr, ptr %kernel.at monotonic, align 8
   %args = load atomic ptr, ptr %args.at monotonic, align 8
   %tasks = load atomic i64, ptr %tasks.at monotonic, align 8
   %grain = load atomic i64, ptr %grain.at monotonic, align 8
-  %chunks = load atomic i64, ptr %chunks.at monotonic, align 8
-  %claimed = sub i64 %state, 1
+  %fewer.last = sub i64 %state, 1
+  %fewer.first = add i64 %state, 65536
+  %claimed = select i1 %helper, i64 %fewer.last, i64 %fewer.first
   %swap = cmpxchg ptr %state.at, i64 %state, i64 %claimed acq_rel monotonic
   %won = extractvalue { i64, i1 } %swap, 1
   br i1 %won, label %run, label %look
 run:
-  %chunk = sub i64 %chunks, %left
+  %last = and i64 %fewer.last, 65535
+  %shifted = lshr i64 %state, 16
+  %first = and i64 %shifted, 65535
+  %chunk = select i1 %helper, i64 %last, i64 %first
   %begin = mul i64 %chunk, %grain
   %full = add i64 %begin, %grain
   %end = call i64 @llvm.smin.i64(i64 %full, i64 %tasks)
@@ -113,7 +125,8 @@ define internal void @park(ptr %team) nounwind {
   ; Both orders are safe: who publishes a job sees this helper counted and calls it, or this helper sees the job.
   %before = atomicrmw add ptr %parked.at, i64 1 seq_cst
   %state = load atomic i64, ptr %state.at seq_cst, align 8
-  %left = and i64 %state, 4294967295
+  %any = call i1 @open(i64 %state)
+  %left = zext i1 %any to i64
   %stop = load atomic i64, ptr %stop.at seq_cst, align 8
   %work.or.stop = or i64 %left, %stop
   %sleep = icmp eq i64 %work.or.stop, 0
@@ -142,7 +155,7 @@ awake:
   br label %look
 look:
   %pauses = phi i64 [ 0, %awake ], [ %paused, %idle ], [ 0, %clock ]
-  %worked = call i1 @work(ptr %team)
+  %worked = call i1 @work(ptr %team, i1 true)
   br i1 %worked, label %awake, label %ended
 ended:
   %stop = load atomic i64, ptr %stop.at acquire, align 8
@@ -230,13 +243,11 @@ publish:
   %args.at = getelementptr $Team, ptr %team, i32 0, $Team.args
   %tasks.at = getelementptr $Team, ptr %team, i32 0, $Team.tasks
   %grain.at = getelementptr $Team, ptr %team, i32 0, $Team.grain
-  %chunks.at = getelementptr $Team, ptr %team, i32 0, $Team.chunks
   %done.at = getelementptr $Team, ptr %team, i32 0, $Team.done
   store atomic ptr %kernel, ptr %kernel.at monotonic, align 8
   store atomic ptr %args, ptr %args.at monotonic, align 8
   store atomic i64 %tasks, ptr %tasks.at monotonic, align 8
   store atomic i64 %grain, ptr %grain.at monotonic, align 8
-  store atomic i64 %chunks, ptr %chunks.at monotonic, align 8
   store atomic i64 0, ptr %done.at monotonic, align 8
   %last = load atomic i64, ptr %state.at monotonic, align 8
   %number = lshr i64 %last, 32
@@ -248,7 +259,7 @@ publish:
   br label %take
 take:
   %own = phi i64 [ 0, %publish ], [ %own.next, %took ]
-  %worked = call i1 @work(ptr %team)
+  %worked = call i1 @work(ptr %team, i1 false)
   br i1 %worked, label %took, label %wait
 took:
   %own.next = add i64 %own, 1

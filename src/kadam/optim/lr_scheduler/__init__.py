@@ -1,5 +1,6 @@
 """Schedules of the learning rate. As `torch.optim.lr_scheduler`."""
 
+from kadam import missing
 from kadam.optim.lr_scheduler.base import LRScheduler as LRScheduler
 from kadam.optim.lr_scheduler.base import _LRScheduler as _LRScheduler
 from kadam.optim.lr_scheduler.compose import ChainedScheduler as ChainedScheduler
@@ -17,3 +18,5 @@ from kadam.optim.lr_scheduler.factor import MultiStepLR as MultiStepLR
 from kadam.optim.lr_scheduler.factor import PolynomialLR as PolynomialLR
 from kadam.optim.lr_scheduler.factor import StepLR as StepLR
 from kadam.optim.lr_scheduler.plateau import ReduceLROnPlateau as ReduceLROnPlateau
+
+missing.install(__name__)
