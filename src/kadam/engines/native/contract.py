@@ -40,7 +40,7 @@ def stages_of(way: Tiling | Inner, finish: Finish, name: str, announce: Announce
         if way.settled:
             settling, rows = settled(way, f"{name} (rows)")
             before.append(settling)
-        large = contraction.size * contraction.dtype.itemsize > host().l2_bytes
+        large = contraction.size * contraction.dtype.itemsize > host().l2_bytes // 8
         w = tile_kernel(way, finish, announce if large else None, rows)
     work = cycles(way) * 4 * way.lanes  # two multiply-adds of vectors a cycle
     main = Stage(name, w.text(), tuple(w.buffers), way.tasks, contraction.flops, contraction.size_bytes, work)
