@@ -105,7 +105,7 @@ def main() -> None:
         times["kadam"].append(loop(kadam, 500))
         if torch is not None:
             times["torch"].append(loop(torch, 500))
-    print("\nlesson loop, Linear(1, 1), SGD: microseconds a step (reference engine)")
+    print("\nlesson loop, Linear(1, 1), SGD: microseconds a step")
     for name, found in times.items():
         if found:
             print(f"{name:34} {min(found):6.1f}")

@@ -354,3 +354,22 @@ def test_every_message_of_the_surface_names_a_fix() -> None:
             if message is not None and "Fix:" not in message and not plain.startswith(COMPLETE.get(room, ("\0",))):
                 without.append(f"{room}:{node.lineno}: {message}")
     assert not without, "\n".join(without)
+
+
+def test_a_forgotten_flatten_is_named() -> None:
+    with pytest.raises(RuntimeError, match=r"Fix: flatten the input first: input.flatten\(1\)"):
+        kadam.nn.Linear(784, 10)(kadam.ones(2, 1, 28, 28))
+
+
+def test_a_hook_may_not_change_the_shape_of_a_gradient() -> None:
+    x = kadam.ones(3, requires_grad=True)
+    x.register_hook(lambda grad: kadam.ones(5))
+    with pytest.raises(RuntimeError, match="hook has changed the size of value"):
+        (x * 2).sum().backward()
+
+
+def test_sizes_that_do_not_fit_are_told_what_would() -> None:
+    with pytest.raises(RuntimeError, match="Fix: give sizes whose product is 12"):
+        kadam.ones(12).view(2, 3)
+    with pytest.raises(RuntimeError, match="Fix: give sizes whose product divides 12"):
+        kadam.ones(12).view(-1, 5)

@@ -563,3 +563,22 @@ def test_a_graph_kept_while_gradients_made_with_it_change():
         return numbers(*[param.grad for param in model.parameters()])
 
     close(loop(kadam), loop(torch))
+
+
+def test_a_step_that_begins_with_what_the_optimizer_leaves_alone_is_the_same_path_each_time() -> None:
+    """A part that has gradients but is not the optimizer's, and no value that is read: the trail must not grow."""
+    from kadam.recording.step import state
+
+    body, head = kadam.nn.Linear(4, 4), kadam.nn.Linear(4, 1)
+    optimizer = kadam.optim.SGD(head.parameters(), lr=0.01)
+    x = kadam.randn(8, 4)
+
+    def steps(count: int) -> int:
+        for _ in range(count):
+            loss = (head(body(x)) ** 2).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return sum(1 for root in state.roots.values() for _ in root.below())
+
+    assert steps(20) == steps(40)

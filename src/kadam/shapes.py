@@ -106,7 +106,7 @@ def with_inferred(sizes: Sequence[int], elements: int) -> Shape:
         if known != elements:
             raise ShapeError(
                 f"reshape: shape '{list(shape)}' is invalid for input of size {elements}. Fix: give sizes whose "
-                f"product divides {elements}."
+                f"product is {elements}."
             )
         return shape
     if known == 0:
@@ -116,8 +116,8 @@ def with_inferred(sizes: Sequence[int], elements: int) -> Shape:
         )
     if elements % known:
         raise ShapeError(
-            f"reshape: shape '{list(shape)}' is invalid for input of size {elements}. Fix: give sizes whose product is "
-            f"{elements}."
+            f"reshape: shape '{list(shape)}' is invalid for input of size {elements}. Fix: give sizes whose product "
+            f"divides {elements}."
         )
     return tuple(elements // known if size == -1 else size for size in shape)
 

@@ -395,6 +395,7 @@ def hooked(hook: Callable[[Any], Any], ct: Recorded) -> Recorded:
 
     Raises:
         OperandError: the hook returned something else than a tensor or None.
+        ShapeError: it returned a tensor of another shape.
     """
     result = hook(ct)
     if result is None:
@@ -402,6 +403,11 @@ def hooked(hook: Callable[[Any], Any], ct: Recorded) -> Recorded:
     if not isinstance(result, Recorded):
         raise OperandError(
             f"expected Variable, but hook returned '{type(result).__name__}'. Fix: return a tensor, or None."
+        )
+    if result._spec.shape != ct._spec.shape:
+        raise ShapeError(
+            f"hook has changed the size of value: the gradient is {ct._spec.type}, the hook returned "
+            f"{result._spec.type}. Fix: return a tensor of the gradient's shape, or None."
         )
     return result
 

@@ -118,11 +118,21 @@ def structure(value: Any) -> Any:
 
 
 def ends(rec: Recording, operands: Sequence[Any]) -> bool:
-    """Cut a recording if an operand is state that it has updated, before others are admitted to it in vain."""
-    if rec.anchor not in [getattr(one, "_rec", None) for one in operands]:
+    """Cut a recording that has updated state where the next step begins, before operands are admitted to it in vain.
+
+    That is where an operand is such state, or in grad mode any tensor that gradients flow to: were the beginning of a
+    step recorded with the end of the one before, each step would be another path, for ever.
+    """
+    if not any(_begins_step(rec, one) for one in operands):
         return False
     cut(rec)
     return True
+
+
+def _begins_step(rec: Recording, operand: Any) -> bool:
+    if isinstance(operand, Recorded):
+        return operand._rec is rec.anchor or (state.grad and operand._spec.requires_grad)
+    return isinstance(operand, list | tuple) and any(_begins_step(rec, one) for one in operand)
 
 
 def end_step(rec: Recording) -> None:

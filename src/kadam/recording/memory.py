@@ -125,7 +125,9 @@ def _move(rec: Recording, targets: Sequence[Recorded], positions: Iterable[int])
     anchor = rec.anchor
     for target, position in zip(targets, positions, strict=True):
         target._pos = position
-        target._rec = anchor if target._spec.requires_grad else rec
+        target._rec = rec
+        if target._spec.requires_grad:
+            target._rec, rec.ending = anchor, True
         target._version += 1
     rec.writes.append(targets)
 
@@ -259,7 +261,7 @@ def _put(target: Recorded, value: Any, since: TrailNode | None = None) -> None:
     _overwrite(rec, root, target, since)
     root._pos = new._pos
     if untracked and (root._spec.requires_grad or target._spec.requires_grad):
-        root._rec = anchor
+        root._rec, rec.ending = anchor, True
         if target is not root:
             target._rec = None
     else:

@@ -60,9 +60,11 @@ def _check_linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:
     if input.shape[-1] != weight.shape[-1]:
         rows, (inputs, wanted) = count(input.shape[:-1]), (input.shape[-1], weight.shape[-1])
         shapes = f"({rows}x{inputs} and {wanted}x{weight.shape[0]})"
+        flat = len(input.shape) > 2 and count(input.shape[1:]) == wanted
+        fix = "flatten the input first: input.flatten(1)." if flat else f"the layer needs in_features={inputs}."
         raise ShapeError(
             f"linear: mat1 and mat2 shapes cannot be multiplied {shapes}: the input has {inputs} features, "
-            f"the weight takes {wanted}. Fix: the layer needs in_features={inputs}."
+            f"the weight takes {wanted}. Fix: {fix}"
         )
     if bias is not None and tuple(bias.shape) not in ((weight.shape[0],), (1,), ()):
         raise ShapeError(
