@@ -231,3 +231,20 @@ def test_results_that_somebody_holds_are_never_used_again() -> None:
         run([np.full(40_000, value, np.float32)])
     np.testing.assert_array_equal(first, 2)
     np.testing.assert_array_equal(view, 4)
+
+
+def test_what_the_reference_refuses_between_native_calls_is_a_run_error_and_nothing_is_written() -> None:
+    def body(p: Node, x: Node) -> tuple[Node, Node]:
+        return emit(Add(), p, p), emit(Inverse(), emit(Mul(), x, x))
+
+    graph = graph_of(body, "f64[4]", "f64[2,2]")
+    seen = []
+
+    def fallback(feeds: Sequence[Array]) -> Sequence[Array]:
+        seen.append(feeds[0].copy())
+        return delivered(reference.compile(graph), (0,))(list(feeds))
+
+    run = NativeProgram(graph, (0,), fallback).function()
+    with pytest.raises(reference.RunError):
+        run([np.ones(4), np.zeros((2, 2))])
+    np.testing.assert_array_equal(seen, [np.ones(4)])

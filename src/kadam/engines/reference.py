@@ -13,6 +13,8 @@ from kadam.ir.graph import Graph, Node
 from kadam.ir.primitive import Array
 from kadam.ir.trace import Trace
 
+# How primitives refuse their data.
+REFUSALS = (KadamError, ArithmeticError, MemoryError, ValueError, IndexError)
 Run = Callable[[list[Any]], Sequence[Any]]
 
 
@@ -60,7 +62,7 @@ def compile(graph: Graph) -> Run:
             for node, reference, sources, dropped in work:
                 try:
                     values[node.id] = np.asarray(reference(*[values[source] for source in sources]))
-                except (KadamError, ArithmeticError, MemoryError, ValueError, IndexError) as error:
+                except REFUSALS as error:
                     raise RunError(node, [values.get(one) for one in outputs]) from error
                 for source in dropped:
                     del values[source]

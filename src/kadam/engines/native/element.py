@@ -35,12 +35,13 @@ class Element:
     @cached_property
     def parts(self) -> tuple[Element, ...]:
         """The elements that it is computed from, not counting the bodies of loops."""
-        return ()
+        own = [value for field in fields(self) if isinstance(value := getattr(self, field.name), Element)]
+        return (*(one for at in self.places for one in at.data()), *own)
 
     @cached_property
     def places(self) -> tuple[Place, ...]:
         """The places that it depends on by itself."""
-        return ()
+        return tuple(value for field in fields(self) if isinstance(value := getattr(self, field.name), Place))
 
     def moved(self, to: Callable[[Place], Place], part: Callable[[Element], Element]) -> Element:
         """The same with other places and parts."""
@@ -77,14 +78,6 @@ class Number(Element):
 
     at: Place
 
-    @cached_property
-    def parts(self) -> tuple[Element, ...]:
-        return tuple(self.at.data())
-
-    @cached_property
-    def places(self) -> tuple[Place, ...]:
-        return (self.at,)
-
 
 @dataclass(frozen=True, eq=False)
 class Load(Element):
@@ -94,14 +87,6 @@ class Load(Element):
     at: Place
     guard: Element | None
 
-    @cached_property
-    def parts(self) -> tuple[Element, ...]:
-        return (*self.at.data(), *(() if self.guard is None else (self.guard,)))
-
-    @cached_property
-    def places(self) -> tuple[Place, ...]:
-        return (self.at,)
-
 
 @dataclass(frozen=True, eq=False)
 class Given(Element):
@@ -109,10 +94,6 @@ class Given(Element):
 
     key: Hashable
     at: Place
-
-    @cached_property
-    def places(self) -> tuple[Place, ...]:
-        return (self.at,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,14 +117,6 @@ class Test(Element):
     high: int
     step: int = 0
 
-    @cached_property
-    def parts(self) -> tuple[Element, ...]:
-        return tuple(self.at.data())
-
-    @cached_property
-    def places(self) -> tuple[Place, ...]:
-        return (self.at,)
-
 
 @dataclass(frozen=True, eq=False)
 class Choice(Element):
@@ -152,10 +125,6 @@ class Choice(Element):
     condition: Element
     then: Element
     other: Element
-
-    @cached_property
-    def parts(self) -> tuple[Element, ...]:
-        return self.condition, self.then, self.other
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,10 +135,6 @@ class Checked(Element):
     value: Element
     otherwise: complex
     guard: Element | None
-
-    @cached_property
-    def parts(self) -> tuple[Element, ...]:
-        return (self.condition, self.value, *(() if self.guard is None else (self.guard,)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,6 +148,10 @@ class Fold(Element):
     word: str
     over: tuple[Var, ...]
     body: Element
+
+    @cached_property
+    def parts(self) -> tuple[Element, ...]:
+        return ()
 
     @cached_property
     def variables(self) -> frozenset[Var]:

@@ -71,9 +71,7 @@ def is_lowered(node: Node) -> bool:
     primitive = node.primitive
     if any(one.dtype.is_complex for one in (node, *node.inputs)):
         return False
-    if type(primitive).lower is Primitive.lower:
-        return False
-    return hasattr(primitive, "scalar") or not isinstance(primitive, (Elementwise, Cast, Where))
+    return type(primitive).lower is not Primitive.lower
 
 
 def is_tile(node: Node) -> bool:

@@ -122,8 +122,7 @@ def _finish(axes: Sequence[Var | None], head: Element, stores: Sequence[Store]) 
         emission.enter(places, mask)
         emission.give(head, value)
         emission.advance()
-        for store in stores:
-            emission.store(store)
+        emission.finish(stores)
 
     return finish
 

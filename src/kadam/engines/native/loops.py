@@ -17,7 +17,6 @@ from kadam.engines.native.element import (
     Constant,
     Element,
     Fold,
-    Given,
     Load,
     Number,
     Test,
@@ -195,6 +194,11 @@ class Emission:
     def _combined(self, word: str, a: Value, b: Value) -> Value:
         wide = [self.scalars.cast(one, _wide(one.dtype)) for one in (a, b)]
         return self.scalars.cast(combine(self.scalars, word, *wide), a.dtype)
+
+    def finish(self, stores: Sequence[Store]) -> None:
+        """Write all that a point gives."""
+        for store in stores:
+            self.store(store)
 
     def masked(self, guard: Value | None) -> Value | None:
         """The lanes that are real and guarded."""
@@ -498,6 +502,3 @@ def _wide(record: dtype) -> dtype:
 
 def _vector(kind: str, lanes: int) -> str:
     return f"<{lanes} x {kind}>" if lanes else kind
-
-
-__all__ = ["ERROR", "Emission", "Given", "Store"]

@@ -57,7 +57,7 @@ class Results:
 
     def __init__(self, types: Sequence[TensorType]) -> None:
         self._kinds = [(one.shape, one.dtype.numpy) for one in types]
-        self._large = [index for index, one in enumerate(types) if one.size_bytes >= LARGE_BYTES]
+        self._large = {index for index, one in enumerate(types) if one.size_bytes >= LARGE_BYTES}
         self._kept: list[Any] = [None for _ in self._large]
 
     def fresh(self) -> list[np.ndarray[Any, Any]]:
@@ -65,15 +65,14 @@ class Results:
         if not self._large:
             return [np.empty(shape, kind) for shape, kind in self._kinds]
         kept, found = iter(self._kept), []
-        large = set(self._large)
         for index, (shape, kind) in enumerate(self._kinds):
-            if index not in large:
+            if index not in self._large:
                 found.append(np.empty(shape, kind))
                 continue
             array = next(kept)
             # Held by the list of the kept, by `array` and by the call that counts: by nobody else.
             found.append(np.empty(shape, kind) if array is None or getrefcount(array) > _UNHELD else array)
-        self._kept = [found[index] for index in self._large]
+        self._kept = [found[index] for index in sorted(self._large)]
         return found
 
 

@@ -47,15 +47,10 @@ def nest(domain: Loops, stores: Sequence[Store], name: str, ordered: Loops = ())
     writer = Writer()
     emission = Emission(writer, elements, lane, lanes)
     point = point_work(elements)
-    tasks = _Tasks(writer, emission, free, ordered, lane, point).write(lambda: _finish(emission, stores))
+    tasks = _Tasks(writer, emission, free, ordered, lane, point).write(lambda: emission.finish(stores))
     points = prod(one.size for one in (*free, *ordered))
     cycles = max(point * points / (lanes if lane is not None else 1), size_bytes / BYTES)
     return Stage(name, writer.text(), tuple(writer.buffers), tasks, point * points, size_bytes, cycles * FLOPS * lanes)
-
-
-def _finish(emission: Emission, stores: Sequence[Store]) -> None:
-    for store in stores:
-        emission.store(store)
 
 
 class _Tasks:

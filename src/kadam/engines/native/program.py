@@ -15,7 +15,7 @@ from kadam.engines.native import again
 from kadam.engines.native.again import Likeness
 from kadam.engines.native.build import addresses
 from kadam.engines.native.element import Checked, Load, walk
-from kadam.engines.native.fuse import Group, Plan
+from kadam.engines.native.fuse import Group, Plan, squeezed
 from kadam.engines.native.kernels import KERNELS, is_own, tile
 from kadam.engines.native.launch import Launch, Launches
 from kadam.engines.native.loops import ERROR, Store
@@ -24,7 +24,7 @@ from kadam.engines.native.nest import nest
 from kadam.engines.native.profile import profile
 from kadam.engines.native.split import split
 from kadam.engines.native.stage import Piece, Stage
-from kadam.engines.reference import Run
+from kadam.engines.reference import REFUSALS, Run
 from kadam.ir.graph import Graph, Node
 from kadam.ir.place import Var, flat, place
 from kadam.ir.primitive import Array
@@ -33,6 +33,7 @@ from kadam.primitives.move import Concat, Copy
 
 PARALLEL_WORK = 2_000_000  # operations below which a stage is not worth calling the team for: some 15 microseconds
 CHUNK_WORK = 800_000  # operations of a chunk, at least
+REFUSED = 1  # what a run gives back if the reference, or a kernel, refuses the data
 TINY_WORK = 1_000_000  # operations of a whole program for which other Python threads need not be let in
 
 
@@ -77,7 +78,7 @@ class NativeProgram:
         for group in groups:
             for key in self._read(group):
                 readers.setdefault(key, []).append(group)
-            if any(isinstance(one, Checked) for one in _all(group)):
+            if group.roots[0].id in self.plan.host or any(isinstance(one, Checked) for one in _all(group)):
                 checking.append(group)
         for node, index in zip(self.graph.outputs, self.over, strict=True):
             if index is None:
@@ -112,7 +113,7 @@ class NativeProgram:
         """Whether a group reads an input only at the point at which it writes."""
         if group.head is not None and fed in set().union(*map(self._under, group.head.inputs)):
             return False
-        here = flat(group.here(fed.shape), fed.shape) if _fits(group, fed) else None
+        here = flat(group.here(fed.shape), fed.shape) if squeezed(fed.shape) == group.shape else None
         return all(one.at == here for one in _all(group) if isinstance(one, Load) and one.key is fed)
 
     # Stages
@@ -264,7 +265,6 @@ class NativeProgram:
         """Native calls and what the reference computes between them."""
         places = dict(zip(self._outputs, outputs, strict=True))
         stages = iter(self.stages)
-        profile.runs += 1
         for part in self._parts:
             if isinstance(part, Launches):
                 code = part.call(feeds, outputs) if not profile.active else self._profiled(part, stages, feeds, outputs)
@@ -272,13 +272,19 @@ class NativeProgram:
                     return code
                 continue
             next(stages)
-            with np.errstate(all="ignore"):
-                inputs = [self._array(source, feeds, places) for source in part.inputs]
-                self._array(part, feeds, places)[...] = part.primitive.reference(*inputs)
+            inputs = [self._array(source, feeds, places) for source in part.inputs]
+            try:
+                with np.errstate(all="ignore"):
+                    self._array(part, feeds, places)[...] = part.primitive.reference(*inputs)
+            except REFUSALS:
+                return REFUSED
+        profile.runs += 1
         return 0
 
     def _profiled(self, part: Launches, stages: Iterator[Stage | Node], feeds: list[Any], outputs: list[Array]) -> int:
         code, times_s = part.call_timed(feeds, outputs)
+        if code:
+            return code  # the run is done again
         profile.add([stage for stage in islice(stages, len(times_s)) if isinstance(stage, Stage)], times_s)
         return code
 
@@ -294,10 +300,6 @@ class NativeProgram:
 
 def _all(group: Group) -> list[Any]:
     return list(walk(list(group.elements.values())))
-
-
-def _fits(group: Group, fed: Node) -> bool:
-    return tuple(size for size in fed.shape if size != 1) == group.shape
 
 
 def _is_number(node: Node) -> bool:
