@@ -10,9 +10,10 @@ import numpy as np
 
 from kadam import dtypes
 from kadam.dtypes import dtype
-from kadam.errors import OperandError
+from kadam.errors import NotATensorError
 from kadam.ir.types import TensorType
 from kadam.primitives.move import Detach
+from kadam.recording.herd import leave_herd
 from kadam.recording.memory import take_memory
 from kadam.recording.spec import Size, spec_of
 from kadam.recording.tensor import from_array, read, set_requires_grad
@@ -46,7 +47,7 @@ class Parameter(_Member):
         requires_grad: whether it is trained.
 
     Raises:
-        OperandError: `data` is no tensor.
+        NotATensorError: `data` is no tensor.
         DTypeError: a tensor of integers cannot be trained.
     """
 
@@ -96,7 +97,7 @@ def _empty() -> Tensor:
 def _on_memory_of(data: Tensor, kind: type[MemberKind]) -> MemberKind:
     """A tensor of a class on the memory of `data`, which becomes its view, unless others see that memory already."""
     if not isinstance(data, Tensor):
-        raise OperandError(
+        raise NotATensorError(
             f"{kind.__name__}: the data must be a Tensor, not {type(data).__name__}. Fix: torch.tensor(data)."
         )
     owner = object.__new__(kind)
@@ -106,6 +107,7 @@ def _on_memory_of(data: Tensor, kind: type[MemberKind]) -> MemberKind:
         return owner
     owner._array = read(data)
     owner._exposed, owner._version = data._exposed, data._version
+    leave_herd(data)
     data._base, data._chain, data._rec = owner, (Detach(),), None
     owner._shared = data._shared = True
     owner._lender = weakref.ref(data)
@@ -143,6 +145,12 @@ class UninitializedTensorMixin(Tensor):
         self.__class__ = self.cls_to_become  # type: ignore[assignment]  # it stops being uninitialized
         vars(self)["_array"] = np.empty(kind.shape, kind.dtype.numpy)
         self._spec = spec_of(kind, self.requires_grad)
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:  # type: ignore[override]
+        """The same, of another element type."""
+        target = next((one for one in (*args, *kwargs.values()) if isinstance(one, dtypes.dtype | Tensor)), self)
+        record = target.dtype if isinstance(target, Tensor) else target
+        return self if record is self.dtype else _uninitialized(type(self), record, self.requires_grad)
 
     def __repr__(self) -> str:  # type: ignore[override]  # without the option that is there for PyTorch only
         return f"<{type(self).__name__}>"

@@ -18,6 +18,7 @@ from kadam.optim.radam import RAdam as RAdam
 from kadam.optim.rmsprop import RMSprop as RMSprop
 from kadam.optim.rprop import Rprop as Rprop
 from kadam.optim.sgd import SGD as SGD
+from kadam.optim.sparse_adam import SparseAdam as SparseAdam
 
 if TYPE_CHECKING:
     from kadam.optim import lr_scheduler as lr_scheduler
@@ -39,6 +40,7 @@ __all__ = [
     "RAdam",
     "RMSprop",
     "Rprop",
+    "SparseAdam",
     "lr_scheduler",
     "swa_utils",
 ]

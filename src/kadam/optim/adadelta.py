@@ -104,7 +104,7 @@ def adadelta(
     fresh: Number,
     eps: Number,
     decay: str,
-    amount: Number,
+    amount: Number | None,
     maximize: bool,
 ) -> list[Tensor]:
     """p - lr d with d = sqrt(u + eps) / sqrt(v + eps) g, v = keep v + fresh g^2 and u = keep u + fresh d^2.

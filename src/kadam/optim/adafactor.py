@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kadam.dtypes import finfo
-from kadam.errors import UnsupportedError
 from kadam.ir.graph import Phase
 from kadam.optim.optimizer import ParamsT
-from kadam.optim.rule import Batch, RuleOptimizer, check_numbers, filled_like, number, scalar, zeros
+from kadam.optim.rule import Batch, RuleOptimizer, check_numbers, check_real, filled_like, number, scalar, zeros
 from kadam.recording.operation import State, operation
 from kadam.recording.tensor import Number
 
@@ -68,8 +67,7 @@ class Adafactor(RuleOptimizer):
         super().__init__(params, options)
 
     def _start(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
-        if param.is_complex():
-            raise UnsupportedError("Adafactor does not support complex parameters; Adam does. Fix: optim.Adam.")
+        check_real("Adafactor", [param])
         shape = tuple(param.shape)
         if len(shape) < 2:
             return {"step": scalar(0.0), "variance": filled_like(param)}

@@ -109,7 +109,7 @@ def adagrad(
     lr: Number,
     eps: Number,
     decay: str,
-    amount: Number,
+    amount: Number | None,
     maximize: bool,
 ) -> list[Tensor]:
     """p - lr g / (sqrt(s) + eps) with s = s + g^2.

@@ -13,6 +13,7 @@ from kadam.optim.rule import (
     check_betas,
     check_modes,
     check_numbers,
+    check_tensors_allowed,
     course,
     filled_like,
     for_each,
@@ -64,6 +65,11 @@ class Adam(RuleOptimizer):
         family = type(self).__name__
         check_numbers(family, lr=lr, eps=eps, weight_decay=weight_decay)
         check_betas(family, betas)
+        check_tensors_allowed(
+            family, foreach, capturable, lr=lr, **{f"betas[{i}]": beta for i, beta in enumerate(betas)}
+        )
+        if isinstance(betas[0], Tensor) is not isinstance(betas[1], Tensor):
+            raise ValueError(f"{family}: betas must be either both floats or both Tensors. Fix: betas=(0.9, 0.999).")
         check_modes(family, differentiable, foreach, fused)
         options = {
             "lr": lr,
@@ -123,7 +129,7 @@ def adam(
     grow_root2: Number,
     eps: Number,
     decay: str,
-    amount: Number,
+    amount: Number | None,
     maximize: bool,
 ) -> list[Tensor]:
     """p - step_size m / (sqrt(v) grow_root2 + eps), with m = m + fresh1 (g - m) and v = keep2 v + fresh2 g^2.

@@ -103,7 +103,7 @@ def adamax(
     keep2: Number,
     eps: Number,
     decay: str,
-    amount: Number,
+    amount: Number | None,
     maximize: bool,
 ) -> list[Tensor]:
     """p - step_size m / u with m = m + fresh1 (g - m) and u = max(keep2 u, |g| + eps).

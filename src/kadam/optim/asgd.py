@@ -112,7 +112,7 @@ def asgd(
     mu: Number,
     averaging: bool,
     decay: str,
-    amount: Number,
+    amount: Number | None,
     maximize: bool,
 ) -> list[Tensor]:
     """p = keep p - eta g; the average a moves by mu (p - a), and until it is `averaging` it is p.

@@ -30,7 +30,7 @@ class Clock:
 
     def __init__(self, count: float, hands: Sequence[Tensor]) -> None:
         self.count = count
-        self.kept = list(hands)
+        self.kept: Sequence[Tensor] = list(hands)
         self.hands = list(map(id, hands))
 
     def stop(self) -> None:
@@ -69,8 +69,9 @@ Hand.__module__ = Tensor.__module__
 def tick(counts: Sequence[Any]) -> float | None:
     """Count one more step in all of them; what they stand at, or None if that differs from one to the other."""
     clock: Clock | None = getattr(counts[0], "_clock_of", None)
-    if clock is not None and clock.hands == list(map(id, counts)):
+    if clock is not None and clock.hands and (clock.kept is counts or clock.hands == list(map(id, counts))):
         clock.count += 1.0
+        clock.kept = counts
         return clock.count
     for count in counts:
         add_now(count, 1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kadam.dtypes import bfloat16, float32
 from kadam.ir.graph import Phase
 from kadam.optim.optimizer import ParamsT
-from kadam.optim.rule import Batch, RuleOptimizer, check_numbers, filled_like, for_each, number
+from kadam.optim.rule import Batch, RuleOptimizer, check_numbers, check_real, filled_like, for_each, number
 from kadam.recording.operation import State, operation
 from kadam.recording.tensor import Number
 
@@ -76,6 +76,7 @@ class Muon(RuleOptimizer):
                     )
 
     def _remembered(self, params: list[Tensor], group: dict[str, Any]) -> list[dict[str, Any]]:
+        check_real("Muon", params)
         states = [self.state[param] for param in params]
         for param, state in zip(params, states, strict=True):
             if "momentum_buffer" not in state:

@@ -129,7 +129,7 @@ def nadam(
     bias2: Number,
     eps: Number,
     decay: str,
-    amount: Number,
+    amount: Number | None,
     maximize: bool,
 ) -> list[Tensor]:
     """p - (grad_rate g + mean_rate m) / (sqrt(v / bias2) + eps), with the means m and v as in Adam.

@@ -10,8 +10,10 @@ from copy import deepcopy
 from itertools import chain
 from typing import Any, TypeAlias
 
+from kadam.errors import MissingKeyError, OperandError
 from kadam.ir.graph import Phase
 from kadam.optim.count import write_down
+from kadam.optim.remembered import Memory, Remembered, remembering
 from kadam.primitives.sources import Full
 from kadam.recording.hooks import Handle
 from kadam.recording.operation import State, emit, operation
@@ -75,8 +77,13 @@ class Optimizer:
             raise TypeError(
                 f"{type(self).__name__}: params is a Tensor, but must be an iterable of them. Fix: put it in a list."
             )
-        self.state: defaultdict[Any, Any] = defaultdict(dict)
+        self.state: defaultdict[Any, Any] = Memory()
         self.param_groups: list[dict[str, Any]] = []
+        if not isinstance(params, Iterable):
+            raise OperandError(
+                f"{type(self).__name__}: params must be an iterable of Tensors or dicts, but "
+                f"{type(params).__name__} is not iterable. Fix: model.parameters(), or [x]."
+            )
         groups: list[Any] = list(params)
         if not groups:
             raise ValueError(
@@ -149,7 +156,17 @@ class Optimizer:
 
     def _unpack(self, group: dict[str, Any]) -> None:
         """Make a list of `group["params"]`, with the names, if they have any, in `group["param_names"]`."""
+        if "params" not in group:
+            raise MissingKeyError(
+                f"{self._here}: a parameter group must have the key 'params', this one has {sorted(group)}. Fix: "
+                "dict(params=model.parameters(), lr=0.01)."
+            )
         given = group["params"]
+        if not isinstance(given, Iterable):
+            raise OperandError(
+                f"{self._here}: 'params' must be a Tensor or an iterable of them, but {type(given).__name__} is not "
+                "iterable. Fix: model.parameters(), or [x]."
+            )
         if isinstance(given, set):
             raise TypeError(f"{self._here}: params is a set, whose order differs from run to run. Fix: pass a list.")
         entries = [given] if isinstance(given, Tensor) else list(given)
@@ -199,6 +216,7 @@ f"{type(param).__name__}. Fix: give model.parameters().")  # fmt: skip
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self.state = remembering(self.state)
         if "_hooks" not in self.__dict__:
             self._hooks = {moment: OrderedDict() for moment in _MOMENTS}
 
@@ -222,7 +240,12 @@ f"{type(param).__name__}. Fix: give model.parameters().")  # fmt: skip
              "params": [numbers[id(param)] for param in group["params"]]}
             for group in self.param_groups
         ]  # fmt: skip
-        state = {numbers[id(key)] if isinstance(key, Tensor) else key: value for key, value in self.state.items()}
+        state = {
+            numbers[id(key)] if isinstance(key, Tensor) else key: dict(value)
+            if isinstance(value, Remembered)
+            else value
+            for key, value in self.state.items()
+        }
         return self._amended("state_dict_post", {"state": state, "param_groups": groups})
 
     def load_state_dict(self, state_dict: StateDict) -> None:
@@ -231,10 +254,11 @@ f"{type(param).__name__}. Fix: give model.parameters().")  # fmt: skip
         Raises:
             ValueError: the groups, or the numbers of parameters in them, differ.
         """
+        self._check_state(state_dict)
         state_dict = self._amended("load_state_dict_pre", state_dict.copy())
         saved_groups = deepcopy(state_dict["param_groups"])
         params = self._matched(saved_groups)
-        state: defaultdict[Any, Any] = defaultdict(dict)
+        state: dict[Any, Any] = {}
         for key, value in state_dict["state"].items():
             if key in params:
                 state[params[key]] = _suited(value, params[key])
@@ -247,6 +271,19 @@ f"{type(param).__name__}. Fix: give model.parameters().")  # fmt: skip
         self.__setstate__({"state": state, "param_groups": saved_groups})
         for hook in self._hooks["load_state_dict_post"].values():
             hook(self)
+
+    def _check_state(self, state_dict: Any) -> None:
+        here = f"{type(self).__name__}.load_state_dict"
+        if not isinstance(state_dict, dict):
+            raise OperandError(
+                f"{here}: expected a dict, not {type(state_dict).__name__}. Fix: what optimizer.state_dict() returned."
+            )
+        for key in ("param_groups", "state"):
+            if key not in state_dict:
+                raise MissingKeyError(
+                    f"{here}: the state has no {key!r}, only {sorted(map(str, state_dict))[:8]}. Fix: what "
+                    "optimizer.state_dict() returned; a checkpoint often holds it under a key: checkpoint['optimizer']."
+                )
 
     def _matched(self, saved_groups: list[dict[str, Any]]) -> dict[Any, Tensor]:
         """The parameter of each number in a saved state."""
@@ -331,7 +368,7 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
         hooks = self._hooks
         if hooks["step_pre"] or hooks["step_post"] or _everyones_pre_hooks or _everyones_post_hooks:
             return _step_amid_hooks(step, self, args, kwargs)
-        return step(self, *args, **kwargs)
+        return step(self, *args, **kwargs) if args or kwargs else step(self)
 
     hooked_step.hooked = True  # type: ignore[attr-defined]
     return hooked_step

@@ -129,7 +129,7 @@ def radam(
     eps: Number,
     adapts: bool,
     decay: str,
-    amount: Number,
+    amount: Number | None,
     maximize: bool,
 ) -> list[Tensor]:
     """p - lr (m / bias1) scale / (sqrt(v) + eps) if it adapts, else p - lr m / bias1; means m and v as in Adam.

@@ -119,7 +119,7 @@ def rmsprop(
     eps: Number,
     momentum: Number,
     decay: str,
-    amount: Number,
+    amount: Number | None,
     maximize: bool,
 ) -> list[Tensor]:
     """p - lr g / (sqrt(v) + eps) with v = keep v + fresh g^2.

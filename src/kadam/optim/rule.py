@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from operator import is_
 from typing import Any
 
 import numpy as np
 
 from kadam.dtypes import default_float, dtype, float32, float64
-from kadam.errors import UnsupportedError
+from kadam.errors import AxisError, OperandError, UnsupportedError
 from kadam.ops.combine import stack
 from kadam.ops.convert import imag, make_complex, real
 from kadam.optim.count import tick, value_of
 from kadam.optim.optimizer import Optimizer
+from kadam.optim.remembered import Changes, Memory, Remembered
+from kadam.recording.herd import Herd, may_herd
 from kadam.recording.modes import enable_grad
-from kadam.recording.tensor import Number, from_array
+from kadam.recording.tensor import from_array
 from kadam.shapes import Shape
 from kadam.tensor import Tensor
 
 
 class Batch:
-    """Parameters of a group that take the same step: with their gradients and what is remembered of each."""
+    """Parameters of a group that take the same step: with their gradients and what is remembered of each.
+
+    Attributes:
+        kept: whether they took the last step together too, and nothing was replaced in what is remembered since.
+    """
 
     __slots__ = ("grads", "params", "states")
+    kept = False
 
     def __init__(self, params: list[Tensor], grads: list[Tensor], states: list[dict[str, Any]]) -> None:
         self.params = params
@@ -44,6 +52,34 @@ class Batch:
         return list(parts.items())
 
 
+class Team(Batch):
+    """A batch that is kept from step to step."""
+
+    __slots__ = ("changes", "columns", "memory")
+    kept = True
+
+    def __init__(self, params: list[Tensor], memory: Memory, states: list[dict[str, Any]]) -> None:
+        super().__init__(params, [], states)
+        self.memory, self.changes = memory, Changes.count
+        self.columns: dict[str, list[Tensor]] = {}
+
+    def fits(self, params: Sequence[Tensor], memory: Any, grads: list[Tensor]) -> bool:
+        """Whether these parameters are the team's, and all it remembers is as it was; if so it takes their gradients."""
+        if self.changes != Changes.count or self.memory is not memory or len(grads) != len(params):
+            return False
+        self.grads = grads
+        return len(params) == len(self.params) and all(map(is_, params, self.params))
+
+    def column(self, name: str) -> list[Tensor]:
+        found: Any = self.columns.get(name)
+        if found is None or (found.__class__ is Herd and not found.together):
+            found = super().column(name)
+            if all(map(may_herd, found)) and len(set(map(id, found))) == len(found):
+                found = Herd(found)
+            self.columns[name] = found
+        return found  # type: ignore[no-any-return]
+
+
 class RuleOptimizer(Optimizer):
     """An optimizer of which a family says what it remembers (`_start`), and how it applies its rule (`_update`).
 
@@ -52,6 +88,7 @@ class RuleOptimizer(Optimizer):
     """
 
     _numbers: tuple[str, ...] = ("step",)
+    _teams: Mapping[int, Team] = {}  # id of a group -> those who took its last step
 
     def _start(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         """What is remembered of a parameter before its first step."""
@@ -75,12 +112,26 @@ class RuleOptimizer(Optimizer):
             with enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            params: list[Any] = [param for param in group["params"] if param._grad is not None]
-            if params:
-                batch = Batch(params, [param._grad for param in params], self._remembered(params, group))
-                for clock, part in self._parts(batch, group):
-                    self._update(group, clock, part)
+            grads: list[Any] = [grad for param in group["params"] if (grad := param._grad) is not None]
+            team: Any = self._teams.get(id(group))
+            if team is None or not team.fits(group["params"], self.state, grads):
+                if not grads:
+                    continue
+                team = self._batch(group, grads)
+            for clock, part in self._parts(team, group):
+                self._update(group, clock, part)
         return loss
+
+    def _batch(self, group: dict[str, Any], grads: list[Tensor]) -> Batch:
+        """The parameters of a group that have gradients, and these; they may be a team from the next step on."""
+        params = [param for param in group["params"] if param._grad is not None]
+        states = self._remembered(params, group)
+        memory = self.state
+        if len(params) == len(group["params"]) and memory.__class__ is Memory:
+            if all(state.__class__ is Remembered for state in states):
+                teams = {id(one): team for one in self.param_groups if (team := self._teams.get(id(one)))}
+                self._teams = {**teams, id(group): Team(params, memory, states)}
+        return Batch(params, grads, states)
 
     def _remembered(self, params: list[Tensor], group: dict[str, Any]) -> list[dict[str, Any]]:
         """What is remembered of each parameter."""
@@ -113,7 +164,7 @@ class RuleOptimizer(Optimizer):
                 remembered["step"] = scalar(float(remembered["step"]))
 
 
-def course(group: dict[str, Any], lr: float = 0.0) -> tuple[str, float, bool]:
+def course(group: dict[str, Any], lr: float = 0.0) -> tuple[str, float | None, bool]:
     """What else than its gradients steers a group: the arguments decay, amount and maximize of `on_course`.
 
     Args:
@@ -121,7 +172,7 @@ def course(group: dict[str, Any], lr: float = 0.0) -> tuple[str, float, bool]:
         lr: its learning rate, for a decoupled weight decay.
     """
     if not group["weight_decay"]:
-        return "none", 0.0, group["maximize"]
+        return "none", None, group["maximize"]
     weight_decay = number(group["weight_decay"])
     if group.get("decoupled_weight_decay", False):
         return "beside", 1 - lr * weight_decay, group["maximize"]
@@ -133,7 +184,7 @@ def steered(group: dict[str, Any], lr: float = 0.0) -> dict[str, Any]:
     return dict(zip(("decay", "amount", "maximize"), course(group, lr), strict=True))
 
 
-def on_course(param: Tensor, grad: Tensor, decay: str, amount: Number, maximize: bool) -> tuple[Tensor, Tensor]:
+def on_course(param: Tensor, grad: Tensor, decay: str, amount: Any, maximize: bool) -> tuple[Tensor, Tensor]:
     """The parameter, shrunk by a weight decay beside the step, and the gradient to descend, with one inside it."""
     if maximize:
         grad = -grad
@@ -196,14 +247,39 @@ def check_numbers(family: str, **options: Any) -> None:
                 f"{family}: {name} as a Tensor must be 1-element, not of shape {tuple(value.shape)}. Fix: "
                 f"{name}=float(value), or a tensor of one element."
             )
+        if not hasattr(value, "__float__"):
+            raise OperandError(f"{family}: {name} must be a number, not {type(value).__name__}. Fix: {name}=1e-3.")
         if not value >= 0:
             raise ValueError(
                 f"{family}: Invalid {name}: {value}; it must not be negative. Fix: give {name} >= 0, for example 1e-3."
             )
 
 
+def check_real(family: str, params: Iterable[Tensor]) -> None:
+    """Raise RuntimeError at the first step of a parameter of complex numbers, for rules that have no meaning for them."""
+    for param in params:
+        if param._spec.dtype.is_complex:
+            raise RuntimeError(
+                f"{family} does not support complex parameters, such as this {param._spec.type}. Fix: optim.Adam."
+            )
+
+
+def check_tensors_allowed(family: str, foreach: bool | None, capturable: bool, **options: Any) -> None:
+    """Raise ValueError for options given as tensors where PyTorch's `foreach` takes numbers."""
+    for name, value in options.items():
+        if isinstance(value, Tensor) and foreach and not capturable:
+            raise ValueError(
+                f"{family}: {name} as a Tensor is not supported for capturable=False and foreach=True. Fix: give a "
+                "float, or leave foreach out."
+            )
+
+
 def check_betas(family: str, betas: Sequence[Any]) -> None:
     """Raise ValueError for a decay rate of moments outside [0, 1)."""
+    if not isinstance(betas, Sequence) or not all(hasattr(beta, "__float__") for beta in betas):
+        raise OperandError(f"{family}: betas must be two numbers, not {betas!r}. Fix: betas=(0.9, 0.999).")
+    if len(betas) < 2:
+        raise AxisError(f"{family}: betas must be two numbers, but there are {len(betas)}. Fix: betas=(0.9, 0.999).")
     for index, beta in enumerate(betas):
         if not 0 <= beta < 1:
             raise ValueError(

@@ -85,6 +85,8 @@ class SGD(RuleOptimizer):
         return [memory[param] for param in params]
 
     def _parts(self, batch: Batch, group: dict[str, Any]) -> Iterable[tuple[Any, Batch]]:
+        if batch.kept:
+            return (("moving", batch),)
         at_rest = [state.get("momentum_buffer") is None for state in batch.states]
         if True not in at_rest:
             return (("moving", batch),)
@@ -95,15 +97,15 @@ class SGD(RuleOptimizer):
 
     def _update(self, group: dict[str, Any], clock: Hashable, batch: Batch) -> None:
         momentum = group["momentum"]
-        velocities = batch.column("momentum_buffer") if momentum != 0 else []
+        moves = momentum != 0
         decay, amount, maximize = course(group)
         sgd(
             batch.params,
             batch.grads,
-            velocities,
+            batch.column("momentum_buffer") if moves else (),
             number(group["lr"]),
-            float(momentum),
-            1.0 if clock == "at rest" else 1.0 - group["dampening"],
+            float(momentum) if moves else None,
+            (1.0 if clock == "at rest" else 1.0 - group["dampening"]) if moves else None,
             group["nesterov"],
             decay,
             amount,
@@ -117,11 +119,11 @@ def sgd(
     grads: Sequence[Tensor],
     velocities: Sequence[State],
     lr: Number,
-    momentum: Number,
-    share: Number,
+    momentum: Number | None,
+    share: Number | None,
     nesterov: bool,
     decay: str,
-    amount: Number,
+    amount: Number | None,
     maximize: bool,
 ) -> list[Tensor]:
     """p - lr b with the velocity b = momentum b + share g; with nesterov p - lr (g + momentum b).

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kadam import autodiff
@@ -159,9 +160,14 @@ class History:
             itself may be changed in place later.
     """
 
-    __slots__ = (
-        "_freed", "_swept", "end", "feeds", "origins", "path", "reading", "saved", "serial", "stops", "versions",
-    )  # fmt: skip
+    # What most histories never have; attributes of the class, so that making one is setting few of the instance.
+    path: Path | None = None
+    stops: dict[int, Any] = MappingProxyType({})  # type: ignore[assignment]
+    origins: Mapping[int, tuple[History, int]] = MappingProxyType({})
+    versions: Mapping[int, tuple[int, Any]] = MappingProxyType({})
+    saved: dict[int, tuple[Array, weakref.ref[Recorded] | None, int]] = MappingProxyType({})  # type: ignore[assignment]
+    _freed: set[int] | None = None
+    _swept: frozenset[int] = frozenset()
 
     def __init__(
         self,
@@ -175,18 +181,28 @@ class History:
         self.serial = rec.serial
         self.feeds: list[Any] = rec.feeds
         self.reading = program.reading
-        self.path: Path | None = None
-        self._freed: set[int] | None = None
-        self._swept = rec.swept
-        self.stops: dict[int, Any] = self._moved(rec.stops) if rec.stops else {}
-        self.origins = self._origins(rec) if end.derived or rec.displaced else {}
-        self.versions = {index: _standing(rec.feeds[index]) for index in program.reads} if program.reads else {}
-        self.saved: dict[int, tuple[Array, weakref.ref[Recorded] | None, int]] = {}
-        for one, place in zip(program.saved, program.places, strict=True) if program.saved else ():
+        if rec.loose:
+            self._swept = rec.swept
+            self.stops = self._moved(rec.stops)
+        if end.derived or rec.displaced:
+            self.origins = self._origins(rec)
+        if program.reads:
+            self.versions = {index: _standing(rec.feeds[index]) for index in program.reads}
+        if program.saved:
+            self.saved = self._kept(program, values, wanted)
+
+    @staticmethod
+    def _kept(
+        program: Program, values: Sequence[Array | None], wanted: Sequence[Recorded]
+    ) -> dict[int, tuple[Array, weakref.ref[Recorded] | None, int]]:
+        """The values that a pass will read, with those of the tensors that own them."""
+        kept: dict[int, tuple[Array, weakref.ref[Recorded] | None, int]] = {}
+        for one, place in zip(program.saved, program.places, strict=True):
             array = values[place]
             if array is not None:
                 owner = wanted[place] if place < len(wanted) else None
-                self.saved[one] = (array, None, 0) if owner is None else (array, weakref.ref(owner), owner._version)
+                kept[one] = (array, None, 0) if owner is None else (array, weakref.ref(owner), owner._version)
+        return kept
 
     def _moved(self, stops: Mapping[int, Any]) -> dict[int, Any]:
         """The stops of a recording by node, not by position."""
@@ -245,13 +261,13 @@ class History:
 
     def halt(self, place: int, stop: Any) -> None:
         """Let backward passes halt at a node."""
-        self.stops[place] = stop
+        self.stops = {**self.stops, place: stop}
 
     def free(self, reading: Collection[int]) -> None:
         """A sweep without `retain_graph` has passed the nodes `reading`."""
         self.freed.update(reading)
         if self.freed.issuperset(self.reading):
-            self.saved.clear()
+            self.saved = {}
 
 
 def _standing(feed: Any) -> tuple[int, Any]:

@@ -17,6 +17,7 @@ from kadam.primitives.elementwise import Cast, Where
 from kadam.primitives.move import Copy, Detach
 from kadam.primitives.sources import Full
 from kadam.recording.calls import emit, symbol
+from kadam.recording.herd import Herd, leave_herd
 from kadam.recording.layout import check_overlap
 from kadam.recording.modes import grad_mode
 from kadam.recording.operation import operation
@@ -108,6 +109,8 @@ def _write_through(targets: Sequence[Recorded]) -> None:
 def assign_all(targets: Sequence[Tensor], values: Sequence[Tensor]) -> None:
     """`assign` for many pairs. Plain targets need one move on the trail."""
     rec = state.rec
+    for target in targets:
+        leave_herd(target)
     if rec is None or state.grad or not all(map(_is_plain, targets, values)):
         for target, value in zip(targets, values, strict=True):
             check_writable(target)
@@ -134,26 +137,35 @@ def _move(rec: Recording, targets: Sequence[Recorded], positions: Iterable[int])
 
 def update(rec: Recording, node: TrailNode, arguments: Sequence[Any]) -> None:
     """The end of a call that updates its operands: they take its results, for which no tensors are made."""
-    targets: list[Any] = []
-    for index in node.info:
-        targets += arguments[index]
-    anchor, start = rec.anchor, len(rec.created)
-    rec.created += [None] * len(targets)
+    anchor = rec.anchor
+    position = start = len(rec.created)
+    rec.created += [None] * len(node.specs)
     rec.ending = True
-    for position, target in enumerate(targets, start):
-        if target._shared or target._array is None:
-            done = position - start
-            rec.writes.append(targets[:done])
-            _update_rest(rec, node.specs[done:], targets[done:], position)
-            return
-        target._pos = position
-        target._rec = anchor if target._spec.requires_grad else rec
-        target._version += 1
-    rec.writes.append(targets)
+    for index in node.info:
+        targets = arguments[index]
+        first = position
+        if targets.__class__ is Herd and targets.together:
+            targets.update(rec, first)
+            position += len(targets)
+            rec.writes.append(targets)
+            continue
+        for target in targets:
+            if target._shared or target._array is None:
+                rest = [one for each in node.info for one in arguments[each]][position - start :]
+                rec.writes.append(targets[: position - first])
+                _update_rest(rec, node.specs[position - start :], rest, position)
+                return
+            target._pos = position
+            target._rec = anchor if target._spec.requires_grad else rec
+            target._version += 1
+            position += 1
+        rec.writes.append(targets)
 
 
 def _update_rest(rec: Recording, specs: Sequence[Spec], targets: Sequence[Any], start: int) -> None:
     """`update` where targets have no memory yet, others may see it, or gradients go to their old values."""
+    for target in targets:
+        leave_herd(target)
     roots = [one for one in targets if one._base is None]
     forgotten = _forget_views(rec, {id(one) for one in roots if one._viewed})
     if forgotten:
@@ -210,13 +222,13 @@ def _check_fits(target: Recorded, value: Any) -> None:
             given = kind.dtype  # filling an integer tensor with 2.5 truncates, as in PyTorch
     if given.category > kind.dtype.category and given.is_complex:
         raise DTypeError(
-            f"in-place operation: result type {given} can't be cast to the desired output type {kind.dtype}. Fix: "
+            f"result type {given} can't be cast to the desired output type {kind.dtype}. Fix: "
             "compute it out of place, x = x + y, or convert x first."
         )
     offset = len(kind.shape) - len(shape)
     if offset < 0 or any(size not in (1, kind.shape[offset + axis]) for axis, size in enumerate(shape)):
         raise ShapeError(
-            f"in-place operation: output with shape {list(kind.shape)} doesn't match the broadcast shape "
+            f"output with shape {list(kind.shape)} doesn't match the broadcast shape "
             f"{list(shape)}: an in-place operation cannot change its target's shape. Fix: compute it out of place, x = "
             "x + y."
         )
@@ -227,6 +239,7 @@ def _put(target: Recorded, value: Any, since: TrailNode | None = None) -> None:
     if rec is None:
         raise RecordingError("the body of an operation cannot change a tensor in place")
     root: Any = target.root
+    leave_herd(root)
     owner = owner_of(root)
     if owner is not None and owner is not rec:
         cut(owner)  # another thread's
@@ -307,6 +320,7 @@ def in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         check_writable(self)
+        leave_herd(self)
         rec = state.rec
         if rec is None:
             raise RecordingError("the body of an operation cannot change a tensor in place")
@@ -329,6 +343,7 @@ def in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     name = function.__name__ + "_"
     method.__name__ = method.__qualname__ = name
+    method.__code__ = method.__code__.replace(co_name=name, co_qualname=name)  # by which errors call it
     method.__doc__ = f"In-place form of `{function.__name__}`."
     return method
 
@@ -396,6 +411,7 @@ def _note_overwritten(rec: Recording, positions: list[int], since: TrailNode | N
 def detach_in_place(tensor: Recorded) -> None:
     """Take a tensor out of the graph that made it. As `Tensor.detach_`."""
     rec = state.rec
+    leave_herd(tensor)
     if rec is not None and tensor._rec is rec:
         cut(rec)
     tensor._spec = spec_of(tensor._spec.type)
@@ -414,6 +430,8 @@ def take_memory(tensor: Recorded, other: Recorded) -> None:
             "floating-point data, for example new.float()."
         )
     array = read(other)
+    leave_herd(tensor)
+    leave_herd(other.root)
     rec = owner_of(tensor) or state.rec
     if rec is not None and (tensor._rec is rec or tensor._rec is rec.anchor):
         cut(rec)

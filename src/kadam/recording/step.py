@@ -27,18 +27,22 @@ import numpy as np
 from kadam import passes
 from kadam.engines.reference import RunError
 from kadam.errors import RecordingError
-from kadam.ir.graph import Graph, Node
+from kadam.ir.graph import Graph
 from kadam.ir.primitive import Array, seen_through
 from kadam.recording import tiers
+from kadam.recording.counts import count_so_far
 from kadam.recording.history import History, needs_of
 from kadam.recording.trail import Path, Program, TrailNode
 
 if TYPE_CHECKING:
+    from kadam.recording.herd import Herd
     from kadam.recording.tensor import Recorded
 
 LONGEST = 4_000  # calls in one recording
 TRAIL_BOUND = 20_000  # calls in one thread's trail
 _NOTHING: Any = MappingProxyType({})
+_NONE: Any = ()
+_new = object.__new__
 _DEAD = 3  # references to a tensor that only its recording holds: the list, the loop's variable, getrefcount's own
 
 
@@ -49,11 +53,8 @@ class CallAgain(Exception):  # noqa: N818  (a signal, not an error)
 class Anchor:
     """Stands in `_rec` of a tensor that requires grad and whose memory `rec` updates; `rec` is None once it has."""
 
-    __slots__ = ("open", "rec")
-
-    def __init__(self, rec: Recording) -> None:
-        self.rec: Recording | None = rec
-        self.open = True
+    rec: Recording | None
+    open = True
 
 
 class Recording:
@@ -77,12 +78,14 @@ class Recording:
             value, and the place there: gradients of that value go there.
         awaited: positions from which a backward pass will sweep on, once the user's code that it runs has returned.
         swept: ids of the nodes that this backward pass has swept; it may come to them again.
+        herds: of which it updates the tensors.
         history: what a backward pass needs, once the recording is cut.
         serial: counts recordings, so that histories can be ordered.
     """
 
     # What most recordings never have; attributes of the class, so that starting one is setting few of the instance.
     loose = ending = False
+    herds: tuple[Herd, ...] = ()
     joined: dict[int, Recorded] = _NOTHING
     stops: dict[int, Any] = _NOTHING
     displaced: dict[int, tuple[History, int]] = _NOTHING
@@ -99,7 +102,8 @@ class Recording:
         self.values: list[Any] = []
         self.created: list[Recorded | None] = []
         self.writes: list[Sequence[Recorded]] = []
-        self.anchor = Anchor(self)
+        self.anchor = anchor = _new(Anchor)
+        anchor.rec = self
 
     def current_path(self) -> Path:
         """The graph so far."""
@@ -113,6 +117,8 @@ class Recording:
     @property
     def written(self) -> dict[int, Recorded]:
         """The tensors whose memory gets a new value at the cut, by id, in order of their first change."""
+        for herd in self.herds:
+            herd.settle()
         return {id(one): one for tensors in self.writes for one in tensors}
 
     def join(self, tensor: Recorded) -> None:
@@ -149,7 +155,10 @@ class _State(threading.local):
         grad: PyTorch's grad mode.
         roots: the beginnings of its trail, by grad mode.
         inside: the recording whose operation's body is running.
+        watcher: asked before each cut: see `kadam.recording.watch`.
     """
+
+    watcher: Any = None
 
     def __init__(self) -> None:
         self.grad = True
@@ -192,21 +201,22 @@ def cut(rec: Recording) -> None:
         Any error that only data can cause (an index out of range ...), naming the line that recorded the call. What
         was recorded before the failing call is computed and written all the same.
     """
+    if state.watcher is not None and state.watcher.takes(rec):
+        return
     if state.rec is rec:
         start()
     here = rec.here
     rec.here, rec.open = _CLOSED, False
-    if here.parent is None or not rec.created:
-        return _close(rec)
     try:
-        if len(rec.created) != here.created or len(rec.feeds) < here.feeds:
-            raise RecordingError(
-                "a recording was interrupted inside a call; what it recorded is lost. Fix: begin the step again from "
-                "the forward pass."
-            )
-        if len(rec.feeds) != here.feeds:
-            rec.drop_feeds(here.feeds)
-        _run(rec, here)
+        if rec.created and here.parent is not None:
+            if len(rec.feeds) > here.feeds:
+                rec.drop_feeds(here.feeds)
+            if len(rec.created) != here.created or len(rec.feeds) != here.feeds:
+                raise RecordingError(
+                    "a recording was interrupted inside a call; what it recorded is lost. Fix: begin the step again "
+                    "from the forward pass."
+                )
+            _run(rec, here)
     finally:
         _close(rec)
 
@@ -216,8 +226,12 @@ _CLOSED = TrailNode()  # where closed recordings stand: no call is known there
 
 def _close(rec: Recording) -> None:
     rec.anchor.rec, rec.anchor.open = None, False
+    if rec.herds:
+        for herd in rec.herds:
+            herd.bond.rec = None
+        rec.herds = ()
     rec.feeds, rec.values = [], []  # History has the old ones; a call that has just ended the step may append to these
-    rec.created, rec.writes = [], []
+    rec.created = rec.writes = _NONE
     rec.joined = rec.stops = rec.displaced = _NOTHING
     rec.path = None
 
@@ -319,7 +333,9 @@ def _values(rec: Recording, here: TrailNode, program: Program, wanted: Sequence[
     except RunError as failure:
         _deliver(wanted, program, failure.outputs)
         _show(_alive(rec))
-        raise _placed(failure) from failure.__cause__
+        from kadam.recording.blame import placed
+
+        raise placed(failure, here) from None
 
 
 def _deliver(wanted: Sequence[Recorded], program: Program, values: Sequence[Array | None]) -> None:
@@ -363,6 +379,7 @@ def _program(here: TrailNode, key: Any) -> Program:
     found = here.programs.get(key)
     if found is None:
         found = here.programs[key] = _made_program(here, *key)
+        found.count = count_so_far(here, key)
     return found
 
 
@@ -389,14 +406,3 @@ def _made_program(
     program.places = tuple([(*returned, *apart).index(one) for one in needs.saved])
     program.reads, program.reading = needs.reads, needs.reading
     return program
-
-
-def _placed(failure: RunError) -> BaseException:
-    """The primitive's own error, with the line and the module that recorded the call."""
-    node: Node = failure.node
-    cause = failure.__cause__
-    if cause is None:
-        return failure
-    place = f"\n  recorded at {node.source or 'an unknown line'}" + (f" in {node.scope}" if node.scope else "")
-    cause.args = (f"{cause.args[0] if cause.args else ''}{place}", *cause.args[1:])
-    return cause

@@ -15,6 +15,7 @@ from kadam.ir.graph import Node
 from kadam.ir.primitive import Array, View, seen_through
 from kadam.ir.types import TensorType
 from kadam.primitives.move import Detach
+from kadam.recording.herd import Bond, Herd, leave_herd
 from kadam.recording.spec import Size, Spec, spec_of
 from kadam.recording.step import Anchor, CallAgain, Recording, cut, state
 
@@ -117,15 +118,16 @@ def _settled(tensor: Recorded, rec: Recording) -> bool:
     at = tensor._rec
     if at is None or at is rec:
         return at is None or tensor._pos < 0
-    if at.__class__ is Anchor:
-        return at.rec is None
+    if at.__class__ is Anchor or at.__class__ is Bond:
+        return bool(at.rec is None)
     return tensor._pos < 0 or at.closed
 
 
 def owner_of(tensor: Recorded) -> Recording | None:
     """The open recording that has the tensor's newest value, perhaps another thread's; None if memory has it."""
     for one in (tensor, tensor.root):
-        at: Recording | None = one._rec.rec if one._rec.__class__ is Anchor else one._rec if one._pos >= 0 else None
+        at: Any = one._rec
+        at = at.rec if isinstance(at, Anchor) else at if one._pos >= 0 else None
         if at is not None and not at.closed:
             return at
     return None
@@ -200,7 +202,7 @@ def overwrite(tensor: Recorded, values: Any) -> None:
     """
     check_writable(tensor)
     array = read(tensor)
-    if 0 in array.strides and not array.flags.writeable:
+    if array.size and any(step == 0 and size > 1 for step, size in zip(array.strides, array.shape, strict=True)):
         raise InPlaceError(
             f"unsupported operation: more than one element of the written-to {tensor._spec.type} refers to a single "
             "memory location. Please clone() the tensor before performing the operation. Fix: x = x.clone()."
@@ -209,12 +211,16 @@ def overwrite(tensor: Recorded, values: Any) -> None:
     rec = state.rec
     if rec is not None and any(feed is root or getattr(feed, "_base", None) is root for feed in rec.feeds):
         cut(rec)  # calls that were recorded before must see the old values
+    if not array.flags.writeable:
+        array = array.view()  # a part of what is seen stretched, in which each element stands for itself
+        array.flags.writeable = True
     try:
         np.copyto(array, values, casting="unsafe")
-    except ValueError as error:
+    except ValueError:
         raise ShapeError(
-            f"cannot write values of shape {np.shape(values)} into {tensor._spec.type}. Fix: give values of its shape."
-        ) from error
+            f"cannot write values of shape {list(np.shape(values))} into {tensor._spec.type}: The expanded size of the "
+            "tensor must match the existing size. Fix: give values of its shape, or one number."
+        ) from None
     touch(tensor)
 
 
@@ -258,6 +264,9 @@ def admit(rec: Recording, tensor: Any) -> Any:
         or (at is not None and at.open)
         or (tensor._shared and (base is None or not _is_still(base, tensor)))
     ):
+        if at.__class__ is Bond:
+            leave_herd(tensor)
+            return admit(rec, tensor)
         del array  # nobody but the tensor holds it while it is asked who does
         _check_admissible(rec, tensor)
         if not rec.open:
@@ -274,6 +283,8 @@ def admit(rec: Recording, tensor: Any) -> Any:
 
 def admit_all(rec: Recording, tensors: Iterable[Any]) -> tuple[Any, ...]:
     """`admit` for several tensors, those included that the recording has met."""
+    if tensors.__class__ is Herd and rec.open and tensors.bond.rec is None and tensors.together:
+        return tensors.admit(rec)
     feeds, values = rec.feeds, rec.values
     key: list[Any] = []
     for tensor in tensors:
@@ -379,6 +390,7 @@ def admit_number(rec: Recording, value: Any) -> Any:
 def share_memory_with(tensor: Recorded) -> Array:
     """A NumPy view of the tensor's memory; from now on others may change it, so recordings take its values at once."""
     root, rec = tensor.root, state.rec
+    leave_herd(root)
     if rec is not None:
         for index, feed in enumerate(rec.feeds):
             if (feed is root or getattr(feed, "_base", None) is root) and rec.values[index] is feed._array:
@@ -419,6 +431,7 @@ def set_requires_grad(tensor: Recorded, flag: bool) -> None:
     spec = tensor._spec
     if spec.requires_grad == flag:
         return
+    leave_herd(tensor)
     if not flag and spec.grad_name is not None:
         raise GradientError(
             "requires_grad: you can only change requires_grad flags of leaf variables. If you want to use a computed "
@@ -445,6 +458,7 @@ def detached(tensor: Recorded, tracked: bool = True) -> Tensor:
         return emit(Detach(), tensor)  # type: ignore[arg-type]
     alias = _new(made.cls)
     root = tensor.root
+    leave_herd(root)
     root._viewed = root._shared = alias._shared = True
     alias._base, alias._chain = root, (*tensor._chain, Detach())
     alias._spec = spec_of(tensor._spec.type)
@@ -473,6 +487,7 @@ def alias_of(tensor: Recorded, chain: tuple[Any, ...], array: Array, spec: Spec)
     """The view of a tensor's memory that `chain` shows, which is `array`."""
     seen = _new(made.cls)
     root = tensor if tensor._base is None else tensor._base
+    leave_herd(root)
     root._viewed = root._shared = seen._shared = True
     seen._base, seen._chain, seen._array, seen._spec = root, tensor._chain + chain, array, spec
     seen._as_of = root._version

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from types import FunctionType
 from typing import Any, TypeAlias
 
+from kadam.errors import OperandError
 from kadam.optim.lr_scheduler.base import LRScheduler, group_values
 from kadam.optim.optimizer import Optimizer
 
@@ -88,6 +89,10 @@ class StepLR(LRScheduler):
     """The rate times `gamma` at every `step_size`-th epoch."""
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
+        if not isinstance(step_size, int):
+            raise OperandError(
+                f"StepLR: step_size must be int, not {type(step_size).__name__}. Fix: step_size=30, a number of epochs."
+            )
         self.step_size = step_size
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
@@ -109,6 +114,10 @@ class MultiStepLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1
     ) -> None:
+        if not isinstance(milestones, Iterable):
+            raise OperandError(
+                f"MultiStepLR: milestones must be a list of epochs, not {milestones!r}. Fix: milestones=[30, 80]."
+            )
         self.milestones: Counter[float] = Counter(milestones)
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
