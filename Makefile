@@ -12,7 +12,7 @@ RUN := runs/digits
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup torch demo test check format floors bench bench-peers clean
+.PHONY: help setup torch demo test check format floors conformance bench bench-peers clean
 
 help:  ## show what there is to make
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -55,12 +55,18 @@ check: $(READY)  ## style, types and floors
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest tests/test_layers.py
 
+fuzz: $(TORCH)  ## random training programs on Kadam and on PyTorch, until they differ; ARGS="--seconds 600"
+	@$(BIN)/python tests/random_training.py $(ARGS)
+
 format: $(READY)  ## put the code into its form
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
 floors: $(READY)  ## lines of code per floor
 	@$(BIN)/python tests/floors.py
+
+conformance: $(TORCH)  ## PyTorch's own sample inputs against Kadam; ARGS="--only linalg.qr --engine native --kind op"
+	@$(BIN)/python -m conformance $(ARGS)
 
 bench: $(TORCH)  ## Kadam beside PyTorch, and beside JAX after `make bench-peers`; ARGS=--quick, ARGS="cnn gpt"
 	@$(BIN)/python benchmarks/bench.py $(ARGS)

@@ -559,3 +559,10 @@ def test_a_tensor_of_another_threads_recording_is_computed_for_its_reader():
     thread.join()
     assert found == [4.0]
     assert (pending + 1.0).item() == 3.0
+
+
+def test_numbers_among_themselves_keep_their_precision() -> None:
+    layer = kadam.nn.BatchNorm1d(4, momentum=0.1).double()
+    values = np.random.default_rng(0).standard_normal((5, 4))
+    layer(kadam.tensor(values))
+    np.testing.assert_allclose(layer.running_var.numpy(), 0.9 + 0.1 * values.var(0, ddof=1), rtol=1e-15)

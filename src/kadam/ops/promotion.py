@@ -11,6 +11,7 @@ from kadam.primitives.broadcast import Broadcast
 from kadam.primitives.elementwise import Cast
 from kadam.primitives.sources import Full
 from kadam.recording.calls import emit, symbol
+from kadam.recording.step import state
 from kadam.recording.tensor import Recorded
 from kadam.shapes import Shape, broadcast
 
@@ -29,7 +30,7 @@ def result_type(*operands: Any) -> dtype:
         if isinstance(operand, Recorded):
             spec = operand._spec
             place, record = (2 if spec.weak else 0 if spec.shape else 1), spec.dtype
-            if spec.weak and record.category >= FLOAT:
+            if spec.weak and record.category >= FLOAT and not state.numbers:
                 record = dtypes.default_complex() if record.category == COMPLEX else dtypes.default_float()
         else:
             place, record = 2, dtypes.of_number(operand)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +16,13 @@ from kadam.ir.primitive import Primitive, View
 from kadam.ir.types import TensorType
 from kadam.primitives.elementwise import Cast
 from kadam.primitives.sources import Input
-from kadam.recording.place import parameter_name, variable_name, where
+from kadam.recording import precision
+from kadam.recording.arguments import check_arguments
+from kadam.recording.herd import Herd
+from kadam.recording.place import where
 from kadam.recording.spec import Spec, spec_of
 from kadam.recording.step import LONGEST, Recording, cut, start, state
-from kadam.recording.tensor import Recorded, as_number, made, read
+from kadam.recording.tensor import Recorded, made, read
 from kadam.recording.trail import Path, TrailNode
 
 if TYPE_CHECKING:
@@ -89,6 +91,8 @@ class Operation:
 
     def run_body(self, arguments: Sequence[Any]) -> Any:
         """The body on symbols."""
+        if state.lower is not None:
+            arguments = precision.adapted(self.name, arguments)
         positional = [one for name, one in zip(self.names, arguments, strict=True) if name not in self.keyword_only]
         named = {name: one for name, one in zip(self.names, arguments, strict=True) if name in self.keyword_only}
         return self.body(*positional, **named)
@@ -114,6 +118,8 @@ def structure(value: Any) -> Any:
     """A static argument as a body sees it."""
     if isinstance(value, list | tuple):
         return tuple(structure(one) for one in value)
+    if value.__class__ is type:
+        return dtypes.PYTHON_TYPES.get(value, value)
     return freeze(value) if isinstance(value, Recorded | np.generic) else value
 
 
@@ -173,14 +179,18 @@ def symbol(node: Node, weak: bool = False) -> Tensor:
 def inner(op: Operation, arguments: tuple[Any, ...]) -> Any:
     """A call inside a body: its nodes become part of the outer call."""
     builder = current_builder()
-    noted = builder.phase, builder.tracking
+    noted = builder.phase, builder.tracking, state.numbers
     if op.phase is not None:
         builder.phase = op.phase
     builder.tracking = builder.tracking and op.differentiable
+    operands = [one for one in arguments if isinstance(one, Recorded | list | tuple)]
+    state.numbers = bool(operands) and all(isinstance(one, Recorded) and one._spec.weak for one in operands)
     try:
         result = op.run_body(arguments)
+        if state.numbers and isinstance(result, Recorded):
+            result._spec = spec_of(result._spec.type, weak=True)  # such as 1 - momentum: still a number
     finally:
-        builder.phase, builder.tracking = noted
+        builder.phase, builder.tracking, state.numbers = noted
     _tag(op, result, arguments)
     return result
 
@@ -201,34 +211,20 @@ def _parts(result: Any) -> Iterable[Any]:
 def refuse(op: Operation, rec: Recording, arguments: tuple[Any, ...], error: Exception) -> Any:
     """A call whose arguments make no key: say which one, as PyTorch does."""
     rec.roll_back()
-    for position, (name, role, value) in enumerate(zip(op.names, op.roles, arguments, strict=True), start=1):
-        problem = _problem(name, role, value)
-        if problem is not None:
-            raise OperandError(f"{op.name.strip('_')}(): argument '{name}' (position {position}) {problem}") from None
+    check_call(op, arguments)
     if isinstance(error, KadamError | TypeError):
         raise error
-    raise OperandError(f"{op.name.strip('_')}(): {error}. Fix: look at the types of its arguments.") from error
+    raise OperandError(f"{op.name.strip('_')}(): {error}. Fix: look at the types of its arguments.") from None
 
 
-def _problem(name: str, role: str, value: Any) -> str | None:
-    if role == "operand" and not isinstance(value, Recorded):
-        return f"must be Tensor, not {type(value).__name__}. Fix: torch.tensor({name})."
-    if role in ("mixed", "number") and not isinstance(value, Recorded):
-        try:
-            as_number(value)
-        except OperandError:
-            return f"must be Tensor or Number, not {type(value).__name__}. Fix: torch.tensor({name})."
-    if role in ("list", "list_optional", "state"):
-        if isinstance(value, Recorded) or not isinstance(value, list | tuple):
-            kind = "Tensor" if isinstance(value, Recorded) else type(value).__name__
-            return f"must be tuple of Tensors, not {kind}. Fix: [{name}]."
-        for index, one in enumerate(value):
-            if not isinstance(one, Recorded) and not (one is None and role == "list_optional"):
-                return (
-                    f"must be tuple of Tensors, but found element of type {type(one).__name__} at pos {index}. "
-                    f"Fix: torch.tensor({name}[{index}])."
-                )
-    return None
+def check_call(op: Operation, arguments: tuple[Any, ...]) -> None:
+    """Raise where an argument is not of the kind that its annotation says.
+
+    Raises:
+        OperandError: one is not.
+    """
+    declared = op.chain_of or op.body
+    check_arguments(op.name.strip("_"), declared.__annotations__, zip(op.names, arguments, strict=True))
 
 
 def first_sight(op: Operation, rec: Recording, key: Any, arguments: tuple[Any, ...]) -> Any:
@@ -252,6 +248,7 @@ def extend(rec: Recording, op: Operation, arguments: tuple[Any, ...]) -> TrailNo
     builder.scope, builder.source = where()
     builder.phase, builder.origin, builder.adopt = op.phase or Phase.FORWARD, None, None
     try:
+        check_call(op, arguments)
         path.feeds.extend(_fed(builder, feed) for feed in rec.feeds[have_feeds:])
         builder.tracking = state.grad and op.differentiable
         state.rec, state.inside = None, rec
@@ -263,12 +260,10 @@ def extend(rec: Recording, op: Operation, arguments: tuple[Any, ...]) -> TrailNo
             _tag(op, result, symbols)
         node = TrailNode(rec.here)
         _remember(node, result, symbols)
-    except BaseException as error:
+    except BaseException:
         del builder.nodes[have:], path.feeds[have_feeds:]
         builder.active, path.freed = active, freed
         state.rec = rec
-        if isinstance(error, KadamError):
-            explain(error, op, arguments, path)
         rec.roll_back()
         raise
     finally:
@@ -321,6 +316,9 @@ def _is_derived(feed: Any) -> bool:
 
 def _symbols(rec: Recording, op: Operation, arguments: tuple[Any, ...], path: Path) -> list[Any]:
     """The arguments as the body sees them: symbols for operands and runtime numbers, structure as it is."""
+    for argument in arguments:
+        if argument.__class__ is Herd:
+            argument.settle()
     new_feeds = zip(rec.feeds[rec.here.feeds :], path.feeds[rec.here.feeds :], strict=True)
     numbers = iter([node for feed, node in new_feeds if not isinstance(feed, Recorded)])
 
@@ -340,45 +338,6 @@ def _symbols(rec: Recording, op: Operation, arguments: tuple[Any, ...], path: Pa
         else:
             symbols.append(of(value))
     return symbols
-
-
-_NAMES_ITS_OPERATION = re.compile(r"(in-place operation|unsupported operation|[\w.]+(\(\))?) ?: ")
-
-
-def explain(error: KadamError, op: Operation, arguments: tuple[Any, ...], path: Path | None = None) -> None:
-    """Add to an error what each operand is and where it came from, once."""
-    if getattr(error, "explained", False) or not error.args:
-        return
-    message, mark, fix = str(error.args[0]).rpartition(" Fix: ")
-    message = (message or fix).rstrip()
-    name_of_op = op.name.strip("_")
-    is_inner = op.body.__module__.startswith("kadam.recording.")
-    if not is_inner and not _NAMES_ITS_OPERATION.match(message) and name_of_op not in message:
-        message = f"{name_of_op}: {message}"
-    lines = []
-    for name, value in zip(op.names, arguments, strict=True):
-        for index, one in enumerate(value if isinstance(value, list | tuple) else [value]):
-            if isinstance(one, Recorded):
-                label = f"{name}[{index}]" if one is not value else name
-                lines.append(f"  {label:<10} {one._spec.type!s:<16} {_origin(one, path)}")
-    if mark:
-        lines.append(f"  Fix: {fix}")
-    error.args = ("\n".join([message, *lines]), *error.args[1:])
-    error.explained = True  # type: ignore[attr-defined]
-
-
-def _origin(tensor: Recorded, path: Path | None) -> str:
-    """What made a tensor and where: `%12 forward encoder.flatten train.py:41`, or the name of a parameter."""
-    if path is not None and tensor._rec is state.rec and 0 <= tensor._pos < len(path.created):
-        node = path.created[tensor._pos]
-        return " ".join(str(part) for part in (node, node.phase.value, node.scope, node.source) if part)
-    named = parameter_name(tensor)
-    if named is not None:
-        return f"state {named}"
-    if tensor._spec.grad_name is not None:
-        return str(tensor._spec.grad_name)
-    kind = "state" if tensor._spec.requires_grad else "input"
-    return f"{kind} {variable_name(tensor) or ''}".rstrip()
 
 
 def _remember(node: TrailNode, result: Any, symbols: Sequence[Any]) -> None:

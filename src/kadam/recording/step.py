@@ -154,7 +154,10 @@ class _State(threading.local):
         rec: its recording; None while an operation's body runs on symbols.
         grad: PyTorch's grad mode.
         roots: the beginnings of its trail, by grad mode.
+        lower: the type in which products are computed, see `kadam.recording.precision`; None: as the operands say.
+        roots_by_precision: the `roots`, by that.
         inside: the recording whose operation's body is running.
+        numbers: whether all operands of an operation within that body are Python numbers.
         watcher: asked before each cut: see `kadam.recording.watch`.
     """
 
@@ -164,7 +167,10 @@ class _State(threading.local):
         self.grad = True
         self.serial = 0
         self.roots = {True: TrailNode(), False: TrailNode()}
+        self.lower: Any = None
+        self.roots_by_precision = {self.lower: self.roots}
         self.inside: Any = None
+        self.numbers = False
         self.rec: Recording | None = Recording(self.roots[True], 0)
 
 
@@ -406,3 +412,13 @@ def _made_program(
     program.places = tuple([(*returned, *apart).index(one) for one in needs.saved])
     program.reads, program.reading = needs.reads, needs.reading
     return program
+
+
+def forget_paths() -> None:
+    """Begin this thread's trail anew, so that what follows is recorded with its own lines; for lessons, whose cells
+    record the same calls again and again."""
+    rec = state.rec
+    if rec is not None and rec.here.parent is not None:
+        cut(rec)
+    state.roots = {True: TrailNode(), False: TrailNode()}
+    start()
