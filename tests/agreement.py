@@ -34,6 +34,6 @@ def _same_number(one: str, other: str) -> bool:
 
 
 def verdict(error: object) -> str:
-    """What an error says, without the name of the operation before it and the fix behind it, which Kadam adds."""
-    text = re.sub(r"\.?\s+Fix: .*", "", str(error), flags=re.DOTALL).strip("'\". \n\t")
+    """What an error says, without the operation's name before it, its operands and the fix behind, which Kadam adds."""
+    text = re.sub(r"\.?(\n  \S|\s+Fix: ).*", "", str(error), flags=re.DOTALL).strip("'\". \n\t")
     return re.sub(r"^[\w.]+(\(\))?: ", "", text)

@@ -15,18 +15,20 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "kadam"
 
 # The rooms of each floor, from the ground up: files and folders of src/kadam.
 FLOORS = (
-    ("facts", "errors dtypes shapes device missing"),
+    ("facts", "errors dtypes shapes device missing language"),
     ("what a step is", "ir"),
     ("primitives", "primitives"),
     ("derivatives and passes", "autodiff passes"),
-    ("engines and lens", "engines lens"),
+    ("engines", "engines"),
     ("recording", "recording"),
     (
         "the PyTorch surface",
-        "__init__ amp autograd backends cuda distributions func legacy linalg namespace native nn ops optim printing "
-        "random serialization settings special tensor testing utils",
+        "__init__ accelerator amp autograd backends compiler cpu cuda distributed distributions fft func jit legacy "
+        "linalg masked mps multiprocessing namespace native nn onnx ops optim printing profiler random safetensors "
+        "serialization settings signal special tensor testing utils version "
+        "vision xpu",
     ),
-    ("ways in", "__main__ cli lessons script studio torch_imports tracebacks train"),
+    ("ways in", "__main__ cli learn lens lessons script studio torch_imports tracebacks train"),
 )
 FLOOR_OF = {room: floor for floor, (_, rooms) in enumerate(FLOORS) for room in rooms.split()}
 

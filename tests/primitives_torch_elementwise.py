@@ -92,8 +92,23 @@ ONE_TO_ONE = {
     "And": torch.bitwise_and, "Or": torch.bitwise_or, "Xor": torch.bitwise_xor, "Not": torch.bitwise_not,
     "ShiftLeft": torch.bitwise_left_shift, "ShiftRight": torch.bitwise_right_shift, "Erf": torch.erf,
     "Erfc": torch.erfc, "Erfinv": torch.erfinv, "Lgamma": torch.lgamma, "Real": torch.real, "Imag": torch.imag,
-    "MakeComplex": torch.complex, "Detach": torch.detach, "Copy": torch.clone,
+    "MakeComplex": torch.complex, "Detach": torch.detach, "Severed": torch.detach, "Copy": torch.clone,
+    "Erfcx": torch.special.erfcx, "NormalQuantile": torch.special.ndtri, "Zeta": torch.special.zeta,
+    "AiryAi": torch.special.airy_ai, "NextAfter": torch.nextafter,
 }  # fmt: skip
+
+BESSEL = {
+    "j0": "bessel_j0", "j1": "bessel_j1", "y0": "bessel_y0", "y1": "bessel_y1", "i0": "i0", "i1": "i1", "i0e": "i0e",
+    "i1e": "i1e", "k0": "modified_bessel_k0", "k1": "modified_bessel_k1", "k0e": "scaled_modified_bessel_k0",
+    "k1e": "scaled_modified_bessel_k1",
+}  # fmt: skip
+
+
+def _polynomial(p: Any, x: Tensors) -> torch.Tensor:
+    family, kind = p.family.split("_")
+    found: torch.Tensor = getattr(torch.special, f"{family}_polynomial_{kind}")(*x)
+    return found
+
 
 TABLE: dict[str, Counterpart] = {
     **{name: _applied(function) for name, function in ONE_TO_ONE.items()},
@@ -101,6 +116,8 @@ TABLE: dict[str, Counterpart] = {
     "Iota": _iota,
     "Cast": lambda p, x: (x[0].real if x[0].is_complex() else x[0]).to(getattr(torch, p.dtype.name)),
     "Polygamma": lambda p, x: torch.polygamma(p.order, x[0]) if p.order else torch.digamma(x[0]),
+    "Bessel": lambda p, x: getattr(torch.special, BESSEL[p.kind])(x[0]),
+    "Polynomial": _polynomial,
     "Reshape": lambda p, x: x[0].reshape(p.shape),
     "Permute": lambda p, x: x[0].permute(p.axes),
     "Slice": lambda p, x: x[0][_region(p)],

@@ -106,6 +106,11 @@ def _convolve_weight(p: Any, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return grad.to(x.dtype)
 
 
+def _row_order(p: Any, pivots: torch.Tensor) -> torch.Tensor:
+    rows = torch.zeros(*pivots.shape[:-1], p.rows, pivots.shape[-1], dtype=torch.float64)
+    return torch.lu_unpack(rows, pivots).P.argmax(-2)
+
+
 TABLE: dict[str, Counterpart] = {
     "Concat": lambda p, x: torch.cat(x, p.axis),
     "Flip": lambda p, x: torch.flip(x[0], p.axes),
@@ -113,6 +118,7 @@ TABLE: dict[str, Counterpart] = {
     "DiagonalInsert": lambda p, x: torch.diagonal_scatter(x[0], x[1], p.offset, p.axis1, p.axis2),
     "Gather": lambda p, x: torch.gather(x[0], p.axis, x[1]),
     "Scatter": lambda p, x: torch.scatter(x[0], p.axis, x[2], x[1]),
+    "ScatterEqual": lambda p, x: torch.scatter(x[0], p.axis, x[2], x[1]),
     "ScatterAdd": lambda p, x: torch.scatter_add(x[0], p.axis, x[2], x[1]),
     "ScatterReduce": lambda p, x: torch.scatter_reduce(x[0], p.axis, x[2], x[1], p.reduce),
     "Index": lambda p, x: x[0][_key(p, x[0], x[1:])],
@@ -133,6 +139,17 @@ TABLE: dict[str, Counterpart] = {
     "SlogDet": lambda p, x: getattr(torch.linalg.slogdet(x[0]), p.part),
     "MatrixExp": lambda p, x: torch.linalg.matrix_exp(x[0]),
     "Cholesky": lambda p, x: torch.linalg.cholesky(x[0]),
+    "CholeskyInfo": lambda p, x: torch.linalg.cholesky_ex(x[0]).info,
+    "Lu": lambda p, x: torch.linalg.lu_factor_ex(x[0]).LU,
+    "LuPivots": lambda p, x: torch.linalg.lu_factor_ex(x[0]).pivots,
+    "LuInfo": lambda p, x: torch.linalg.lu_factor_ex(x[0]).info,
+    "RowOrder": lambda p, x: _row_order(p, x[0]),
+    "Ldl": lambda p, x: dict(
+        zip(("ld", "pivots", "info"), torch.linalg.ldl_factor_ex(x[0], hermitian=p.hermitian), strict=True)
+    )[p.part],
+    "LdlSolve": lambda p, x: torch.linalg.ldl_solve(x[0].contiguous(), x[1], x[2], hermitian=p.hermitian),
+    "Reflections": lambda p, x: torch.geqrf(x[0])[p.part == "factors"],
+    "PseudoInverse": lambda p, x: torch.linalg.pinv(x[0], atol=x[1], hermitian=p.hermitian),
     "Eigh": lambda p, x: getattr(torch.linalg.eigh(x[0]), f"eigen{p.part}"),
     "Eig": lambda p, x: getattr(torch.linalg.eig(x[0]), f"eigen{p.part}"),
     "Svd": lambda p, x: getattr(torch.linalg.svd(x[0], full_matrices=p.full), {"u": "U", "s": "S", "vh": "Vh"}[p.part]),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import kadam
+from kadam.recording.step import state
 
 
 def leaf(*values):
@@ -268,3 +269,21 @@ def test_a_sweep_begins_where_the_recording_has_become_too_long(monkeypatch):
             w[:1] -= w.grad[1:]
         assert w.grad.tolist() == [32.0, 72.0]
         assert w.tolist() == [-71.0, 2.0]
+
+
+def test_numpy_writes_between_two_calls_of_a_recording() -> None:
+    given = kadam.ones(3)
+    before = given * 2
+    array = given.numpy()
+    array *= 5
+    after = given * 2
+    assert (before.tolist(), after.tolist()) == ([2.0] * 3, [10.0] * 3)
+
+
+def test_an_optimizer_with_groups_takes_one_recording() -> None:
+    params = [kadam.nn.Parameter(kadam.ones(2)) for _ in range(3)]
+    optimizer = kadam.optim.AdamW([{"params": params[:1]}, {"params": params[1:]}])
+    sum((one * one).sum() for one in params).backward()
+    rec = state.rec
+    optimizer.step()
+    assert state.rec is rec

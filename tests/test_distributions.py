@@ -11,6 +11,7 @@ import kadam
 from kadam import distributions
 
 LOCS, SCALES = [0.3, -1.2], [0.7, 2.0]
+MANY = [5.0, 9.0]
 MATRIX = [[2.0, 0.5], [0.5, 1.0]]
 
 # name: (a distribution of the module `m`, values at which to compare)
@@ -56,6 +57,23 @@ FAMILIES = {
             m.distributions.Categorical(m.tensor([0.4, 0.6])), m.distributions.Normal(m.tensor(LOCS), m.tensor(SCALES))
         ),
         [0.5, -0.5],
+    ),
+    "Weibull": (lambda m: m.distributions.Weibull(m.tensor(SCALES), m.tensor([1.0, 3.0])), [0.5, 1.5]),
+    "Pareto": (lambda m: m.distributions.Pareto(m.tensor(SCALES), m.tensor([3.0, 4.0])), [0.9, 2.5]),
+    "InverseGamma": (lambda m: m.distributions.InverseGamma(m.tensor([3.0, 4.0]), m.tensor(SCALES)), [0.5, 1.5]),
+    "Kumaraswamy": (lambda m: m.distributions.Kumaraswamy(m.tensor([2.0, 3.0]), m.tensor([1.5, 4.0])), [0.5, 0.2]),
+    "FisherSnedecor": (
+        lambda m: m.distributions.FisherSnedecor(m.tensor([3.0, 4.0]), m.tensor([5.0, 6.0])),
+        [0.5, 1.5],
+    ),
+    "NegativeBinomial": (lambda m: m.distributions.NegativeBinomial(3.0, m.tensor([0.3, 0.6])), [2.0, 5.0]),
+    "VonMises": (lambda m: m.distributions.VonMises(m.tensor(LOCS), m.tensor([0.5, 4.0])), [0.5, -0.5]),
+    "LogisticNormal": (lambda m: m.distributions.LogisticNormal(m.tensor(LOCS), m.tensor(SCALES)), [0.2, 0.3, 0.5]),
+    "StickBreaking": (
+        lambda m: m.distributions.TransformedDistribution(
+            m.distributions.Normal(m.zeros(2), 1.0), m.distributions.transforms.StickBreakingTransform()
+        ),
+        [0.2, 0.3, 0.5],
     ),
     "TransformedDistribution": (
         lambda m: m.distributions.TransformedDistribution(
@@ -166,3 +184,48 @@ def test_a_larger_batch():
     wide = distributions.Categorical(kadam.tensor([0.2, 0.8])).expand((3,))
     assert wide.sample((2,)).shape == (2, 3)
     np.testing.assert_allclose(wide.log_prob(kadam.tensor([0, 1, 1])).numpy(), np.log([0.2, 0.8, 0.8]), rtol=1e-6)
+
+
+TRANSFORMS = {
+    "StickBreaking": lambda t, d: t.StickBreakingTransform(),
+    "Softmax": lambda t, d: t.SoftmaxTransform(),
+    "Independent": lambda t, d: t.IndependentTransform(t.ExpTransform(), 1),
+    "Reshape": lambda t, d: t.ReshapeTransform((3,), (3, 1)),
+    "Cat": lambda t, d: t.CatTransform([t.ExpTransform(), t.TanhTransform()], dim=1, lengths=[1, 2]),
+    "Stack": lambda t, d: t.StackTransform([t.ExpTransform(), t.TanhTransform()], dim=0),
+    "CumulativeDistribution": lambda t, d: t.CumulativeDistributionTransform(d.Normal(0.0, 1.0)),
+    "Compose": lambda t, d: t.ComposeTransform([t.AffineTransform(1.0, 2.0), t.StickBreakingTransform()]),
+    "to an interval": lambda t, d: d.biject_to(d.constraints.interval(-1.0, 2.0)),
+    "to the positive": lambda t, d: d.transform_to(d.constraints.positive),
+    "to the simplex": lambda t, d: d.transform_to(d.constraints.simplex),
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_transforms_their_inverses_and_how_they_stretch(torch, name):
+    values = np.array([[0.3, -0.4, 0.8], [-1.2, 0.1, 0.5]], np.float32)
+    found = []
+    for m in (kadam, torch):
+        transform = TRANSFORMS[name](m.distributions.transforms, m.distributions)
+        x = m.from_numpy(values)
+        y = transform(x)
+        parts = [y, transform.inv(y)]
+        if name not in ("Softmax", "to the simplex"):
+            parts.append(transform.log_abs_det_jacobian(x, y))
+        found.append(parts)
+    for ours, theirs in zip(*found, strict=True):
+        same(ours, theirs)
+
+
+def test_a_transform_of_the_users_and_a_cached_inverse():
+    class Cube(distributions.Transform):
+        def _call(self, x):
+            return x**3
+
+        def _inverse(self, y):
+            return y.sign() * y.abs() ** (1 / 3)
+
+    assert Cube()(kadam.tensor(2.0)).item() == 8.0
+    squash = distributions.TanhTransform(cache_size=1)
+    far = kadam.tensor([20.0])
+    assert squash.inv(squash(far)) is far  # atanh(1) would be infinite

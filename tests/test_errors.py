@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import pickle
 import re
 import tempfile
@@ -15,13 +16,14 @@ import pytest
 import kadam
 from floors import FLOOR_OF, floor_of, module_of, sources
 from kadam.errors import GradientError, InPlaceError, ShapeError
+from kadam.missing import describe_name
 
 # The operation that the message names, what it must say, and the program.
 WRONG = [
     # shapes that do not combine
     ("add", "3 5", "torch.ones(3, 4) + torch.ones(5, 4)"),
     ("mul", "2 3", "torch.ones(2) * torch.ones(3)"),
-    ("mm", "3x4 5x4", "torch.ones(3, 4) @ torch.ones(5, 4)"),
+    ("matmul", "3x4 5x4", "torch.ones(3, 4) @ torch.ones(5, 4)"),
     ("bmm", "2 4 5", "torch.bmm(torch.ones(2, 3, 4), torch.ones(2, 5, 3))"),
     ("mv", "3x4 3", "torch.mv(torch.ones(3, 4), torch.ones(3))"),
     ("dot", "3 4", "torch.dot(torch.ones(3), torch.ones(4))"),
@@ -178,9 +180,9 @@ WRONG = [
 
 
 def raised_by(program: str, library: ModuleType) -> Exception:
-    names = {"torch": library, "nn": library.nn, "F": library.nn.functional}
+    names = {"torch": library, "nn": library.nn, "F": library.nn.functional, "copy": copy}
     with pytest.raises(Exception, match=r"(?s).") as raised:
-        exec(program, names)
+        exec(compile(program, "train.py", "exec"), names)
     return raised.value
 
 
@@ -204,6 +206,48 @@ def test_the_exception_is_pytorchs(program: str) -> None:
     assert isinstance(raised_by(program, kadam), builtin_of(raised_by(program, torch)))
 
 
+# Operation, words that the message holds, program: what students and practitioners do.
+USES = [line.split(" | ", 2) for line in Path(__file__).with_name("wrong_uses.txt").read_text("utf-8").splitlines()]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("operation", "said", "program"), USES, ids=[program for *_, program in USES])
+def test_a_wrong_use_is_told_in_the_users_words(operation: str, said: str, program: str) -> None:
+    error = raised_by(program, kadam)
+    message = str(error)
+    assert re.match(rf"{re.escape(operation)}(?!\w)", message), message
+    for one in said.split():
+        assert one in message, one
+    assert re.search(r"\bFix: \S", message), message
+    assert error.__cause__ is None
+    assert error.__context__ is None or error.__suppress_context__
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("program", [program for *_, program in USES])
+def test_the_exception_of_a_wrong_use_is_pytorchs(program: str) -> None:
+    torch = pytest.importorskip("torch")
+    assert isinstance(raised_by(program, kadam), builtin_of(raised_by(program, torch)))
+
+
+# Errors that only data cause come when the step runs.
+LATE = [
+    ("binary_cross_entropy", "target 1.5", "F.binary_cross_entropy(torch.tensor([0.5]), torch.tensor([1.5]))"),
+    ("binary_cross_entropy", "input 2.0", "F.binary_cross_entropy(torch.tensor([2.0]), torch.tensor([1.0]))"),
+    ("embedding", "7 5", "nn.Embedding(5, 3)(torch.tensor([7]))"),
+    ("cross_entropy", "7 4", "F.cross_entropy(torch.ones(2, 4), torch.tensor([1, 7]))"),
+    ("gather", "5 3", "torch.ones(3).gather(0, torch.tensor([5]))"),
+]
+
+
+@pytest.mark.parametrize(("operation", "said", "program"), LATE)
+def test_a_late_error_names_its_operation_and_line(operation: str, said: str, program: str) -> None:
+    message = str(raised_by(f"y = {program}\n\nprint(y)", kadam))
+    assert message.startswith(f"{operation}: ")
+    assert all(one in message for one in said.split())
+    assert re.search(r"\n  recorded at train\.py:1\n  Fix: \S", message)
+
+
 # --- where operands came from -----------------------------------------------------------------------------------------
 
 
@@ -225,9 +269,39 @@ def test_operands_are_named_by_module_by_variable_and_by_line() -> None:
     assert "state head.weight" in operands[1]
     assert first.startswith("linear: ")
     assert last == "  Fix: the layer needs in_features=512."
-    images, labels = kadam.ones(2), kadam.ones(3)
-    with pytest.raises(ShapeError, match=r"input images\n.*input labels\n  Fix: "):
-        images + labels
+
+
+# A program, and what its error says of each operand.
+OPERANDS = [
+    ("a = torch.arange(6.0).reshape(2, 3)\nb = a.t().reshape(2, 3)\na @ b",
+     "input f32[2,3] input a train.py:1|other f32[2,3] input b train.py:2"),
+    ("a = torch.ones(2, 2)\nb = a.double()\na @ b", "input f32[2,2] input a train.py:1|other f64[2,2] input b train.py:2"),
+    ("x = torch.ones(2, requires_grad=True)\ny = (x * 2).exp()\ny.sum().item()\ny + torch.ones(3)",
+     "input f32[2] % forward train.py:2|other f32[3] input train.py:4"),
+    ("p = torch.ones(4, 1)\nt = torch.ones(4)\nF.binary_cross_entropy(p, t)",
+     "input f32[4,1] input p train.py:1|target f32[4] input t train.py:2"),
+    ("def loss(batch):\n  return F.l1_loss(batch['x'], batch['y'])\nbatch = {'x': torch.ones(3),\n'y': torch.ones(4)}\n"
+     "loss(batch)", "input f32[3] input batch['x'] train.py:3|target f32[4] input batch['y'] train.py:3"),
+    ("x = torch.ones(5, 2, 3)\nnn.LSTM(4, 5)(x)", "input f32[5,2,3] input x train.py:1"),
+    ("x = torch.ones(3, 4).t()\nx.view(12)", "self f32[4,3] input x train.py:1"),
+    ("x = torch.ones(3, 4)\nx.view(5)", "self f32[3,4] input x train.py:1"),
+    ("w = torch.ones(2, requires_grad=True)\nw += 1", "self f32[2] state w train.py:1"),
+    ("x = torch.ones(3)\n\nx[0] = torch.ones(2)", "self f32[3] input x train.py:1|value f32[2] input train.py:3"),
+    ("loss = torch.ones(())\nloss.backward()", "self f32[] input loss train.py:1"),
+    ("x = torch.ones(2, 3)\ntorch.sum(x, dim=5)", "input f32[2,3] input x train.py:1"),
+    ("m = nn.Linear(3, 2)\nF.linear(torch.ones(2, 4), m.weight)",
+     "input f32[2,4] input train.py:2|weight f32[2,3] state m.weight train.py:1"),
+    ("for i in range(2):\n  x = torch.ones(i + 2)\n  x + torch.ones(2)",
+     "input f32[3] input x train.py:2|other f32[2] input train.py:3"),
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("program", "said"), OPERANDS)
+def test_operands_are_told_with_where_they_came_from(program: str, said: str) -> None:
+    _, *operands, fix = str(raised_by(program, kadam)).split("\n")
+    assert [re.sub(r" %\d+ ", " % ", " ".join(line.split())) for line in operands] == said.split("|")
+    assert fix.startswith("  Fix: ")
 
 
 # --- second backwards, changed values, overlapping memory -------------------------------------------------------------
@@ -307,15 +381,12 @@ def test_a_file_that_cannot_be_read(content: bytes) -> None:
 SURFACE = (FLOOR_OF["shapes"], FLOOR_OF["recording"], FLOOR_OF["nn"])
 # Messages without a fix, and why: the room, what the message begins with.
 COMPLETE = {
-    # Defects of operations; and what is wrong with an argument, whose words end with the fix.
-    "recording/calls.py": (
-        "a tensor from outside stands",
-        "{}: the body of an operation",
-        "{}(): argument {} (position",
-    ),
+    # Defects of operations.
+    "recording/calls.py": ("a tensor from outside stands", "{}: the body of an operation"),
     "recording/operation.py": ("{}: a parameter may not be named",),  # the same
     "recording/memory.py": ("the body of an operation cannot",),  # the same
     "recording/tensor.py": ("the body of an operation cannot", "a value cannot be read inside"),  # the same
+    "language/catalogue.py": ("the catalogue has no text", "{} has {} but not a text in each"),  # the same
     "missing.py": ("module {} has no attribute",),  # Python's own questions, which no user sees
     "nn/modules/registration.py": ("{} object has no attribute",),  # Python's words, which tools read
     "serialization/archive.py": ("no record begins there", "the file ends inside it"),  # caught, told by `load`
@@ -373,3 +444,26 @@ def test_sizes_that_do_not_fit_are_told_what_would() -> None:
         kadam.ones(12).view(2, 3)
     with pytest.raises(RuntimeError, match="Fix: give sizes whose product divides 12"):
         kadam.ones(12).view(-1, 5)
+
+
+@pytest.mark.parametrize("change", ["x[0] = 1", "x[0, 0] = 5", "x.fill_(3)", "x[:, :1] += 0.5"])
+def test_a_part_of_a_stretched_view_is_written_or_refused_as_in_pytorch(change: str) -> None:
+    torch = pytest.importorskip("torch")
+    found = []
+    for library in (torch, kadam):
+        x = library.arange(3.0).reshape(1, 3).expand(2, 3)
+        try:
+            exec(change, {"x": x})
+        except RuntimeError:
+            found.append("refused")
+        else:
+            found.append(x.tolist())
+    assert found[0] == found[1]
+
+
+def test_names_of_pytorch_are_known_and_only_likely_ones_suggested() -> None:
+    with pytest.raises(AttributeError, match=r"PyTorch has torch\.onnx, Kadam does not have it yet\.$"):
+        _ = kadam.onnx
+    known = dir(kadam.Tensor)
+    assert describe_name("torch.Tensor", "lenght", known).endswith(" torch.Tensor.lenght.")
+    assert describe_name("torch.Tensor", "to_numpy", known).endswith(" closest: torch.Tensor.numpy.")

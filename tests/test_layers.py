@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from floors import FLOORS, PACKAGE, floor_of, imports, lines_of_code, module_of, sources
+from floors import FLOOR_OF, FLOORS, PACKAGE, floor_of, imports, lines_of_code, module_of, sources
 
 # Packages that one room alone may know.
 KEPT_IN = {"llvmlite": "engines/native", "jax": "engines/xla"}
@@ -24,6 +24,21 @@ def test_a_file_imports_only_from_its_own_floor_and_those_below(path: Path) -> N
                 f"{path}:{line} stands on floor {floor} ({FLOORS[floor][0]}) and imports {name} "
                 f"from floor {below} ({FLOORS[below][0]})"
             )
+
+
+# The lens's own rooms that may look at a running program; the others see steps: graphs, traces, events.
+WATCHERS = ("capture", "watch")
+STEP = FLOOR_OF["autodiff"]
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "lens").rglob("*.py")), ids=lambda path: path.name)
+def test_the_views_of_the_lens_read_graphs_and_traces_only(path: Path) -> None:
+    if path.name.startswith(WATCHERS):
+        return
+    for line, name in imports(path):
+        if name.split(".")[0] == "kadam" and not name.startswith("kadam.lens"):
+            floor = floor_of(name)
+            assert floor is not None and floor <= STEP, f"{path}:{line} imports {name}: a view of the lens reads steps"
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(PACKAGE)))

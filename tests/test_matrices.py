@@ -207,13 +207,12 @@ def test_full_factorisations(of: type, shape: tuple[int, ...]) -> None:
         np.testing.assert_allclose(square @ square.conj().swapaxes(-1, -2), unit, atol=1e-12)
 
 
-@pytest.mark.parametrize("primitive", [Svd("u", full=True), Qr("q", complete=True)], ids=repr)
-def test_undetermined_vectors_have_no_derivative(primitive: Primitive) -> None:
-    builder = Builder()
+def test_undetermined_columns_of_q_have_no_derivative() -> None:
+    primitive, builder = Qr("q", complete=True), Builder()
     with building(builder):
         a = emit(Input(TensorType(dtypes.float64, (5, 3))))
         result = emit(primitive, a)
-        with pytest.raises(GradientError, match=r"full_matrices|complete"):
+        with pytest.raises(GradientError, match="complete"):
             primitive.vjp(result, result, a)
 
 

@@ -45,7 +45,7 @@ def test_of_a_module() -> None:
     assert missing.is_module_of_pytorch("torch.nn.functional")
     assert not missing.is_module_of_pytorch("torch.recording")
     assert missing.describe_module("torch.onnx", ["torch.nn", "torch.nn.init"]) == (
-        "PyTorch has torch.onnx, Kadam does not have it yet. What comes closest: torch.nn."
+        "PyTorch has torch.onnx, Kadam does not have it yet."
     )
     assert missing.describe_module("torch.nn.inits", ["torch.nn", "torch.nn.init"]) == (
         "neither PyTorch nor Kadam has a public module torch.nn.inits. What comes closest: torch.nn.init."

@@ -806,7 +806,7 @@ def test_the_first_number_of_threads(variable: str, count: int | None, run_pytho
 def test_the_surface_sets_the_threads() -> None:
     kadam.set_num_threads(3)
     assert threads.threads() == kadam.get_num_threads() == 3
-    with pytest.raises(ValueError, match="positive"):
+    with pytest.raises(RuntimeError, match="positive"):
         kadam.set_num_threads(0)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kadam.ir.primitive import Array
-from kadam.primitives import special
+from kadam.primitives import bessel, polynomial, special
 
 EPS = np.finfo(np.float64).eps
 RNG = np.random.default_rng(0)
@@ -87,3 +87,78 @@ def test_shapes(shape: tuple[int, ...]) -> None:
     x = np.full(shape, 0.25)
     functions = (special.erf, special.erfc, special.erfinv, special.lgamma, lambda x: special.polygamma(1, x))
     assert [function(x).shape for function in functions] == [shape] * 5
+
+
+BESSEL = {
+    "j0": "j0", "j1": "j1", "y0": "y0", "y1": "y1", "i0": "i0", "i1": "i1", "i0e": "i0e", "i1e": "i1e", "k0": "k0",
+    "k1": "k1", "k0e": "k0e", "k1e": "k1e",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BESSEL)
+def test_bessel_functions(kind: str) -> None:
+    scipy = pytest.importorskip("scipy.special")
+    x = np.concatenate([RNG.uniform(0, 30, 400), np.logspace(-12, 4, 60)])
+    ours, theirs = bessel.Bessel(kind).reference(x), getattr(scipy, BESSEL[kind])(x)
+    waves = kind[0] in "jy"  # near their zeros they have the precision of their size
+    np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-13 if waves else 0)
+
+
+def test_wronskians_of_bessel_functions() -> None:
+    x = RNG.uniform(0.1, 60, 400)
+    kinds = ("j0", "j1", "y0", "y1", "i0", "i1", "k0", "k1")
+    j0, j1, y0, y1, i0, i1, k0, k1 = (bessel.Bessel(kind).reference(x) for kind in kinds)
+    np.testing.assert_allclose((j1 * y0 - j0 * y1) * math.pi * x / 2, 1, rtol=1e-12)
+    np.testing.assert_allclose((i0 * k1 + i1 * k0) * x, 1, rtol=1e-12)
+
+
+def test_bessel_functions_at_the_ends() -> None:
+    ends = np.array([0.0, -1.0, np.inf, np.nan])
+    np.testing.assert_array_equal(bessel.Bessel("y0").reference(ends), [-np.inf, np.nan, 0, np.nan])
+    np.testing.assert_array_equal(bessel.Bessel("k1").reference(ends), [np.inf, np.nan, 0, np.nan])
+    np.testing.assert_array_equal(bessel.Bessel("j1").reference(ends[[0, 2, 3]]), [0, 0, np.nan])
+
+
+def test_airy_function() -> None:
+    scipy = pytest.importorskip("scipy.special")
+    x = np.concatenate([RNG.uniform(-30, 20, 800), [0.0]])
+    np.testing.assert_allclose(bessel.airy_ai(x), scipy.airy(x)[0], rtol=1e-10, atol=1e-11)
+
+
+def test_scaled_complementary_error_function() -> None:
+    x = RNG.uniform(-5, 5, 400)
+    np.testing.assert_allclose(special.erfcx(x) * np.exp(-x * x), special.erfc(x), rtol=1e-13)
+    large = np.array([1e4, 1e8, 1e300])
+    np.testing.assert_allclose(special.erfcx(large) * large * math.sqrt(math.pi), 1, rtol=1e-8)
+
+
+def test_normal_quantile_is_an_inverse() -> None:
+    p = np.concatenate([RNG.uniform(0, 1, 400), np.logspace(-30, -1, 60)])
+    np.testing.assert_allclose(special.erfc(-special.normal_quantile(p) / math.sqrt(2)) / 2, p, rtol=1e-10)
+    np.testing.assert_array_equal(special.normal_quantile(np.array([0, 1, -1.0, 2])), [-np.inf, np.inf, np.nan, np.nan])
+
+
+def test_hurwitz_zeta() -> None:
+    s, one = np.array([2.0, 4.0]), np.ones(2)
+    np.testing.assert_allclose(special.hurwitz_zeta(s, one), [math.pi**2 / 6, math.pi**4 / 90], rtol=1e-14)
+    q = RNG.uniform(-4, 4, 100)
+    both = special.hurwitz_zeta(np.full(100, 3.0), q) - special.hurwitz_zeta(np.full(100, 3.0), q + 1)
+    np.testing.assert_allclose(both, q**-3.0, rtol=1e-9, atol=1e-9)
+    ends = special.hurwitz_zeta(np.array([1.0, 0.5, 2.0, 2.5]), np.array([1.0, 1.0, -1.0, -1.5]))
+    np.testing.assert_array_equal(ends, [np.inf, np.nan, np.inf, np.nan])
+
+
+@pytest.mark.parametrize("degree", range(9))
+def test_orthogonal_polynomials(degree: int) -> None:
+    x, n = RNG.uniform(-1, 1, 50), np.full(50, float(degree))
+    angle = np.arccos(x)
+    value = {family: polynomial.Polynomial(family).reference(x, n) for family in polynomial.FAMILIES}
+    np.testing.assert_allclose(value["chebyshev_t"], np.cos(degree * angle), atol=1e-12)
+    np.testing.assert_allclose(value["chebyshev_u"] * np.sin(angle), np.sin((degree + 1) * angle), atol=1e-12)
+    np.testing.assert_allclose(value["chebyshev_v"] * np.cos(angle / 2), np.cos((degree + 0.5) * angle), atol=1e-12)
+    np.testing.assert_allclose(value["chebyshev_w"] * np.sin(angle / 2), np.sin((degree + 0.5) * angle), atol=1e-12)
+    unit = np.eye(degree + 1)[degree]
+    np.testing.assert_allclose(value["hermite_h"], np.polynomial.hermite.hermval(x, unit), rtol=1e-11, atol=1e-9)
+    np.testing.assert_allclose(value["hermite_he"], np.polynomial.hermite_e.hermeval(x, unit), rtol=1e-11, atol=1e-9)
+    np.testing.assert_allclose(value["laguerre_l"], np.polynomial.laguerre.lagval(x, unit), rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(value["legendre_p"], np.polynomial.legendre.legval(x, unit), rtol=1e-11, atol=1e-12)

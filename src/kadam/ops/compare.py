@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from kadam import dtypes
-from kadam.dtypes import BOOL, FLOAT
-from kadam.errors import DTypeError, OperandError
+from kadam.dtypes import BOOL, FLOAT, of_number
+from kadam.errors import DTypeError, OperandError, ShapeError
 from kadam.ir.primitive import Primitive
 from kadam.ops.draws import ElementTypeError
 from kadam.ops.indexing import nonzero
 from kadam.ops.promotion import as_tensor_of, cast, meet, result_type, stretched
+from kadam.ops.require import require_a_tensor
 from kadam.primitives import bits
 from kadam.primitives import compare as p
 from kadam.primitives.elementwise import Abs, Where
@@ -34,6 +35,7 @@ class InvertError(DTypeError, TypeError):
 
 def _comparison(name: str, primitive: Callable[[], Primitive], sign: str) -> Callable[..., Tensor]:
     def body(input: Tensor | Number, other: Tensor | Number) -> Tensor:
+        require_a_tensor(name, input, other)
         return emit(primitive(), *meet(input, other))
 
     body.__name__ = body.__qualname__ = name
@@ -270,6 +272,17 @@ def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
         raise DTypeError(
             f"masked_fill: masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype}. Fix: "
             "mask.bool()."
+        )
+    if isinstance(value, Recorded) and value.shape:
+        raise ShapeError(
+            "masked_fill: masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
+            f"{len(value.shape)} dimension(s). Fix: torch.where(mask, value, x)."
+        )
+    kind = value.dtype if isinstance(value, Recorded) else of_number(value)
+    if kind.is_complex and not input.dtype.is_complex:
+        raise DTypeError(
+            f"masked_fill: value cannot be converted to type {input.dtype} without overflow: it is complex. Fix: "
+            "value.real."
         )
     shape = broadcast(tuple(input.shape), tuple(mask.shape))
     filled = stretched(as_tensor_of(value, input.dtype), shape)

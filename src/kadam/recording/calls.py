@@ -123,22 +123,23 @@ def structure(value: Any) -> Any:
     return freeze(value) if isinstance(value, Recorded | np.generic) else value
 
 
-def ends(rec: Recording, operands: Sequence[Any]) -> bool:
+def ends(rec: Recording, operands: Sequence[Any], differentiable: bool) -> bool:
     """Cut a recording that has updated state where the next step begins, before operands are admitted to it in vain.
 
-    That is where an operand is such state, or in grad mode any tensor that gradients flow to: were the beginning of a
-    step recorded with the end of the one before, each step would be another path, for ever.
+    That is where an operand is such state, or any tensor that gradients flow to, if they would flow through the call:
+    were the beginning of a step recorded with the end of the one before, each step would be another path, for ever.
     """
-    if not any(_begins_step(rec, one) for one in operands):
+    flow = differentiable and state.grad
+    if not any(_begins_step(rec, one, flow) for one in operands):
         return False
     cut(rec)
     return True
 
 
-def _begins_step(rec: Recording, operand: Any) -> bool:
+def _begins_step(rec: Recording, operand: Any, flow: bool) -> bool:
     if isinstance(operand, Recorded):
-        return operand._rec is rec.anchor or (state.grad and operand._spec.requires_grad)
-    return isinstance(operand, list | tuple) and any(_begins_step(rec, one) for one in operand)
+        return operand._rec is rec.anchor or (flow and operand._spec.requires_grad)
+    return isinstance(operand, list | tuple) and any(_begins_step(rec, one, flow) for one in operand)
 
 
 def end_step(rec: Recording) -> None:

@@ -69,7 +69,7 @@ def {name}({signature}):
     _rec = state.rec
     if _rec is None:
         return inner(op, ({arguments}))
-    if _rec.ending and ends(_rec, ({arguments})):
+    if _rec.ending and ends(_rec, ({arguments}), {differentiable}):
         _rec = state.rec
 {seen}    try:
         _key = (op, {key})
@@ -114,7 +114,7 @@ def _caller_of(op: Operation) -> Callable[..., Any]:
         raise TypeError(f"{op.name}: a parameter may not be named {min(taken)!r}: the generated caller uses that name")
 
     def generate() -> Callable[..., Any]:
-        exec(compile(_source_of(op), f"<call of {op.name}>", "exec"), names)
+        exec(compile(source_of(op), f"<call of {op.name}>", "exec"), names)
         generated = names[op.name]
         caller.__code__ = generated.__code__
         caller.__defaults__, caller.__kwdefaults__ = generated.__defaults__, generated.__kwdefaults__
@@ -131,7 +131,7 @@ def _first_call(*args: Any, **kwargs: Any) -> Any:
     return generate()(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821  (a name of each caller's own)
 
 
-def _source_of(op: Operation) -> str:
+def source_of(op: Operation) -> str:
     """The text of the function that calls an operation."""
     arguments = "".join(f"{name}, " for name in op.names)
     signature, key = [], []
@@ -145,6 +145,7 @@ def _source_of(op: Operation) -> str:
         name=op.name,
         signature=", ".join(signature),
         arguments=arguments,
+        differentiable=op.differentiable,
         key="".join(f"{part}, " for part in key),
         passing=", ".join(f"{name}={name}" for name in op.names),
         seen=_SEEN.format(first=op.names[0], arguments=arguments) if op.chain_of is not None else "",
@@ -215,10 +216,10 @@ def _see_now(op: Operation, arguments: tuple[Any, ...]) -> Any:
     tensor, *rest = arguments
     try:
         chain = tuple(op.chain_of(tensor, *[calls.structure(one) for one in rest]))
-    except KadamError as error:
-        calls.explain(error, op, arguments)
+    except (AttributeError, TypeError, ValueError):
+        calls.check_call(op, arguments)
         raise
     return alias(tensor, chain)
 
 
-__all__ = ["Fixed", "Number", "Operation", "Raw", "State", "emit", "operation", "view"]
+__all__ = ["Fixed", "Number", "Operation", "Raw", "State", "emit", "operation", "source_of", "view"]

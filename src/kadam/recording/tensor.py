@@ -202,7 +202,7 @@ def overwrite(tensor: Recorded, values: Any) -> None:
     """
     check_writable(tensor)
     array = read(tensor)
-    if array.size and any(step == 0 and size > 1 for step, size in zip(array.strides, array.shape, strict=True)):
+    if 0 in array.strides and array.size and _repeats(array):
         raise InPlaceError(
             f"unsupported operation: more than one element of the written-to {tensor._spec.type} refers to a single "
             "memory location. Please clone() the tensor before performing the operation. Fix: x = x.clone()."
@@ -224,8 +224,15 @@ def overwrite(tensor: Recorded, values: Any) -> None:
     touch(tensor)
 
 
+def _repeats(array: Array) -> bool:
+    return any(step == 0 and size > 1 for step, size in zip(array.strides, array.shape, strict=True))
+
+
 def add_now(tensor: Recorded, number: float) -> None:
     """Add a number to a tensor's memory at once (step counters, batches seen)."""
+    rec = state.rec
+    if tensor._shared and rec is not None and any(getattr(one, "_base", None) is tensor for one in rec.feeds):
+        cut(rec)  # it reads this memory through a view
     array = tensor._array
     if array is None or not is_current(tensor) or tensor._rec is state.rec:
         array = read(tensor) + number
@@ -395,6 +402,8 @@ def share_memory_with(tensor: Recorded) -> Array:
         for index, feed in enumerate(rec.feeds):
             if (feed is root or getattr(feed, "_base", None) is root) and rec.values[index] is feed._array:
                 rec.values[index] = feed._array.copy()
+                if feed._rec is rec:
+                    feed._rec = None  # later calls see what NumPy code makes of it
     root._exposed = root._shared = True
     assert tensor._array is not None
     return tensor._array.view()

@@ -1,0 +1,106 @@
+"""`kadam diagnose`: a fast part of the benchmark in `faults/`, and what every finding must say."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from kadam import language
+from kadam.cli import app
+from kadam.ir.graph import Source
+from kadam.lens.diagnose import diagnose
+from kadam.lens.diagnose.finding import ORDER, PARTS, SYMPTOMS, Finding, ranked
+
+FAULTS = Path(__file__).parent.parent / "faults"
+MANIFEST = tomllib.loads((FAULTS / "manifest.toml").read_text())["fault"]
+# One quick program per family; `make faults` runs them all.
+QUICK = (
+    "forgotten_zero_grad__raw_line", "missing_step__sine", "parameters_not_in_optimizer__plain_list",
+    "graph_cut__everything", "in_place_damage__activation", "evaluation_in_training_mode__trainer",
+    "output_activation__relu_regression", "target_broadcast__smooth_l1", "symmetric_initialisation__zeros",
+    "unscaled_inputs__houses", "learning_rate_too_low__regression", "nan_or_inf__constant_column",
+)  # fmt: skip
+HEALTHY = (
+    "clean/raw_line", "clean/sine_sequential", "clean/trainer_class", "controls/gan", "controls/lr_zero_start",
+    "controls/random_features", "controls/tiny_full_batch", "controls/positive_counts",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _in_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(FAULTS)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_the_first_finding_names_kind_and_line(name: str) -> None:
+    expected = next(one for one in MANIFEST if one["program"] == f"faulty/{name}.py")
+    findings = diagnose(f"faulty/{name}.py").findings
+    assert findings, "nothing found"
+    assert findings[0].kind == expected["kind"]
+    assert findings[0].source is not None
+    assert findings[0].source.line in expected["lines"]
+    for lang in language.LANGUAGES:
+        say = language.Speech(lang)
+        texts = [findings[0].title(say), *(findings[0].text(part, say) for part in PARTS)]
+        assert all(text and "{" not in text for text in texts)
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_healthy_programs_have_no_findings(name: str) -> None:
+    assert diagnose(f"{name}.py").findings == []
+
+
+def test_every_fault_has_a_program_a_twin_and_lines() -> None:
+    for one in MANIFEST:
+        assert one["kind"] in ORDER
+        text = (FAULTS / one["program"]).read_text()
+        assert (FAULTS / one["twin"]).read_text() != text
+        assert all(0 < line <= text.count("\n") for line in one["lines"])
+    variants = [one["kind"] for one in MANIFEST]
+    assert all(variants.count(kind) >= 2 for kind in ORDER)
+    assert len(list(FAULTS.glob("controls/*.py"))) >= 15
+
+
+def test_programs_do_not_tell_what_is_wrong_with_them() -> None:
+    for path in FAULTS.glob("faulty/*.py"):
+        kind = path.stem.partition("__")[0]
+        assert kind not in path.read_text()
+
+
+def test_every_kind_has_its_texts() -> None:
+    keys = set(language.keys())
+    for kind in ORDER:
+        told = {key.rpartition(".")[2] for key in keys if key.startswith(f"diagnose.{kind}.")}
+        assert {"title", "cause", "fix", "unless"} <= told
+        assert any(part.startswith("evidence") for part in told)
+
+
+def test_symptoms_are_told_only_without_a_cause() -> None:
+    line = Source("a.py", 1)
+    cause, symptom, other = (Finding(kind, line) for kind in ("sorted_labels", "dead_relus", "learning_rate_too_low"))
+    assert {"dead_relus", "learning_rate_too_low"} <= SYMPTOMS
+    assert ranked([symptom, other, cause]) == [cause]
+    assert ranked([other, symptom]) == [symptom]
+
+
+def test_a_budget_ends_the_program() -> None:
+    found = diagnose("clean/sine_sequential.py", steps=5)
+    assert found.stopped
+    assert found.steps == 5
+    assert found.code == 0
+
+
+def test_the_command_speaks_both_languages() -> None:
+    told = {}
+    for lang in ("en", "hi"):
+        run = CliRunner().invoke(app, ["diagnose", "--lang", lang, "faulty/target_broadcast__smooth_l1.py"])
+        assert run.exit_code == 1
+        assert "target_broadcast__smooth_l1.py:19" in run.output
+        told[lang] = run.output
+    assert "Predictions and targets have different shapes" in told["en"]
+    assert not re.search("[\u0900-\u097f]", told["en"])
+    assert "के shapes अलग हैं" in told["hi"]
