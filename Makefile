@@ -12,7 +12,7 @@ RUN := runs/digits
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup torch demo test check format floors conformance bench bench-peers clean
+.PHONY: help setup torch demo test check format faults floors conformance bench bench-peers clean
 
 help:  ## show what there is to make
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -61,6 +61,9 @@ fuzz: $(TORCH)  ## random training programs on Kadam and on PyTorch, until they 
 format: $(READY)  ## put the code into its form
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+faults: $(READY)  ## programs with known faults, and healthy ones, through `kadam diagnose`; ARGS="sorted mode"
+	@$(BIN)/python faults/run.py $(ARGS)
 
 floors: $(READY)  ## lines of code per floor
 	@$(BIN)/python tests/floors.py

@@ -114,6 +114,10 @@ def _row_order(p: Any, pivots: torch.Tensor) -> torch.Tensor:
 TABLE: dict[str, Counterpart] = {
     "Concat": lambda p, x: torch.cat(x, p.axis),
     "Flip": lambda p, x: torch.flip(x[0], p.axes),
+    "AsStrided": lambda p, x: torch.as_strided(x[0], p.shape, p.strides, p.offset),
+    "Gcd": lambda p, x: torch.gcd(x[0], x[1]),
+    "Exponent": lambda p, x: torch.frexp(x[0]).exponent,
+    "IncompleteGamma": lambda p, x: (torch.special.gammaincc if p.upper else torch.special.gammainc)(x[0], x[1]),
     "Diagonal": lambda p, x: torch.diagonal(x[0], p.offset, p.axis1, p.axis2),
     "DiagonalInsert": lambda p, x: torch.diagonal_scatter(x[0], x[1], p.offset, p.axis1, p.axis2),
     "Gather": lambda p, x: torch.gather(x[0], p.axis, x[1]),

@@ -84,6 +84,12 @@ def test_glosses_leave_code_names_and_explained_terms_alone() -> None:
     assert language.Speech("en").gloss("the loss") == "the loss"
 
 
+def test_a_gloss_inside_brackets_opens_none_of_its_own() -> None:
+    speech = language.Speech("hi")
+    gloss = next(term.gloss["hi"] for term in language.terms() if term.name == "gradient")
+    assert speech.gloss("(यानी gradient) देखिए") == f"(यानी gradient – {gloss}) देखिए"
+
+
 def test_the_longest_term_is_the_one_glossed() -> None:
     speech = language.Speech("hi")
     speech.gloss("learning rate बदलिए")

@@ -38,7 +38,8 @@ def test_the_views_of_the_lens_read_graphs_and_traces_only(path: Path) -> None:
     for line, name in imports(path):
         if name.split(".")[0] == "kadam" and not name.startswith("kadam.lens"):
             floor = floor_of(name)
-            assert floor is not None and floor <= STEP, f"{path}:{line} imports {name}: a view of the lens reads steps"
+            assert floor is not None, f"{path}:{line} imports {name}, which stands on no floor"
+            assert floor <= STEP, f"{path}:{line} imports {name}: a view of the lens reads steps, nothing else"
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -146,6 +146,12 @@ def test_a_cell_may_fail_and_the_lesson_goes_on(tmp_path: Path) -> None:
     assert "after" in ran.stdout
 
 
+def test_lists_go_on_counting_behind_a_formula(tmp_path: Path) -> None:
+    (tmp_path / "list.md").write_text("# A\n\n1. one\n\n```math\nz = w x\n```\n\n2. two\n")
+    ran = kadam("learn", "list.md", "--lang", "en", folder=tmp_path)
+    assert re.search(r"1\. one\n.*z = w x\n.*2\. two", ran.stdout, re.DOTALL)
+
+
 def test_markup_in_a_lesson_stays_text(tmp_path: Path) -> None:
     (tmp_path / "odd.md").write_text("# A <b>\n\n<script>alert(1)</script> & more\n")
     ran = kadam("learn", "odd.md", "--lang", "en", "--html", "odd.html", folder=tmp_path)

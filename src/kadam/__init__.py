@@ -43,14 +43,47 @@ from kadam.recording.spec import Size
 from kadam.tensor import Tensor
 
 if TYPE_CHECKING:  # the names of _LATER
-    from kadam import amp, backends, cuda, distributions, func, serialization, special, testing, utils
-    from kadam.amp.autocast import autocast
+    from kadam import (
+        accelerator,
+        amp,
+        backends,
+        compiler,
+        cpu,
+        cuda,
+        distributed,
+        distributions,
+        fft,
+        func,
+        jit,
+        masked,
+        mps,
+        multiprocessing,
+        onnx,
+        profiler,
+        serialization,
+        signal,
+        special,
+        testing,
+        utils,
+        version,
+        xpu,
+    )
+    from kadam.amp.autocast import (
+        autocast,
+        get_autocast_cpu_dtype,
+        get_autocast_dtype,
+        is_autocast_available,
+        is_autocast_cpu_enabled,
+        is_autocast_enabled,
+    )
     from kadam.func.vmap import vmap
+    from kadam.ops.spectral import istft, stft
     from kadam.serialization import load, save
+    from kadam.signal.windows import bartlett_window, blackman_window, hamming_window, hann_window, kaiser_window
 
 e, inf, nan, pi = math.e, math.inf, math.nan, math.pi
 newaxis = None
-strided = "torch.strided"
+strided, sparse_coo = "torch.strided", "torch.sparse_coo"
 contiguous_format, preserve_format, channels_last = (
     "torch.contiguous_format", "torch.preserve_format", "torch.channels_last",
 )  # fmt: skip
@@ -61,6 +94,22 @@ __version__ = "2.13.0+kadam0.1.0"  # the PyTorch whose conventions are kept, and
 
 __all__ = [
     *namespace.__all__,
+    "onnx",
+    "is_autocast_enabled",
+    "is_autocast_cpu_enabled",
+    "is_autocast_available",
+    "get_autocast_dtype",
+    "get_autocast_cpu_dtype",
+    "xpu",
+    "version",
+    "profiler",
+    "multiprocessing",
+    "mps",
+    "jit",
+    "distributed",
+    "cpu",
+    "compiler",
+    "accelerator",
     "BoolTensor",
     "DoubleTensor",
     "FloatTensor",
@@ -73,7 +122,9 @@ __all__ = [
     "autocast",
     "autograd",
     "backends",
+    "bartlett_window",
     "bfloat16",
+    "blackman_window",
     "bool",
     "cdouble",
     "cfloat",
@@ -89,6 +140,7 @@ __all__ = [
     "dtype",
     "e",
     "enable_grad",
+    "fft",
     "finfo",
     "float",
     "float16",
@@ -96,6 +148,8 @@ __all__ = [
     "float64",
     "func",
     "half",
+    "hamming_window",
+    "hann_window",
     "iinfo",
     "inf",
     "inference_mode",
@@ -106,9 +160,12 @@ __all__ = [
     "int8",
     "is_grad_enabled",
     "is_inference_mode_enabled",
+    "istft",
+    "kaiser_window",
     "linalg",
     "load",
     "long",
+    "masked",
     "nan",
     "newaxis",
     "nn",
@@ -121,8 +178,11 @@ __all__ = [
     "serialization",
     "set_grad_enabled",
     "set_printoptions",
+    "signal",
     "short",
+    "sparse_coo",
     "special",
+    "stft",
     "strided",
     "testing",
     "uint16",
@@ -135,9 +195,17 @@ __all__ = [
 
 # Loaded when they are first asked for: few programs need them all.
 _LATER = {
-    "kadam": "amp backends cuda distributions func serialization special testing utils",
-    "kadam.amp": "autocast",
+    "kadam": (
+        "accelerator amp backends compiler cpu cuda distributed distributions fft func jit masked mps "
+        "multiprocessing onnx profiler serialization signal special testing utils version xpu"
+    ),
+    "kadam.amp.autocast": (
+        "autocast get_autocast_cpu_dtype get_autocast_dtype is_autocast_available is_autocast_cpu_enabled "
+        "is_autocast_enabled"
+    ),
     "kadam.func": "vmap",
+    "kadam.ops.spectral": "istft stft",
     "kadam.serialization": "load save",
+    "kadam.signal.windows": "bartlett_window blackman_window hamming_window hann_window kaiser_window",
 }
 missing.install(__name__, _LATER)

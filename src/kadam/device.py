@@ -47,6 +47,11 @@ class device:  # noqa: N801  (PyTorch's name)
             if index is not None or not number.isdigit():
                 raise DeviceError(f"Invalid device string: '{type}'. Fix: device('cpu').")
             index = int(number)
+        if index is not None and not isinstance(index, int):
+            raise OperandError(
+                f"device(): argument 'index' (position 2) must be int, not {index.__class__.__name__}. Fix: "
+                "device('cpu')."
+            )
         self.type = name
         self.index = index
 

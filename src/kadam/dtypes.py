@@ -87,7 +87,10 @@ ALIASES = {
     "cfloat": complex64, "cdouble": complex128,
 }  # fmt: skip
 
+PYTHON_TYPES: dict[Any, dtype] = {bool: bool_, int: int64, float: float64, complex: complex128}  # which stand for these
+
 _BY_NAME = {record.name: record for record in ALL}
+NAMES = frozenset(_BY_NAME)
 _BY_SHORT = {record.short: record for record in ALL}
 _BY_NUMPY = {record.numpy: record for record in ALL}
 
@@ -133,6 +136,11 @@ def default_float() -> dtype:
 def set_default_float(record: dtype) -> None:
     """Set the type of new floating-point tensors, as `torch.set_default_dtype`."""
     global _default_float
+    if not isinstance(record, dtype):
+        raise _NumpyTypeError(
+            "set_default_dtype: invalid dtype object: only floating-point types are supported as the default type, not "
+            f"{type(record).__name__}. Fix: torch.float32 or torch.float64."
+        )
     if not record.is_floating_point:
         raise _NumpyTypeError(
             f"set_default_dtype: only floating-point types are supported as the default type, but got {record!r}. Fix: "

@@ -5,13 +5,35 @@ An error says the operation and its verdict, the exact disagreement, where each 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+# What is asked to explain an error when it is made: `kadam.recording.blame` names the operation and its operands.
+explanations: list[Callable[[KadamError], None]] = []
+
 
 class KadamError(Exception):
-    """The root of every error that Kadam raises on purpose."""
+    """The root of every error that Kadam raises on purpose.
+
+    Attributes:
+        explains: whether the error is explained by the call in which it was raised; else its words are all there is.
+    """
+
+    explains = True
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        if args and self.explains:
+            for explain in explanations:
+                explain(self)
 
 
 class ShapeError(KadamError, RuntimeError):
     """Shapes that an operation cannot combine."""
+
+
+class RankError(ShapeError, RuntimeError, ValueError, IndexError):
+    """A number of axes that an operation does not take; PyTorch raises any of the three for it."""
 
 
 class DTypeError(KadamError, RuntimeError):
@@ -46,6 +68,16 @@ class OperandError(KadamError, TypeError):
     """An argument of the wrong Python type."""
 
 
+class NotATensorError(OperandError, TypeError, AttributeError):
+    """Something else where a tensor is needed; PyTorch raises either of the two for it."""
+
+
+class MissingKeyError(KadamError, KeyError):
+    """A dict without an entry that is needed."""
+
+    __str__ = Exception.__str__  # not the words' repr
+
+
 class AssertedError(KadamError, AssertionError, ValueError):
     """An argument whose value PyTorch asserts."""
 
@@ -61,6 +93,10 @@ class RecordingError(KadamError, RuntimeError):
 class VerifyError(KadamError):
     """A graph whose nodes contradict their primitives: a defect of Kadam, never of the user's program."""
 
+    explains = False
+
 
 class TextError(KadamError, ValueError):
     """A graph text that cannot be read back."""
+
+    explains = False

@@ -18,19 +18,26 @@ from typing import Any
 from kadam.errors import KadamError
 
 _IMPORT_FROM = opmap["IMPORT_FROM"]
+_ALIKE = 0.74  # of 1: names that have less in common are not worth a suggestion
 _MODULES = "modules"  # the heading, in the list of PyTorch's names, over the paths of its modules
 
 
 class MissingNameError(KadamError, AttributeError):
     """A name that a module or class of Kadam does not have."""
 
+    explains = False
+
 
 class MissingImportError(KadamError, ImportError):
     """A name that `from module import name` asks for and Kadam does not have."""
 
+    explains = False
+
 
 class MissingModuleError(KadamError, ModuleNotFoundError):
     """A module that Kadam does not have."""
+
+    explains = False
 
 
 def install(package: str, later: Mapping[str, str] | None = None) -> None:
@@ -54,6 +61,11 @@ def is_module_of_pytorch(path: str) -> bool:
     return path in _names_of_pytorch()[_MODULES]
 
 
+def is_name_of_pytorch(name: str) -> bool:
+    """Whether any public module or class of PyTorch has a name."""
+    return name in _all_names()
+
+
 def describe_name(owner: str, name: str, known: Iterable[str]) -> str:
     """What to say of `name`, which `owner` does not have.
 
@@ -62,7 +74,10 @@ def describe_name(owner: str, name: str, known: Iterable[str]) -> str:
         name: that was asked for.
         known: the names that the owner has.
     """
-    return _describe(owner, name, _names_of_pytorch().get(owner), known)
+    listed = _names_of_pytorch().get(owner)
+    if listed is not None and is_module_of_pytorch(f"{owner}.{name}"):
+        listed |= {name}
+    return _describe(owner, name, listed, known)
 
 
 def describe_module(path: str, known: Iterable[str]) -> str:
@@ -86,7 +101,8 @@ def _describe(owner: str, name: str, pytorch: frozenset[str] | None, known: Iter
         verdict = f"PyTorch has {asked}, Kadam does not have it yet."
     else:
         verdict = f"neither PyTorch nor Kadam has a public {what} {asked}."
-    closest = get_close_matches(name, [one for one in known if not one.startswith("_")], n=3)
+    likely = [one for one in known if not one.startswith("_") and one.endswith("_") <= name.endswith("_")]
+    closest = get_close_matches(name, likely, n=3, cutoff=_ALIKE)
     if not closest:
         return verdict
     return f"{verdict} What comes closest: {', '.join(f'{owner}.{one}' for one in closest)}."
@@ -145,3 +161,8 @@ def _names_of_pytorch() -> dict[str, frozenset[str]]:
         elif not line.startswith("#"):
             names = listing.setdefault(line, [])
     return {heading: frozenset(listed) for heading, listed in listing.items()}
+
+
+@cache
+def _all_names() -> frozenset[str]:
+    return frozenset().union(*_names_of_pytorch().values())

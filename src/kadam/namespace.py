@@ -1,20 +1,30 @@
 """The functions of the `torch` namespace, from the rooms where they stand."""
 
-from kadam.linalg import (
+from kadam.linalg.namespace import (
     cholesky,
     cholesky_inverse,
     cholesky_solve,
     det,
+    geqrf,
+    inverse,
     logdet,
+    lu,
+    lu_solve,
+    lu_unpack,
     matrix_exp,
     matrix_power,
+    orgqr,
+    ormqr,
+    pca_lowrank,
+    pinverse,
     polar,
     qr,
     slogdet,
+    svd,
+    svd_lowrank,
+    triangular_solve,
+    vander,
 )
-from kadam.linalg import inv as inverse
-from kadam.linalg import pinv as pinverse
-from kadam.linalg import svd_by_columns as svd
 from kadam.nn.functional import (
     adaptive_avg_pool1d,
     avg_pool1d,
@@ -31,19 +41,34 @@ from kadam.nn.functional import (
     dropout,
     embedding,
     group_norm,
+    hardshrink,
     layer_norm,
+    margin_ranking_loss,
     max_pool1d,
+    max_pool1d_with_indices,
     max_pool2d,
     max_pool3d,
     pairwise_distance,
     pixel_shuffle,
     pixel_unshuffle,
+    poisson_nll_loss,
     prelu,
+    rms_norm,
     rrelu,
+    rrelu_,
     selu,
+    selu_,
     threshold,
+    threshold_,
+    triplet_margin_loss,
 )
 from kadam.nn.functional.distance import cdist, pdist
+from kadam.nn.functional.native import (
+    native_batch_norm,
+    native_dropout_backward,
+    native_group_norm,
+    native_layer_norm,
+)
 from kadam.ops.arithmetic import (
     abs,
     abs_,
@@ -61,6 +86,7 @@ from kadam.ops.arithmetic import (
     neg,
     neg_,
     negative,
+    negative_,
     positive,
     pow,
     remainder,
@@ -73,6 +99,22 @@ from kadam.ops.arithmetic import (
     subtract,
     true_divide,
 )
+from kadam.ops.arithmetic import (
+    positive as resolve_conj,
+)
+from kadam.ops.arithmetic import (
+    positive as resolve_neg,
+)
+from kadam.ops.aten import (
+    _native_batch_norm_legit,
+    _unsafe_masked_index,
+    _unsafe_masked_index_put_accumulate,
+    constant_pad_nd,
+    grid_sampler,
+    grid_sampler_2d,
+    grid_sampler_3d,
+)
+from kadam.ops.calculus import cumulative_trapezoid, gradient
 from kadam.ops.combine import (
     atleast_1d,
     atleast_2d,
@@ -172,6 +214,26 @@ from kadam.ops.convert import (
     view_as_real,
 )
 from kadam.ops.convert import make_complex as complex
+from kadam.ops.copies import (
+    alias_copy,
+    detach_copy,
+    diagonal_copy,
+    expand_copy,
+    narrow_copy,
+    permute_copy,
+    select_copy,
+    split_copy,
+    split_with_sizes_copy,
+    squeeze_copy,
+    t_copy,
+    transpose_copy,
+    unbind_copy,
+    unfold_copy,
+    unsqueeze_copy,
+    view_as_complex_copy,
+    view_as_real_copy,
+    view_copy,
+)
 from kadam.ops.creation import (
     arange,
     as_tensor,
@@ -179,6 +241,7 @@ from kadam.ops.creation import (
     cartesian_prod,
     empty,
     empty_like,
+    empty_strided,
     eye,
     from_numpy,
     frombuffer,
@@ -196,14 +259,25 @@ from kadam.ops.creation import (
     zeros,
     zeros_like,
 )
-from kadam.ops.fill import fill, fill_, zero_
+from kadam.ops.creation import (
+    inclusive_range as range,
+)
+from kadam.ops.fill import (
+    fill,
+    fill_,
+    resize_as_,
+    zero_,
+)
 from kadam.ops.gather import (
+    diagonal_scatter,
     gather,
     index_add,
     index_copy,
     index_fill,
+    index_reduce,
     index_select,
     masked_scatter,
+    put,
     scatter,
     scatter_add,
     scatter_reduce,
@@ -212,12 +286,26 @@ from kadam.ops.gather import (
     take,
     take_along_dim,
 )
-from kadam.ops.indexing import argwhere, index_put, index_put_, masked_select, nonzero
+from kadam.ops.hashing import hash_tensor
+from kadam.ops.histogram import histogram, histogramdd
+from kadam.ops.incomplete_gamma import igamma, igammac
+from kadam.ops.indexing import (
+    argwhere,
+    index_put,
+    index_put_,
+    masked_select,
+    nonzero,
+    nonzero_static,
+    unravel_index,
+)
+from kadam.ops.numbers import angle, conj_physical, frexp, gcd, lcm, ldexp
+from kadam.ops.out import give_out
 from kadam.ops.pointwise import (
     acos,
     acos_,
     acosh,
     acosh_,
+    adjoint,
     arccos,
     arccosh,
     arcsin,
@@ -288,6 +376,7 @@ from kadam.ops.pointwise import (
     logit_,
     nan_to_num,
     nan_to_num_,
+    nextafter,
     polygamma,
     rad2deg,
     rad2deg_,
@@ -301,6 +390,7 @@ from kadam.ops.pointwise import (
     rsqrt_,
     sigmoid,
     sigmoid_,
+    signbit,
     sin,
     sin_,
     sinc,
@@ -382,6 +472,9 @@ from kadam.ops.reduce import (
     var,
     var_mean,
 )
+from kadam.ops.segments import chunk_cat as _chunk_cat
+from kadam.ops.segments import segment_reduce
+from kadam.ops.segments import segment_reduce as _segment_reduce
 from kadam.ops.shape import (
     broadcast_to,
     chunk,
@@ -406,8 +499,17 @@ from kadam.ops.shape import (
     unsqueeze,
     vsplit,
 )
+from kadam.ops.shape import (
+    chunk as unsafe_chunk,
+)
 from kadam.ops.shape import clone_as as clone
 from kadam.ops.shape import movedim as moveaxis
+from kadam.ops.shape import (
+    split as unsafe_split,
+)
+from kadam.ops.shape import (
+    split_with_sizes as unsafe_split_with_sizes,
+)
 from kadam.ops.shape import transpose as swapaxes
 from kadam.ops.shape import transpose as swapdims
 from kadam.ops.softmax import log_softmax, softmax
@@ -427,7 +529,9 @@ from kadam.ops.sort import (
     unique,
     unique_consecutive,
 )
+from kadam.ops.special import i0, mvlgamma
 from kadam.ops.statistics import corrcoef, cov, diff, nanquantile, quantile, trapezoid, trapz
+from kadam.ops.strided import as_strided, as_strided_copy, as_strided_scatter, empty_permuted
 from kadam.settings import (
     are_deterministic_algorithms_enabled,
     compile,
@@ -445,6 +549,11 @@ from kadam.settings import (
 )
 
 __all__ = [
+    "_chunk_cat",
+    "_native_batch_norm_legit",
+    "_segment_reduce",
+    "_unsafe_masked_index",
+    "_unsafe_masked_index_put_accumulate",
     "abs",
     "abs_",
     "absolute",
@@ -461,11 +570,14 @@ __all__ = [
     "addmv",
     "addmv_",
     "addr",
+    "adjoint",
+    "alias_copy",
     "all",
     "allclose",
     "amax",
     "amin",
     "aminmax",
+    "angle",
     "any",
     "arange",
     "arccos",
@@ -480,6 +592,9 @@ __all__ = [
     "argmin",
     "argsort",
     "argwhere",
+    "as_strided",
+    "as_strided_copy",
+    "as_strided_scatter",
     "as_tensor",
     "asarray",
     "asin",
@@ -540,6 +655,8 @@ __all__ = [
     "concat",
     "concatenate",
     "conj",
+    "conj_physical",
+    "constant_pad_nd",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -560,13 +677,17 @@ __all__ = [
     "cummin",
     "cumprod",
     "cumsum",
+    "cumulative_trapezoid",
     "deg2rad",
     "deg2rad_",
     "det",
+    "detach_copy",
     "diag",
     "diag_embed",
     "diagflat",
     "diagonal",
+    "diagonal_copy",
+    "diagonal_scatter",
     "diff",
     "digamma",
     "dist",
@@ -580,6 +701,8 @@ __all__ = [
     "embedding",
     "empty",
     "empty_like",
+    "empty_permuted",
+    "empty_strided",
     "eq",
     "equal",
     "erf",
@@ -591,6 +714,7 @@ __all__ = [
     "exp2",
     "exp2_",
     "exp_",
+    "expand_copy",
     "expm1",
     "expm1_",
     "eye",
@@ -611,12 +735,15 @@ __all__ = [
     "fmod",
     "frac",
     "frac_",
+    "frexp",
     "from_numpy",
     "frombuffer",
     "full",
     "full_like",
     "gather",
+    "gcd",
     "ge",
+    "geqrf",
     "ger",
     "get_default_device",
     "get_default_dtype",
@@ -624,21 +751,33 @@ __all__ = [
     "get_num_interop_threads",
     "get_num_threads",
     "get_rng_state",
+    "gradient",
     "greater",
     "greater_equal",
+    "grid_sampler",
+    "grid_sampler_2d",
+    "grid_sampler_3d",
     "group_norm",
     "gt",
+    "hardshrink",
+    "hash_tensor",
     "heaviside",
     "histc",
+    "histogram",
+    "histogramdd",
     "hsplit",
     "hstack",
     "hypot",
+    "i0",
+    "igamma",
+    "igammac",
     "imag",
     "index_add",
     "index_copy",
     "index_fill",
     "index_put",
     "index_put_",
+    "index_reduce",
     "index_select",
     "initial_seed",
     "inner",
@@ -659,6 +798,8 @@ __all__ = [
     "kron",
     "kthvalue",
     "layer_norm",
+    "lcm",
+    "ldexp",
     "le",
     "lerp",
     "less",
@@ -687,7 +828,11 @@ __all__ = [
     "logspace",
     "logsumexp",
     "lt",
+    "lu",
+    "lu_solve",
+    "lu_unpack",
     "manual_seed",
+    "margin_ranking_loss",
     "masked_fill",
     "masked_scatter",
     "masked_select",
@@ -696,6 +841,7 @@ __all__ = [
     "matrix_power",
     "max",
     "max_pool1d",
+    "max_pool1d_with_indices",
     "max_pool2d",
     "max_pool3d",
     "maximum",
@@ -713,6 +859,7 @@ __all__ = [
     "multinomial",
     "multiply",
     "mv",
+    "mvlgamma",
     "nan_to_num",
     "nan_to_num_",
     "nanmean",
@@ -720,25 +867,38 @@ __all__ = [
     "nanquantile",
     "nansum",
     "narrow",
+    "narrow_copy",
+    "native_batch_norm",
+    "native_dropout_backward",
+    "native_group_norm",
+    "native_layer_norm",
     "ne",
     "neg",
     "neg_",
     "negative",
+    "negative_",
+    "nextafter",
     "nonzero",
+    "nonzero_static",
     "norm",
     "normal",
     "not_equal",
     "numel",
     "ones",
     "ones_like",
+    "orgqr",
+    "ormqr",
     "outer",
     "pairwise_distance",
+    "pca_lowrank",
     "pdist",
     "permute",
+    "permute_copy",
     "pinverse",
     "pixel_shuffle",
     "pixel_unshuffle",
     "poisson",
+    "poisson_nll_loss",
     "polar",
     "polygamma",
     "positive",
@@ -746,6 +906,7 @@ __all__ = [
     "prelu",
     "prod",
     "promote_types",
+    "put",
     "qr",
     "quantile",
     "rad2deg",
@@ -757,6 +918,7 @@ __all__ = [
     "randn",
     "randn_like",
     "randperm",
+    "range",
     "ravel",
     "real",
     "reciprocal",
@@ -767,13 +929,18 @@ __all__ = [
     "renorm",
     "repeat_interleave",
     "reshape",
+    "resize_as_",
+    "resolve_conj",
+    "resolve_neg",
     "result_type",
+    "rms_norm",
     "roll",
     "rot90",
     "round",
     "round_",
     "row_stack",
     "rrelu",
+    "rrelu_",
     "rsqrt",
     "rsqrt_",
     "rsub",
@@ -783,9 +950,12 @@ __all__ = [
     "scatter_reduce",
     "searchsorted",
     "seed",
+    "segment_reduce",
     "select",
+    "select_copy",
     "select_scatter",
     "selu",
+    "selu_",
     "set_default_device",
     "set_default_dtype",
     "set_float32_matmul_precision",
@@ -798,6 +968,7 @@ __all__ = [
     "sigmoid",
     "sigmoid_",
     "sign",
+    "signbit",
     "sin",
     "sin_",
     "sinc",
@@ -809,12 +980,15 @@ __all__ = [
     "softmax",
     "sort",
     "split",
+    "split_copy",
     "split_with_sizes",
+    "split_with_sizes_copy",
     "sqrt",
     "sqrt_",
     "square",
     "square_",
     "squeeze",
+    "squeeze_copy",
     "stack",
     "std",
     "std_mean",
@@ -822,9 +996,11 @@ __all__ = [
     "subtract",
     "sum",
     "svd",
+    "svd_lowrank",
     "swapaxes",
     "swapdims",
     "t",
+    "t_copy",
     "take",
     "take_along_dim",
     "tan",
@@ -835,14 +1011,18 @@ __all__ = [
     "tensor_split",
     "tensordot",
     "threshold",
+    "threshold_",
     "tile",
     "topk",
     "trace",
     "transpose",
+    "transpose_copy",
     "trapezoid",
     "trapz",
+    "triangular_solve",
     "tril",
     "tril_indices",
+    "triplet_margin_loss",
     "triu",
     "triu_indices",
     "true_divide",
@@ -850,16 +1030,27 @@ __all__ = [
     "trunc_",
     "typename",
     "unbind",
+    "unbind_copy",
     "unflatten",
+    "unfold_copy",
     "unique",
     "unique_consecutive",
+    "unravel_index",
+    "unsafe_chunk",
+    "unsafe_split",
+    "unsafe_split_with_sizes",
     "unsqueeze",
+    "unsqueeze_copy",
     "use_deterministic_algorithms",
+    "vander",
     "var",
     "var_mean",
     "vdot",
     "view_as_complex",
+    "view_as_complex_copy",
     "view_as_real",
+    "view_as_real_copy",
+    "view_copy",
     "vsplit",
     "vstack",
     "where",
@@ -869,3 +1060,28 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+give_out(
+    globals(),
+    """
+    _chunk_cat _native_batch_norm_legit abs absolute acos acosh add addbmm addcdiv addcmul addmm addmv addr
+    alias_copy all amax amin aminmax angle any arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax
+    argmin argsort as_strided_copy asin asinh atan atan2 atanh baddbmm bernoulli bitwise_and bitwise_left_shift
+    bitwise_not bitwise_or bitwise_right_shift bitwise_xor bmm bucketize cat ceil chain_matmul cholesky
+    cholesky_inverse cholesky_solve clamp clamp_max clamp_min clip column_stack complex concat concatenate
+    conj_physical copysign cos cosh cross cummax cummin cumprod cumsum deg2rad diag diagonal_copy diff digamma div
+    divide dot dstack eq erf erfc erfinv exp exp2 expand_copy eye expm1 fix float_power floor floor_divide fmax fmin
+    fmod frac frexp gather gcd ge geqrf ger greater greater_equal gt hash_tensor heaviside histc histogram hstack
+    hypot i0 igamma igammac index_add index_copy index_reduce index_select inner inverse isin isneginf isposinf kron
+    kthvalue lcm ldexp le lerp less less_equal lgamma linspace log log10 log1p log2 log_softmax logaddexp logaddexp2
+    logcumsumexp logical_and logical_not logical_or logical_xor logit logspace logsumexp lt lu lu_solve lu_unpack
+    masked_select matmul matrix_power max maximum mean median min minimum mm mode msort mul multinomial multiply mv
+    mvlgamma nan_to_num nanmean nanmedian nanquantile nansum narrow_copy native_batch_norm ne neg negative nextafter
+    nonzero norm not_equal orgqr ormqr outer permute_copy polar polygamma pow prod qr quantile rad2deg reciprocal
+    remainder renorm round row_stack rsqrt scatter scatter_add scatter_reduce searchsorted select_copy sgn sigmoid
+    sign signbit sin sinc sinh slice_copy slice_scatter softmax sort split_copy split_with_sizes_copy sqrt square
+    squeeze_copy stack std sub subtract sum svd t_copy take take_along_dim tan tanh tensordot topk transpose_copy
+    triangular_solve tril triu true_divide trunc unbind_copy unfold_copy unsqueeze_copy var vdot view_copy vstack
+    where xlogy
+    """,
+)

@@ -14,6 +14,7 @@ import runpy
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib.machinery import SourceFileLoader
 from types import ModuleType
 
@@ -25,8 +26,11 @@ CANNOT_OPEN = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells count it
 
 
-def run_file(path: str, arguments: Sequence[str] = ()) -> int:
-    """Run a script and give its exit code; `-` is the script on standard input.
+Around = Callable[[], AbstractContextManager[object]]
+
+
+def run_file(path: str, arguments: Sequence[str] = (), around: Around = nullcontext) -> int:
+    """Run a script and give its exit code; `-` is the script on standard input; `around` gives what it runs inside.
 
     Raises:
         SystemExit: the script has ended itself, by `sys.exit` for example.
@@ -44,13 +48,16 @@ def run_file(path: str, arguments: Sequence[str] = ()) -> int:
 
     def program() -> None:
         main = _new_main(filename)
+        if b"\0" in source:
+            line = source[: source.index(b"\0")].count(b"\n") + 1
+            raise SyntaxError("source code cannot contain null bytes", (filename, line, None, None))
         exec(compile(source, filename, "exec", dont_inherit=True), vars(main))
 
-    return _run(program, [path, *arguments], directory)
+    return _run(program, [path, *arguments], directory, around)
 
 
-def run_module(name: str, arguments: Sequence[str] = ()) -> int:
-    """Run a module as a script, as `python -m` does, and give its exit code.
+def run_module(name: str, arguments: Sequence[str] = (), around: Around = nullcontext) -> int:
+    """Run a module as a script, as `python -m` does, and give its exit code; `around` gives what it runs inside.
 
     Raises:
         SystemExit: the module has ended itself.
@@ -66,7 +73,7 @@ def run_module(name: str, arguments: Sequence[str] = ()) -> int:
             raise SystemExit(FAILED)
         runpy.run_module(name, run_name="__main__", alter_sys=True)
 
-    return _run(program, [name, *arguments], os.getcwd())
+    return _run(program, [name, *arguments], os.getcwd(), around)
 
 
 def _is_there(name: str) -> bool:
@@ -96,7 +103,7 @@ def _new_main(filename: str) -> ModuleType:
     return main
 
 
-def _run(program: Callable[[], object], argv: list[str], directory: str) -> int:
+def _run(program: Callable[[], object], argv: list[str], directory: str, around: Around) -> int:
     torch_imports.install()
     sys.argv[:] = argv
     if not sys.flags.safe_path:
@@ -104,7 +111,8 @@ def _run(program: Callable[[], object], argv: list[str], directory: str) -> int:
     _shorten_tracebacks_of_threads()
     before_telling[:] = [tracebacks.shorten]
     try:
-        program()
+        with around():
+            program()
     except SystemExit:
         raise
     except BaseException as error:

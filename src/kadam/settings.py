@@ -8,6 +8,7 @@ from typing import Any
 
 from kadam.device import check, device
 from kadam.engines.native import threads
+from kadam.errors import RangeError
 
 _state: dict[str, Any] = {"interop": os.cpu_count() or 1, "deterministic": False,
                           "precision": "highest"}  # fmt: skip
@@ -22,10 +23,14 @@ def set_num_threads(count: int) -> None:
     """Set how many threads a step may use. As `torch.set_num_threads`.
 
     Raises:
-        ValueError: not a positive number.
+        RangeError: not a positive number.
     """
+    if not isinstance(count, int):
+        raise RangeError(
+            f"set_num_threads expects an int, but got {type(count).__name__}. Fix: torch.set_num_threads(1)."
+        )
     if count <= 0:
-        raise ValueError("set_num_threads expects a positive integer. Fix: torch.set_num_threads(1).")
+        raise RangeError(f"set_num_threads expects a positive integer, not {count}. Fix: torch.set_num_threads(1).")
     threads.set_threads(int(count))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
-from kadam.errors import AxisError, ShapeError
+from kadam.errors import AxisError, OperandError, ShapeError
 
 Shape = tuple[int, ...]
 
@@ -17,12 +18,20 @@ def axis_of(axis: int, rank: int) -> int:
         AxisError: the axis is outside [-rank, rank - 1].
     """
     span = max(rank, 1)
+    if axis.__class__ is not int:
+        axis = _whole(axis)
     if not -span <= axis < span:
         raise AxisError(
             f"Dimension out of range (expected to be in range of [{-span}, {span - 1}], but got {axis}). Fix: an axis "
             f"from {-span} to {span - 1}."
         )
     return axis % span
+
+
+def _whole(axis: Any) -> int:
+    if not hasattr(axis, "__index__"):
+        raise OperandError(f"argument 'dim' must be int, not {type(axis).__name__} ({axis!r}). Fix: dim=0.")
+    return int(axis.__index__())
 
 
 def axes_of(axes: int | Sequence[int] | None, rank: int) -> tuple[int, ...]:
@@ -34,8 +43,8 @@ def axes_of(axes: int | Sequence[int] | None, rank: int) -> tuple[int, ...]:
     """
     if axes is None:
         return tuple(range(rank))
-    if isinstance(axes, int):
-        axes = (axes,)
+    if isinstance(axes, int) or not hasattr(axes, "__len__"):
+        axes = (_whole(axes),)
     if len(axes) == 0:
         return tuple(range(rank))
     found = sorted(axis_of(axis, rank) for axis in axes)
@@ -94,18 +103,18 @@ def with_inferred(sizes: Sequence[int], elements: int) -> Shape:
     shape = tuple(int(size) for size in sizes)
     unknown = [axis for axis, size in enumerate(shape) if size == -1]
     if len(unknown) > 1:
-        raise ShapeError("reshape: only one dimension can be inferred. Fix: write -1 for one axis only.")
+        raise ShapeError("only one dimension can be inferred. Fix: write -1 for one axis only.")
     if any(size < -1 for size in shape):
         index = next(index for index, size in enumerate(shape) if size < -1)
         raise ShapeError(
-            f"reshape: invalid shape dimension {shape[index]} at index {index} of shape {list(shape)}. Fix: give sizes "
+            f"invalid shape dimension {shape[index]} at index {index} of shape {list(shape)}. Fix: give sizes "
             "of at least 0, -1 for one that is inferred."
         )
     known = math.prod(size for size in shape if size != -1)
     if not unknown:
         if known != elements:
             raise ShapeError(
-                f"reshape: shape '{list(shape)}' is invalid for input of size {elements}. Fix: give sizes whose "
+                f"shape '{list(shape)}' is invalid for input of size {elements}. Fix: give sizes whose "
                 f"product is {elements}."
             )
         return shape
@@ -116,7 +125,7 @@ def with_inferred(sizes: Sequence[int], elements: int) -> Shape:
         )
     if elements % known:
         raise ShapeError(
-            f"reshape: shape '{list(shape)}' is invalid for input of size {elements}. Fix: give sizes whose product "
+            f"shape '{list(shape)}' is invalid for input of size {elements}. Fix: give sizes whose product "
             f"divides {elements}."
         )
     return tuple(elements // known if size == -1 else size for size in shape)

@@ -9,33 +9,44 @@ from typing import Any
 
 import numpy as np
 
-from kadam import dtypes, linalg, printing
+from kadam import dtypes, printing
 from kadam.device import cpu, device
-from kadam.errors import GradientError, OperandError, ShapeError
+from kadam.errors import AxisError, DTypeError, GradientError, KadamError, OperandError, RangeError, ShapeError
+from kadam.linalg import namespace as algebra
 from kadam.ops import (
     arithmetic,
     combine,
     compare,
     contract,
     convert,
+    copies,
     creation,
     fill,
+    incomplete_gamma,
     indexing,
     pointwise,
+    query,
     random,
     reduce,
     shape,
     softmax,
+    special,
     statistics,
+    strided,
 )
 from kadam.ops import (
     gather as gathering,
 )
 from kadam.ops import (
+    numbers as parts,
+)
+from kadam.ops import (
     sort as sorting,
 )
+from kadam.ops.hashing import hash_tensor
+from kadam.ops.histogram import histogram
 from kadam.ops.require import ArgumentError
-from kadam.recording import backprop, layout, memory
+from kadam.recording import backprop, blame, layout, memory
 from kadam.recording.hooks import Handle, register_after_hook, register_hook, retain_grad
 from kadam.recording.spec import Size
 from kadam.recording.tensor import (
@@ -49,6 +60,7 @@ from kadam.recording.tensor import (
     share_memory_with,
     up_to_date,
 )
+from kadam.shapes import axis_of
 
 
 class Tensor(Recorded):
@@ -73,11 +85,20 @@ class Tensor(Recorded):
 
     @requires_grad.setter
     def requires_grad(self, flag: bool) -> None:
-        set_requires_grad(self, bool(flag))
+        if not isinstance(flag, builtins.bool):
+            raise RangeError(
+                f"requires_grad must be a bool, not {builtins.type(flag).__name__}. Fix: x.requires_grad = True."
+            )
+        set_requires_grad(self, flag)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set `requires_grad` in place."""
-        set_requires_grad(self, bool(requires_grad))
+        if not isinstance(requires_grad, builtins.bool):
+            raise OperandError(
+                "requires_grad_(): argument 'requires_grad' (position 1) must be bool, not "
+                f"{builtins.type(requires_grad).__name__}. Fix: x.requires_grad_(True)."
+            )
+        set_requires_grad(self, requires_grad)
         return self
 
     @property
@@ -97,6 +118,11 @@ class Tensor(Recorded):
                 raise ShapeError(
                     f"grad: assigned grad has data of a different size: the tensor is {self._spec.type}, the gradient "
                     f"{gradient._spec.type}. Fix: give a gradient of shape {list(self._spec.shape)}."
+                )
+            if gradient._spec.dtype is not self._spec.dtype:
+                raise DTypeError(
+                    f"grad: attempting to assign a gradient with dtype {gradient.dtype} to a tensor with dtype "
+                    f"{self.dtype}. Fix: gradient.to({self.dtype})."
                 )
         self._grad = gradient
 
@@ -119,7 +145,10 @@ class Tensor(Recorded):
 
     def size(self, dim: int | None = None) -> Any:
         """The sizes of the axes, or of one."""
-        return self._spec.shape if dim is None else self._spec.shape[dim]
+        try:
+            return self._spec.shape if dim is None else self._spec.shape[dim]
+        except (IndexError, TypeError):
+            raise _no_axis(dim, self.ndim, "size") from None
 
     def numel(self) -> int:
         """The number of elements."""
@@ -176,7 +205,10 @@ class Tensor(Recorded):
     def stride(self, dim: int | None = None) -> Any:
         """Steps between neighbours along each axis, in elements."""
         strides = layout.strides_of(self)
-        return strides if dim is None else strides[dim]
+        try:
+            return strides if dim is None else strides[dim]
+        except (IndexError, TypeError):
+            raise _no_axis(dim, self.ndim, "stride") from None
 
     def storage_offset(self) -> int:
         """Where in its memory the tensor begins, in elements."""
@@ -189,6 +221,9 @@ class Tensor(Recorded):
     def data_ptr(self) -> int:
         """The address of the first element."""
         return int(read(self).__array_interface__["data"][0])
+
+    def __delitem__(self, index: Any) -> None:
+        raise TypeError("Tensor does not support deleting items. Fix: x[mask], torch.cat([x[:1], x[2:]]).")
 
     def __len__(self) -> int:
         if not self._spec.shape:
@@ -316,6 +351,11 @@ class Tensor(Recorded):
         if plain and backprop.backward_as_before(self):
             return
         retain = create_graph if retain_graph is None else retain_graph
+        if gradient is not None and not isinstance(gradient, Tensor):
+            raise OperandError(
+                f"backward: gradients can be either Tensors or None, but got {builtins.type(gradient).__name__}. Fix: "
+                "loss.backward(), or torch.ones_like(x) as the gradient of x."
+            )
         given = [inputs] if isinstance(inputs, Tensor) else inputs
         backprop.backward([self], [gradient], retain, create_graph, given)
 
@@ -335,6 +375,11 @@ class Tensor(Recorded):
 
     @data.setter
     def data(self, other: Tensor) -> None:
+        if not isinstance(other, Tensor):
+            raise OperandError(
+                f"data: Variable data has to be a tensor, but got {builtins.type(other).__name__}. Fix: "
+                "x.data = torch.tensor(value), or x.data.fill_(value)."
+            )
         memory.take_memory(self, other)
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Handle:
@@ -407,10 +452,14 @@ class Tensor(Recorded):
     permute, transpose, t, movedim, moveaxis = shape.permute, shape.transpose, shape.t, shape.movedim, shape.movedim
     swapaxes, swapdims = shape.transpose, shape.transpose
     T = property(shape.transposed_property)
+    H = property(shape.conjugate_transpose)
     mT = property(shape.matrix_transpose)  # noqa: N815  (PyTorch's name)
+    mH, adjoint = property(pointwise.adjoint), pointwise.adjoint  # noqa: N815
     squeeze, unsqueeze = shape.squeeze, shape.unsqueeze
     expand, expand_as, broadcast_to = shape.expand, shape.expand_as, shape.broadcast_to
     narrow, select, unbind, diagonal = shape.narrow, shape.select, shape.unbind, shape.diagonal
+    unfold, narrow_copy = shape.unfold, copies.narrow_copy
+    unsafe_split, unsafe_chunk = shape.split, shape.chunk
     split, split_with_sizes, chunk, tensor_split = (
         shape.split, shape.split_with_sizes, shape.chunk, shape.tensor_split,
     )  # fmt: skip
@@ -426,11 +475,12 @@ class Tensor(Recorded):
 
     # ops.creation
     new_full, new_zeros, new_ones = creation.new_full, creation.new_zeros, creation.new_ones
-    new_empty, new_tensor = creation.new_empty, creation.new_tensor
+    new_empty, new_tensor, new_empty_strided = creation.new_empty, creation.new_tensor, creation.new_empty_strided
 
     # ops.indexing
     __getitem__, __setitem__ = indexing.getitem, indexing.setitem
     nonzero, argwhere, masked_select = indexing.nonzero, indexing.argwhere, indexing.masked_select
+    nonzero_static = indexing.nonzero_static
     index_put, index_put_ = indexing.index_put, indexing.index_put_
 
     # ops.arithmetic
@@ -661,7 +711,9 @@ class Tensor(Recorded):
         pointwise.logaddexp2,
     )
 
-    conj, resolve_conj = pointwise.conj, arithmetic.positive
+    conj, resolve_conj, resolve_neg = pointwise.conj, arithmetic.positive, arithmetic.positive
+    signbit, nextafter, nextafter_ = pointwise.signbit, pointwise.nextafter, pointwise.nextafter_
+    mvlgamma, mvlgamma_, i0, i0_ = special.mvlgamma, special.mvlgamma_, special.i0, special.i0_
 
     # ops.compare
     __lt__, __le__, __gt__, __ge__, __eq__, __ne__ = (
@@ -783,8 +835,11 @@ class Tensor(Recorded):
         reduce.renorm,
     )
 
+    sum_to_size = reduce.sum_to_size
+
     # ops.fill, ops.combine
     fill_, zero_, copy_, fill_diagonal_ = fill.fill_, fill.zero_, fill.copy_, fill.fill_diagonal_
+    resize_, resize_as_ = fill.resize_, fill.resize_as_
     repeat, tile, repeat_interleave, flip, fliplr, flipud, roll, rot90 = (
         combine.repeat,
         combine.tile,
@@ -849,6 +904,7 @@ class Tensor(Recorded):
         gathering.index_fill,
         gathering.index_fill_,
     )
+    put = gathering.put
     take_along_dim, select_scatter, slice_scatter = (
         gathering.take_along_dim,
         gathering.select_scatter,
@@ -887,9 +943,69 @@ class Tensor(Recorded):
     )
 
     # linalg
-    inverse, det, slogdet, logdet, pinverse = linalg.inv, linalg.det, linalg.slogdet, linalg.logdet, linalg.pinv
-    cholesky, cholesky_solve, cholesky_inverse = linalg.cholesky, linalg.cholesky_solve, linalg.cholesky_inverse
-    qr, svd, matrix_power, matrix_exp = linalg.qr, linalg.svd_by_columns, linalg.matrix_power, linalg.matrix_exp
+    inverse, pinverse, det, logdet, slogdet = (
+        algebra.inverse, algebra.pinverse, algebra.det, algebra.logdet, algebra.slogdet,
+    )  # fmt: skip
+    cholesky, cholesky_solve, cholesky_inverse = algebra.cholesky, algebra.cholesky_solve, algebra.cholesky_inverse
+    qr, svd, matrix_power, matrix_exp = algebra.qr, algebra.svd, algebra.matrix_power, algebra.matrix_exp
+    geqrf, orgqr, ormqr, lu_solve, triangular_solve = (
+        algebra.geqrf, algebra.orgqr, algebra.ormqr, algebra.lu_solve, algebra.triangular_solve,
+    )  # fmt: skip
+
+    def stft(self, *args: Any, **kwargs: Any) -> Tensor:
+        """The Fourier transforms of the windows of a signal. As `torch.stft`."""
+        from kadam.ops.spectral import stft
+
+        return stft(self, *args, **kwargs)
+
+    def istft(self, *args: Any, **kwargs: Any) -> Tensor:
+        """The signal whose `stft` comes closest to this. As `torch.istft`."""
+        from kadam.ops.spectral import istft
+
+        return istft(self, *args, **kwargs)
+
+    # ops.strided, ops.numbers, ops.calculus, ops.histogram, ops.hashing
+    as_strided, as_strided_scatter = strided.as_strided, strided.as_strided_scatter
+    as_strided_, resize_, resize_as_ = strided.as_strided_, strided.resize_, strided.resize_as_
+    squeeze_, unsqueeze_, t_, transpose_ = strided.squeeze_, strided.unsqueeze_, strided.t_, strided.transpose_
+    swapaxes_ = swapdims_ = strided.transpose_
+    angle, conj_physical, frexp, gcd, lcm, ldexp = (
+        parts.angle, parts.conj_physical, parts.frexp, parts.gcd, parts.lcm, parts.ldexp,
+    )  # fmt: skip
+    histogram, hash_tensor = histogram, hash_tensor
+    igamma, igammac = incomplete_gamma.igamma, incomplete_gamma.igammac
+    igamma_, igammac_ = memory.in_place(incomplete_gamma.igamma), memory.in_place(incomplete_gamma.igammac)
+    diagonal_scatter, index_reduce, index_reduce_ = (
+        gathering.diagonal_scatter,
+        gathering.index_reduce,
+        gathering.index_reduce_,
+    )
+
+    # in-place forms, and other names
+    conj_physical_, gcd_ = memory.in_place(parts.conj_physical), memory.in_place(parts.gcd)
+    lcm_, ldexp_ = memory.in_place(parts.lcm), memory.in_place(parts.ldexp)
+    sgn_, renorm_ = memory.in_place(arithmetic.sgn), memory.in_place(reduce.renorm)
+    bitwise_left_shift_, bitwise_right_shift_ = compare.bitwise_left_shift_, compare.bitwise_right_shift_
+    __ilshift__, __irshift__ = bitwise_left_shift_, bitwise_right_shift_
+    absolute_, negative_, subtract_, multiply_ = arithmetic.abs_, arithmetic.neg_, arithmetic.sub_, arithmetic.mul_
+    divide_ = true_divide_ = __idiv__ = arithmetic.div_
+    __div__, __rdiv__ = arithmetic.div, arithmetic.rdiv
+    arcsin_, arccos_, arctan_, arctan2_ = pointwise.asin_, pointwise.acos_, pointwise.atan_, pointwise.atan2_
+    arcsinh_, arccosh_, arctanh_ = pointwise.asinh_, pointwise.acosh_, pointwise.atanh_
+    arcsinh, arccosh, arctanh = pointwise.asinh, pointwise.acosh, pointwise.atanh
+    greater_, greater_equal_, less_, less_equal_, not_equal_ = (
+        compare.gt_, compare.ge_, compare.lt_, compare.le_, compare.ne_,
+    )  # fmt: skip
+    hsplit, vsplit, dsplit = shape.hsplit, shape.vsplit, shape.dsplit
+    is_nonzero, is_same_size, isreal = query.is_nonzero, query.is_same_size, convert.isreal
+
+    def polygamma(self, n: builtins.int) -> Tensor:
+        """The n-th derivative of the digamma function. As `Tensor.polygamma`."""
+        return pointwise.polygamma(n, self)
+
+    def polygamma_(self, n: builtins.int) -> Tensor:
+        """In-place form of `polygamma`."""
+        return fill.copy_(self, pointwise.polygamma(n, self))
 
     # ops.softmax, ops.random, ops.statistics
     softmax, log_softmax = softmax.softmax, softmax.log_softmax
@@ -899,6 +1015,17 @@ class Tensor(Recorded):
     bernoulli, multinomial = random.bernoulli, random.multinomial
     cov, corrcoef, diff = statistics.cov, statistics.corrcoef, statistics.diff
     quantile, nanquantile = statistics.quantile, statistics.nanquantile
+
+
+def _no_axis(dim: Any, rank: int, name: str) -> KadamError:
+    """The error about an axis that a tensor does not have, or that is no number."""
+    if not isinstance(dim, numbers.Integral):
+        return OperandError(f"{name}(): argument 'dim' must be int, not {builtins.type(dim).__name__}. Fix: dim=0.")
+    try:
+        axis_of(int(dim), rank)
+    except AxisError as error:
+        return error
+    return AxisError(f"{name}: Dimension specified as {dim} but tensor has no dimensions. Fix: x.{name}().")
 
 
 def _python(array: np.ndarray[Any, Any]) -> Any:
@@ -916,4 +1043,5 @@ def _rebuilt(kind: type[Tensor], array: np.ndarray[Any, Any], requires_grad: boo
 
 
 made.cls = Tensor
+blame.install()
 __all__ = ["Size", "Tensor", "overwrite"]

@@ -79,7 +79,10 @@ class TorchIsKadam(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """The module of Kadam that `fullname` stands for; None where it is no part of `torch`."""
-        if fullname != "torch" and not fullname.startswith("torch."):
+        top, _, rest = fullname.partition(".")
+        if top in _STAND_INS:
+            return _stand_in(fullname, ".".join([_STAND_INS[top], rest]) if rest else _STAND_INS[top])
+        if top != "torch":
             return None
         if not is_module_of_pytorch(fullname):
             raise _missing(fullname)
@@ -91,6 +94,29 @@ class TorchIsKadam(MetaPathFinder):
                 raise
             raise _missing(fullname) from None
         return ModuleSpec(fullname, _Loaded(module), origin=module.__file__, is_package=hasattr(module, "__path__"))
+
+
+# Packages that need PyTorch itself, and what stands in for them.
+_STAND_INS = {"safetensors": "kadam.safetensors", "torchvision": "kadam.vision"}
+
+_IN_ITS_PLACE = {
+    "safetensors": "Fix: it has safe_open, and in its modules torch and numpy what writes and reads files.",
+    "torchvision": "It has datasets, transforms and utils. Fix: write the rest, such as a model, with torch.nn.",
+}
+
+
+def _stand_in(fullname: str, own_name: str) -> ModuleSpec:
+    top = fullname.partition(".")[0]
+    try:
+        module = importlib.import_module(own_name)
+    except ModuleNotFoundError as error:
+        if error.name != own_name:
+            raise
+        raise MissingModuleError(
+            f"Kadam's stand-in for {top} has no {fullname}. {_IN_ITS_PLACE[top]}",
+            name=fullname,
+        ) from None
+    return ModuleSpec(fullname, _Loaded(module), origin=module.__file__, is_package=hasattr(module, "__path__"))
 
 
 class _Loaded(Loader):

@@ -1,4 +1,4 @@
-"""Mixed precision, as `torch.amp` on a machine without a GPU: switched off."""
+"""Mixed precision. As `torch.amp`."""
 
 from kadam import missing
 from kadam.amp.autocast import autocast, is_autocast_available

@@ -1,4 +1,4 @@
-"""Regions of lower precision. Kadam computes in the types that the program states."""
+"""Regions of lower precision, as `torch.amp.autocast` on the CPU."""
 
 from __future__ import annotations
 
@@ -7,48 +7,97 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from kadam.errors import UnsupportedError
+from kadam.device import device
+from kadam.dtypes import bfloat16, dtype, float16
+from kadam.ops.require import ArgumentError
+from kadam.recording import precision
+from kadam.recording.step import state
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+_TYPES = (bfloat16, float16)
 
 
 class autocast:  # noqa: N801  (PyTorch's name)
-    """A region in which PyTorch computes some operations in lower precision; also a decorator.
+    """A region in which products (linear layers, convolutions, attention) take operands of lower precision.
 
-    For CUDA it is switched off, with PyTorch's warning, as there is no GPU.
+    Losses and what else needs it compute in float32 all the same. Also a decorator. For CUDA it is switched off, with
+    PyTorch's warning, as there is no GPU.
 
-    Raises:
-        UnsupportedError: it is enabled for the CPU.
+    Args:
+        device_type: "cpu".
+        dtype: bfloat16 (the default) or float16.
+        enabled: False makes a region of full precision.
+        cache_enabled: accepted: what is converted twice is converted once in any case.
     """
 
     def __init__(
-        self, device_type: str, dtype: Any = None, enabled: bool = True, cache_enabled: bool | None = None
+        self, device_type: str, dtype: dtype | None = None, enabled: bool = True, cache_enabled: bool | None = None
     ) -> None:
-        if enabled and device_type == "cuda":
+        self.device = device(device_type).type
+        if enabled and self.device != "cpu":
             warnings.warn(
-                "User provided device_type of 'cuda', but CUDA is not available. Disabling", UserWarning, stacklevel=2
+                f"User provided device_type of '{self.device}', but {self.device.upper()} is not available. Disabling",
+                UserWarning,
+                stacklevel=2,
             )
-        elif enabled:
-            raise UnsupportedError(
-                f"autocast({device_type!r}): Kadam does not choose precisions. Fix: enabled=False, or convert tensors "
-                "and modules yourself, as by x.half()"
+            enabled = False
+        self.fast_dtype = dtype or bfloat16
+        if enabled and self.fast_dtype not in _TYPES:
+            warnings.warn(
+                "In CPU autocast, but the target dtype is not supported. Disabling autocast. Fix: torch.bfloat16.",
+                UserWarning,
+                stacklevel=2,
             )
-        self.device, self.dtype = device_type, dtype
+            enabled = False
+        self._enabled = enabled
+        self._outer: list[Any] = []
 
     def __enter__(self) -> autocast:
+        self._outer.append(state.lower)
+        if self.device == "cpu":
+            precision.switch(self.fast_dtype if self._enabled else None)
         return self
 
     def __exit__(self, *_: object) -> None:
-        return None
+        precision.switch(self._outer.pop())
 
     def __call__(self, function: Function) -> Function:
         @wraps(function)
         def called(*args: Any, **kwargs: Any) -> Any:
-            return function(*args, **kwargs)
+            with self:
+                return function(*args, **kwargs)
 
         return called  # type: ignore[return-value]
 
 
 def is_autocast_available(device_type: str) -> bool:
-    """No: see `autocast`."""
-    return False
+    """Whether a device has regions of lower precision: the CPU has."""
+    return _checked(device_type) == "cpu"
+
+
+def is_autocast_enabled(device_type: str | None = None) -> bool:
+    """Whether this is such a region, of a device; by default of CUDA, which is not there."""
+    return device_type is not None and _checked(device_type) == "cpu" and state.lower is not None
+
+
+def is_autocast_cpu_enabled() -> bool:
+    """Whether this is such a region."""
+    return state.lower is not None
+
+
+def get_autocast_dtype(device_type: str) -> dtype:
+    """The type of products in such a region."""
+    if _checked(device_type) == "cpu":
+        return state.lower or bfloat16
+    return float16
+
+
+def get_autocast_cpu_dtype() -> dtype:
+    """The type of products in such a region."""
+    return get_autocast_dtype("cpu")
+
+
+def _checked(device_type: Any) -> str:
+    if not isinstance(device_type, str):
+        raise ArgumentError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`. Fix: 'cpu'.")
+    return device_type

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kadam import missing
 from kadam.autograd import forward_ad, functional, graph
 from kadam.autograd.function import Function, FunctionContext
 from kadam.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
-from kadam.errors import GradientError, UnsupportedError
+from kadam.errors import GradientError, NotATensorError, OperandError
 from kadam.recording import backprop
 from kadam.recording.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from kadam.recording.tensor import Recorded
@@ -20,13 +21,28 @@ Tensors = Any
 
 
 def _listed(tensors: Any) -> list[Any]:
-    return [tensors] if isinstance(tensors, Recorded) else list(tensors)
+    if isinstance(tensors, Recorded):
+        return [tensors]
+    given = list(tensors) if isinstance(tensors, Iterable) else [tensors]
+    for one in given:
+        if not isinstance(one, Recorded):
+            raise NotATensorError(
+                f"autograd: expected a Tensor or a sequence of Tensors, but got {type(one).__name__}. Fix: name the "
+                "tensors: grad(loss, [x])."
+            )
+    return given
 
 
 def _cts(roots: Sequence[Any], given: Any) -> list[Any]:
     if given is None:
         return [None] * len(roots)
-    cts = [given] if isinstance(given, Recorded) else list(given)
+    cts = list(given) if isinstance(given, list | tuple) else [given]
+    for one in cts:
+        if one is not None and not isinstance(one, Recorded):
+            raise OperandError(
+                f"autograd: gradients can be either Tensors or None, but got {type(one).__name__}. Fix: "
+                "torch.ones_like(y)."
+            )
     if len(cts) != len(roots):
         raise GradientError(
             f"grad: got {len(roots)} tensors and {len(cts)} gradients. Fix: give one gradient per output, or "
@@ -69,13 +85,12 @@ def grad(
 
     Raises:
         GradientError: an input was not used (and `allow_unused` is off), or does not require grad.
-        UnsupportedError: `is_grads_batched`.
     """
     if is_grads_batched:
-        raise UnsupportedError(
-            "autograd.grad: is_grads_batched is not in Kadam yet. Fix: call grad once per cotangent."
-        )
+        return _batched(outputs, inputs, grad_outputs, create_graph, allow_unused, materialize_grads)
     roots, wanted = _listed(outputs), _listed(inputs)
+    if not roots or not wanted:
+        raise GradientError("autograd.grad: grad requires non-empty inputs. Fix: name the tensors: grad(loss, [x]).")
     retain = create_graph if retain_graph is None else retain_graph
     found = backprop.gradients(roots, _cts(roots, grad_outputs), wanted, retain, create_graph)
     for place, ct in enumerate(found):
@@ -88,6 +103,20 @@ def grad(
                 "materialize_grads=True gives zeros."
             )
     return tuple(found)  # type: ignore[arg-type]
+
+
+def _batched(
+    outputs: Tensors, inputs: Tensors, cts: Tensors, create_graph: bool, allow_unused: bool | None, fills: bool
+) -> tuple[Tensor | None, ...]:
+    """The gradients for each of several cotangents, which stand along a first axis; stacked."""
+    from kadam.ops.combine import stack
+
+    batches = [list(one.unbind(0)) for one in _listed(cts)]
+    rows = [
+        grad(outputs, inputs, list(row), True, create_graph, True, allow_unused, False, fills)
+        for row in zip(*batches, strict=True)
+    ]
+    return tuple(None if None in column else stack(column) for column in zip(*rows, strict=True))
 
 
 class set_detect_anomaly:  # noqa: N801  (PyTorch's name)
@@ -116,3 +145,5 @@ __all__ = [
     "forward_ad", "functional", "grad", "gradcheck", "gradgradcheck", "graph", "inference_mode", "no_grad",
     "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip
+
+missing.install(__name__, {"kadam.autograd": "grad_mode profiler variable"})

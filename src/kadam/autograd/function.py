@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kadam.dtypes import FLOAT
-from kadam.errors import GradientError, OperandError, ShapeError
+from kadam.errors import GradientError, ShapeError
 from kadam.ir.builder import current_builder
 from kadam.primitives.move import Detach
 from kadam.recording.backprop import BackwardPass, Stop
@@ -105,6 +105,12 @@ class Function:
             "to use it with backward mode AD. Fix: define  @staticmethod def backward(ctx, *grads)."
         )
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise GradientError(
+            f"{type(self).__name__}: Legacy autograd function with non-static forward method is deprecated. Please use "
+            f"new-style autograd function with static forward method. Fix: {type(self).__name__}.apply(x)."
+        )
+
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """Call the operation."""
@@ -182,8 +188,9 @@ def _deliver(cls: type[Function], args: Sequence[Any], grads: Any, work: Backwar
         if ct is None or not isinstance(arg, Recorded) or not arg._spec.requires_grad:
             continue
         if not isinstance(ct, Recorded):
-            raise OperandError(
-                f"function {cls.__name__}Backward returned a {type(ct).__name__} as gradient {index}, not a Tensor. "
+            raise GradientError(
+                f"function {cls.__name__}Backward returned a {type(ct).__name__} as gradient {index}, not a Tensor: "
+                "expected Variable or None. "
                 "Fix: return a tensor, or None where there is no gradient."
             )
         if ct._spec.shape != arg._spec.shape:

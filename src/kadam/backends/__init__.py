@@ -1,8 +1,8 @@
 """Switches of PyTorch's backends, so that scripts may set them. None of them changes what Kadam computes."""
 
 from kadam import missing
-from kadam.backends import cudnn, mps
+from kadam.backends import cuda, cudnn, mkl, mkldnn, mps, openmp
 
-__all__ = ["cudnn", "mps"]
+__all__ = ["cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp"]
 
 missing.install(__name__)

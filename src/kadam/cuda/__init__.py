@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from kadam import missing
@@ -36,33 +37,64 @@ def empty_cache() -> None:
     """Nothing: there is no CUDA memory."""
 
 
-def current_device() -> int:
-    """Raise, as PyTorch without CUDA.
-
-    Raises:
-        DeviceError: always.
-    """
-    check("cuda")
+def memory_allocated(device: Any = None) -> int:
+    """None of it: there is no CUDA memory."""
     return 0
 
 
-def synchronize(device: Any = None) -> None:
-    """Raise, as PyTorch without CUDA.
-
-    Raises:
-        DeviceError: always.
-    """
-    check("cuda")
+def max_memory_allocated(device: Any = None) -> int:
+    """None of it: there is no CUDA memory."""
+    return 0
 
 
-def get_device_name(device: Any = None) -> str:
-    """Raise, as PyTorch without CUDA.
+def memory_reserved(device: Any = None) -> int:
+    """None of it: there is no CUDA memory."""
+    return 0
 
-    Raises:
-        DeviceError: always.
-    """
-    check("cuda")
-    return ""
+
+def max_memory_reserved(device: Any = None) -> int:
+    """None of it: there is no CUDA memory."""
+    return 0
+
+
+def reset_peak_memory_stats(device: Any = None) -> None:
+    """Nothing: there is no CUDA memory."""
+
+
+def is_bf16_supported(including_emulation: bool = True) -> bool:
+    """False: there is no GPU."""
+    return False
+
+
+def get_rng_state_all() -> list[Any]:
+    """No states: there is no CUDA generator."""
+    return []
+
+
+def set_rng_state_all(new_states: Any) -> None:
+    """Nothing: there is no CUDA generator."""
+
+
+def seed_all() -> None:
+    """Nothing: there is no CUDA generator."""
+
+
+def _raise_without_cuda(name: str) -> Callable[..., Any]:
+    def raised(*args: Any, **kwargs: Any) -> Any:
+        check("cuda")
+
+    raised.__name__ = name
+    raised.__doc__ = "Raise DeviceError, as PyTorch without CUDA."
+    return raised
+
+
+current_device, synchronize, get_device_name, get_device_properties = map(
+    _raise_without_cuda, ("current_device", "synchronize", "get_device_name", "get_device_properties")
+)
+set_device, get_device_capability, mem_get_info, get_rng_state = map(
+    _raise_without_cuda, ("set_device", "get_device_capability", "mem_get_info", "get_rng_state")
+)
+current_stream, Stream, Event, init = map(_raise_without_cuda, ("current_stream", "Stream", "Event", "init"))
 
 
 missing.install(__name__)

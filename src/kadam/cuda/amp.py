@@ -1,4 +1,4 @@
-"""Mixed precision under its former names, as `torch.cuda.amp`: switched off, as there is no GPU."""
+"""Mixed precision on GPUs, which are not there, under its former names. As `torch.cuda.amp`."""
 
 from __future__ import annotations
 

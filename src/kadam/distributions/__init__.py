@@ -9,6 +9,8 @@ from kadam.distributions.categorical import (
     OneHotCategoricalStraightThrough,
     RelaxedOneHotCategorical,
 )
+from kadam.distributions.circle import VonMises
+from kadam.distributions.constraint_registry import biject_to, transform_to
 from kadam.distributions.counts import Bernoulli, Binomial, Geometric, Poisson, RelaxedBernoulli
 from kadam.distributions.distribution import Distribution
 from kadam.distributions.gamma import Beta, Chi2, Dirichlet, Exponential, Gamma
@@ -16,6 +18,8 @@ from kadam.distributions.independent import Independent, MixtureSameFamily
 from kadam.distributions.kl import kl_divergence, register_kl
 from kadam.distributions.location_scale import Cauchy, Gumbel, Laplace, Normal, StudentT
 from kadam.distributions.multivariate_normal import MultivariateNormal
+from kadam.distributions.negative_binomial import NegativeBinomial
+from kadam.distributions.powers import FisherSnedecor, InverseGamma, Kumaraswamy, LogisticNormal, Pareto, Weibull
 from kadam.distributions.transformed import HalfCauchy, HalfNormal, LogNormal, TransformedDistribution
 from kadam.distributions.transforms import (
     AbsTransform,
@@ -30,15 +34,30 @@ from kadam.distributions.transforms import (
     identity_transform,
 )
 from kadam.distributions.uniform import Uniform
+from kadam.distributions.vector_transforms import (
+    CatTransform,
+    CumulativeDistributionTransform,
+    IndependentTransform,
+    LowerCholeskyTransform,
+    PositiveDefiniteTransform,
+    ReshapeTransform,
+    SoftmaxTransform,
+    StackTransform,
+    StickBreakingTransform,
+)
 
 __all__ = [
-    "AbsTransform", "AffineTransform", "Bernoulli", "Beta", "Binomial", "Categorical", "Cauchy", "Chi2",
-    "ComposeTransform", "Dirichlet", "Distribution", "ExpTransform", "Exponential", "Gamma", "Geometric", "Gumbel",
-    "HalfCauchy", "HalfNormal", "Independent", "Laplace", "LogNormal", "MixtureSameFamily", "Multinomial",
-    "MultivariateNormal", "Normal", "OneHotCategorical", "OneHotCategoricalStraightThrough", "Poisson",
-    "PowerTransform", "RelaxedBernoulli", "RelaxedOneHotCategorical", "SigmoidTransform", "SoftplusTransform",
-    "StudentT", "TanhTransform", "Transform", "TransformedDistribution", "Uniform", "constraints", "identity_transform",
-    "kl", "kl_divergence", "register_kl", "transforms",
+    "AbsTransform", "AffineTransform", "Bernoulli", "Beta", "Binomial", "CatTransform", "Categorical", "Cauchy",
+    "Chi2", "ComposeTransform", "CumulativeDistributionTransform", "Dirichlet", "Distribution", "ExpTransform",
+    "Exponential", "FisherSnedecor", "Gamma", "Geometric", "Gumbel", "HalfCauchy", "HalfNormal", "Independent",
+    "IndependentTransform", "InverseGamma", "Kumaraswamy", "Laplace", "LogNormal", "LogisticNormal",
+    "LowerCholeskyTransform", "MixtureSameFamily", "Multinomial", "MultivariateNormal", "NegativeBinomial",
+    "Normal", "OneHotCategorical", "OneHotCategoricalStraightThrough", "Pareto", "Poisson",
+    "PositiveDefiniteTransform", "PowerTransform", "RelaxedBernoulli", "RelaxedOneHotCategorical",
+    "ReshapeTransform", "SigmoidTransform", "SoftmaxTransform", "SoftplusTransform", "StackTransform",
+    "StickBreakingTransform", "StudentT", "TanhTransform", "Transform", "TransformedDistribution", "Uniform",
+    "VonMises", "Weibull", "biject_to", "constraints", "identity_transform", "kl", "kl_divergence", "register_kl",
+    "transform_to", "transforms",
 ]  # fmt: skip
 
 missing.install(__name__)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kadam.distributions import constraints
 from kadam.distributions.constraints import Constraint
 from kadam.distributions.distribution import Distribution
+from kadam.distributions.independent import Independent
 from kadam.distributions.location_scale import Cauchy, Normal
-from kadam.distributions.transforms import AbsTransform, ExpTransform, Transform
+from kadam.distributions.transforms import AbsTransform, ComposeTransform, ExpTransform, Transform, summed
 from kadam.ops.creation import full_like, zeros_like
 
 if TYPE_CHECKING:
@@ -27,12 +28,22 @@ class TransformedDistribution(Distribution):
         validate_args: bool | None = None,
     ) -> None:
         self.transforms = [transforms] if isinstance(transforms, Transform) else list(transforms)
-        self.base_dist = base_distribution
-        super().__init__(base_distribution.batch_shape, base_distribution.event_shape, validate_args=validate_args)
+        whole = ComposeTransform(self.transforms)
+        shape = whole.forward_shape(base_distribution.batch_shape + base_distribution.event_shape)
+        base_shape = whole.inverse_shape(shape)
+        base_axes = len(base_distribution.event_shape)
+        if tuple(base_distribution.batch_shape + base_distribution.event_shape) != base_shape:
+            base_distribution = base_distribution.expand(base_shape[: len(base_shape) - base_axes])
+        together = whole.domain.event_dim - base_axes
+        self.base_dist = Independent(base_distribution, together) if together > 0 else base_distribution
+        change = whole.codomain.event_dim - whole.domain.event_dim
+        cut = len(shape) - max(whole.codomain.event_dim, base_axes + max(together, 0) + change)
+        super().__init__(shape[:cut], shape[cut:], validate_args=validate_args)
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Any:
         new = super().expand(batch_shape, _instance)
-        new.base_dist = self.base_dist.expand(batch_shape)
+        shape = ComposeTransform(self.transforms).inverse_shape((*batch_shape, *self._event_shape))
+        new.base_dist = self.base_dist.expand(shape[: len(shape) - len(self.base_dist.event_shape)])
         return new
 
     @property
@@ -59,15 +70,14 @@ class TransformedDistribution(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
-        y, stretched = value, None
+        y, stretched, axes = value, None, len(self._event_shape)
         for transform in reversed(self.transforms):
             x = transform.inv(y)
-            term = transform.log_abs_det_jacobian(x, y)
-            axes = len(self._event_shape) - max(0, len(y.shape) - len(term.shape))
-            term = term.sum(tuple(range(-axes, 0))) if axes > 0 else term
+            axes += transform.domain.event_dim - transform.codomain.event_dim
+            term = summed(transform.log_abs_det_jacobian(x, y), axes - transform.domain.event_dim)
             stretched, y = term if stretched is None else stretched + term, x
-        density = self.base_dist.log_prob(y)
-        return density if stretched is None else density - stretched
+        density = summed(self.base_dist.log_prob(y), axes - len(self.base_dist.event_shape))
+        return density if stretched is None else -stretched + density
 
     def cdf(self, value: Tensor) -> Tensor:
         sign = 1

@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from kadam import missing
 from kadam.distributions import constraints
 from kadam.distributions.constraints import Constraint
 from kadam.distributions.distribution import eps, tiny
 from kadam.nn.functional import softplus
 from kadam.recording.tensor import Recorded
+from kadam.shapes import broadcast
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
@@ -27,16 +29,40 @@ class Transform:
     domain: Constraint = constraints.real
     codomain: Constraint = constraints.real
     bijective = True
+    _last: tuple[Tensor | None, Tensor | None] = (None, None)
 
     def __init__(self, cache_size: int = 0) -> None:
         self._cache_size = cache_size
 
     def __call__(self, x: Tensor) -> Tensor:
         """The transformed values."""
-        raise NotImplementedError
+        if not self._cache_size:
+            return self._call(x)
+        known, value = self._last
+        if x is not known:
+            value = self._call(x)
+            self._last = x, value
+        return value  # type: ignore[return-value]
+
+    def _inverse_of(self, y: Tensor) -> Tensor:
+        """The inverse; of the last transformed values, with a cache, the very tensor that they came from."""
+        if self._cache_size and y is self._last[1]:
+            return self._last[0]  # type: ignore[return-value]
+        return self._inverse(y)
+
+    def _call(self, x: Tensor) -> Tensor:
+        raise NotImplementedError(f"{type(self).__name__} does not define _call. Fix: define _call(self, x).")
 
     def _inverse(self, y: Tensor) -> Tensor:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not define _inverse. Fix: define _inverse(self, y).")
+
+    def forward_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """The shape of the transformed values, from that of the values."""
+        return tuple(shape)
+
+    def inverse_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """The shape of the values, from that of the transformed values."""
+        return tuple(shape)
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         """The logarithm of how much the function stretches at `x`, where its value is `y`."""
@@ -53,7 +79,10 @@ class Transform:
         return 1
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and vars(self) == vars(other)
+        def settings(one: object) -> dict[str, Any]:
+            return {name: value for name, value in vars(one).items() if name != "_last"}
+
+        return type(self) is type(other) and settings(self) == settings(other)
 
     __hash__ = object.__hash__
 
@@ -68,13 +97,19 @@ class _Inverse(Transform):
         self.domain, self.codomain, self.bijective = forward.codomain, forward.domain, forward.bijective
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self.forward._inverse(x)
+        return self.forward._inverse_of(x)
 
     def _inverse(self, y: Tensor) -> Tensor:
         return self.forward(y)
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         return -self.forward.log_abs_det_jacobian(y, x)
+
+    def forward_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        return self.forward.inverse_shape(shape)
+
+    def inverse_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        return self.forward.forward_shape(shape)
 
     @property
     def inv(self) -> Transform:
@@ -92,10 +127,39 @@ class ComposeTransform(Transform):
         super().__init__(cache_size)
         self.parts = list(parts)
         if self.parts:
-            self.domain, self.codomain = self.parts[0].domain, self.parts[-1].codomain
+            self.domain, self.codomain = (
+                _raised(self.parts[0].domain, self._entry),
+                _raised(self.parts[-1].codomain, self._exit),
+            )
         self.bijective = all(part.bijective for part in self.parts)
 
-    def __call__(self, x: Tensor) -> Tensor:
+    @property
+    def _entry(self) -> int:
+        """How many axes of the values are transformed together."""
+        axes = self.parts[-1].codomain.event_dim
+        for part in reversed(self.parts):
+            axes = max(axes + part.domain.event_dim - part.codomain.event_dim, part.domain.event_dim)
+        return axes
+
+    @property
+    def _exit(self) -> int:
+        """How many axes of the transformed values belong together."""
+        axes = self.parts[0].domain.event_dim
+        for part in self.parts:
+            axes = max(axes + part.codomain.event_dim - part.domain.event_dim, part.codomain.event_dim)
+        return axes
+
+    def forward_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        for part in self.parts:
+            shape = part.forward_shape(shape)
+        return tuple(shape)
+
+    def inverse_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        for part in reversed(self.parts):
+            shape = part.inverse_shape(shape)
+        return tuple(shape)
+
+    def _call(self, x: Tensor) -> Tensor:
         for part in self.parts:
             x = part(x)
         return x
@@ -106,11 +170,17 @@ class ComposeTransform(Transform):
         return y
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        total = x.new_zeros(tuple(x.shape))
+        if not self.parts:
+            return x.new_zeros(tuple(x.shape))
+        terms, axes = [], self._entry
         for part in self.parts:
             moved = part(x)
-            total = total + part.log_abs_det_jacobian(x, moved)
+            terms.append(summed(part.log_abs_det_jacobian(x, moved), axes - part.domain.event_dim))
+            axes += part.codomain.event_dim - part.domain.event_dim
             x = moved
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
         return total
 
     @property
@@ -118,12 +188,22 @@ class ComposeTransform(Transform):
         return math.prod(part.sign for part in self.parts)
 
 
+def summed(values: Tensor, axes: int) -> Tensor:
+    """The sum over a number of axes at the end."""
+    return values.sum(tuple(range(-axes, 0))) if axes > 0 else values
+
+
+def _raised(region: Constraint, axes: int) -> Constraint:
+    further = axes - region.event_dim
+    return constraints.independent(region, further) if further > 0 else region
+
+
 class ExpTransform(Transform):
     """exp(x)."""
 
     codomain = constraints.positive
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def _call(self, x: Tensor) -> Tensor:
         return x.exp()
 
     def _inverse(self, y: Tensor) -> Tensor:
@@ -133,14 +213,25 @@ class ExpTransform(Transform):
         return x
 
 
+def _shape(value: Any) -> tuple[int, ...]:
+    return tuple(value.shape) if isinstance(value, Recorded) else ()
+
+
 class AffineTransform(Transform):
     """loc + scale x."""
 
     def __init__(self, loc: Any, scale: Any, event_dim: int = 0, cache_size: int = 0) -> None:
         super().__init__(cache_size)
         self.loc, self.scale, self.event_dim = loc, scale, event_dim
+        if event_dim:
+            self.domain = self.codomain = constraints.independent(constraints.real, event_dim)
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def forward_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        return broadcast(broadcast(tuple(shape), _shape(self.loc)), _shape(self.scale))
+
+    inverse_shape = forward_shape
+
+    def _call(self, x: Tensor) -> Tensor:
         moved: Tensor = self.loc + self.scale * x
         return moved
 
@@ -169,7 +260,12 @@ class PowerTransform(Transform):
         super().__init__(cache_size)
         self.exponent = exponent
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def forward_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        return broadcast(tuple(shape), _shape(self.exponent))
+
+    inverse_shape = forward_shape
+
+    def _call(self, x: Tensor) -> Tensor:
         return x.pow(self.exponent)
 
     def _inverse(self, y: Tensor) -> Tensor:
@@ -185,7 +281,7 @@ class SigmoidTransform(Transform):
 
     codomain = constraints.unit_interval
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def _call(self, x: Tensor) -> Tensor:
         return x.sigmoid().clamp(min=tiny(x.dtype), max=1.0 - eps(x.dtype))
 
     def _inverse(self, y: Tensor) -> Tensor:
@@ -201,7 +297,7 @@ class SoftplusTransform(Transform):
 
     codomain = constraints.positive
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def _call(self, x: Tensor) -> Tensor:
         return softplus(x)
 
     def _inverse(self, y: Tensor) -> Tensor:
@@ -216,7 +312,7 @@ class TanhTransform(Transform):
 
     codomain = constraints.interval(-1.0, 1.0)
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def _call(self, x: Tensor) -> Tensor:
         return x.tanh()
 
     def _inverse(self, y: Tensor) -> Tensor:
@@ -232,7 +328,7 @@ class AbsTransform(Transform):
     codomain = constraints.positive
     bijective = False
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def _call(self, x: Tensor) -> Tensor:
         return x.abs()
 
     def _inverse(self, y: Tensor) -> Tensor:
@@ -243,5 +339,15 @@ identity_transform = ComposeTransform([])
 
 __all__ = [
     "AbsTransform", "AffineTransform", "ComposeTransform", "ExpTransform", "PowerTransform", "SigmoidTransform",
-    "SoftplusTransform", "TanhTransform", "Transform", "identity_transform",
+    "SoftplusTransform", "TanhTransform", "Transform", "identity_transform", "summed",
 ]  # fmt: skip
+
+missing.install(
+    __name__,
+    {
+        "kadam.distributions.vector_transforms": (
+            "CatTransform CumulativeDistributionTransform IndependentTransform LowerCholeskyTransform "
+            "PositiveDefiniteTransform ReshapeTransform SoftmaxTransform StackTransform StickBreakingTransform"
+        )
+    },
+)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kadam.ops.combine import stack
 
 if TYPE_CHECKING:
     from kadam.nn import Module
     from kadam.tensor import Tensor
+
+Function = TypeVar("Function")
 
 
 def functional_call(
@@ -98,3 +100,19 @@ def stack_module_state(models: Sequence[Module]) -> tuple[dict[str, Tensor], dic
         name: stack([dict(one.named_buffers())[name] for one in models]) for name, _ in models[0].named_buffers()
     }
     return parameters, buffers
+
+
+def replace_all_batch_norm_modules_(root: Module) -> Module:
+    """The module itself, with batch normalisations that keep no running statistics. As PyTorch's."""
+    from kadam.nn.modules.batchnorm import _BatchNorm
+
+    for part in root.modules():
+        if isinstance(part, _BatchNorm):
+            part.running_mean = part.running_var = part.num_batches_tracked = None
+            part.track_running_stats = False
+    return root
+
+
+def functionalize(func: Function, *, remove: str = "mutations") -> Function:
+    """The function itself: changes in place are values in Kadam's graphs anyway. As `torch.func.functionalize`."""
+    return func

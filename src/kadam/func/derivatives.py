@@ -154,6 +154,53 @@ def _rows(output: Any, inputs: Sequence[Any]) -> list[Any]:
     return [stack([row[place] for row in rows]).reshape(*output.shape, *one.shape) for place, one in enumerate(inputs)]
 
 
+def pushed(output: Any, inputs: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    """How `output` changes where the inputs move along the tangents: by differentiating the vjp, which is linear."""
+    seed = output.detach().new_zeros(tuple(output.shape)).requires_grad_()
+    slopes = _gradients(output, seed, inputs)
+    total = sum((slope * along).sum() for slope, along in zip(slopes, tangents, strict=True))
+    return _gradients(total, None, [seed])[0]
+
+
+def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False) -> tuple[Any, ...]:
+    """The value of `func`, and how it changes where the arguments move along the tangents. As `torch.func.jvp`.
+
+    Raises:
+        ValueError: there is not a tangent for each argument.
+    """
+    value, push, *aux = _linearized(func, primals, has_aux)
+    return (value, push(*tangents), *aux)
+
+
+def linearize(func: Function, *primals: Any) -> tuple[Any, Function]:
+    """The value of `func`, and the function from tangents to how it changes along them. As `torch.func.linearize`."""
+    value, push = _linearized(func, primals, False)
+    return value, push
+
+
+def _linearized(func: Function, primals: Any, has_aux: bool) -> tuple[Any, ...]:
+    if not isinstance(primals, tuple | list) or not tensors(primals):
+        raise ValueError("jvp: Expected primals to be a tuple of tensors. Fix: jvp(f, (x,), (t,)).")
+    with _inside():
+        watched = _watched(tuple(primals))
+        result = func(*watched)
+        value, aux = result if has_aux else (result, None)
+
+    def push(*tangents: Any) -> Any:
+        along, inputs = tensors(tangents), tensors(watched)
+        if [tuple(one.shape) for one in along] != [tuple(one.shape) for one in inputs]:
+            raise ValueError(
+                "jvp: Expected primals and tangents to have the same python structure and shapes. Fix: give a tangent "
+                "of its shape for each primal."
+            )
+        with _inside():
+            found = mapped(lambda output: pushed(output, inputs, along), value)
+        return _settled(found, (primals, tangents))
+
+    settled = _settled(value, primals)
+    return (settled, push, aux) if has_aux else (settled, push)
+
+
 def jacfwd(func: Function, argnums: ArgNums = 0, has_aux: bool = False, *, randomness: str = "error") -> Function:
     """As `jacrev`, whose values are the same: Kadam differentiates backwards."""
     return jacrev(func, argnums, has_aux)

@@ -54,6 +54,8 @@ class Primitive(ABC):
     _named: ClassVar[dict[str, type[Primitive]]] = {}
     # False: no derivative passes (comparisons, integer results, detach).
     differentiable: ClassVar[bool] = True
+    # How it is written in a formula, `{0} + {1}`; empty: as a function, by its name.
+    notation: ClassVar[str] = ""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -94,6 +96,19 @@ class Primitive(ABC):
                 reference do it.
         """
         raise NotLowered(type(self).__name__)
+
+    def element(self, emitter: Emitter, at: Index, *inputs: Any) -> Element:
+        """As `lower`, also of what engines compute otherwise: what stands at an index, for whoever reads formulas.
+
+        Raises:
+            NotLowered: it is no short formula.
+        """
+        return self.lower(emitter, at, *inputs)
+
+    def formula(self, arity: int) -> str:
+        """How it is written in a formula, with places for its operands: `{0} + {1}`, `exp({0})`."""
+        operands = ", ".join(f"{{{place}}}" for place in range(arity))
+        return self.notation or f"{type(self).__name__.lower()}({operands})"
 
     @classmethod
     @abstractmethod

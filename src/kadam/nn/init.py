@@ -17,6 +17,7 @@ from kadam import dtypes
 from kadam.errors import KadamError
 from kadam.ops import draws, fill, random
 from kadam.ops.draws import Draw, ElementTypeError, drawn_as, source_of
+from kadam.recording.arguments import guarded
 from kadam.recording.generator import Generator, default_generator
 from kadam.recording.layout import is_contiguous
 from kadam.recording.modes import no_grad
@@ -50,33 +51,39 @@ def _write(tensor: Tensor, values: Array) -> Tensor:
 
 
 @no_grad()
+@guarded
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform numbers in [a, b)."""
     return random.uniform_(tensor, a, b, generator=generator)
 
 
 @no_grad()
+@guarded
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal numbers."""
     return random.normal_(tensor, mean, std, generator=generator)
 
 
 @no_grad()
+@guarded
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """`val` everywhere."""
     return fill.fill_(tensor, val)
 
 
+@guarded
 def ones_(tensor: Tensor) -> Tensor:
     """Ones."""
     return constant_(tensor, 1.0)
 
 
+@guarded
 def zeros_(tensor: Tensor) -> Tensor:
     """Zeros."""
     return constant_(tensor, 0.0)
 
 
+@guarded
 def eye_(tensor: Tensor) -> Tensor:
     """The identity matrix: as many inputs as possible pass unchanged.
 
@@ -90,6 +97,7 @@ def eye_(tensor: Tensor) -> Tensor:
     return _write(tensor, np.eye(*tensor.shape))
 
 
+@guarded
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """Kernels that let as many channels as possible of each group pass unchanged.
 
@@ -166,6 +174,7 @@ def _xavier_std(tensor: Tensor, gain: float) -> float:
     return gain * math.sqrt(2.0 / float(sum(_calculate_fan_in_and_fan_out(tensor))))
 
 
+@guarded
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform numbers in [-a, a), a = gain sqrt(6 / (fan_in + fan_out)).
 
@@ -175,6 +184,7 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | No
     return uniform_(tensor, -bound, bound, generator)
 
 
+@guarded
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal numbers, std = gain sqrt(2 / (fan_in + fan_out)). Source: as `xavier_uniform_`."""
     return normal_(tensor, 0.0, _xavier_std(tensor, gain), generator)
@@ -191,6 +201,7 @@ def _is_empty(tensor: Tensor) -> bool:
     return tensor.numel() == 0
 
 
+@guarded
 def kaiming_uniform_(
     tensor: Tensor,
     a: float = 0,
@@ -208,6 +219,7 @@ def kaiming_uniform_(
     return uniform_(tensor, -bound, bound, generator)
 
 
+@guarded
 def kaiming_normal_(
     tensor: Tensor,
     a: float = 0,
@@ -224,6 +236,7 @@ def kaiming_normal_(
 # --- truncated, orthogonal, sparse ------------------------------------------------------------------------------------
 
 
+@guarded
 def trunc_normal_(
     tensor: Tensor,
     mean: float = 0.0,
@@ -277,6 +290,7 @@ def _rejected(tensor: Tensor, mean: float, std: float, a: float, b: float, sourc
     return values
 
 
+@guarded
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
     """A matrix with orthonormal rows or columns, times `gain`; axes after the first are one.
 
@@ -307,6 +321,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     return _write(tensor, ((q.T if wide else q) * record.numpy.type(gain)).reshape(tensor.shape))
 
 
+@guarded
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
     """Normal numbers, of which the share `sparsity` in each column is zero.
 

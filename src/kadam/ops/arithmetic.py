@@ -8,6 +8,7 @@ from kadam import dtypes
 from kadam.dtypes import BOOL, FLOAT
 from kadam.errors import DTypeError
 from kadam.ops.promotion import as_tensor_of, meet, result_type, stretched
+from kadam.ops.require import require_a_tensor
 from kadam.primitives.analysis import Pow, Reciprocal, Sqrt
 from kadam.primitives.elementwise import Abs, Add, Div, Mul, Neg, Sign, Sub
 from kadam.primitives.rounding import FloorDiv, Fmod, Remainder, Trunc
@@ -54,9 +55,9 @@ def sub(input: Tensor | Number, other: Tensor | Number, *, alpha: Number = 1) ->
 
 
 @operation(grad="RsubBackward1")
-def rsub(input: Tensor, other: Tensor | Number) -> Tensor:
-    """other - input. As `torch.rsub`."""
-    return sub(other, input)
+def rsub(input: Tensor, other: Tensor | Number, *, alpha: Number = 1) -> Tensor:
+    """other - alpha * input. As `torch.rsub`."""
+    return sub(other, input, alpha=alpha)
 
 
 @operation
@@ -116,6 +117,7 @@ def rfloor_divide(self: Tensor, other: Number) -> Tensor:
 @operation
 def remainder(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """The remainder of the division rounded down: it has the divisor's sign. As `torch.remainder`."""
+    require_a_tensor("remainder", input, other)
     return emit(Remainder(), *meet(input, other))
 
 
@@ -264,3 +266,4 @@ div_, floor_divide_, remainder_, fmod_ = in_place(div), in_place(floor_divide), 
 pow_, square_, neg_, abs_, sign_ = in_place(pow), in_place(square), in_place(neg), in_place(abs), in_place(sign)
 addcmul_, addcdiv_, lerp_ = in_place(addcmul), in_place(addcdiv), in_place(lerp)
 true_divide, divide, subtract, multiply, negative, absolute = div, div, sub, mul, neg, abs
+negative_ = neg_

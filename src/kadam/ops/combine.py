@@ -18,6 +18,7 @@ from kadam.primitives.compare import LessEqual
 from kadam.primitives.elementwise import Add, Where
 from kadam.primitives.move import Concat, DiagonalInsert, Flip, Reshape
 from kadam.primitives.sources import Iota
+from kadam.recording.arguments import guarded
 from kadam.recording.calls import emit, symbol
 from kadam.recording.memory import in_place
 from kadam.recording.operation import operation
@@ -110,9 +111,9 @@ def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
         ShapeError: they differ in another axis, or there are none.
     """
     parts = _listed("cat", tensors)
-    if _known(parts) and _alike(parts, dim):
-        return into(out, from_array(np.concatenate([read(one) for one in parts], dim)))
-    return into(out, _cat(parts, dim))
+    at_once = _known(parts) and _alike(parts, dim)
+    joined = from_array(np.concatenate([read(one) for one in parts], dim)) if at_once else _cat(parts, dim)
+    return joined if out is None else into(out, joined)  # type: ignore[no-any-return]
 
 
 @numpy_names
@@ -125,8 +126,10 @@ def stack(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     parts = _listed("stack", tensors)
     first = parts[0]
     if _known(parts) and all(one._spec.type == first._spec.type for one in parts):
-        return into(out, from_array(np.stack([read(one) for one in parts], axis_of(dim, len(first.shape) + 1))))
-    return into(out, _stack(parts, dim))
+        joined = from_array(np.stack([read(one) for one in parts], axis_of(dim, len(first.shape) + 1)))
+    else:
+        joined = _stack(parts, dim)
+    return joined if out is None else into(out, joined)  # type: ignore[no-any-return]
 
 
 def _alike(parts: list[Any], dim: int) -> bool:
@@ -215,6 +218,8 @@ def _repeat(input: Tensor, sizes: tuple[int, ...]) -> Tensor:
 
 def repeat(self: Tensor, *given: Any, repeats: Sequence[int] | None = None) -> Tensor:
     """The tensor repeated along each axis. As `Tensor.repeat`."""
+    if not given and repeats is None:
+        raise OperandError('repeat() missing 1 required positional arguments: "repeats". Fix: x.repeat(2, 1).')
     return _repeat(self, sizes_of("repeat", given if repeats is None else (repeats,)))
 
 
@@ -224,6 +229,7 @@ def tile(input: Tensor, *given: Any, dims: Sequence[int] | None = None) -> Tenso
     return _repeat(input, (*[1] * (len(input.shape) - len(sizes)), *sizes))
 
 
+@guarded
 def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: Any = None) -> Tensor:
     """Each element of an axis repeated in place. As `torch.repeat_interleave`."""
     if repeats is None:
@@ -232,6 +238,13 @@ def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None
     x = input.reshape(-1) if dim is None else input
     axis = axis_of(0 if dim is None else dim, len(x.shape))
     times = read(repeats) if isinstance(repeats, Recorded) else np.asarray(repeats)
+    if times.size and times.min() < 0:
+        raise ShapeError(f"repeat_interleave: Repeats must be non-negative, not {times.min()}. Fix: repeats=2.")
+    if times.size > 1 and times.size != x.shape[axis]:
+        raise ShapeError(
+            f"repeat_interleave: repeats must have the same size as input along dim, but got repeats.size(0) = "
+            f"{times.size} and input.size({axis}) = {x.shape[axis]}. Fix: one count for all, or one for each element."
+        )
     place = np.repeat(np.arange(x.shape[axis]), times if times.size > 1 else int(times.reshape(())))
     return x[(slice(None),) * axis + (from_array(place),)]
 
@@ -243,11 +256,19 @@ def _flip(input: Tensor, dims: tuple[int, ...]) -> Tensor:
 
 def flip(input: Tensor, *given: Any, dims: Sequence[int] | None = None) -> Tensor:
     """The order along axes reversed. As `torch.flip`."""
+    if not given and dims is None:
+        raise OperandError('flip() missing 1 required positional arguments: "dims". Fix: x.flip(0).')
     return _flip(input, sizes_of("flip", given if dims is None else (dims,)))
 
 
 def fliplr(input: Tensor) -> Tensor:
-    """The order of columns reversed. As `torch.fliplr`."""
+    """The order of columns reversed. As `torch.fliplr`.
+
+    Raises:
+        ShapeError: the tensor has fewer than two axes.
+    """
+    if len(input.shape) < 2:
+        raise ShapeError("fliplr: Input must be >= 2-d. Fix: x.flip(0) for a vector.")
     return _flip(input, (1,))
 
 
@@ -256,12 +277,22 @@ def flipud(input: Tensor) -> Tensor:
     return _flip(input, (0,))
 
 
-def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
+@guarded
+def roll(input: Tensor, shifts: int | tuple[int, ...], dims: int | tuple[int, ...] | None = None) -> Tensor:
     """The elements along axes shifted, those beyond the end put in front. As `torch.roll`."""
-    if dims is None:
+    if dims is None or dims == ():
+        if shifts == ():
+            raise ShapeError("roll: `shifts` required. Fix: roll(x, 1).")
+        if not isinstance(shifts, int) and len(shifts) != 1:
+            raise ShapeError("roll: shifts and dimensions must align. shifts: several, dims: 0. Fix: give dims.")
         return roll(input.reshape(-1), shifts, 0).reshape(input.shape)
     by = [shifts] if isinstance(shifts, int) else list(shifts)
     along = [dims] if isinstance(dims, int) else list(dims)
+    if len(by) != len(along):
+        raise ShapeError(
+            f"roll: shifts and dimensions must align. shifts: {len(by)}, dims:{len(along)}. Fix: one shift for each "
+            "axis."
+        )
     for shift, dim in zip(by, along, strict=True):
         size = input.shape[axis_of(dim, len(input.shape))]
         cut = (-shift) % size if size else 0
@@ -271,8 +302,20 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
 
 
 def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
-    """The plane of two axes turned by quarter turns. As `torch.rot90`."""
+    """The plane of two axes turned by quarter turns. As `torch.rot90`.
+
+    Raises:
+        ShapeError: not two different axes.
+    """
+    rank = len(input.shape)
+    if len(dims) != 2 or rank < 2:
+        raise ShapeError(
+            f"rot90: expected total rotation dims == 2 and expected total dims >= 2, but got {len(dims)} dims and "
+            f"{rank} axes. Fix: dims=(0, 1)."
+        )
     first, second = dims
+    if axis_of(first, rank) == axis_of(second, rank):
+        raise ShapeError(f"rot90: expected rotation dims to be different, but got {first} and {second}. Fix: (0, 1).")
     turned = [
         lambda: input.clone(),
         lambda: input.transpose(first, second).flip(first),
@@ -327,6 +370,7 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
 builtins_abs = abs
 
 
+@guarded
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """The matrix of a diagonal, or the diagonal of a matrix. As `torch.diag`.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from kadam import dtypes
 from kadam.dtypes import BOOL, FLOAT, of_number
-from kadam.errors import DTypeError, OperandError, ShapeError
+from kadam.errors import DTypeError, OperandError, RangeError, ShapeError
 from kadam.ir.primitive import Primitive
 from kadam.ops.draws import ElementTypeError
 from kadam.ops.indexing import nonzero
@@ -131,6 +131,11 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
     Raises:
         DTypeError: the two have different types.
     """
+    for bound, given in (("rtol", rtol), ("atol", atol)):
+        if given < 0:
+            raise RangeError(
+                f"isclose: {bound} must be greater than or equal to zero, but got {given}. Fix: {bound}=0."
+            )
     if input.dtype is not other.dtype:
         raise DTypeError(
             f"isclose: {input.dtype} did not match {other.dtype}. Fix: convert one of them, for example "
@@ -191,6 +196,8 @@ def logical_not(input: Tensor) -> Tensor:
 
 def _bitwise(name: str, primitive: Callable[[], Primitive], what: str) -> Callable[..., Tensor]:
     def body(input: Tensor | Number, other: Tensor | Number) -> Tensor:
+        if input._spec.weak and other._spec.weak:  # type: ignore[union-attr]
+            raise OperandError(f"{name}(): argument 'input' (position 1) must be Tensor, not a number. Fix: a & b.")
         a, b = meet(input, other)
         if a.dtype.category >= FLOAT:
             raise ElementTypeError(

@@ -6,17 +6,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kadam.dtypes import dtype
-from kadam.errors import DTypeError, ShapeError
+from kadam.errors import DTypeError, OperandError, ShapeError
 from kadam.ops.arithmetic import _scaled
 from kadam.ops.pointwise import conj
 from kadam.ops.promotion import as_tensor_of, stretched
+from kadam.ops.require import ArgumentError
 from kadam.primitives.broadcast import Sum
 from kadam.primitives.contract import Dot
 from kadam.primitives.elementwise import Add, Mul
 from kadam.primitives.move import Diagonal, Permute, Reshape
+from kadam.recording.arguments import guarded, require_tensors
 from kadam.recording.calls import emit
 from kadam.recording.memory import in_place
 from kadam.recording.operation import operation
+from kadam.recording.step import state
 from kadam.recording.tensor import Recorded
 from kadam.shapes import axis_of, broadcast, count
 
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def _one_type(name: str, a: Tensor, b: Tensor) -> None:
-    if a.dtype is not b.dtype:
+    if a.dtype is not b.dtype and state.lower is None:
         raise DTypeError(
             f"{name}: expected m1 and m2 to have the same dtype, but got: {_kind(a.dtype)} != {_kind(b.dtype)}. "
             "Fix: convert one of them, for example with .float()."
@@ -170,7 +173,11 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
         ShapeError: the inner sizes differ, or an operand has no axes.
         DTypeError: the operands have different types.
     """
-    left, right = len(input._spec.shape), len(other._spec.shape)
+    try:
+        left, right = len(input._spec.shape), len(other._spec.shape)
+    except AttributeError:
+        require_tensors("matmul", input=input, other=other)
+        raise
     if input._spec.dtype is not other._spec.dtype:
         _one_type("matmul", input, other)
     if left == 2 and right == 2:
@@ -256,6 +263,10 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
 def _tensordot(a: Tensor, b: Tensor, a_axes: tuple[int, ...], b_axes: tuple[int, ...]) -> Tensor:
     _one_type("tensordot", a, b)
     for one, other in zip(a_axes, b_axes, strict=True):
+        if a.shape[one] == 1 != b.shape[other]:
+            b = b.sum(other, True)
+        elif b.shape[other] == 1 != a.shape[one]:
+            a = a.sum(one, True)
         if a.shape[one] != b.shape[other]:
             raise ShapeError(
                 f"tensordot: contracted dimensions need to match, but first has size {a.shape[one]} in dim {one} and "
@@ -265,8 +276,14 @@ def _tensordot(a: Tensor, b: Tensor, a_axes: tuple[int, ...], b_axes: tuple[int,
     return emit(Dot((), (), a_axes, b_axes), a, b)
 
 
+@guarded
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     """The sum of products over the named axes of two tensors. As `torch.tensordot`."""
+    if isinstance(dims, str | float) or dims is None:
+        raise ShapeError(
+            "tensordot expects dims to be int or tuple[list[int], list[int]] or list[list[int]] containing two lists, "
+            f"but got dims={dims}. Fix: dims=1, or dims=([1], [0])."
+        )
     if isinstance(dims, int):
         pairs = (list(range(len(a.shape) - dims, len(a.shape))), list(range(dims)))
     else:
@@ -276,6 +293,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     return _tensordot(a, b, left, right)
 
 
+@guarded
 def kron(input: Tensor, other: Tensor) -> Tensor:
     """The Kronecker product. As `torch.kron`."""
     rank = max(len(input.shape), len(other.shape))
@@ -294,6 +312,11 @@ def cross(input: Tensor, other: Tensor, dim: int = -1) -> Tensor:
     """
     from kadam.ops.combine import stack
 
+    if len(input.shape) != len(other.shape):
+        raise ShapeError(
+            f"linalg.cross: inputs must have the same number of dimensions: they are {list(input.shape)} and "
+            f"{list(other.shape)}. Fix: unsqueeze() one of them."
+        )
     shape = broadcast(tuple(input.shape), tuple(other.shape))
     axis = axis_of(dim, len(shape))
     if shape[axis] != 3 or input.shape[dim] != 3 or other.shape[dim] != 3:
@@ -327,9 +350,11 @@ def _terms(equation: str, operands: Sequence[Tensor]) -> tuple[list[str], str]:
     terms = inputs.split(",")
     if len(terms) != len(operands):
         raise ShapeError(
-            f"einsum(): more operands were provided than specified in the equation: {len(operands)} for {len(terms)} "
-            "terms. Fix: one term for each operand, separated by commas."
+            f"einsum(): {'more' if len(operands) > len(terms) else 'fewer'} operands were provided than specified in "
+            f"the equation: {len(operands)} for {len(terms)} terms. Fix: one term for each operand, separated by "
+            "commas."
         )
+    _check_letters(equation, output)
     free = [chr(code) for code in range(0x3B1, 0x3B1 + 24)]
     widest = 0
     spelt = []
@@ -348,6 +373,21 @@ def _terms(equation: str, operands: Sequence[Tensor]) -> tuple[list[str], str]:
         letters = sorted({letter for letter in inputs if letter.isalpha()})
         output = dots + "".join(letter for letter in letters if inputs.count(letter) == 1)
     return spelt, output.replace("...", dots)
+
+
+def _check_letters(equation: str, output: str) -> None:
+    for place, letter in enumerate(equation.replace("...", "   ").replace("->", "  ")):
+        if letter not in ", " and not (letter.isascii() and letter.isalpha()):
+            raise ShapeError(
+                f"einsum(): invalid subscript {letter!r} given at index {place} in the equation string, subscripts "
+                "must be in [a-zA-Z]. Fix: one letter for each axis: 'ij,jk->ik'."
+            )
+    twice = next((letter for letter in output if letter.isalpha() and output.count(letter) > 1), None)
+    if twice is not None:
+        raise ShapeError(
+            f"einsum(): output subscript {twice} appears more than once in the output. Fix: torch.diag_embed of the "
+            "result makes a diagonal."
+        )
 
 
 @operation(grad="ViewBackward0")
@@ -422,6 +462,15 @@ def einsum(equation: str, *operands: Any) -> Tensor:
         ShapeError: the operands do not fit the equation.
     """
     given = operands[0] if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
+    if not isinstance(equation, str):
+        raise OperandError(
+            f"einsum(): argument 'equation' (position 1) must be str, not {type(equation).__name__}. Fix: "
+            "torch.einsum('ij,jk->ik', a, b)."
+        )
+    if not given:
+        raise ArgumentError(
+            "einsum(): must specify the equation string and at least one operand. Fix: torch.einsum('ij->ji', a)."
+        )
     return _einsum(equation, list(given))
 
 

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kadam import dtypes
-from kadam.device import check, device
+from kadam.device import DeviceError, check, device
 from kadam.dtypes import dtype
 from kadam.errors import DTypeError, OperandError, ShapeError
 from kadam.ops.promotion import meet
+from kadam.ops.require import ArgumentError
 from kadam.ops.shape import clone
 from kadam.primitives import complex as complex_primitives
 from kadam.primitives.elementwise import Cast
 from kadam.primitives.move import Concat, Reshape
+from kadam.recording.arguments import check_arguments
 from kadam.recording.calls import emit
 from kadam.recording.operation import operation, view
 from kadam.recording.step import state
@@ -54,6 +56,9 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         OperandError: arguments that name neither.
     """
     record, copy = kwargs.get("dtype"), bool(kwargs.get("copy", False))
+    record = dtypes.PYTHON_TYPES.get(record, record)
+    if record is not None and not isinstance(record, dtypes.dtype):
+        check_arguments("to", {"dtype": "dtype"}, [("dtype", record)])
     check(kwargs.get("device"))
     for position, arg in enumerate(args):
         if isinstance(arg, dtypes.dtype):
@@ -61,9 +66,13 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         elif isinstance(arg, Recorded):
             record = arg._spec.dtype
         elif isinstance(arg, str | device) or (isinstance(arg, int) and not isinstance(arg, bool)):
+            if isinstance(arg, str) and (arg in dtypes.ALIASES or arg in dtypes.NAMES):
+                raise DeviceError(f"to: Invalid device string: '{arg}'. Fix: x.to(torch.{arg}), without quotes.")
             check(arg)
         elif isinstance(arg, bool):
             copy = copy or (arg and position > 0 and isinstance(args[position - 1], bool))
+        elif isinstance(arg, type) and arg in dtypes.PYTHON_TYPES:
+            record = dtypes.PYTHON_TYPES[arg]
         elif arg is not None:
             raise OperandError(
                 f"to() received an invalid combination of arguments: {type(arg).__name__}; it takes a dtype, a device "
@@ -104,11 +113,13 @@ def type_of(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
         return "torch." + _TYPE_NAMES.get(self._spec.dtype.name, self._spec.dtype.name)
     if isinstance(dtype, dtypes.dtype):
         return to_dtype(self, dtype)
-    name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", str(dtype))
+    if not isinstance(dtype, str | type):
+        raise OperandError("type: dtype must be a type, str, or dtype object. Fix: x.type(torch.float32).")
+    name = dtype if isinstance(dtype, str) else dtype.__name__
     for record, legacy in _TYPE_NAMES.items():
         if name.rpartition(".")[2] == legacy:
             return to_dtype(self, dtypes.by_name(record))
-    raise DTypeError(f"type: invalid type: '{name}'. Fix: a dtype such as torch.float32, or 'torch.FloatTensor'.")
+    raise ArgumentError(f"type: invalid type: '{name}'. Fix: a dtype such as torch.float32, or 'torch.FloatTensor'.")
 
 
 def type_as(self: Tensor, other: Tensor) -> Tensor:

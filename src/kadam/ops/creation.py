@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,26 +11,30 @@ import numpy as np
 from kadam import dtypes
 from kadam.device import check
 from kadam.dtypes import dtype
-from kadam.errors import DTypeError, KadamError, OperandError, ShapeError
+from kadam.errors import DTypeError, OperandError, ShapeError
+from kadam.ops.data_errors import ValueShapeError, check_holds, no_numbers, ragged
+from kadam.ops.out import into
 from kadam.ops.promotion import constant
+from kadam.ops.require import ArgumentError
 from kadam.ops.shape import sizes_of
-from kadam.recording.memory import assign
+from kadam.recording.arguments import check_arguments, guarded
 from kadam.recording.step import state
-from kadam.recording.tensor import Recorded, from_array, from_shared, overwrite, read
+from kadam.recording.tensor import Recorded, from_array, from_shared, read
 
 if TYPE_CHECKING:
     from kadam.recording.tensor import Number
     from kadam.tensor import Tensor
 
 
-class ValueShapeError(KadamError, ValueError):
-    """Nested data whose parts have different lengths."""
-
-
 def _nested(data: Any) -> Any:
     """Nested sequences with every tensor in them as NumPy values."""
     if isinstance(data, Recorded):
-        return read(data)
+        if data._spec.type.elements != 1:
+            raise ArgumentError(
+                "tensor: only one element tensors can be converted to Python scalars, and one of the data is a "
+                f"{data._spec.type}. Fix: torch.stack(data)."
+            )
+        return read(data).reshape(())
     if isinstance(data, list | tuple):
         return [_nested(one) for one in data]
     return data
@@ -70,46 +73,23 @@ def array_of(data: Any, record: dtype | None) -> np.ndarray[Any, Any]:
     else:
         try:
             array = np.asarray(_nested(data))
-        except ValueError as error:
-            raise ValueShapeError(
-                f"tensor: expected sequences of equal length at each level: {error}. Fix: pad the sequences to one "
-                "length, for example with nn.utils.rnn.pad_sequence."
-            ) from error
+        except ValueError:
+            raise ragged(data) from None
         if record is None and array.dtype == np.float64 and not _holds_double(data):
             record = dtypes.default_float()
         if record is None and array.dtype == np.complex128:
             record = dtypes.default_complex()
         if array.size == 0 and record is None and not hasattr(data, "dtype"):
             record = dtypes.default_float()
-    if array.dtype.kind in "US":
-        if isinstance(data, str):
-            raise OperandError(
-                "new(): invalid data type 'str': tensors hold numbers, not text. Fix: turn words into numbers first, "
-                "for example by a dictionary of their indices."
-            )
-        raise ValueShapeError(
-            "too many dimensions 'str': tensors hold numbers, not text. Fix: turn words into numbers first, for "
-            "example by a dictionary of their indices."
-        )
     if array.dtype.kind not in "biufcV":
-        raise DTypeError(
-            f"Could not infer dtype of {_odd_one(data)}: tensors hold numbers. Fix: convert it to numbers first."
-        )
+        raise no_numbers(data)
     wanted = record or dtypes.of_numpy(array.dtype)
-    if wanted.category < dtypes.COMPLEX and array.dtype.kind == "c":
-        raise DTypeError(
-            f"value cannot be converted to type {wanted} without overflow: it is complex. Fix: dtype=torch.complex64."
-        )
+    if wanted.category < dtypes.COMPLEX and array.dtype.kind == "c" and not hasattr(data, "dtype"):
+        raise OperandError(f"must be real number, not complex: the type is {wanted}. Fix: dtype=torch.complex64.")
+    if wanted.category == dtypes.INTEGER and array.dtype != wanted.numpy and not hasattr(data, "dtype"):
+        check_holds(wanted, array)
     with np.errstate(all="ignore"):
         return np.array(array, dtype=wanted.numpy, order="C")
-
-
-def _odd_one(data: Any) -> str:
-    """The type of the first element of nested sequences that is no number."""
-    for one in data if isinstance(data, list | tuple) else ():
-        if not isinstance(one, numbers.Number | np.generic):
-            return _odd_one(one)
-    return type(data).__name__
 
 
 def _holds_double(data: Any) -> bool:
@@ -119,6 +99,7 @@ def _holds_double(data: Any) -> bool:
     return isinstance(data, np.ndarray | np.generic | Recorded)
 
 
+@guarded
 def tensor(
     data: Any,
     *,
@@ -140,12 +121,13 @@ def finished(array: np.ndarray[Any, Any], requires_grad: bool) -> Tensor:
     """
     if requires_grad and array.dtype.kind in "biu":
         raise DTypeError(
-            "requires_grad: Only Tensors of floating point and complex dtype can require gradients. Fix: "
+            "requires_grad=True: only Tensors of floating point and complex dtype can require gradients. Fix: "
             "dtype=torch.float32."
         )
     return from_array(array, requires_grad)
 
 
+@guarded
 def as_tensor(data: Any, dtype: dtype | None = None, device: Any = None) -> Tensor:
     """`data` as a tensor, without a copy where that is possible. As `torch.as_tensor`."""
     from kadam.ops.convert import to
@@ -160,11 +142,13 @@ def as_tensor(data: Any, dtype: dtype | None = None, device: Any = None) -> Tens
     return tensor(data, dtype=dtype)
 
 
+@guarded
 def asarray(obj: Any, *, dtype: dtype | None = None, device: Any = None, copy: bool | None = None) -> Tensor:
     """`obj` as a tensor. As `torch.asarray`."""
     return tensor(obj, dtype=dtype, device=device) if copy else as_tensor(obj, dtype, device)
 
 
+@guarded
 def from_numpy(ndarray: np.ndarray[Any, Any]) -> Tensor:
     """A tensor that shares the memory of a NumPy array. As `torch.from_numpy`.
 
@@ -187,6 +171,7 @@ def from_numpy(ndarray: np.ndarray[Any, Any]) -> Tensor:
     return from_shared(ndarray)
 
 
+@guarded
 def frombuffer(buffer: Any, *, dtype: dtype, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
     """A tensor of the bytes of a buffer, which it shares. As `torch.frombuffer`."""
     return from_shared(np.frombuffer(buffer, dtype.numpy, count, offset))
@@ -205,7 +190,11 @@ def full(
 ) -> Tensor:
     """A tensor whose elements all equal `fill_value`. As `torch.full`."""
     check(device)
-    shape = sizes_of("full", (tuple(size) if not isinstance(size, int) else size,))
+    if fill_value is None:
+        check_arguments("full", {"fill_value": "Number"}, [("fill_value", fill_value)])
+    if isinstance(size, int):
+        raise OperandError(f"full(): argument 'size' (position 1) must be tuple of ints, not int. Fix: ({size},).")
+    shape = sizes_of("full", (tuple(size),))
     if any(one < 0 for one in shape):
         raise ShapeError(
             f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}. Fix: give sizes of at least "
@@ -214,76 +203,123 @@ def full(
     if isinstance(fill_value, Recorded) and state.rec is not None:
         fill_value = read(fill_value).item()
     if out is not None:
-        overwrite(out, fill_value)
-        return out
+        return into(out, from_array(np.full(shape, fill_value, out.dtype.numpy)))  # type: ignore[no-any-return]
     record = dtype or (fill_value.dtype if isinstance(fill_value, Recorded) else dtypes.of_number(fill_value))
     if state.rec is None:
         return constant(fill_value, record, shape)  # type: ignore[arg-type]
     return finished(np.full(shape, fill_value, record.numpy), requires_grad)
 
 
+_full = full  # for the functions below, which are guarded themselves
+full = guarded(full)
+
+
 def _filled(name: str, value: int, sizes: tuple[Any, ...], dtype: dtype | None, options: dict[str, Any]) -> Tensor:
     if "size" in options:
         sizes = (options.pop("size"),)
-    return full(sizes_of(name, sizes), value, dtype=dtype or dtypes.default_float(), **options)
+    elif not sizes:
+        raise OperandError(f'{name}() missing 1 required positional arguments: "size". Fix: torch.{name}(2, 3).')
+    return _full(sizes_of(name, sizes), value, dtype=dtype or dtypes.default_float(), **options)
 
 
+@guarded
 def zeros(*size: Any, dtype: dtype | None = None, **options: Any) -> Tensor:
     """Zeros. As `torch.zeros`."""
     return _filled("zeros", 0, size, dtype, options)
 
 
+@guarded
 def ones(*size: Any, dtype: dtype | None = None, **options: Any) -> Tensor:
     """Ones. As `torch.ones`."""
     return _filled("ones", 1, size, dtype, options)
 
 
+@guarded
 def empty(*size: Any, dtype: dtype | None = None, memory_format: object = None, **options: Any) -> Tensor:
     """A tensor whose values nobody may rely on; Kadam's are zeros, so that runs can be repeated. As `torch.empty`."""
     return _filled("empty", 0, size, dtype, options)
 
 
+@guarded
 def full_like(input: Tensor, fill_value: Number, *, dtype: dtype | None = None, **options: Any) -> Tensor:
     """`fill_value` in the shape and type of `input`. As `torch.full_like`."""
     options.pop("memory_format", None)
-    return full(input.shape, fill_value, dtype=dtype or input.dtype, **options)
+    return _full(input.shape, fill_value, dtype=dtype or input.dtype, **options)
 
 
+@guarded
 def zeros_like(input: Tensor, *, dtype: dtype | None = None, **options: Any) -> Tensor:
     """Zeros in the shape and type of `input`. As `torch.zeros_like`."""
     return full_like(input, 0, dtype=dtype, **options)
 
 
+@guarded
 def ones_like(input: Tensor, *, dtype: dtype | None = None, **options: Any) -> Tensor:
     """Ones in the shape and type of `input`. As `torch.ones_like`."""
     return full_like(input, 1, dtype=dtype, **options)
 
 
+@guarded
 def empty_like(input: Tensor, *, dtype: dtype | None = None, **options: Any) -> Tensor:
     """A tensor in the shape and type of `input` whose values nobody may rely on. As `torch.empty_like`."""
     return full_like(input, 0, dtype=dtype, **options)
 
 
+@guarded
 def new_full(self: Tensor, size: Sequence[int], fill_value: Number, *, dtype: dtype | None = None, **o: Any) -> Tensor:
     """`fill_value` in the type of this tensor. As `Tensor.new_full`."""
-    return full(size, fill_value, dtype=dtype or self.dtype, **o)
+    return _full(size, fill_value, dtype=dtype or self.dtype, **o)
 
 
+@guarded
 def new_zeros(self: Tensor, *size: Any, dtype: dtype | None = None, **options: Any) -> Tensor:
     """Zeros in the type of this tensor. As `Tensor.new_zeros`."""
     return zeros(*size, dtype=dtype or self.dtype, **options)
 
 
+@guarded
 def new_ones(self: Tensor, *size: Any, dtype: dtype | None = None, **options: Any) -> Tensor:
     """Ones in the type of this tensor. As `Tensor.new_ones`."""
     return ones(*size, dtype=dtype or self.dtype, **options)
 
 
+@guarded
 def new_empty(self: Tensor, *size: Any, dtype: dtype | None = None, **options: Any) -> Tensor:
     """A tensor of this one's type whose values nobody may rely on. As `Tensor.new_empty`."""
     return empty(*size, dtype=dtype or self.dtype, **options)
 
 
+@guarded
+def new_empty_strided(
+    self: Tensor, size: Sequence[int], stride: Sequence[int], *, dtype: dtype | None = None, **options: Any
+) -> Tensor:
+    """A tensor like this one of a given shape and memory layout, of which the values do not matter.
+
+    As `Tensor.new_empty_strided`.
+    """
+    return empty_strided(size, stride, dtype=dtype or self.dtype, **options)
+
+
+@guarded
+def empty_strided(size: Sequence[int], stride: Sequence[int], *, dtype: dtype | None = None, **options: Any) -> Tensor:
+    """A tensor of a given memory layout, of which the values do not matter. As `torch.empty_strided`.
+
+    Raises:
+        ShapeError: not one stride for each size.
+    """
+    if len(size) != len(stride):
+        raise ShapeError(
+            f"empty_strided: the dimensionality of sizes ({len(size)}) must match that of strides ({len(stride)}). "
+            "Fix: one stride for each size."
+        )
+    record = dtype or dtypes.default_float()
+    reach = 1 + sum((one - 1) * step for one, step in zip(size, stride, strict=True)) if 0 not in size else 0
+    line = np.zeros(reach, record.numpy)
+    steps = [one * record.itemsize for one in stride]
+    return finished(np.lib.stride_tricks.as_strided(line, tuple(size), steps), check_options("empty_strided", options))
+
+
+@guarded
 def new_tensor(self: Tensor, data: Any, *, dtype: dtype | None = None, **options: Any) -> Tensor:
     """A copy of `data` in the type of this tensor. As `Tensor.new_tensor`."""
     return tensor(data, dtype=dtype or self.dtype, **options)
@@ -293,6 +329,7 @@ def _numbers(*values: Any) -> list[Any]:
     return [value.item() if hasattr(value, "item") else value for value in values]
 
 
+@guarded
 def arange(
     start: Number,
     end: Number | None = None,
@@ -314,9 +351,13 @@ def arange(
     if end is None:
         start, end = 0, start
     start, end, step = _numbers(start, end, step)
+    if dtype is None and out is not None:
+        dtype = out.dtype
     if dtype is None:
         floats = any(isinstance(value, float) for value in (start, end, step))
         dtype = dtypes.default_float() if floats else dtypes.int64
+    if not all(math.isfinite(value) for value in (start, end, step)):  # type: ignore[arg-type]
+        raise ShapeError(f"arange: unsupported range: {start} -> {end}. Fix: give finite bounds.")
     if step == 0:
         raise ShapeError("arange: step must be nonzero. Fix: step=1.")
     if (end - start) * (1 if step > 0 else -1) < 0:  # type: ignore[operator]
@@ -328,11 +369,19 @@ def arange(
     size = math.ceil((last - first) / by)
     array = (start + np.arange(size) * step).astype(dtype.numpy)
     if out is not None:
-        assign(out, from_array(array))
-        return out
+        return into(out, from_array(array))  # type: ignore[no-any-return]
     return finished(array, requires_grad)
 
 
+@guarded
+def inclusive_range(start: Number = 0, end: Number = 0, step: Number = 1, **options: Any) -> Tensor:
+    """start, start + step, ... up to and with `end`, as floating-point numbers. As `torch.range`."""
+    first, last, by = (float(value) for value in _numbers(start, end, step))
+    options.setdefault("dtype", dtypes.default_float())
+    return arange(first, first + math.floor((last - first) / by + 1) * by - by / 2, by, **options)
+
+
+@guarded
 def linspace(
     start: Number, end: Number, steps: int, *, dtype: dtype | None = None, requires_grad: bool = False, **options: Any
 ) -> Tensor:
@@ -342,11 +391,17 @@ def linspace(
         ShapeError: `steps` is negative.
     """
     check_options("linspace", options)
-    start, end, steps = _numbers(start, end, steps)
-    if steps < 0:
-        raise ShapeError("linspace: number of steps must be non-negative. Fix: steps=100.")
+    start, end, steps = _numbers(start, end, _steps("linspace", steps))
     kind = (dtype or dtypes.default_float()).numpy
     return finished(_evenly(start, end, steps, kind), requires_grad)
+
+
+def _steps(name: str, steps: Any) -> int:
+    if isinstance(steps, float):
+        raise OperandError(f"{name}(): argument 'steps' (position 3) must be int, not float. Fix: steps={int(steps)}.")
+    if steps < 0:
+        raise ShapeError(f"{name}: number of steps must be non-negative, not {steps}. Fix: steps=100.")
+    return int(steps)
 
 
 def _evenly(start: Any, end: Any, steps: int, kind: np.dtype[Any]) -> np.ndarray[Any, Any]:
@@ -363,35 +418,42 @@ def _evenly(start: Any, end: Any, steps: int, kind: np.dtype[Any]) -> np.ndarray
     return np.where(index < steps // 2, up, down).astype(kind)
 
 
+@guarded
 def logspace(
     start: Number, end: Number, steps: int, base: float = 10.0, *, dtype: dtype | None = None, **options: Any
 ) -> Tensor:
     """`steps` values from base**start to base**end, evenly spaced in the exponent. As `torch.logspace`."""
     requires_grad = check_options("logspace", options)
-    start, end, steps = _numbers(start, end, steps)
+    start, end, steps = _numbers(start, end, _steps("logspace", steps))
     record = dtype or dtypes.default_float()
     exponents = _evenly(start, end, steps, np.dtype(np.float64))
     return finished(np.power(float(base), exponents).astype(record.numpy), requires_grad)
 
 
+@guarded
 def eye(n: int, m: int | None = None, *, dtype: dtype | None = None, requires_grad: bool = False, **o: Any) -> Tensor:
     """The identity matrix. As `torch.eye`."""
     check_options("eye", o)
+    if n < 0 or (m or 0) < 0:
+        raise ShapeError(f"eye: n must be greater or equal to 0, got {min(n, m or 0)}. Fix: give sizes of at least 0.")
     return finished(np.eye(n, n if m is None else m, dtype=(dtype or dtypes.default_float()).numpy), requires_grad)
 
 
+@guarded
 def tril_indices(row: int, col: int, offset: int = 0, *, dtype: dtype = dtypes.int64, **options: Any) -> Tensor:
     """Rows and columns of the lower triangle. As `torch.tril_indices`."""
     check_options("tril_indices", options)
     return from_array(np.stack(np.tril_indices(row, offset, col)).astype(dtype.numpy))
 
 
+@guarded
 def triu_indices(row: int, col: int, offset: int = 0, *, dtype: dtype = dtypes.int64, **options: Any) -> Tensor:
     """Rows and columns of the upper triangle. As `torch.triu_indices`."""
     check_options("triu_indices", options)
     return from_array(np.stack(np.triu_indices(row, offset, col)).astype(dtype.numpy))
 
 
+@guarded
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     """Grids of coordinates. As `torch.meshgrid`.
 
@@ -399,10 +461,20 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
         ShapeError: an operand has more than one axis.
     """
     given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
+    if indexing not in ("ij", "xy"):
+        raise ShapeError(
+            f'meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}. Fix: indexing="ij".'
+        )
+    for place, one in enumerate(given):
+        if len(one.shape) > 1:
+            raise ShapeError(
+                f"meshgrid: Expected 0D or 1D tensor in the tensor list but got {one._spec.type} at place {place}. "
+                "Fix: flatten() it first."
+            )
     lines = [one.reshape(-1) for one in given]
     if indexing == "xy" and len(lines) >= 2:
         swapped = meshgrid(lines[1], lines[0], *lines[2:])
-        return tuple(one.transpose(0, 1) for one in (swapped[1], swapped[0], *swapped[2:]))
+        return (swapped[1], swapped[0], *swapped[2:])
     shape = [line.numel() for line in lines]
     return tuple(
         line.reshape([-1 if axis == at else 1 for axis in range(len(shape))]).expand(shape)
@@ -410,6 +482,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     )
 
 
+@guarded
 def cartesian_prod(*tensors: Tensor) -> Tensor:
     """All combinations of the elements of vectors, one per row. As `torch.cartesian_prod`."""
     from kadam.ops.combine import stack
@@ -419,6 +492,7 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
     return stack([grid.reshape(-1) for grid in meshgrid(*tensors)], 1)
 
 
+@guarded
 def scalar_tensor(s: Number, *, dtype: dtype | None = None, **options: Any) -> Tensor:
     """A tensor without axes, of the default element type. As `torch.scalar_tensor`."""
-    return full((), s, dtype=dtype or dtypes.default_float(), **options)
+    return _full((), s, dtype=dtype or dtypes.default_float(), **options)

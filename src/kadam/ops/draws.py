@@ -231,10 +231,11 @@ def bernoulli_each(kind: dtype, chances: Array, source: Generator) -> Draw:
         DistributionError: one is outside [0, 1].
     """
     require_type("bernoulli", kind, FLOAT)
+    outside = chances[~((chances >= 0) & (chances <= 1))]
     require(
-        ((chances >= 0) & (chances <= 1)).all(),
-        f"bernoulli: every probability must be in [0, 1], but they go from {chances.min():g} to {chances.max():g}. "
-        "Fix: sigmoid() the scores.",
+        not outside.size,
+        f"bernoulli: every probability must be in [0, 1], but one is {outside.flat[0] if outside.size else 0:g}. Fix: "
+        "sigmoid() the scores.",
     )
     return lambda shape: source.bernoulli(shape, chances)
 

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kadam import dtypes
-from kadam.dtypes import INTEGER
-from kadam.errors import DTypeError, ShapeError
+from kadam.dtypes import BOOL, INTEGER
+from kadam.errors import AxisError, DTypeError, ShapeError
+from kadam.ops.compare import where
 from kadam.ops.promotion import as_tensor_of, cast, constant, stretched
 from kadam.primitives import index as p
-from kadam.primitives.move import Reshape, Slice
+from kadam.primitives.move import Insert, Reshape, Slice
 from kadam.recording.calls import emit
 from kadam.recording.memory import assign, in_place
 from kadam.recording.operation import operation
 from kadam.recording.tensor import Recorded, from_array, read
-from kadam.shapes import axis_of, count
+from kadam.shapes import axis_of, broadcast, count
 
 if TYPE_CHECKING:
     from kadam.recording.tensor import Number
@@ -69,17 +70,27 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     places = _places("gather", index)
     if not input.shape:
         return stretched(input, tuple(index.shape))
+    if not count(index.shape):
+        line = emit(Reshape((count(input.shape),)), input)
+        return emit(Reshape(tuple(index.shape)), emit(Slice((0,), (0,), (1,)), line))
     return emit(p.Gather(axis), _within("gather", input, places, axis), places)
 
 
 @operation
-def take_along_dim(input: Tensor, indices: Tensor, dim: int) -> Tensor:
-    """`gather` with the two stretched to each other. As `torch.take_along_dim`."""
+def _take_along_dim(input: Tensor, indices: Tensor, dim: int) -> Tensor:
     axis = axis_of(dim, len(input.shape))
     shape = [max(a, b) for a, b in zip(input.shape, indices.shape, strict=True)]
     wide = stretched(input, tuple(input.shape[axis] if a == axis else s for a, s in enumerate(shape)))
     places = stretched(indices, tuple(indices.shape[axis] if a == axis else s for a, s in enumerate(shape)))
-    return emit(p.Gather(axis), wide, _places("take_along_dim", places))
+    wrapped = where(places < 0, places + input.shape[axis], places)
+    return emit(p.Gather(axis), wide, _places("take_along_dim", wrapped))
+
+
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    """`gather` with the two stretched to each other; of the flattened tensors by default. As `torch.take_along_dim`."""
+    if dim is None:
+        return _take_along_dim(input.reshape(-1), indices.reshape(-1), 0)
+    return _take_along_dim(input, indices, dim)
 
 
 @operation(grad="IndexSelectBackward0")
@@ -91,7 +102,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
         IndexOutOfRange: (when computed) an index beyond the axis.
     """
     if len(index.shape) > 1:
-        raise ShapeError("index_select(): Index is supposed to be a vector. Fix: index.flatten().")
+        raise AxisError("index_select(): Index is supposed to be a vector. Fix: index.flatten().")
     axis = axis_of(dim, len(input.shape))
     places = _places("index_select", index)
     if not input.shape:
@@ -192,10 +203,20 @@ def scatter_reduce(
 def _rows(input: Tensor, index: Tensor, axis: int, name: str) -> Tensor:
     places = _places(name, index)
     if len(places.shape) > 1:
-        raise ShapeError(
+        raise AxisError(
             f"{name}(): Index is supposed to be a vector, but got dim: {len(places.shape)}. Fix: index.flatten()."
         )
     return emit(Reshape((1,)), places) if not places.shape else places
+
+
+def _on_rows(primitive: Any, input: Tensor, value: Tensor, places: Tensor) -> Tensor:
+    """In a body: slices put to the places of an axis; a number counts as a vector of one."""
+    if not value.shape and input.shape:
+        value = stretched(value, (1,) * len(input.shape))
+    if input.shape:
+        return emit(primitive, input, value, places)
+    line = emit(Reshape((1,)), value) if not value.shape else value
+    return emit(Reshape(()), emit(primitive, emit(Reshape((1,)), input), line, places))
 
 
 @operation
@@ -212,14 +233,14 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
         )
     axis = axis_of(dim, len(input.shape))
     value = source if not isinstance(alpha, Recorded) and alpha == 1 else (source * alpha).to(input.dtype)
-    return emit(p.IndexAdd((axis,), False), input, value, _rows(input, index, axis, "index_add"))
+    return _on_rows(p.IndexAdd((axis,), False), input, value, _rows(input, index, axis, "index_add"))
 
 
 @operation
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """`input` with slices put at the places of an axis that an index names. As `torch.index_copy`."""
     axis = axis_of(dim, len(input.shape))
-    return emit(p.IndexPut((axis,), False), input, source, _rows(input, index, axis, "index_copy"))
+    return _on_rows(p.IndexPut((axis,), False), input, source, _rows(input, index, axis, "index_copy"))
 
 
 @operation
@@ -228,7 +249,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Tensor | Number) -
     axis = axis_of(dim, len(input.shape))
     places = _rows(input, index, axis, "index_fill")
     shape = (*input.shape[:axis], places.shape[0], *input.shape[axis + 1 :])
-    return emit(p.IndexPut((axis,)), input, stretched(as_tensor_of(value, input.dtype), shape), places)
+    return _on_rows(p.IndexPut((axis,)), input, stretched(as_tensor_of(value, input.dtype), shape), places)
 
 
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
@@ -239,7 +260,13 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """
     from kadam.ops.indexing import index_put
 
-    wide = mask.expand(input.shape)
+    if mask.dtype.category != BOOL:
+        raise DTypeError(
+            f"masked_scatter: masked_scatter_ only supports boolean masks, but got mask with dtype {mask.dtype}. Fix: "
+            "mask.bool()."
+        )
+    shape = broadcast(tuple(input.shape), tuple(mask.shape))
+    input, wide = input.expand(shape), mask.expand(shape)
     places = np.nonzero(read(wide))
     needed = len(places[0]) if places else int(read(wide))
     if needed > source.numel():
@@ -257,14 +284,84 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     return result
 
 
+def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """`input` with the diagonal of two axes replaced by `src`. As `torch.diagonal_scatter`.
+
+    Raises:
+        ShapeError: `src` has another shape than the diagonal.
+    """
+    result = input.clone()
+    part = result.diagonal(offset, dim1, dim2)
+    if part.shape != src.shape:
+        raise ShapeError(
+            f"diagonal_scatter: expected src to have a size equal to the slice of self. src size = {list(src.shape)}, "
+            f"slice size = {list(part.shape)}. Fix: src.reshape({list(part.shape)})."
+        )
+    part.copy_(src)
+    return result
+
+
+def index_reduce(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """`input` combined with slices at the places of an axis, by prod, mean, amax or amin. As `torch.index_reduce`.
+
+    Raises:
+        AxisError: the index has several axes.
+        ShapeError: another reduction, or not one slice for each place.
+    """
+    if reduce not in ("prod", "mean", "amax", "amin"):
+        raise ShapeError(
+            f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}. Fix: 'prod'."
+        )
+    if len(index.shape) > 1:
+        raise AxisError("index_reduce(): Index is supposed to be a vector. Fix: index.flatten().")
+    if not input.shape:
+        line = index_reduce(input.reshape(1), 0, index, source.reshape(-1), reduce, include_self=include_self)
+        return line.reshape(())
+    axis = axis_of(dim, len(input.shape))
+    if source.shape[axis] != index.numel():
+        raise ShapeError(
+            f"index_reduce(): Number of indices ({index.numel()}) should be equal to source.size(dim): "
+            f"({source.shape[axis]}). Fix: one index for each slice."
+        )
+    places = index.long().reshape([-1 if one == axis else 1 for one in range(len(input.shape))]).expand(source.shape)
+    return scatter_reduce(input, axis, places, source, reduce, include_self=include_self)
+
+
 def slice_scatter(
     input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Tensor:
     """`input` with a slice of an axis replaced by `src`. As `torch.slice_scatter`."""
-    result = input.clone()
-    place = (slice(None),) * axis_of(dim, len(input.shape))
-    result[(*place, slice(start, end, step))].copy_(src)
-    return result
+    axis = axis_of(dim, len(input.shape))
+    size = input.shape[axis]
+    begin, stop, _ = slice(start, end).indices(size)
+    if step < 1:
+        raise ShapeError(f"slice_scatter: slice step must be positive, but got {step}. Fix: step=1.")
+    return _slice_scatter(input, src, axis, begin, max(begin, stop), step)
+
+
+@operation(grad="SliceScatterBackward0")
+def _slice_scatter(input: Tensor, src: Tensor, axis: int, start: int, stop: int, step: int) -> Tensor:
+    shape = tuple(input.shape)
+    expected = (*shape[:axis], len(range(start, stop, step)), *shape[axis + 1 :])
+    if tuple(src.shape) != expected:
+        raise ShapeError(
+            f"slice_scatter: expected src to have a size equal to the slice of self. src size = {list(src.shape)}, "
+            f"slice size = {list(expected)}. Fix: src.reshape({list(expected)})."
+        )
+    starts, stops, steps = [0] * len(shape), list(shape), [1] * len(shape)
+    starts[axis], stops[axis], steps[axis] = start, stop, step
+    return emit(Insert(tuple(starts), tuple(stops), tuple(steps)), input, cast(src, input.dtype))
+
+
+def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+    """Elements put at places of the flattened tensor. As `torch.put`.
+
+    Raises:
+        DTypeError: the two have different types.
+    """
+    return put_(input.clone(), index, source, accumulate)
 
 
 def put_(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
@@ -277,4 +374,5 @@ def put_(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 
 scatter_, scatter_add_, scatter_reduce_ = in_place(scatter), in_place(scatter_add), in_place(scatter_reduce)
 index_add_, index_copy_, index_fill_ = in_place(index_add), in_place(index_copy), in_place(index_fill)
+index_reduce_ = in_place(index_reduce)
 masked_scatter_ = in_place(masked_scatter)

@@ -9,13 +9,14 @@ import numpy as np
 
 from kadam import dtypes
 from kadam.dtypes import BOOL, INTEGER
-from kadam.errors import AxisError, IndexOutOfRange, KadamError, OperandError
+from kadam.errors import AxisError, DTypeError, IndexOutOfRange, KadamError, OperandError, RangeError, ShapeError
 from kadam.ir.primitive import Primitive
 from kadam.ops.promotion import as_tensor_of, cast, stretched
 from kadam.primitives.compare import Equal
 from kadam.primitives.elementwise import Where
 from kadam.primitives.index import Index, IndexAdd, IndexPut
 from kadam.primitives.move import Reshape, Slice
+from kadam.recording.arguments import guarded
 from kadam.recording.calls import emit
 from kadam.recording.layout import check_overlap
 from kadam.recording.memory import assign
@@ -23,7 +24,7 @@ from kadam.recording.operation import Raw, operation, view
 from kadam.recording.spec import Spec
 from kadam.recording.step import state
 from kadam.recording.tensor import Recorded, alias_of, from_array, is_current, overwrite, read, sees_now, touch
-from kadam.shapes import Shape, broadcast
+from kadam.shapes import Shape, broadcast, count
 
 if TYPE_CHECKING:
     from kadam.recording.tensor import Number
@@ -68,6 +69,20 @@ def _axes_taken(item: Any) -> int:
     return 1
 
 
+def _bounds_of(part: slice, size: int) -> tuple[int, int, int]:
+    try:
+        return part.indices(size)
+    except ValueError:
+        raise StepError("indexing: slice step cannot be zero. Fix: x[::2] takes every second element.") from None
+    except TypeError:
+        bounds = (part.start, part.stop, part.step)
+        odd = next(bound for bound in bounds if bound is not None and not hasattr(bound, "__index__"))
+        raise OperandError(
+            "indexing: slice indices must be integers or None or have an __index__ method, not "
+            f"{type(odd).__name__} ({odd!r}). Fix: int(bound)."
+        ) from None
+
+
 def _basic(parts: Sequence[Any], shape: Shape) -> list[Primitive]:
     """The slice and the reshape of the numbers, slices and new axes among the parts; index arrays take whole axes.
 
@@ -86,7 +101,7 @@ def _basic(parts: Sequence[Any], shape: Shape) -> list[Primitive]:
         axis = len(starts)
         size = shape[axis]
         if isinstance(part, slice):
-            start, stop, step = part.indices(size)
+            start, stop, step = _bounds_of(part, size)
             if step <= 0:
                 raise StepError("indexing: step must be greater than zero. Fix: x.flip(dim) reverses an axis.")
             stop = max(start, stop)
@@ -209,7 +224,8 @@ def _item(one: Any) -> Any:
 def _plain_slice(part: slice | None) -> slice | None:
     if part is None:
         return None
-    bounds = [b if b is None or type(b) is int else b.__index__() for b in (part.start, part.stop, part.step)]
+    given = (part.start, part.stop, part.step)
+    bounds = [b if b is None or type(b) is int or not hasattr(b, "__index__") else b.__index__() for b in given]
     return slice(*bounds)
 
 
@@ -316,11 +332,11 @@ def _place(rank: int, axes: Sequence[int], values: Sequence[Any]) -> tuple[Any, 
 def _checked(array: np.ndarray[Any, Any], axes: Sequence[int], values: Sequence[Any]) -> np.ndarray[Any, Any]:
     try:
         return np.asarray(array[_place(array.ndim, axes, values)])
-    except IndexError as error:
-        raise IndexOutOfRange(_out_of_range(array.shape, axes, values, error)) from None
+    except IndexError:
+        raise IndexOutOfRange(_out_of_range(array.shape, axes, values)) from None
 
 
-def _out_of_range(shape: Shape, axes: Sequence[int], values: Sequence[Any], error: IndexError) -> str:
+def _out_of_range(shape: Shape, axes: Sequence[int], values: Sequence[Any]) -> str:
     for axis, value in zip(axes, values, strict=True):
         beyond = value[(value >= shape[axis]) | (value < -shape[axis])]
         if beyond.size:
@@ -330,7 +346,11 @@ def _out_of_range(shape: Shape, axes: Sequence[int], values: Sequence[Any], erro
                 "indices "
                 f"go from {-size} to {size - 1}."
             )
-    return f"indexing: {error}. Fix: give index tensors whose shapes stretch to one."
+    shapes = ", ".join(str(list(np.shape(value))) for value in values)
+    return (
+        f"indexing: shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}. Fix: give "
+        "index tensors whose shapes stretch to one."
+    )
 
 
 def _tensor(array: Any) -> Tensor:
@@ -366,15 +386,15 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     """
     if isinstance(value, np.ndarray | np.generic):
         value = from_array(np.asarray(value))
-    elif not isinstance(value, Recorded | int | float | complex):
-        raise OperandError(
-            f"indexing: can't assign a {type(value).__name__} to a torch.{self._spec.dtype.name} tensor. Fix: assign a "
-            "number or a tensor."
-        )
+    elif not isinstance(value, Recorded | int | float):
+        _check_assignable(self, value)
     seen, axes, arrays = _split(self, index)
     if not arrays:
         _write(self, seen, value)
-    elif _write_now(seen, axes, arrays, value):
+        return
+    if isinstance(value, Recorded) and value._spec.dtype is not self._spec.dtype:
+        _check_one_type(self, value, arrays)
+    if _write_now(seen, axes, arrays, value):
         return
     elif len(arrays) == 1 and axes == [0] and _masks(arrays[0]) and _fits_beside(value, seen, arrays[0]):
         assign(seen, _with_masked(seen, _tensor(arrays[0]), value))
@@ -382,6 +402,32 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         axes, arrays = _integers(seen, axes, arrays)
         if arrays[0].shape[0] if arrays[0].shape else True:
             assign(seen, _with_put(seen, _unpadded(value), [_tensor(array) for array in arrays], tuple(axes)))
+
+
+def _check_assignable(tensor: Tensor, value: Any) -> None:
+    """Raise unless a value that is no tensor or real number is a complex number in a complex tensor."""
+    kind = tensor._spec.dtype
+    if not isinstance(value, complex):
+        raise OperandError(
+            f"indexed assignment: can't assign a {type(value).__name__} to a torch.{kind.name} tensor. Fix: assign a "
+            "number or a tensor."
+        )
+    if kind.category < dtypes.COMPLEX:
+        raise RangeError(
+            f"indexed assignment: value cannot be converted to type {kind.name} without overflow: {value} is complex. "
+            "Fix: assign value.real."
+        )
+
+
+def _check_one_type(tensor: Tensor, value: Recorded, arrays: Sequence[Any]) -> None:
+    """Raise where a value must have the tensor's type: not for one number at the places of a mask or at one place."""
+    one = value._spec.type.elements == 1 and (_masks(arrays[0]) or all(not np.shape(array) for array in arrays))
+    if not one:
+        raise DTypeError(
+            "indexed assignment: Index put requires the source and destination dtypes match, got "
+            f"{tensor._spec.dtype} for the destination and {value._spec.dtype} for the source. Fix: "
+            f"value.to({tensor._spec.dtype})."
+        )
 
 
 def _masks(array: Any) -> bool:
@@ -438,10 +484,11 @@ def _write_now(seen: Tensor, axes: list[int], arrays: list[Any], value: Any) -> 
     _checked(target, axes, values)
     try:
         target[_place(target.ndim, axes, values)] = _item(value)
-    except ValueError as error:
+    except ValueError:
+        given, wanted = list(np.shape(_item(value))), list(target[_place(target.ndim, axes, values)].shape)
         raise IndexOutOfRange(
-            f"indexing: shape mismatch: the value cannot be broadcast to the indexing result: {error}. Fix: give one "
-            "value, or as many as the index selects."
+            f"indexed assignment: shape mismatch: value tensor of shape {given} cannot be broadcast to indexing result "
+            f"of shape {wanted}. Fix: give one value, or as many as the index selects."
         ) from None
     touch(seen)
     return True
@@ -468,12 +515,44 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     return from_array(np.stack(places[:rank], 1) if rank else np.zeros((len(places[0]), 0), np.int64))
 
 
+def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
+    """The places of the first `size` elements that are not zero; `fill_value` in the rows that are left over.
+
+    As `torch.nonzero_static`.
+
+    Raises:
+        ShapeError: the size is negative.
+    """
+    if size < 0:
+        raise ShapeError(f"nonzero_static: 'size' must be an non-negative integer, but got {size}. Fix: size=0.")
+    places = read(nonzero(input))
+    rows = np.full((size, places.shape[1]), fill_value, np.int64)
+    rows[: len(places)] = places[:size]
+    return from_array(rows)
+
+
+def unravel_index(indices: Tensor, shape: int | Sequence[int]) -> tuple[Tensor, ...]:
+    """The places in a tensor of a given shape that places in the flattened tensor stand for. As `torch.unravel_index`.
+
+    Raises:
+        ShapeError: an index is negative or beyond the shape, or they are no whole numbers.
+    """
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    places = read(indices)
+    if indices.dtype.category != INTEGER:
+        raise ShapeError(f"unravel_index: expected 'indices' to be integer, but got {indices.dtype}. Fix: x.long().")
+    if places.size and not 0 <= places.min() <= places.max() < count(sizes):
+        raise ShapeError(f"unravel_index: an index is beyond the shape {list(sizes)}. Fix: indices from 0.")
+    return tuple(from_array(np.asarray(axis, np.int64)) for axis in np.unravel_index(places, sizes))
+
+
 def argwhere(input: Tensor) -> Tensor:
     """The places of the elements that are not zero, one per row. As `torch.argwhere`."""
     found: Tensor = nonzero(input)
     return found
 
 
+@guarded
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where the mask is true, along one axis. As `torch.masked_select`."""
     shape = broadcast(tuple(input.shape), tuple(mask.shape))

@@ -20,4 +20,5 @@ def numpy_names(function: Function) -> Function:
                 kwargs[_OURS[name]] = kwargs.pop(name)
         return function(*args, **kwargs)
 
+    called.takes_numpy_names = True  # type: ignore[attr-defined]
     return called  # type: ignore[return-value]

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from kadam import dtypes
 from kadam.dtypes import BOOL, FLOAT, finfo
-from kadam.errors import DTypeError, ShapeError
+from kadam.errors import DTypeError, OperandError, ShapeError
 from kadam.ir.primitive import Primitive
 from kadam.ops.compare import isinf, isnan, where
-from kadam.ops.promotion import cast, floating, meet, result_type
+from kadam.ops.promotion import cast, constant, floating, meet, result_type
+from kadam.ops.require import require_a_tensor, require_floating
+from kadam.ops.shape import matrix_transpose
 from kadam.primitives import analysis, rounding, special, trigonometry
 from kadam.primitives.elementwise import Conj, Copysign
 from kadam.recording.calls import emit
@@ -84,6 +86,11 @@ def _conj(input: Tensor) -> Tensor:
 def conj(input: Tensor) -> Tensor:
     """The complex conjugate; a real tensor as it is. As `torch.conj`."""
     return _conj(input) if input.dtype.is_complex else input
+
+
+def adjoint(input: Tensor) -> Tensor:
+    """The conjugate transposes of matrices. As `torch.adjoint`."""
+    return conj(matrix_transpose(input))
 
 
 @operation
@@ -184,6 +191,32 @@ def copysign(input: Tensor, other: Tensor | Number) -> Tensor:
     return emit(Copysign(), *meet(input, other, floating=True))
 
 
+@operation(differentiable=False)
+def signbit(input: Tensor) -> Tensor:
+    """Whether the sign bit of each element is set (that of -0.0 is). As `torch.signbit`.
+
+    Raises:
+        DTypeError: the elements are complex.
+    """
+    if input.dtype.is_complex:
+        raise DTypeError("signbit is not implemented for complex tensors. Fix: x.real.")
+    if input.dtype.category < FLOAT:
+        return input < 0
+    return emit(Copysign(), constant(1, input.dtype, tuple(input.shape)), input) < 0
+
+
+@operation
+def nextafter(input: Tensor, other: Tensor) -> Tensor:
+    """The next number on the way to `other`. As `torch.nextafter`.
+
+    Raises:
+        NotFloatingError: the elements are no floating-point numbers.
+    """
+    a, b = meet(input, other)
+    require_floating("nextafter", a)
+    return emit(rounding.NextAfter(), a, b)
+
+
 @operation
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """0 below zero, 1 above, `values` at zero. As `torch.heaviside`.
@@ -231,6 +264,7 @@ def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
 @operation
 def xlogy(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """input * log(other), 0 where `input` is 0. As `torch.xlogy`."""
+    require_a_tensor("xlogy", input, other)
     a, b = meet(input, other, floating=True)
     return where((a == 0) & ~isnan(b), 0.0, a * log(b)).to(a.dtype)
 
@@ -268,6 +302,8 @@ def rad2deg(input: Tensor) -> Tensor:
 @operation
 def float_power(input: Tensor | Number, exponent: Tensor | Number) -> Tensor:
     """input ** exponent in double precision. As `torch.float_power`."""
+    if input._spec.weak and exponent._spec.weak:  # type: ignore[union-attr]
+        raise OperandError("float_power(): one of its two arguments must be Tensor. Fix: float(base) ** exponent.")
     complex_result = result_type(input, exponent).is_complex
     record = dtypes.complex128 if complex_result else dtypes.float64
     return emit(analysis.Pow(), *meet(input, exponent, record=record))
@@ -291,3 +327,4 @@ def _in_place_all(*functions: Callable[..., Any]) -> list[Callable[..., Any]]:
 )  # fmt: skip
 clip, clip_, fix, fix_ = clamp, clamp_, trunc, trunc_
 arcsin, arccos, arctan, arctan2, arcsinh, arccosh, arctanh = asin, acos, atan, atan2, asinh, acosh, atanh
+nextafter_ = in_place(nextafter)

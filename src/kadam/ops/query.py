@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kadam import dtypes
 from kadam.dtypes import dtype
 from kadam.ops import promotion
+from kadam.recording.arguments import guarded
 from kadam.recording.spec import Size
 from kadam.recording.tensor import Recorded
 from kadam.shapes import broadcast
@@ -14,9 +15,15 @@ from kadam.shapes import broadcast
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
-can_cast, promote_types = dtypes.can_cast, dtypes.promote
+can_cast = dtypes.can_cast
 get_default_dtype = dtypes.default_float
 set_default_dtype = dtypes.set_default_float
+
+
+@guarded
+def promote_types(type1: dtype, type2: dtype) -> dtype:
+    """The type that holds both. As `torch.promote_types`."""
+    return dtypes.promote(type1, type2)
 
 
 def result_type(tensor1: Any, tensor2: Any) -> dtype:
@@ -29,21 +36,25 @@ def is_tensor(obj: Any) -> bool:
     return isinstance(obj, Recorded)
 
 
+@guarded
 def is_floating_point(input: Tensor) -> bool:
     """Whether the elements are floating-point numbers. As `torch.is_floating_point`."""
     return input.dtype.is_floating_point
 
 
+@guarded
 def is_complex(input: Tensor) -> bool:
     """Whether the elements are complex numbers. As `torch.is_complex`."""
     return input.dtype.is_complex
 
 
+@guarded
 def is_nonzero(input: Tensor) -> bool:
     """Whether the one element is not zero. As `torch.is_nonzero`."""
     return bool(input)
 
 
+@guarded
 def numel(input: Tensor) -> int:
     """The number of elements. As `torch.numel`."""
     return input.numel()

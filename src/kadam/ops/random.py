@@ -20,10 +20,13 @@ from kadam.ops import draws
 from kadam.ops.creation import finished
 from kadam.ops.draws import Draw, drawn_as, memory_order, require, require_type, source_of
 from kadam.ops.fill import copy_
+from kadam.ops.require import ArgumentError
 from kadam.ops.shape import sizes_of
+from kadam.recording.arguments import check_arguments, guarded
 from kadam.recording.generator import Generator, default_generator
 from kadam.recording.layout import is_contiguous, strides_of
-from kadam.recording.memory import take_memory
+from kadam.recording.memory import covered, take_memory
+from kadam.recording.step import state
 from kadam.recording.tensor import Recorded, check_writable, from_array, read
 from kadam.shapes import Shape, broadcast
 
@@ -38,9 +41,15 @@ _MOST_CATEGORIES = 1 << 24
 # --- seeds and states -------------------------------------------------------------------------------------------------
 
 
+@guarded
 def manual_seed(seed: Any) -> Generator:
     """Start the default generator's sequence that belongs to `seed`. As `torch.manual_seed`."""
-    return default_generator.manual_seed(int(seed))
+    try:
+        number = int(seed)
+    except (TypeError, ValueError) as error:
+        kind = OperandError if isinstance(error, TypeError) else ArgumentError
+        raise kind(f"manual_seed: the seed must be int, not {seed!r}. Fix: torch.manual_seed(0).") from None
+    return default_generator.manual_seed(number)
 
 
 def seed() -> int:
@@ -99,13 +108,16 @@ def _bounds(name: str, values: tuple[Any, ...], named: dict[str, Any], only_to: 
     return bounds
 
 
+@guarded
 def uniform_(self: Tensor, *bounds: float, generator: Generator | None = None, **named: float) -> Tensor:
     """Fill with uniform numbers in [from, to), by default [0, 1). As `Tensor.uniform_(from, to)`."""
     given = _bounds("uniform_", bounds, named)
+    check_arguments("uniform_", {"from": "float", "to": "float"}, given.items())
     low, high = float(given.get("from", 0.0)), float(given.get("to", 1.0))
     return _fill(self, draws.uniform(self.dtype, low, high, source_of(generator)))
 
 
+@guarded
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with normal numbers. As `Tensor.normal_`."""
     return _fill(self, draws.normal(self.dtype, float(mean), float(std), source_of(generator), is_contiguous(self)))
@@ -141,21 +153,25 @@ def bernoulli_(self: Tensor, p: Number | Tensor = 0.5, *, generator: Generator |
     return _fill(self, draws.bernoulli_each(p.dtype, chances, source))
 
 
+@guarded
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with waiting times between events of rate `lambd`. As `Tensor.exponential_`."""
     return _fill(self, draws.exponential(self.dtype, float(lambd), source_of(generator)))
 
 
+@guarded
 def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) -> Tensor:
     """Fill with how many trials of probability `p` the first success takes. As `Tensor.geometric_`."""
     return _fill(self, draws.geometric(self.dtype, float(p), source_of(generator)))
 
 
+@guarded
 def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with numbers whose logarithm is normal. As `Tensor.log_normal_`."""
     return _fill(self, draws.log_normal(self.dtype, float(mean), float(std), source_of(generator)))
 
 
+@guarded
 def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill with Cauchy numbers. As `Tensor.cauchy_`."""
     return _fill(self, draws.cauchy(self.dtype, float(median), float(sigma), source_of(generator)))
@@ -215,13 +231,14 @@ def _kind(record: dtype | None, out: Tensor | None, default: dtype | None = None
 
 
 def _like(input: Tensor, draw: Draw, memory_format: object = None, **placement: Unpack[Placement]) -> Tensor:
-    return _new(tuple(input.shape), lambda shape: np.ascontiguousarray(drawn_as(input, draw)), **placement)
+    return _new(tuple(input.shape), lambda shape: np.array(drawn_as(input, draw), order="C"), **placement)
 
 
 def _sizes(name: str, sizes: tuple[Any, ...], size: Any) -> Shape:
     return sizes_of(name, sizes if size is None else (size,))
 
 
+@guarded
 def rand(
     *sizes: Any,
     size: Sequence[int] | None = None,
@@ -235,6 +252,7 @@ def rand(
     return _new(_sizes("rand", sizes, size), draw, out, **placement)
 
 
+@guarded
 def rand_like(
     input: Tensor, *, generator: Generator | None = None, dtype: dtype | None = None, **placement: Any
 ) -> Tensor:
@@ -242,6 +260,7 @@ def rand_like(
     return _like(input, draws.uniform(dtype or input.dtype, 0.0, 1.0, source_of(generator)), **placement)
 
 
+@guarded
 def randn(
     *sizes: Any,
     size: Sequence[int] | None = None,
@@ -256,6 +275,7 @@ def randn(
     return _new(_sizes("randn", sizes, size), draw, out, **placement)
 
 
+@guarded
 def randn_like(
     input: Tensor, *, generator: Generator | None = None, dtype: dtype | None = None, **placement: Any
 ) -> Tensor:
@@ -265,6 +285,7 @@ def randn_like(
     return _like(input, draws.normal(dtype or input.dtype, 0.0, 1.0, source_of(generator), contiguous), **placement)
 
 
+@guarded
 def randint(
     *given: Any,
     low: int | None = None,
@@ -302,6 +323,7 @@ def _integers(name: str, kind: dtype, low: Any, high: Any, generator: Generator 
     return draws.integers(kind, first, end, source_of(generator))
 
 
+@guarded
 def randint_like(
     input: Tensor,
     *given: int,
@@ -349,6 +371,7 @@ def randperm(
     return _new((total,), lambda shape: source.permutation(*shape).astype(kind.numpy), out, **placement)
 
 
+@guarded
 def normal(
     mean: Number | Tensor,
     std: Number | Tensor = 1.0,
@@ -374,7 +397,11 @@ def normal(
         raise OperandError("normal() takes tensors, or numbers and a size. Fix: torch.normal(0.0, 1.0, (3,))")
     kind = _kind(None, out, tensors[0].dtype)
     shape = broadcast(*[tuple(one.shape) for one in tensors])
-    return _new(shape, _normal_each(kind, mean, std, source), out, **placement)
+    result = _new(shape, _normal_each(kind, mean, std, source), out, **placement)
+    for one in tensors:
+        if state.grad and one._spec.requires_grad and out is None:
+            result = covered(one.expand(shape), result)
+    return result
 
 
 def _normal_each(kind: dtype, mean: Number | Tensor, std: Number | Tensor, source: Generator) -> Draw:
@@ -395,7 +422,7 @@ def _normal_each(kind: dtype, mean: Number | Tensor, std: Number | Tensor, sourc
         values = draw(shape)
         if spread is not None:
             values = (values * spread).astype(kind.numpy)
-        return (values + center).astype(kind.numpy)
+        return np.asarray(values + center).astype(kind.numpy)
 
     return moved
 
@@ -409,9 +436,11 @@ def bernoulli(
         draw = draws.bernoulli_each(input.dtype, read(input), source)
     else:
         draw = draws.bernoulli(kind, float(p), source)  # type: ignore[arg-type]
-    return _new(tuple(input.shape), lambda shape: draw(shape).astype(kind.numpy), out)
+    result = _new(tuple(input.shape), lambda shape: np.asarray(draw(shape)).astype(kind.numpy, copy=False), out)
+    return covered(input, result) if input.requires_grad and state.grad else result
 
 
+@guarded
 def multinomial(
     input: Tensor,
     num_samples: int,

@@ -11,8 +11,7 @@ from kadam.dtypes import BOOL, FLOAT, dtype
 from kadam.errors import AxisError, DTypeError, KadamError, ShapeError
 from kadam.ops import results
 from kadam.ops.arithmetic import pow as power
-from kadam.ops.compare import isfinite, maximum, minimum, ne, where
-from kadam.ops.fill import into
+from kadam.ops.compare import isfinite, isinf, maximum, minimum, ne, where
 from kadam.ops.numpy_names import numpy_names
 from kadam.ops.pointwise import exp, log, sqrt
 from kadam.ops.promotion import cast, constant, floating
@@ -23,7 +22,7 @@ from kadam.primitives.elementwise import Abs
 from kadam.primitives.index import Gather
 from kadam.primitives.move import Reshape
 from kadam.recording.calls import emit
-from kadam.recording.memory import in_place
+from kadam.recording.memory import in_place, severed
 from kadam.recording.operation import Fixed, operation
 from kadam.recording.tensor import Recorded
 from kadam.shapes import axes_of, axis_of, count, kept
@@ -385,14 +384,14 @@ def vector_norm(
     if ord == -math.inf:
         return _kept(x, emit(p.Min(axes), size), axes, keepdim)
     if ord == 0:
-        return _summed(cast(ne(x, 0), size.dtype), axes, keepdim)
+        return _summed(severed(size, cast(ne(x, 0), size.dtype)), axes, keepdim)
     if ord == 1:
         return _summed(size, axes, keepdim)
     if ord == 2:
         return _root_of_squares(x if not x.dtype.is_complex else size, axes, keepdim)
     if ord > 0:  # type: ignore[operator]
         return _root_of_powers(size, float(ord), axes, keepdim)  # type: ignore[arg-type]
-    return power(_summed(power(size, ord), axes, keepdim), 1.0 / float(ord))  # type: ignore[arg-type]
+    return _root_of_inverse_powers(size, float(ord), axes, keepdim)  # type: ignore[arg-type]
 
 
 def _root_of_squares(x: Tensor, axes: tuple[int, ...], keepdim: bool) -> Tensor:
@@ -410,20 +409,48 @@ def _root_of_powers(size: Tensor, order: float, axes: tuple[int, ...], keepdim: 
     return where(nothing, 0.0, power(where(nothing, 1.0, total), 1.0 / order))
 
 
+def _root_of_inverse_powers(size: Tensor, order: float, axes: tuple[int, ...], keepdim: bool) -> Tensor:
+    """In a body: a norm of a negative order, which is zero, with a derivative of zero, where any element is."""
+    zero = size == 0
+    total = _summed(where(zero, math.inf, power(where(zero, 1.0, size), order)), axes, keepdim)
+    nothing = isinf(total)
+    return where(nothing, 0.0, power(where(nothing, 1.0, total), 1.0 / order)).to(size.dtype)
+
+
+def sum_to_size(input: Tensor, *size: Any) -> Tensor:
+    """The sum over what broadcasting from `size` would repeat. As `Tensor.sum_to_size`.
+
+    Raises:
+        ShapeError: `size` does not stretch to the tensor's shape.
+    """
+    wanted = tuple(size[0]) if len(size) == 1 and isinstance(size[0], list | tuple) else size
+    shape = tuple(input.shape)
+    fresh = len(shape) - len(wanted)
+    odd = fresh < 0 or [one for one, there in zip(wanted, shape[fresh:], strict=True) if one not in (1, there)]
+    if odd:
+        raise ShapeError(
+            f"sum_to_size: size {list(wanted)} is not expandable to size {list(shape)}. Fix: a size of 1 where axes "
+            "are to be summed."
+        )
+    axes = [axis for axis, there in enumerate(shape) if axis < fresh or (wanted[axis - fresh] == 1 and there != 1)]
+    return (sum(input, axes) if axes else input).reshape(wanted)
+
+
 @numpy_names
 def norm(
     input: Tensor,
     p: Any = "fro",
     dim: Axes = None,
     keepdim: bool = False,
-    out: Tensor | None = None,
     dtype: dtype | None = None,
 ) -> Tensor:
     """A norm of the elements over axes. As `torch.norm`."""
     if p == "nuc":
         from kadam.linalg import matrix_norm
 
-        return into(out, matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype))
+        return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
+    if isinstance(p, str) and p != "fro":
+        raise ShapeError(f"norm: Order {p} not supported. Fix: p is 'fro', 'nuc', or a number.")
     order = 2.0 if p is None or p == "fro" else float(p)
     return vector_norm(input, order, dim, keepdim, dtype)  # type: ignore[arg-type]
 
@@ -465,6 +492,8 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
 def cummax(input: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     """Running maxima along an axis, and where they are. As `torch.cummax`."""
     axis = axis_of(dim, len(input.shape))
+    if not input.shape:
+        return results.cummax(input.clone(), constant(0, dtypes.int64))
     place = emit(scan.CumArgMax(axis), input)
     return results.cummax(emit(Gather(axis), input, place), place)
 
@@ -473,6 +502,8 @@ def cummax(input: Tensor, dim: int) -> tuple[Tensor, Tensor]:
 def cummin(input: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     """Running minima along an axis, and where they are. As `torch.cummin`."""
     axis = axis_of(dim, len(input.shape))
+    if not input.shape:
+        return results.cummin(input.clone(), constant(0, dtypes.int64))
     place = emit(scan.CumArgMin(axis), input)
     return results.cummin(emit(Gather(axis), input, place), place)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kadam.dtypes import FLOAT
-from kadam.errors import DTypeError, KadamError
+from kadam.errors import DTypeError, KadamError, OperandError
+from kadam.recording.tensor import Recorded
 
 if TYPE_CHECKING:
+    from kadam.recording.tensor import Number
     from kadam.tensor import Tensor
 
 
@@ -52,5 +54,19 @@ def require_probability(p: float) -> None:
     Raises:
         ArgumentError: it does not.
     """
-    if not 0.0 <= p <= 1.0:
+    try:
+        within = 0.0 <= p <= 1.0
+    except TypeError:
+        raise OperandError(f"dropout probability must be a number, not {type(p).__name__}. Fix: p=0.5.") from None
+    if not within:
         raise ArgumentError(f"dropout probability has to be between 0 and 1, but got {p}. Fix: p=0.5.")
+
+
+def require_a_tensor(name: str, *operands: Tensor | Number) -> None:
+    """In a body: raise where all operands are Python numbers, and PyTorch computes of tensors only.
+
+    Raises:
+        OperandError: there is no tensor.
+    """
+    if all(isinstance(one, Recorded) and one._spec.weak for one in operands):
+        raise OperandError(f"{name}(): argument 'input' (position 1) must be Tensor. Fix: torch.tensor(value).")

@@ -9,6 +9,7 @@ from kadam.errors import AxisError, OperandError, ShapeError
 from kadam.ir.primitive import Primitive
 from kadam.primitives import move as p
 from kadam.primitives.broadcast import Broadcast
+from kadam.primitives.window import Windows
 from kadam.recording.calls import emit
 from kadam.recording.layout import is_contiguous, viewable
 from kadam.recording.operation import operation, view
@@ -33,8 +34,9 @@ def sizes_of(name: str, sizes: tuple[Any, ...]) -> Shape:
     try:
         return tuple([size if type(size) is int else size.__index__() for size in sizes])
     except (AttributeError, TypeError):
+        odd = next(one for one in sizes if not hasattr(one, "__index__"))
         raise OperandError(
-            f"{name}(): argument 'size' must be tuple of ints, not {sizes!r}. Fix: give whole numbers: x.{name}(2, -1)."
+            f"{name}(): its arguments must be ints, not {type(odd).__name__} ({odd!r}). Fix: give whole numbers."
         ) from None
 
 
@@ -60,6 +62,8 @@ def view_as_shape(self: Tensor, *given: Any, size: Any = None, dtype: Any = None
     """
     from kadam.ops.convert import reinterpret
 
+    if not given and size is None and dtype is None and self._node is None and self._spec.shape:
+        raise OperandError("view() received no arguments. Fix: x.view(-1), or x.view(torch.int32).")
     if dtype is not None or (len(given) == 1 and hasattr(given[0], "itemsize")):
         return reinterpret(self, given[0] if dtype is None else dtype)
     wanted = with_inferred(sizes_of("view", given if size is None else (size,)), self.numel())
@@ -336,6 +340,8 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Chain:
     Raises:
         ShapeError: they go beyond the axis.
     """
+    if not input.shape:
+        raise ShapeError("narrow() cannot be applied to a 0-dim tensor. Fix: x.unsqueeze(0).")
     axis = axis_of(dim, len(input.shape))
     size = input.shape[axis]
     if not -size <= start <= size:
@@ -350,6 +356,26 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Chain:
             "at most."
         )
     return (sliced(tuple(input.shape), axis, begin, begin + length),)
+
+
+@view(grad="UnfoldBackward0")
+def unfold(input: Tensor, dimension: int, size: int, step: int) -> Chain:
+    """Windows of `size` elements of one axis, one every `step`, each as the new last axis. As `Tensor.unfold`.
+
+    Raises:
+        ShapeError: the windows are longer than the axis, or the step is not positive.
+    """
+    axis = axis_of(dimension, len(input.shape))
+    length = input.shape[axis] if input.shape else 1
+    if size < 0 or size > length:
+        raise ShapeError(
+            f"unfold: maximum size for tensor at dimension {axis} is {length} but size is {size}. Fix: smaller windows."
+        )
+    if step <= 0:
+        raise ShapeError(f"unfold: step is {step} but must be > 0. Fix: step=1.")
+    if not input.shape:
+        return (p.Reshape((size,)),) if size else (p.Reshape((1,)), sliced((1,), 0, 0, 0))
+    return (Windows(axis, size, step),)
 
 
 @view
@@ -395,7 +421,7 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
             )
         bounds = [(at, min(at + part, size)) for at in range(0, max(size, 1), max(part, 1))]
     else:
-        sections = [int(section) for section in split_size_or_sections]
+        sections = list(sizes_of("split", (split_size_or_sections,)))
         if sum(sections) != size or any(section < 0 for section in sections):
             raise ShapeError(
                 f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at dimension "
@@ -417,6 +443,8 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     Raises:
         ShapeError: `chunks` is not positive.
     """
+    if not isinstance(chunks, int):
+        raise OperandError(f"chunk(): argument 'chunks' must be int, not {type(chunks).__name__}. Fix: chunks=2.")
     if chunks <= 0:
         raise ShapeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}. Fix: chunks=2.")
     size = input.shape[axis_of(dim, len(input.shape))]
@@ -442,18 +470,41 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     return tuple(slice_axis(input, axis, s, max(s, e)) for s, e in zip(cuts, cuts[1:], strict=False))
 
 
+def _require_rank(name: str, input: Tensor, rank: int) -> None:
+    if len(input.shape) < rank:
+        raise ShapeError(
+            f"torch.{name} requires a tensor with at least {rank} dimension, but got a tensor with {len(input.shape)} "
+            "dimensions! Fix: torch.split(x, size, dim)."
+        )
+
+
 def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """Parts side by side. As `torch.hsplit`."""
+    """Parts side by side. As `torch.hsplit`.
+
+    Raises:
+        ShapeError: the tensor has no axes.
+    """
+    _require_rank("hsplit", input, 1)
     return tensor_split(input, indices_or_sections, 0 if len(input.shape) == 1 else 1)
 
 
 def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """Parts on top of each other. As `torch.vsplit`."""
+    """Parts on top of each other. As `torch.vsplit`.
+
+    Raises:
+        ShapeError: the tensor has fewer than two axes.
+    """
+    _require_rank("vsplit", input, 2)
     return tensor_split(input, indices_or_sections, 0)
 
 
 def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """Parts behind each other, along the third axis. As `torch.dsplit`."""
+    """Parts behind each other, along the third axis. As `torch.dsplit`.
+
+    Raises:
+        ShapeError: the tensor has fewer than three axes.
+    """
+    _require_rank("dsplit", input, 3)
     return tensor_split(input, indices_or_sections, 2)
 
 

@@ -14,9 +14,11 @@ from kadam.ops.fill import into
 from kadam.ops.numpy_names import numpy_names
 from kadam.ops.promotion import cast, constant, meet, result_type
 from kadam.ops.reduce import picked
+from kadam.ops.require import NotFloatingError
 from kadam.primitives import sort as p
 from kadam.primitives.index import Gather
 from kadam.primitives.move import Reshape
+from kadam.recording.arguments import guarded
 from kadam.recording.calls import emit
 from kadam.recording.operation import operation
 from kadam.recording.tensor import from_array, read
@@ -165,6 +167,7 @@ def _searched(sorted_sequence: Tensor, input: Tensor | Number, right: bool, out_
     return cast(place, dtypes.int32) if out_int32 else place
 
 
+@guarded
 def searchsorted(
     sorted_sequence: Tensor,
     input: Any,
@@ -179,11 +182,13 @@ def searchsorted(
     return _searched(line, input, right or side == "right", out_int32)
 
 
+@guarded
 def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:
     """Between which boundaries values lie. As `torch.bucketize`."""
     return _searched(boundaries, input, right, out_int32)
 
 
+@guarded
 def unique(
     input: Tensor,
     sorted: bool = True,
@@ -202,13 +207,14 @@ def unique(
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 
+@guarded
 def unique_consecutive(
     input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
 ) -> Any:
     """Runs of equal elements as one each. As `torch.unique_consecutive`."""
     array = read(input)
     line = array.reshape(-1) if dim is None else np.moveaxis(array, dim, 0)
-    flat = line.reshape(len(line), -1)
+    flat = line.reshape(len(line), line.size // max(len(line), 1))
     first = np.ones(len(line), bool)
     first[1:] = (flat[1:] != flat[:-1]).any(1)
     found = line[first] if dim is None else np.moveaxis(line[first], 0, dim)
@@ -221,6 +227,7 @@ def unique_consecutive(
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 
+@guarded
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """How often each whole number from 0 stands (or the sum of its weights). As `torch.bincount`.
 
@@ -228,7 +235,11 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         ShapeError: not a line of whole numbers that are not negative.
     """
     array = read(input)
-    if array.ndim != 1 or (array.size and array.min() < 0) or input.dtype.category >= FLOAT:
+    if array.ndim == 1 and input.dtype.category >= FLOAT:
+        raise NotFloatingError(
+            f'bincount: "bincount_cpu" not implemented for {input._spec.type}: it counts whole numbers. Fix: x.long().'
+        )
+    if array.ndim != 1 or (array.size and array.min() < 0):
         raise ShapeError(
             "bincount only supports 1-d non-negative integral inputs. Fix: x.flatten().long(), without negative "
             "numbers."
@@ -239,8 +250,13 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     return from_array(counted)
 
 
+@guarded
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """How many elements fall into each of equal bins. As `torch.histc`."""
+    if bins <= 0:
+        raise ShapeError(f"histc: bins must be > 0, but got {bins}. Fix: bins=100.")
+    if min > max:
+        raise ShapeError(f"histc: max must be larger than min, but they are {max} and {min}. Fix: exchange them.")
     array = read(input).reshape(-1)
     if min == max:
         min, max = (float(array.min()), float(array.max())) if array.size else (0.0, 1.0)

@@ -14,6 +14,7 @@ from kadam.ops.reduce import mean, sum
 from kadam.primitives import sort as p
 from kadam.primitives.index import Gather
 from kadam.primitives.move import Reshape
+from kadam.recording.arguments import guarded
 from kadam.recording.calls import emit
 from kadam.recording.operation import operation
 from kadam.recording.tensor import Recorded, read
@@ -21,6 +22,28 @@ from kadam.shapes import axis_of, count
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
+
+
+def _check_weights(name: str, weights: Tensor | None, count: int, right_kind: bool, kind: str) -> None:
+    """Raise where weights make no sense.
+
+    Raises:
+        DTypeError: they are no numbers of the right kind.
+        ShapeError: they are not one for each observation.
+    """
+    if weights is None:
+        return
+    if len(weights.shape) > 1:
+        raise ShapeError(
+            f"cov(): expected {name} to have one or fewer dimensions but got {len(weights.shape)}. Fix: flatten()."
+        )
+    if not right_kind:
+        raise DTypeError(f"cov(): expected {name} to have {kind} dtype but got {weights.dtype}. Fix: convert them.")
+    if weights.numel() != count:
+        raise ShapeError(
+            f"cov(): expected {name} to have the same numel as there are observations in the input but got "
+            f"{weights.numel()} != {count}. Fix: one for each column."
+        )
 
 
 @operation(grad="SqueezeBackward0")
@@ -38,6 +61,10 @@ def cov(
             "dimensions. Fix: flatten it to [variables, observations]."
         )
     x = floating(input).reshape(1, -1) if len(input.shape) < 2 else floating(input)
+    _check_weights("fweights", fweights, x.shape[1], fweights is None or fweights.dtype.category < FLOAT, "integral")
+    _check_weights(
+        "aweights", aweights, x.shape[1], aweights is None or aweights.dtype.category == FLOAT, "floating point"
+    )
     weight = None
     for given in (fweights, aweights):
         if given is not None:
@@ -55,7 +82,7 @@ def cov(
         product = (centred * weight) @ centred.mT
     result = product / left
     matrix: Tensor = result
-    return matrix.reshape(()) if len(input.shape) < 2 else matrix
+    return matrix.reshape(()) if matrix.shape[0] == 1 else matrix
 
 
 @operation(grad="ClampBackward1")
@@ -70,7 +97,7 @@ def corrcoef(input: Tensor) -> Tensor:
 
 @operation
 def _quantile(input: Tensor, q: Tensor, dim: int | None, keepdim: bool, interpolation: str, skip_nan: bool) -> Tensor:
-    x = emit(Reshape((count(input.shape),)), input) if dim is None else input
+    x = emit(Reshape((count(input.shape),)), input) if dim is None or not input.shape else input
     axis = axis_of(0 if dim is None else dim, len(x.shape))
     moved = x.movedim(axis, -1)
     line = emit(Gather(len(moved.shape) - 1), moved, emit(p.SortIndices(len(moved.shape) - 1), moved))
@@ -100,7 +127,7 @@ def _quantile(input: Tensor, q: Tensor, dim: int | None, keepdim: bool, interpol
         found = where(spoiled, math.nan, found)
     result = found.movedim(-1, 0)
     if keepdim:
-        result = result.unsqueeze(axis + 1) if dim is not None else result.reshape(-1, *[1] * len(input.shape))
+        result = result.unsqueeze(axis + 1) if x is input else result.reshape(-1, *[1] * len(input.shape))
     return result.select(0, 0) if not q.shape else result
 
 
@@ -137,16 +164,25 @@ def _shares(input: Tensor, q: Any) -> Tensor:
     return share  # type: ignore[return-value]
 
 
+@guarded
 def diff(
     input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
 ) -> Tensor:
     """Differences of neighbours along an axis. As `torch.diff`."""
     from kadam.ops.combine import cat
 
+    if not input.shape:
+        raise ShapeError("diff: expects input to be at least one-dimensional. Fix: x.reshape(1).")
+    if n < 0:
+        raise ShapeError(f"diff: order must be non-negative but got {n}. Fix: n=1.")
+    if n == 0:
+        return input.clone()
     parts = [one for one in (prepend, input, append) if one is not None]
     x = cat(parts, dim) if len(parts) > 1 else input
     for _ in range(n):
         size = x.shape[dim]
+        if size <= 1:
+            return x.narrow(dim, 0, 0)
         high, low = x.narrow(dim, 1, size - 1), x.narrow(dim, 0, size - 1)
         x = high ^ low if x.dtype.category == 0 else high - low
     return x

@@ -64,7 +64,7 @@ class Team(Batch):
         self.columns: dict[str, list[Tensor]] = {}
 
     def fits(self, params: Sequence[Tensor], memory: Any, grads: list[Tensor]) -> bool:
-        """Whether these parameters are the team's, and all it remembers is as it was; if so it takes their gradients."""
+        """Whether these parameters are the team's, and what it remembers is as it was; if so it takes the gradients."""
         if self.changes != Changes.count or self.memory is not memory or len(grads) != len(params):
             return False
         self.grads = grads
@@ -120,17 +120,18 @@ class RuleOptimizer(Optimizer):
                 team = self._batch(group, grads)
             for clock, part in self._parts(team, group):
                 self._update(group, clock, part)
+            team.grads = []  # what nobody else holds need not be computed
         return loss
 
     def _batch(self, group: dict[str, Any], grads: list[Tensor]) -> Batch:
         """The parameters of a group that have gradients, and these; they may be a team from the next step on."""
         params = [param for param in group["params"] if param._grad is not None]
         states = self._remembered(params, group)
-        memory = self.state
-        if len(params) == len(group["params"]) and memory.__class__ is Memory:
-            if all(state.__class__ is Remembered for state in states):
-                teams = {id(one): team for one in self.param_groups if (team := self._teams.get(id(one)))}
-                self._teams = {**teams, id(group): Team(params, memory, states)}
+        memory: Any = self.state
+        noting = memory.__class__ is Memory and all(state.__class__ is Remembered for state in states)
+        if noting and len(params) == len(group["params"]):
+            teams = {id(one): team for one in self.param_groups if (team := self._teams.get(id(one)))}
+            self._teams = {**teams, id(group): Team(params, memory, states)}
         return Batch(params, grads, states)
 
     def _remembered(self, params: list[Tensor], group: dict[str, Any]) -> list[dict[str, Any]]:
@@ -256,7 +257,7 @@ def check_numbers(family: str, **options: Any) -> None:
 
 
 def check_real(family: str, params: Iterable[Tensor]) -> None:
-    """Raise RuntimeError at the first step of a parameter of complex numbers, for rules that have no meaning for them."""
+    """Raise RuntimeError for a parameter of complex numbers, in families whose rule has no meaning for them."""
     for param in params:
         if param._spec.dtype.is_complex:
             raise RuntimeError(

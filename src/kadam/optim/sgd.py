@@ -134,7 +134,7 @@ def sgd(
 
     def rule(param: Tensor, grad: Tensor, *velocity: Tensor) -> tuple[Tensor, ...]:
         param, grad = on_course(param, grad, decay, amount, maximize)
-        if not velocity:
+        if momentum is None or share is None:
             return (param - lr * grad,)
         moved = velocity[0] * momentum + share * grad
         direction = grad + momentum * moved if nesterov else moved

@@ -66,7 +66,7 @@ class SparseAdam(RuleOptimizer):
     def _parts(self, batch: Batch, group: dict[str, Any]) -> Iterable[tuple[Any, Batch]]:
         for state in batch.states:
             state["step"] += 1
-        return batch.split(batch.column("step"))  # type: ignore[arg-type]  # counts, not tensors
+        return batch.split(batch.column("step"))  # counts, not tensors
 
     def _update(self, group: dict[str, Any], step: float, batch: Batch) -> None:
         (beta1, beta2), lr = group["betas"], number(group["lr"])

@@ -34,6 +34,8 @@ class Positive(Analytic):
 class Reciprocal(Positive):
     """1 / x. As `torch.reciprocal`."""
 
+    notation: ClassVar = "1 / {0}"
+
     def reference(self, x: Array) -> Array:
         return np.reciprocal(x)
 
@@ -60,6 +62,8 @@ class Sqrt(Positive):
 class Rsqrt(Positive):
     """1 / sqrt x. As `torch.rsqrt`."""
 
+    notation: ClassVar = "1 / sqrt({0})"
+
     @at_least(np.float32)
     def reference(self, x: Array) -> Array:
         return np.reciprocal(np.sqrt(x))
@@ -74,6 +78,7 @@ class Rsqrt(Positive):
 class Pow(Elementwise):
     """a to the power of b; 1 where b is 0. Integers to negative powers are truncated towards 0. As `torch.pow`."""
 
+    notation: ClassVar = "{0}^{1}"
     accepts: ClassVar = NUMBERS
     cases: ClassVar = ("f32[2,3], f32[2,3]", "i64[5], i64[5]", "c64[3], c64[3]")
     domain: ClassVar = (0.3, 2.0)
@@ -196,6 +201,8 @@ class Log10(Positive):
 class Sigmoid(Analytic):
     """1 / (1 + exp -x), between 0 and 1. As `torch.sigmoid`."""
 
+    notation: ClassVar = "1 / (1 + exp(−{0}))"
+
     @at_least(np.float32)
     def reference(self, x: Array) -> Array:
         return np.asarray(1 / (1 + np.exp(-x)))  # exp overflows to inf for large -x, and 1 / inf is the right 0
@@ -210,6 +217,7 @@ class Sigmoid(Analytic):
 class Relu(Elementwise):
     """max(x, 0), whose derivative at 0 is 0. As `torch.relu`."""
 
+    notation: ClassVar = "max(0, {0})"
     accepts: ClassVar = REAL
     cases: ClassVar = ("f32[2,3]", "i64[5]")
     integers: ClassVar = (-3, 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -25,12 +26,15 @@ from kadam.shapes import Shape, kept, without
 class Broadcast(View):
     """The input stretched to `shape`: new leading axes, and axes of size 1 repeated. As `Tensor.expand`."""
 
+    notation: ClassVar = "{0}"
     shape: Shape
 
     def infer(self, x: TensorType) -> TensorType:
         offset = len(self.shape) - x.rank
         if offset < 0 or any(size not in (1, self.shape[offset + axis]) for axis, size in enumerate(x.shape)):
-            raise ShapeError(f"Broadcast: {x} does not stretch to {list(self.shape)}")
+            raise ShapeError(
+                f"Broadcast: {x} does not stretch to {list(self.shape)}. Fix: give it that shape, or sizes of 1."
+            )
         return x.with_shape(self.shape)
 
     def reference(self, x: Array) -> Array:

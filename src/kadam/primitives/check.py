@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -34,6 +35,7 @@ class Within(Primitive):
     low: float
     high: float
     message: str
+    notation: ClassVar = "{0}"
 
     def infer(self, x: TensorType) -> TensorType:
         return x

@@ -35,6 +35,8 @@ class Comparison(Elementwise):
 class Less(Comparison):
     """a < b. As `torch.lt`."""
 
+    notation: ClassVar = "{0} < {1}"
+
     def reference(self, a: Array, b: Array) -> Array:
         return np.less(a, b)
 
@@ -44,6 +46,8 @@ class Less(Comparison):
 
 class LessEqual(Comparison):
     """a <= b. As `torch.le`."""
+
+    notation: ClassVar = "{0} ≤ {1}"
 
     def reference(self, a: Array, b: Array) -> Array:
         return np.less_equal(a, b)
@@ -55,6 +59,8 @@ class LessEqual(Comparison):
 class Greater(Comparison):
     """a > b. As `torch.gt`."""
 
+    notation: ClassVar = "{0} > {1}"
+
     def reference(self, a: Array, b: Array) -> Array:
         return np.greater(a, b)
 
@@ -64,6 +70,8 @@ class Greater(Comparison):
 
 class GreaterEqual(Comparison):
     """a >= b. As `torch.ge`."""
+
+    notation: ClassVar = "{0} ≥ {1}"
 
     def reference(self, a: Array, b: Array) -> Array:
         return np.greater_equal(a, b)
@@ -75,6 +83,7 @@ class GreaterEqual(Comparison):
 class Equal(Comparison):
     """a = b. As `torch.eq`."""
 
+    notation: ClassVar = "{0} = {1}"
     accepts: ClassVar = Elementwise.accepts
 
     def reference(self, a: Array, b: Array) -> Array:
@@ -87,6 +96,7 @@ class Equal(Comparison):
 class NotEqual(Comparison):
     """a != b. As `torch.ne`."""
 
+    notation: ClassVar = "{0} ≠ {1}"
     accepts: ClassVar = Elementwise.accepts
 
     def reference(self, a: Array, b: Array) -> Array:
@@ -124,6 +134,7 @@ class Extremum(Elementwise):
 class Maximum(Extremum):
     """The larger of a and b. As `torch.maximum`."""
 
+    notation: ClassVar = "max({0}, {1})"
     loses: ClassVar = Less()
 
     def reference(self, a: Array, b: Array) -> Array:
@@ -136,6 +147,7 @@ class Maximum(Extremum):
 class Minimum(Extremum):
     """The smaller of a and b. As `torch.minimum`."""
 
+    notation: ClassVar = "min({0}, {1})"
     loses: ClassVar = Greater()
 
     def reference(self, a: Array, b: Array) -> Array:

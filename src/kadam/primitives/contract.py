@@ -90,6 +90,10 @@ class Dot(Primitive):
 
         return e.reduce("sum", [a.shape[axis] for axis in self.a_axes], product, a.dtype)
 
+    def formula(self, arity: int) -> str:
+        turned = len(self.b_axes) == 1 and self.b_axes[0] > len(self.b_batch)
+        return "{0} @ {1}ᵀ" if turned else "{0} @ {1}"
+
     @classmethod
     def examples(cls) -> Iterable[Example]:
         return (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,9 +16,11 @@ from kadam.dtypes import BOOL
 from kadam.errors import DTypeError, ShapeError
 from kadam.ir.builder import emit
 from kadam.ir.graph import Node
+from kadam.ir.lowering import Element, Emitter, Reader
+from kadam.ir.place import Index as At
 from kadam.ir.primitive import Array, Example, Primitive
 from kadam.ir.types import TensorType
-from kadam.primitives.elementwise import conj
+from kadam.primitives.elementwise import Mul, conj
 from kadam.primitives.precision import at_least
 from kadam.primitives.window import Margins, add_windows, pad_array, unpad_array, window_counts, window_view
 from kadam.shapes import Shape, count
@@ -90,8 +93,32 @@ class Convolution(Primitive):
 class Convolve(Convolution):
     """Cross-correlation of x with w. As `torch.nn.functional.conv1d`, `conv2d`, `conv3d` without bias."""
 
+    notation: ClassVar = "{0} ∗ {1}"
+
     def infer(self, x: TensorType, w: TensorType) -> TensorType:
         return self._result(x, w)
+
+    def element(self, emitter: Emitter, at: At, *inputs: Reader) -> Element:
+        x, w = inputs
+        sample, feature, *places = at
+        first = feature // (w.shape[0] // self.groups) * w.shape[1]
+        margins = [before for before, _ in self.padding]
+
+        def product(over: At) -> Element:
+            channel, *taps = over
+            rows = zip(places, self.stride, taps, self.dilation, margins, strict=True)
+            spots = [one * stride + tap * dilation - before for one, stride, tap, dilation, before in rows]
+            inside = [emitter.inside(one, 0, size) for one, size in zip(spots, x.shape[2:], strict=True)]
+
+            def chosen(conditions: list[Element]) -> Element:
+                if not conditions:
+                    return emitter.apply(Mul(), x((sample, first + channel, *spots)), w((feature, channel, *taps)))
+                outside = emitter.constant(0, x.dtype)
+                return emitter.choose(conditions[0], lambda: chosen(conditions[1:]), lambda: outside)
+
+            return chosen(inside)
+
+        return emitter.reduce("sum", w.shape[1:], product, x.dtype)
 
     @at_least(np.float32)
     def reference(self, x: Array, w: Array) -> Array:

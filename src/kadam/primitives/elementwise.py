@@ -72,10 +72,22 @@ def _agree(primitive: Primitive, a: TensorType, b: TensorType) -> None:
         raise DTypeError(f"{name}: cannot combine {a} with {b}: the types differ. Fix: cast one of them first.")
 
 
+class ByReference(Primitive):
+    """A function of floating-point numbers, of one type and shape, that compiling engines leave to the reference."""
+
+    def infer(self, x: TensorType, *others: TensorType) -> TensorType:
+        for other in others:
+            _agree(self, x, other)
+        if x.dtype.category != FLOAT:
+            raise DTypeError(f"{type(self).__name__}: not defined for {x}. Fix: cast it to floating point first.")
+        return x
+
+
 @dataclass(frozen=True)
 class Cast(Primitive):
     """The same numbers as another element type; float to integer truncates towards zero. As `Tensor.to`."""
 
+    notation: ClassVar = "{0}"
     dtype: dtype
 
     def infer(self, x: TensorType) -> TensorType:
@@ -109,6 +121,8 @@ class Cast(Primitive):
 class Where(Primitive):
     """`a` where the condition holds, else `b`. As `torch.where`."""
 
+    notation: ClassVar = "({1} if {0} else {2})"
+
     def infer(self, condition: TensorType, a: TensorType, b: TensorType) -> TensorType:
         _agree(self, a, b)
         if condition.dtype is not bool_ or condition.shape != a.shape:
@@ -141,6 +155,7 @@ def where(condition: Node, a: Node, b: Node | float) -> Node:
 class Neg(Elementwise):
     """-x. As `torch.neg`."""
 
+    notation: ClassVar = "−{0}"
     accepts: ClassVar = NUMBERS
     cases: ClassVar = ("f32[2,3]", "i64[3]")
 
@@ -157,6 +172,7 @@ class Neg(Elementwise):
 class Add(Elementwise):
     """a + b. As `torch.add`."""
 
+    notation: ClassVar = "{0} + {1}"
     cases: ClassVar = ("f32[2,3], f32[2,3]", "i64[3], i64[3]", "bool[2], bool[2]")
 
     def reference(self, a: Array, b: Array) -> Array:
@@ -172,6 +188,7 @@ class Add(Elementwise):
 class Sub(Elementwise):
     """a - b. As `torch.sub`."""
 
+    notation: ClassVar = "{0} − {1}"
     accepts: ClassVar = NUMBERS
     cases: ClassVar = ("f32[2,3], f32[2,3]", "i64[3], i64[3]")
 
@@ -188,6 +205,7 @@ class Sub(Elementwise):
 class Mul(Elementwise):
     """a b. As `torch.mul`."""
 
+    notation: ClassVar = "{0} · {1}"
     cases: ClassVar = ("f32[2,3], f32[2,3]", "i64[3], i64[3]", "f32[], f32[]", "c64[3], c64[3]")
 
     def reference(self, a: Array, b: Array) -> Array:
@@ -203,6 +221,7 @@ class Mul(Elementwise):
 class Div(Elementwise):
     """a / b of floating-point or complex numbers. As `torch.div`."""
 
+    notation: ClassVar = "{0} / {1}"
     accepts: ClassVar = ANALYTIC
     cases: ClassVar = ("f32[2,3], f32[2,3]", "c64[3], c64[3]")
     domain: ClassVar = (0.5, 2.0)
@@ -240,6 +259,7 @@ def conj(x: Node) -> Node:
 class Abs(Elementwise):
     """|x|; of a complex number, its distance from 0 (a real number). As `torch.abs`."""
 
+    notation: ClassVar = "|{0}|"
     accepts: ClassVar = NUMBERS
     cases: ClassVar = ("f32[2,3]", "i64[3]", "c64[3]")
     integers: ClassVar = (-3, 3)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from kadam.dtypes import COMPLEX
-from kadam.errors import GradientError
+from kadam.dtypes import COMPLEX, int32
+from kadam.errors import GradientError, ShapeError
 from kadam.ir.builder import emit
 from kadam.ir.graph import Node
 from kadam.ir.primitive import Array, Example, Primitive
@@ -40,7 +41,8 @@ from kadam.primitives.sources import full_like
 _latest: dict[object, tuple[Array, tuple[Array, ...]]] = {}
 
 
-def _part(kind: object, factorise: Callable[[Array], tuple[Array, ...]], a: Array, part: int) -> Array:
+def part_of(kind: object, factorise: Callable[[Array], tuple[Array, ...]], a: Array, part: int) -> Array:
+    """One part of a factorisation, which is made once for all the parts that are asked for in a row."""
     known = _latest.get(kind)
     if known is None or known[0].dtype != a.dtype or not np.array_equal(known[0], a):
         known = _latest[kind] = (a.copy(), factorise(a))
@@ -50,21 +52,26 @@ def _part(kind: object, factorise: Callable[[Array], tuple[Array, ...]], a: Arra
 _UNSOLVED = "see whether the matrix has inf or nan"
 
 
+@dataclass(frozen=True)
 class Cholesky(Primitive):
     """The lower triangular l with l l^H = a, of positive definite a, of which the lower triangle is read.
 
-    As `torch.linalg.cholesky`.
+    As `torch.linalg.cholesky`; with `checked` off, as `cholesky_ex`: what is not positive definite is left unfinished.
 
     Raises at run time:
-        LinAlgError: a matrix is not positive definite.
+        LinAlgError: a matrix is not positive definite (and `checked` is on).
     Source: Murray, Differentiation of the Cholesky decomposition, 2016.
     """
+
+    checked: bool = True
 
     def infer(self, a: TensorType) -> TensorType:
         require_matrix(self, a)
         return a
 
     def reference(self, a: Array) -> Array:
+        if not self.checked:
+            return part_of("cholesky", _cholesky_as_far_as_it_goes, a, 0)
         verdict = "linalg.cholesky: The factorization could not be completed because the input is not positive-definite"
         with solvable(verdict):
             return np.linalg.cholesky(a)
@@ -77,7 +84,43 @@ class Cholesky(Primitive):
 
     @classmethod
     def examples(cls) -> Iterable[Example]:
-        return (Example(cls(), "f32[3,1,1]", low=0.5),)
+        return (Example(cls(), "f32[3,1,1]", low=0.5), Example(cls(checked=False), "f32[3,1,1]", low=0.5))
+
+
+class CholeskyInfo(Primitive):
+    """0, or the order of the first leading minor that is not positive. As `torch.linalg.cholesky_ex(a).info`."""
+
+    differentiable: ClassVar[bool] = False
+
+    def infer(self, a: TensorType) -> TensorType:
+        require_matrix(self, a)
+        return TensorType(int32, a.shape[:-2])
+
+    def reference(self, a: Array) -> Array:
+        return part_of("cholesky", _cholesky_as_far_as_it_goes, a, 1)
+
+    def vjp(self, ct: Node, out: Node, a: Node) -> tuple[None]:
+        return (None,)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        return (Example(cls(), "f32[4,2,2]"),)
+
+
+def _cholesky_as_far_as_it_goes(a: Array) -> tuple[Array, ...]:
+    """Column by column; a matrix is left alone from the first pivot on that is not positive."""
+    lower, info = np.tril(a), np.zeros(a.shape[:-2], np.int32)
+    for column in range(a.shape[-1]):
+        pivot = lower[..., column, column].real
+        info[~(pivot > 0) & (info == 0)] = column + 1
+        going = info == 0
+        root = np.sqrt(np.where(going, pivot, 1))
+        below = lower[..., column + 1 :, column] / root[..., None]
+        rest = np.tril(below[..., :, None] * below[..., None, :].conj())
+        lower[..., column + 1 :, column + 1 :] -= np.where(going[..., None, None], rest, 0)
+        lower[..., column + 1 :, column] = np.where(going[..., None], below, lower[..., column + 1 :, column])
+        lower[..., column, column] = np.where(going, root, lower[..., column, column])
+    return lower, info
 
 
 @dataclass(frozen=True)
@@ -97,7 +140,7 @@ class Eigh(Primitive):
 
     def reference(self, a: Array) -> Array:
         with solvable("linalg.eigh: The algorithm failed to converge", _UNSOLVED):
-            return _part("eigh", np.linalg.eigh, a, ("values", "vectors").index(self.part))
+            return part_of("eigh", np.linalg.eigh, a, ("values", "vectors").index(self.part))
 
     def vjp(self, ct: Node, out: Node, a: Node) -> tuple[Node]:
         if self.part == "values":
@@ -124,7 +167,7 @@ class Eig(Primitive):
 
     def reference(self, a: Array) -> Array:
         with solvable("linalg.eig: The algorithm failed to converge", _UNSOLVED):
-            return _part("eig", _complex_eig, a, ("values", "vectors").index(self.part))
+            return part_of("eig", _complex_eig, a, ("values", "vectors").index(self.part))
 
     def vjp(self, ct: Node, out: Node, a: Node) -> tuple[Node]:
         if self.part == "values":
@@ -151,7 +194,7 @@ def _complex_eig(a: Array) -> tuple[Array, ...]:
 class Svd(Primitive):
     """One part of a = u diag(s) vh: "u", "s" (real, descending) or "vh". As `torch.linalg.svd`.
 
-    With `full`, u and vh are square; then they have no derivative unless a is square too.
+    With `full`, u and vh are square; the vectors beyond the rank are not determined by a, and have no derivative.
 
     Source: Townsend, Differentiating the singular value decomposition, 2016.
     """
@@ -170,18 +213,17 @@ class Svd(Primitive):
 
     def reference(self, a: Array) -> Array:
         with solvable("linalg.svd: The algorithm failed to converge", _UNSOLVED):
-            return _part(("svd", self.full), self._factorise, a, ("u", "s", "vh").index(self.part))
+            return part_of(("svd", self.full), self._factorise, a, ("u", "s", "vh").index(self.part))
 
     def _factorise(self, a: Array) -> tuple[Array, ...]:
         return tuple(np.linalg.svd(a, full_matrices=self.full))
 
     def vjp(self, ct: Node, out: Node, a: Node) -> tuple[Node]:
-        if self.part != "s" and self.full and a.shape[-1] != a.shape[-2]:
-            raise GradientError(
-                "linalg.svd: the singular vectors of full_matrices=True are not determined by the matrix and have no "
-                "derivative. Fix: full_matrices=False."
-            )
         u, s, vh = (emit(Svd(part), a) for part in ("u", "s", "vh"))
+        if self.part == "u":
+            ct = sliced(ct, ct.rank - 1, 0, s.shape[-1])
+        elif self.part == "vh":
+            ct = sliced(ct, ct.rank - 2, 0, s.shape[-1])
         if self.part == "s":
             return (matmul(scaled_columns(u, ct), vh),)
         if self.part == "u":
@@ -195,6 +237,53 @@ class Svd(Primitive):
             Example(cls("u"), "f32[3,1]", low=0.5),
             Example(cls("vh"), "f32[2,1,3]", low=0.5),
             Example(cls("s", full=True), "f32[2,3]"),
+        )
+
+
+@dataclass(frozen=True)
+class PseudoInverse(Primitive):
+    """The pseudo-inverse of a whose singular values up to a limit count as 0. As `torch.linalg.pinv`.
+
+    Shapes: a [*batch, m, n], limit [*batch] -> [*batch, n, m]
+
+    With `hermitian`, a is Hermitian, and only its lower triangle is read.
+
+    Source (derivative, where the rank stays): Golub and Pereyra, The differentiation of pseudo-inverses and nonlinear
+    least squares problems whose variables separate, 1973.
+    """
+
+    hermitian: bool = False
+
+    def infer(self, a: TensorType, limit: TensorType) -> TensorType:
+        require_matrix(self, a, square=False)
+        expected = TensorType(PARTS.get(a.dtype, a.dtype), a.shape[:-2])
+        if limit != expected:
+            raise ShapeError(f"PseudoInverse: the limits of {a} are {limit}; they must be {expected}")
+        return a.with_shape((*a.shape[:-2], a.shape[-1], a.shape[-2]))
+
+    def reference(self, a: Array, limit: Array) -> Array:
+        if self.hermitian:
+            s, u = (Eigh(part).reference(a) for part in ("values", "vectors"))
+            vh = np.swapaxes(u.conj(), -1, -2)
+        else:
+            u, s, vh = (Svd(part).reference(a) for part in ("u", "s", "vh"))
+        kept = np.abs(s) > limit[..., None]
+        inverse = np.where(kept, 1 / np.where(kept, s, 1), 0)[..., None, :].astype(s.dtype)
+        return np.asarray(np.matmul(np.swapaxes(vh.conj(), -1, -2) * inverse, np.swapaxes(u.conj(), -1, -2)))
+
+    def vjp(self, ct: Node, out: Node, a: Node, limit: Node) -> tuple[Node, None]:
+        back, turned = adjoint(out), adjoint(ct)
+        from_columns, from_rows = matmul(turned, matmul(out, back)), matmul(matmul(back, out), turned)
+        result = from_columns - matmul(a, matmul(out, from_columns))
+        result = result + from_rows - matmul(matmul(from_rows, out), a)
+        return result - matmul(back, matmul(ct, back)), None
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        return (
+            Example(cls(), "f32[2,3,1], f32[2]", low=0.5, high=0.9),
+            Example(cls(), "f32[1,3], f32[]", low=0.4, high=0.5),
+            Example(cls(hermitian=True), "f32[3,1,1], f32[3]", low=0.5, high=0.9),
         )
 
 
@@ -232,7 +321,7 @@ class Qr(Primitive):
         return a.with_shape((*a.shape[:-2], *((rows, inner) if self.part == "q" else (inner, columns))))
 
     def reference(self, a: Array) -> Array:
-        return _part(("qr", self.complete), self._factorise, a, ("q", "r").index(self.part))
+        return part_of(("qr", self.complete), self._factorise, a, ("q", "r").index(self.part))
 
     def _factorise(self, a: Array) -> tuple[Array, ...]:
         return tuple(np.linalg.qr(a, "complete" if self.complete else "reduced"))
@@ -261,6 +350,37 @@ class Qr(Primitive):
             Example(cls("r"), "f32[2,3,1]", low=0.5),
             Example(cls("r", complete=True), "f32[1,3]", low=0.5),
         )
+
+
+@dataclass(frozen=True)
+class Reflections(Primitive):
+    """The "vectors" (below the diagonal; r on and above it) or the "factors" of the reflections that make up q.
+
+    As `torch.geqrf`, without a derivative, as there.
+    """
+
+    part: str
+    differentiable: ClassVar[bool] = False
+
+    def infer(self, a: TensorType) -> TensorType:
+        require_matrix(self, a, square=False)
+        return a if self.part == "vectors" else a.with_shape((*a.shape[:-2], min(a.shape[-2:])))
+
+    def reference(self, a: Array) -> Array:
+        return part_of("geqrf", self._factorise, a, ("vectors", "factors").index(self.part))
+
+    def _factorise(self, a: Array) -> tuple[Array, ...]:
+        if a.size == 0:
+            return a, np.zeros((*a.shape[:-2], min(a.shape[-2:])), a.dtype)
+        turned, factors = np.linalg.qr(a, "raw")
+        return np.swapaxes(turned, -1, -2).astype(a.dtype), factors.astype(a.dtype)
+
+    def vjp(self, ct: Node, out: Node, a: Node) -> tuple[None]:
+        return (None,)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        return (Example(cls("vectors"), "f32[2,4,3]"), Example(cls("factors"), "f32[3,4]"))
 
 
 def _from_qr(ct_q: Node, ct_r: Node, q: Node, r: Node) -> Node:

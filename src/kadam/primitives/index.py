@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -75,6 +76,7 @@ class Adding(Writing):
 class Gather(Reading):
     """y[i, j, k] = x[i, index[i, j, k], k] for axis 1, and so on. As `torch.gather`."""
 
+    notation: ClassVar = "{0}[{1}]"
     axis: int
 
     def infer(self, x: TensorType, index: TensorType) -> TensorType:
@@ -125,6 +127,18 @@ class Scatter(Replacing):
     @classmethod
     def examples(cls) -> Iterable[Example]:
         return _writes_along_axis(cls)
+
+
+class ScatterEqual(Scatter):
+    """`Scatter` where values for one place are equal, as those of overlapping windows are: each gets the cotangent."""
+
+    def vjp(self, ct: Node, out: Node, base: Node, value: Node, *indices: Node) -> tuple[Node | None, ...]:
+        from_base = emit(self, ct, full_like(value, 0), *indices)
+        return from_base, emit(self.reading(), ct, *indices), *(None for _ in indices)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        return (Example(cls(0), "f32[3,4], f32[1,4], i64[1,4]"),)
 
 
 @dataclass(frozen=True)
@@ -209,6 +223,7 @@ class Index(Reading):
     count from the end. As `torch.Tensor.__getitem__`, `torch.index_select`, `torch.nn.functional.embedding`.
     """
 
+    notation: ClassVar = "{0}[{1}]"
     axes: tuple[int, ...]
     wrap: bool = True
 

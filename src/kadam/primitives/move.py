@@ -25,6 +25,7 @@ from kadam.shapes import Shape, count, without
 class Reshape(View):
     """The same elements, in row-major order, with another shape. As `Tensor.view`."""
 
+    notation: ClassVar = "{0}"
     shape: Shape
 
     def infer(self, x: TensorType) -> TensorType:
@@ -53,6 +54,7 @@ class Reshape(View):
 class Permute(View):
     """Axes in another order: axis i of the result is axis `axes[i]` of the input. As `torch.permute`."""
 
+    notation: ClassVar = "{0}"
     axes: tuple[int, ...]
 
     def infer(self, x: TensorType) -> TensorType:
@@ -160,6 +162,7 @@ class Insert(Primitive):
 class Detach(View):
     """The same values, through which no derivative passes. As `Tensor.detach`."""
 
+    notation: ClassVar = "{0}"
     differentiable: ClassVar[bool] = False
 
     def infer(self, x: TensorType) -> TensorType:
@@ -182,8 +185,16 @@ class Detach(View):
         return (Example(cls(), "f32[2,3]"),)
 
 
+class Severed(Detach):
+    """The same values, of which derivatives are asked for and none arrives: what PyTorch calls undefined gradients."""
+
+    differentiable: ClassVar[bool] = True
+
+
 class Copy(Primitive):
     """The same values in memory of their own. As `Tensor.clone`."""
+
+    notation: ClassVar = "{0}"
 
     def infer(self, x: TensorType) -> TensorType:
         return x

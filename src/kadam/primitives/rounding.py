@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 import numpy as np
@@ -13,9 +14,9 @@ from kadam.ir.emitter import Scalar, Scalars
 from kadam.ir.graph import Node
 from kadam.ir.lowering import Element, Emitter, Reader
 from kadam.ir.place import Index as At
-from kadam.ir.primitive import Array
+from kadam.ir.primitive import Array, Example
 from kadam.primitives.compare import NotEqual
-from kadam.primitives.elementwise import REAL, Elementwise
+from kadam.primitives.elementwise import REAL, ByReference, Elementwise
 from kadam.primitives.sources import full_like
 
 
@@ -134,3 +135,17 @@ class Fmod(Division):
 
     def scalar(self, s: Scalars, a: Scalar, b: Scalar) -> Scalar:
         return s.fmod(a, b)
+
+
+class NextAfter(ByReference):
+    """The number next to x, of those that its type has, on the way to y. As `torch.nextafter`, without a derivative."""
+
+    def reference(self, x: Array, y: Array) -> Array:
+        return np.asarray(np.nextafter(x, y))
+
+    def vjp(self, ct: Node, out: Node, x: Node, y: Node) -> tuple[Node, Node]:
+        return ct, full_like(ct, 0)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        return (Example(cls(), "f32[2,3], f32[2,3]"),)

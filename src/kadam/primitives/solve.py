@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,18 +33,35 @@ def solvable(
         raise LinAlgError(f"{verdict} ({error}). Fix: {fix}.") from None
 
 
+def _one_by_one(function: Callable[..., Array], *stacks: Array) -> Array:
+    """A function of stacks of matrices, with nan for those of which it has no result."""
+    try:
+        return np.asarray(function(*stacks))
+    except np.linalg.LinAlgError:
+        result = np.full(stacks[-1].shape, np.nan, stacks[-1].dtype)
+        for place in np.ndindex(*stacks[0].shape[:-2]):
+            with suppress(np.linalg.LinAlgError):
+                result[place] = function(*[stack[place] for stack in stacks])
+        return result
+
+
+@dataclass(frozen=True)
 class Inverse(Primitive):
-    """The inverse of square matrices. As `torch.linalg.inv`.
+    """The inverse of square matrices. As `torch.linalg.inv`; with `checked` off, nan of singular ones.
 
     Raises at run time:
-        LinAlgError: a matrix is singular.
+        LinAlgError: a matrix is singular (and `checked` is on).
     """
+
+    checked: bool = True
 
     def infer(self, a: TensorType) -> TensorType:
         require_matrix(self, a)
         return a
 
     def reference(self, a: Array) -> Array:
+        if not self.checked:
+            return _one_by_one(np.linalg.inv, a)
         with solvable("linalg.inv: the inversion could not be completed because the input matrix is singular"):
             return np.linalg.inv(a)
 
@@ -54,23 +71,28 @@ class Inverse(Primitive):
 
     @classmethod
     def examples(cls) -> Iterable[Example]:
-        return (Example(cls(), "f32[3,1,1]", low=0.5),)
+        return (Example(cls(), "f32[3,1,1]", low=0.5), Example(cls(checked=False), "f32[3,1,1]", low=0.5))
 
 
+@dataclass(frozen=True)
 class Solve(Primitive):
-    """The matrices x for which a x = b. As `torch.linalg.solve` with matrices b.
+    """The matrices x for which a x = b. As `torch.linalg.solve` with matrices b; with `checked` off, nan of singular a.
 
     Shapes: a [*batch, n, n], b [*batch, n, k] -> [*batch, n, k]
 
     Raises at run time:
-        LinAlgError: a matrix is singular.
+        LinAlgError: a matrix is singular (and `checked` is on).
     """
+
+    checked: bool = True
 
     def infer(self, a: TensorType, b: TensorType) -> TensorType:
         require_equations(self, a, b)
         return b
 
     def reference(self, a: Array, b: Array) -> Array:
+        if not self.checked:
+            return _one_by_one(np.linalg.solve, a, b)
         with solvable("linalg.solve: The solver failed because the input matrix is singular"):
             return np.linalg.solve(a, b)
 
@@ -80,7 +102,10 @@ class Solve(Primitive):
 
     @classmethod
     def examples(cls) -> Iterable[Example]:
-        return (Example(cls(), "f32[3,1,1], f32[3,1,2]", low=0.5),)
+        return (
+            Example(cls(), "f32[3,1,1], f32[3,1,2]", low=0.5),
+            Example(cls(checked=False), "f32[3,1,1], f32[3,1,2]", low=0.5),
+        )
 
 
 @dataclass(frozen=True)

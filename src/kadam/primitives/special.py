@@ -18,7 +18,7 @@ from kadam.ir.emitter import Scalar, Scalars
 from kadam.ir.graph import Node
 from kadam.ir.primitive import Array, Example
 from kadam.primitives.analysis import Exp
-from kadam.primitives.elementwise import Elementwise
+from kadam.primitives.elementwise import ByReference, Elementwise
 from kadam.primitives.precision import at_least
 
 
@@ -111,6 +111,51 @@ class Polygamma(Special):
         return tuple(Example(cls(order), "f32[2,3]", 0.3, 4.0) for order in range(3))
 
 
+class Erfcx(ByReference):
+    """exp(x^2) erfc(x), which neither overflows nor vanishes for large x. As `torch.special.erfcx`."""
+
+    @at_least(np.float64)
+    def reference(self, x: Array) -> Array:
+        return erfcx(x)
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[Node]:
+        return (ct * (2 * x * out - 2 / math.sqrt(math.pi)),)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        return (Example(cls(), "f32[2,3]"), Example(cls(), "f32[4]", low=3.0, high=40.0))
+
+
+class NormalQuantile(ByReference):
+    """The number that a standard normal variable is below with probability p. As `torch.special.ndtri`."""
+
+    @at_least(np.float64)
+    def reference(self, p: Array) -> Array:
+        return normal_quantile(p)
+
+    def vjp(self, ct: Node, out: Node, p: Node) -> tuple[Node]:
+        return (ct * math.sqrt(2 * math.pi) * emit(Exp(), out * out * 0.5),)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        return (Example(cls(), "f32[2,3]", low=0.05, high=0.95),)
+
+
+class Zeta(ByReference):
+    """The Hurwitz zeta function of s and q. As `torch.special.zeta`; it has no derivative by s, as there."""
+
+    @at_least(np.float64)
+    def reference(self, s: Array, q: Array) -> Array:
+        return hurwitz_zeta(s, q)
+
+    def vjp(self, ct: Node, out: Node, s: Node, q: Node) -> tuple[None, Node]:
+        return None, ct * -s * emit(Zeta(), s + 1, q)
+
+    @classmethod
+    def examples(cls) -> Iterable[Example]:
+        return (Example(cls(), "f32[2,3], f32[2,3]", low=1.5, high=4.0),)
+
+
 # Coefficients, highest power first, of W. J. Cody's rational approximations.
 _ERF_SMALL = (
     (1.85777706184603153e-1, 3.16112374387056560e0, 1.13864154151050156e2, 3.77485237685302021e2,
@@ -161,10 +206,21 @@ def _erf_small(x: Array) -> Array:
     return x * _ratio(_ERF_SMALL, x * x)
 
 
+def erfcx(x: Array) -> Array:
+    """exp(x^2) erfc(x) of float64 numbers. Source: as `erf`."""
+    with np.errstate(over="ignore"):
+        small, left = (lambda x: np.exp(x * x) * (1 - _erf_small(x))), (lambda x: 2 * np.exp(x * x) - _erfcx_tail(-x))
+        return _by_range(x, (-_SMALL, _SMALL), (left, small, _erfcx_tail))
+
+
+def _erfcx_tail(x: Array) -> Array:
+    return _by_range(x, (_LARGE,), (_erfc_middle, _erfc_large))
+
+
 def _erfc_tail(x: Array) -> Array:
     """erfc |x| for |x| above the small bound."""
     distance = np.minimum(np.abs(x), _BEYOND)
-    scaled = _by_range(distance, (_LARGE,), (_erfc_middle, _erfc_large))
+    scaled = _erfcx_tail(distance)
     # exp(-x^2) in two factors: the first exponent is exact, the second small.
     rounded = np.trunc(distance * 16) / 16
     scaled *= np.exp(-rounded * rounded) * np.exp(-(distance - rounded) * (distance + rounded))
@@ -184,18 +240,31 @@ def erfinv(y: Array) -> Array:
     """The inverse of the error function of float64 numbers.
 
     Source: S. Winitzki, A handy approximation for the error function and its inverse (2008), for a first guess of
-    three digits, each of whose two steps of Halley's method triples the digits.
+    three digits or less, each of whose three steps of Halley's method triples the digits.
     """
     size = np.abs(y)
-    log = np.log1p(-size) + np.log1p(size)
+    return np.copysign(_where_erf_is(size, 1 - size, np.log1p(-size) + np.log1p(size)), y)
+
+
+def _where_erf_is(size: Array, rest: Array, log: Array) -> Array:
+    """The x >= 0 with erf x = size and erfc x = rest, whichever of the two is exact; log is that of 1 - size^2."""
     a = 0.147
-    half, rest = 2 / (math.pi * a) + log / 2, -log / a
-    x = np.sqrt(rest / (np.sqrt(half * half + rest) + half))
-    for _ in range(2):
-        excess = np.where(size < 0.5, erf(x) - size, (1 - size) - erfc(x))
+    half, guess = 2 / (math.pi * a) + log / 2, -log / a
+    x = np.sqrt(guess / (np.sqrt(half * half + guess) + half))
+    for _ in range(3):
+        excess = np.where(size < 0.5, erf(x) - size, rest - erfc(x))
         step = excess * np.exp(x * x) * (math.sqrt(math.pi) / 2)
         x = x - step / (1 + x * step)
-    return np.copysign(np.where(size == 1, np.inf, x), y)
+    return np.where(rest == 0, np.inf, x)
+
+
+def normal_quantile(p: Array) -> Array:
+    """The inverse of the standard normal distribution function, of float64 numbers. Source: as `erfinv`."""
+    tail = 2 * np.minimum(p, 1 - p)
+    size = np.abs(2 * p - 1)
+    with np.errstate(all="ignore"):
+        found = _where_erf_is(size, tail, np.log(tail) + np.log1p(size))
+    return np.where((p >= 0) & (p <= 1), math.sqrt(2) * np.copysign(found, p - 0.5), np.nan)
 
 
 def _zeta(s: Array | float, q: Array | float) -> Array:
@@ -217,6 +286,19 @@ def _zeta(s: Array | float, q: Array | float) -> Array:
 
 # B_2, B_4 ...: the numbers of Bernoulli.
 _BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330)
+
+
+def hurwitz_zeta(s: Array, q: Array) -> Array:
+    """The sum of (q + k)^-s over k = 0, 1, 2 ... of float64 numbers: inf at poles, nan where it has no meaning."""
+    with np.errstate(all="ignore"):
+        whole = q == np.floor(q)
+        direct, a = np.zeros_like(s * q), np.broadcast_to(q, np.shape(s * q))
+        while np.any(low := (a < 0.5) & ~whole & np.isfinite(a)):
+            direct, a = np.where(low, direct + np.power(a, -s), direct), np.where(low, a + 1, a)
+        found = direct + _zeta(s, np.maximum(a, 0.5))
+        found = np.where(q <= 0, np.where(whole, np.inf, np.where(s == np.floor(s), found, np.nan)), found)
+        return np.where(s == 1, np.inf, np.where(s < 1, np.nan, found))
+
 
 # log gamma(2 + z) as a polynomial of z, highest power first.
 _POWERS = np.arange(29.0, 1.0, -1.0)

@@ -14,7 +14,7 @@ from kadam.ir.primitive import View
 from kadam.ir.types import TensorType
 from kadam.primitives.broadcast import Broadcast
 from kadam.primitives.elementwise import Cast, Where
-from kadam.primitives.move import Copy, Detach
+from kadam.primitives.move import Copy, Detach, Severed
 from kadam.primitives.sources import Full
 from kadam.recording.calls import emit, symbol
 from kadam.recording.herd import Herd, leave_herd
@@ -58,6 +58,13 @@ def covered(base: Tensor, value: Tensor) -> Tensor:
     """`value`, as what has replaced all of `base`: gradients reach `base`, and are zero."""
     nowhere = current_builder().emit(Full(False, base._spec.type.shape, dtypes.bool_))
     return emit(Where(), symbol(nowhere), base, value)
+
+
+@operation
+def severed(base: Tensor, value: Tensor) -> Tensor:
+    """`value`, as what has come of `base` by steps without a derivative: it requires grad, and passes none on."""
+    nowhere = current_builder().emit(Full(False, base._spec.type.shape, dtypes.bool_))
+    return emit(Where(), symbol(nowhere), emit(Severed(), base), value)
 
 
 @operation

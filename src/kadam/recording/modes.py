@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
+from kadam.errors import OperandError
 from kadam.recording.step import start, state
 from kadam.recording.trail import TrailNode
 
@@ -159,6 +160,11 @@ class set_grad_enabled(_Mode):  # noqa: N801  (PyTorch's name)
 
     def __init__(self, mode: bool) -> None:
         super().__init__()
+        if not isinstance(mode, bool):
+            raise OperandError(
+                f"set_grad_enabled(): argument 'enabled' (position 1) must be bool, not {type(mode).__name__}. Fix: "
+                "torch.set_grad_enabled(True)."
+            )
         self.grad = bool(mode)
         self.before = state.grad
         _switch(self.grad)

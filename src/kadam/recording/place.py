@@ -10,8 +10,9 @@ from typing import Any
 
 from kadam.ir.graph import Source
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_LESSONS = os.path.join(_PACKAGE, "lessons") + os.sep
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_LESSONS = os.path.join(PACKAGE, "lessons") + os.sep
+GENERATED = ("<call of ", "<out= of ")  # how the names of callers' code begin
 # The code of `Module.__call__`, whose frames tell the modules that are being called.
 module_calls: set[CodeType] = set()
 # What is done to an error whose traceback another process will show: `kadam run` leaves Kadam's own frames out.
@@ -20,7 +21,7 @@ before_telling: list[Callable[[BaseException], None]] = []
 
 def is_ours(filename: str) -> bool:
     """Whether a file is part of Kadam (and not one of its lesson programs, which are user code)."""
-    return (filename.startswith(_PACKAGE) and not filename.startswith(_LESSONS)) or filename.startswith("<call of ")
+    return (filename.startswith(PACKAGE) and not filename.startswith(_LESSONS)) or filename.startswith(GENERATED)
 
 
 def where() -> tuple[str, Source | None]:
@@ -33,7 +34,7 @@ def where() -> tuple[str, Source | None]:
         if code in module_calls:
             modules.append(frame.f_locals["self"])
         elif source is None and not is_ours(code.co_filename):
-            source = Source(_shown(code.co_filename), frame.f_lineno)
+            source = Source(shown(code.co_filename), frame.f_lineno)
         frame = frame.f_back
     return _scope(modules[::-1]), source
 
@@ -63,7 +64,8 @@ def variable_name(tensor: Any) -> str | None:
     return next((name for name, value in known if value is tensor), None)
 
 
-def _shown(filename: str) -> str:
+def shown(filename: str) -> str:
+    """A file as messages name it: seen from the working directory."""
     here = os.getcwd() + os.sep
     return filename[len(here) :] if filename.startswith(here) else filename
 

@@ -126,8 +126,7 @@ def _settled(tensor: Recorded, rec: Recording) -> bool:
 def owner_of(tensor: Recorded) -> Recording | None:
     """The open recording that has the tensor's newest value, perhaps another thread's; None if memory has it."""
     for one in (tensor, tensor.root):
-        at: Any = one._rec
-        at = at.rec if isinstance(at, Anchor) else at if one._pos >= 0 else None
+        at: Recording | None = one._rec.rec if isinstance(one._rec, Anchor) else one._rec if one._pos >= 0 else None
         if at is not None and not at.closed:
             return at
     return None

@@ -25,7 +25,15 @@ from kadam.serialization.allowlist import (
     safe_globals,
 )
 from kadam.serialization.archive import Archive, write_archive
-from kadam.serialization.files import CheckpointError, FileError, FileLike, name_of, replacing
+from kadam.serialization.files import (
+    AbsentFileError,
+    CheckpointError,
+    DirectoryError,
+    FileError,
+    FileLike,
+    name_of,
+    replacing,
+)
 from kadam.serialization.pickler import pickled
 from kadam.serialization.storage import Storage, StorageType
 from kadam.serialization.unpickler import globals_named, unpickled
@@ -149,10 +157,9 @@ def _readable(f: FileLike) -> Iterator[IO[bytes]]:
     """An open file that can seek, closed afterwards only if it was given by its path."""
     if isinstance(f, str | os.PathLike):
         if not os.path.exists(f):
-            directory = os.path.dirname(os.path.abspath(f))
-            raise FileNotFoundError(
-                errno.ENOENT, f"load: no such file. Fix: give one of the files in {directory!r}, or save it first", f
-            )
+            raise AbsentFileError(errno.ENOENT, "load: no such file", os.fspath(f))
+        if os.path.isdir(f):
+            raise DirectoryError(errno.EISDIR, "load: is a directory", os.fspath(f))
         with open(f, "rb") as file:
             yield file
         return

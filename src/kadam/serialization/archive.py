@@ -198,7 +198,7 @@ class Archive:
         except _DAMAGE as error:
             raise FileError(
                 f"load: {self.name} is damaged: {verdict} ({error}). Fix: copy it again, or save it again."
-            ) from error
+            ) from None
 
 
 def _check_format(beginning: bytes, name: str) -> None:

@@ -22,6 +22,21 @@ class CheckpointError(KadamError, pickle.UnpicklingError):
     """A file that is no checkpoint, or that asks for what a checkpoint may not hold."""
 
 
+class AbsentFileError(KadamError, FileNotFoundError):
+    """A file that is not there."""
+
+    def __str__(self) -> str:
+        directory = os.path.dirname(os.path.abspath(str(self.filename)))
+        return f"{self.strerror}: {self.filename!r}. Fix: give one of the files in {directory!r}, or save it first."
+
+
+class DirectoryError(KadamError, IsADirectoryError):
+    """A directory where a file is needed."""
+
+    def __str__(self) -> str:
+        return f"{self.strerror}: {self.filename!r}. Fix: name a file in it."
+
+
 def name_of(f: FileLike) -> str:
     """How messages call the file."""
     name = os.fspath(f) if isinstance(f, str | os.PathLike) else getattr(f, "name", None)

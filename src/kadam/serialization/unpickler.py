@@ -64,7 +64,7 @@ def unpickled(pickled: bytes, load_storage: LoadStorage, source: str, encoding: 
         raise CheckpointError(
             f"load: the pickle in {source} cannot be carried out: {type(error).__name__}: {error}. Fix: save a "
             "state_dict with torch.save."
-        ) from error
+        ) from None
 
 
 def globals_named(pickled: bytes, source: str) -> set[str]:
@@ -75,7 +75,7 @@ def globals_named(pickled: bytes, source: str) -> set[str]:
         raise CheckpointError(
             f"load: the pickle in {source} cannot be read: {error}. Fix: copy it again, or save it again with "
             "torch.save."
-        ) from error
+        ) from None
     if any(name == "STACK_GLOBAL" for name, _ in instructions):
         raise UnsupportedError(
             f"get_unsafe_globals_in_checkpoint: {source} has a pickle protocol above 3. Fix: save it again with "

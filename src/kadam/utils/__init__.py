@@ -1,8 +1,8 @@
-"""`torch.utils`: what stands around training; the data room above all."""
+"""What stands around training; the data room above all. As `torch.utils`."""
 
 from kadam import missing
-from kadam.utils import checkpoint, data
+from kadam.utils import checkpoint, data, hooks
 
-__all__ = ["checkpoint", "data"]
+__all__ = ["checkpoint", "data", "hooks"]
 
-missing.install(__name__)
+missing.install(__name__, {"kadam.utils": "tensorboard"})

@@ -26,7 +26,7 @@ from kadam.ir.place import Index, Place, Var, flat, place
 from kadam.ir.primitive import Primitive
 from kadam.primitives.contract import Dot
 from kadam.primitives.convolve import Convolution
-from kadam.primitives.index import Adding, IndexAdd, IndexPut, Scatter, ScatterAdd, ScatterReduce
+from kadam.primitives.index import Adding, IndexAdd, IndexPut, Scatter, ScatterAdd, ScatterEqual, ScatterReduce
 from kadam.primitives.move import Concat
 from kadam.primitives.pool import WindowArgMax
 from kadam.primitives.scan import CumArgMax, CumArgMin, CumProd, CumSum, LinearScan
@@ -218,7 +218,7 @@ def _copied(loops: Loops, stores: Sequence[Store], name: str) -> list[Stage]:
 
 # Primitives that are not written in terms of elements, or are faster otherwise -> who makes their stages.
 KERNELS: dict[type[Primitive], Kernel] = {
-    **dict.fromkeys((Scatter, ScatterAdd, ScatterReduce, IndexPut, IndexAdd), write),
+    **dict.fromkeys((Scatter, ScatterEqual, ScatterAdd, ScatterReduce, IndexPut, IndexAdd), write),
     **dict.fromkeys((CumSum, CumProd, LinearScan, CumArgMax, CumArgMin), scan),
     **dict.fromkeys((SortIndices, TopKIndices, ModeIndices), sort),
     SearchSorted: search,

@@ -25,3 +25,4 @@ from kadam.nn.functional.sampling import *  # noqa: F403
 from kadam.nn.functional.softmax import *  # noqa: F403
 from kadam.nn.functional.unpooling import *  # noqa: F403
 from kadam.nn.functional.vision import *  # noqa: F403
+from kadam.nn.functional.with_indices import *  # noqa: F403

@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from kadam import dtypes
-from kadam.errors import ShapeError
+from kadam.errors import RankError, ShapeError
 from kadam.ir.builder import current_builder
 from kadam.nn.functional.pooling import mean_of_windows, picked_by_plane
 from kadam.ops.compare import minimum, where
@@ -214,7 +214,7 @@ def _sizes(name: str, axes: int, input: Tensor, output_size: OutputSize) -> tupl
 def _check_rank(name: str, axes: int, input: Tensor) -> None:
     shape = list(input.shape)
     if len(shape) not in (axes + 1, axes + 2):
-        raise ShapeError(
+        raise RankError(
             f"{name}(): Expected {axes + 1}D or {axes + 2}D tensor, but got {shape}. Fix: reshape to [batch, channels, "
             f"*{axes} spatial axes]."
         )

@@ -36,6 +36,11 @@ def _check_indices(input: Tensor, target: Tensor, weight: Tensor | None) -> None
         raise ArgumentError(
             "Expected 1 or more dimensions (got 0). Fix: unsqueeze() the input to [classes] or [batch, classes]."
         )
+    if target.dtype.is_floating_point and len(given) == len(wanted) > 1 and given[0] != wanted[0]:
+        raise ArgumentError(
+            f"Expected input batch_size ({wanted[0]}) to match target batch_size ({given[0]}). Fix: give probabilities "
+            f"for each of the {wanted[0]} rows of the input."
+        )
     if target.dtype not in (dtypes.int64, dtypes.uint8):
         raise DTypeError(
             f"expected target dtype to be Long or Byte, but got {target._spec.type}. Fix: target.long() for class "
@@ -296,14 +301,40 @@ def linear_cross_entropy(
             "matrix [classes, features]."
         )
     outputs = tuple(linear_weight.shape[:-1])
+    _check_linear(input, linear_weight, linear_bias)
+    logits_shape = (*input.shape[:-1], *outputs)
+    if tuple(target.shape) == logits_shape and ignore_index is not None:
+        raise ShapeError(
+            "linear_cross_entropy: ignore_index cannot be specified when target contains probabilities. Fix: leave "
+            "ignore_index out."
+        )
     if len(outputs) > 1:
         linear_weight = linear_weight.reshape(count(outputs), linear_weight.shape[-1])
         linear_bias = None if linear_bias is None else linear_bias.reshape(count(outputs))
-    logits = linear(input, linear_weight, linear_bias).reshape(*input.shape[:-1], *outputs)
+    logits = linear(input, linear_weight, linear_bias).reshape(logits_shape)
     ignored = -100 if ignore_index is None else ignore_index
     return cross_entropy(
         logits, target, weight, ignore_index=ignored, reduction=reduction, label_smoothing=label_smoothing
     )
+
+
+def _check_linear(input: Tensor, linear_weight: Tensor, linear_bias: Tensor | None) -> None:
+    features, wanted = input.shape[-1], linear_weight.shape[-1]
+    outputs = tuple(linear_weight.shape[:-1])
+    if features != wanted:
+        raise ShapeError(
+            "expected equal input and linear_weight last dimensions (in_features), got "
+            f"{features} and {wanted}, respectively. Fix: give vectors of {wanted} elements."
+        )
+    if linear_bias is not None and tuple(linear_bias.shape) != outputs:
+        raise ShapeError(
+            f"expected linear_bias shape {outputs}, got {tuple(linear_bias.shape)}. Fix: give a bias for each output."
+        )
+    if len(outputs) > 1 and len(input.shape) == 1:
+        raise ShapeError(
+            f"K-dimensional loss defined by linear_weight shape {tuple(linear_weight.shape)} requires batched input, "
+            f"(N, {wanted}), got unbatched input with shape {tuple(input.shape)}. Fix: input.unsqueeze(0)."
+        )
 
 
 __all__ = ["cross_entropy", "linear_cross_entropy", "nll_loss"]

@@ -13,6 +13,7 @@ from kadam.dtypes import FLOAT
 from kadam.errors import DTypeError, ShapeError
 from kadam.ops.promotion import cast, stretched
 from kadam.ops.require import require_probability
+from kadam.recording.arguments import check_arguments
 from kadam.recording.generator import default_generator
 from kadam.recording.layout import is_contiguous, strides_of
 from kadam.recording.memory import assign
@@ -104,9 +105,13 @@ def _dropped(
     Raises:
         ArgumentError: p is no probability.
     """
-    require_probability(p)
-    if not training or p == 0 or not count(input._spec.shape):
-        return input
+    try:
+        require_probability(p)
+        if not training or p == 0 or not count(input._spec.shape):
+            return input
+    except (AttributeError, TypeError):
+        check_arguments("dropout", {"input": "Tensor", "p": "float"}, [("input", input), ("p", p)])
+        raise
     if p == 1:
         result = _silenced(input)
     elif around_floor:

@@ -11,6 +11,7 @@ from kadam.errors import DTypeError, IndexOutOfRange, ShapeError
 from kadam.ops.compare import where
 from kadam.ops.promotion import cast, constant
 from kadam.primitives.index import Index, IndexAdd, Scatter
+from kadam.recording.arguments import guarded
 from kadam.recording.calls import emit
 from kadam.recording.modes import no_grad
 from kadam.recording.operation import operation
@@ -141,6 +142,7 @@ def _one_hot(tensor: Tensor, num_classes: int) -> Tensor:
     return emit(Scatter(len(tensor.shape)), base, one, tensor.unsqueeze(-1))
 
 
+@guarded
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """Vectors of zeros with a one at the place of each class. As `torch.nn.functional.one_hot`.
 

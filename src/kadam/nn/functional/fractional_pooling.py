@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kadam import dtypes
-from kadam.errors import ShapeError
+from kadam.errors import DTypeError, ShapeError
 from kadam.ir.builder import current_builder
 from kadam.nn.functional.pooling import picked_by_plane
 from kadam.nn.functional.spatial import Sizes, per_axis
 from kadam.ops.compare import where
 from kadam.ops.gather import gather
-from kadam.ops.pointwise import floor
 from kadam.ops.promotion import constant, stretched
 from kadam.ops.random import rand
 from kadam.ops.reduce import argmax
@@ -102,6 +101,11 @@ def _pooled(
     if samples is None:
         batch = input.shape[0] if len(input.shape) == axes + 2 else 1
         samples = rand(batch, input.shape[-axes - 1], axes, dtype=input.dtype)
+    elif samples.dtype is not input.dtype:
+        raise DTypeError(
+            f"{name}: Expect _random_samples to have the same dtype as input: {samples.dtype} and {input.dtype}. Fix: "
+            "leave _random_samples out."
+        )
     call = _fractional_max_pool2d if axes == 2 else _fractional_max_pool3d
     return call(input, samples, kernel, windows, return_indices)
 
@@ -127,13 +131,14 @@ def _pooled_at(input: Tensor, samples: list[Tensor], kernel: Shape, windows: Sha
     shape = (*lead, *windows, *kernel)
     position = constant(0, dtypes.int64)
     for axis, (size, taps, number) in enumerate(zip(sizes, kernel, windows, strict=True)):
-        start = _starts(samples[axis].reshape(lead), size, taps, number)
+        sample = samples[axis] if len(lead) == 2 else samples[axis][0]  # without a batch, the first one's
+        start = _starts(sample, size, taps, number)
         start = start.reshape(*lead, *(number if one == axis else 1 for one in range(2 * axes)))
         within = symbol(current_builder().emit(Iota(shape, len(lead) + axes + axis, dtypes.int64)))
         position = position * size + start + within
     places = position.reshape(*lead, *windows, count(kernel))
     flat = input.detach().reshape(*lead, count(sizes))
-    candidates = gather(flat, -1, places.reshape(*lead, -1)).reshape(places.shape)
+    candidates = gather(flat, -1, places.reshape(*lead, count(windows) * count(kernel))).reshape(places.shape)
     winner = gather(places, -1, argmax(candidates, -1, True)).squeeze(-1)
     values = picked_by_plane(input, winner, axes)
     return (values, winner) if return_indices else values
@@ -146,7 +151,7 @@ def _starts(sample: Tensor, size: int, taps: int, number: int) -> Tensor:
         return stretched(constant(size - taps, dtypes.int64), (*sample.shape, 1))
     step = constant((size - taps) / (number - 1), sample.dtype)
     shift = sample.unsqueeze(-1)
-    drawn = (floor((place + shift) * step) - floor(shift * step)).to(dtypes.int64)
+    drawn = ((place + shift) * step).to(dtypes.int64) - (shift * step).to(dtypes.int64)
     return where(place == number - 1, size - taps, drawn)
 
 

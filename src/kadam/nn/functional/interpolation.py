@@ -17,7 +17,7 @@ from kadam.nn.functional.adaptive_pooling import adaptive_avg_pool1d, adaptive_a
 from kadam.ops.arithmetic import abs
 from kadam.ops.compare import where
 from kadam.ops.pointwise import clamp, floor, sinc
-from kadam.ops.require import require_floating
+from kadam.ops.require import ArgumentError, require_floating
 from kadam.primitives.broadcast import Broadcast
 from kadam.primitives.contract import Dot
 from kadam.primitives.index import Index
@@ -69,7 +69,7 @@ def interpolate(
     axes = len(input.shape) - 2
     _check_options(input, mode, align_corners, antialias)
     if recompute_scale_factor and size is not None:
-        raise ValueError(
+        raise ArgumentError(
             "interpolate: recompute_scale_factor is not meaningful with an explicit size. Fix: leave it out, or give "
             "scale_factor instead of size."
         )
@@ -117,12 +117,12 @@ def upsample_bilinear(
 def _check_options(input: Tensor, mode: str, align_corners: bool | None, antialias: bool) -> None:
     rank = len(input.shape)
     if align_corners is not None and mode in ("nearest", "area", "nearest-exact"):
-        raise ValueError(
+        raise ArgumentError(
             "interpolate: align_corners option can only be set with the interpolating modes: linear | bilinear | "
             "bicubic | trilinear. Fix: leave align_corners out."
         )
     if antialias and not (mode in ("bilinear", "bicubic", "lanczos") and rank == 4):
-        raise ValueError(
+        raise ArgumentError(
             "interpolate: Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D "
             "tensor as input. Fix: antialias=False."
         )
@@ -150,17 +150,17 @@ def _target(
     """
     axes = len(input.shape) - 2
     if size is not None and scale_factor is not None:
-        raise ValueError(
+        raise ArgumentError(
             "interpolate: only one of size or scale_factor should be defined. Fix: leave one of the two out."
         )
     given = scale_factor if size is None else size
     if given is None:
-        raise ValueError(
+        raise ArgumentError(
             "interpolate: either size or scale_factor should be defined. Fix: scale_factor=2, or size=(height, width)."
         )
     each = tuple(given) if isinstance(given, Sequence) else (given,) * axes
     if len(each) != axes:
-        raise ValueError(
+        raise ArgumentError(
             "interpolate: Input and output must have the same number of spatial dimensions, but got input with "
             f"spatial dimensions of {list(input.shape[2:])} and {'scale_factor' if size is None else 'output size'} of "
             f"{given}. Fix: one entry for each of the axes {list(input.shape[2:])}."

@@ -17,6 +17,7 @@ from kadam.ops.promotion import cast, widened
 from kadam.ops.reduce import sum
 from kadam.ops.require import ArgumentError, require_floating, require_one_type
 from kadam.primitives.check import Within
+from kadam.recording.arguments import require_tensors
 from kadam.recording.calls import emit
 from kadam.recording.operation import operation
 
@@ -36,8 +37,14 @@ def _bounded(x: Tensor, log: Callable[[Tensor], Tensor], lowest: float, harmless
 _PROBABILITY = Within(
     0.0,
     1.0,
-    "all elements of input should be between 0 and 1, but one is {value}. Fix: apply a sigmoid first, or use "
-    "binary_cross_entropy_with_logits.",
+    "binary_cross_entropy: all elements of input should be between 0 and 1, but one is {value}. Fix: apply a sigmoid "
+    "first, or use binary_cross_entropy_with_logits.",
+)
+_SHARE = Within(
+    0.0,
+    1.0,
+    "binary_cross_entropy: all elements of target should be between 0 and 1, but one is {value}. Fix: targets are 0 or "
+    "1, or shares in between; class indices go to cross_entropy.",
 )
 
 
@@ -45,11 +52,18 @@ _PROBABILITY = Within(
 def _binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
     require_floating("binary_cross_entropy", input)
     require_one_type("binary_cross_entropy", input, target, weight)
-    wide, share = widened(emit(_PROBABILITY, input)), widened(target)
+    wide, share = widened(emit(_PROBABILITY, input)), widened(emit(_SHARE, target))
     yes = _bounded(wide, log, _LEAST, 1.0)
     no = _bounded(-wide, log1p, _LEAST - 1, 0.0)
     loss = cast((share - 1) * no - share * yes, input.dtype)
     return reduced(loss if weight is None else loss * weight, reduction)
+
+
+def _fitted(input: Tensor, target: Tensor) -> str:
+    """What makes a target fit, if anything does."""
+    if input.numel() == target.numel():
+        return "target.view_as(input), for example target.unsqueeze(1) for outputs [batch, 1]"
+    return f"give one target for each of the {input.numel()} outputs, not {target.numel()}"
 
 
 def binary_cross_entropy(
@@ -66,11 +80,15 @@ def binary_cross_entropy(
         ArgumentError: input and target differ in size.
         DTypeError: they differ in type, or hold no floating-point numbers.
     """
-    if target._spec.shape != input._spec.shape:
+    try:
+        differ = target._spec.shape != input._spec.shape
+    except AttributeError:
+        require_tensors(input=input, target=target)
+        raise
+    if differ:
         raise ArgumentError(
             f"binary_cross_entropy: Using a target size ({target.shape}) that is different to the input size "
-            f"({input.shape}) is deprecated. Please ensure they have the same size. Fix: target.view_as(input), for "
-            "example target.unsqueeze(1) for outputs [batch, 1]."
+            f"({input.shape}) is deprecated. Please ensure they have the same size. Fix: {_fitted(input, target)}."
         )
     return _binary_cross_entropy(input, target, weight, current(reduction, size_average, reduce))
 
@@ -125,10 +143,15 @@ def binary_cross_entropy_with_logits(
         ArgumentError: input and target differ in size.
         DTypeError: one of them holds no floating-point numbers.
     """
-    if target._spec.shape != input._spec.shape:
+    try:
+        differ = target._spec.shape != input._spec.shape
+    except AttributeError:
+        require_tensors(input=input, target=target)
+        raise
+    if differ:
         raise ArgumentError(
             f"binary_cross_entropy_with_logits: Target size ({target.shape}) must be the same as input size "
-            f"({input.shape}). Fix: target.view_as(input), for example target.unsqueeze(1) for outputs [batch, 1]."
+            f"({input.shape}). Fix: {_fitted(input, target)}."
         )
     reduction = current(reduction, size_average, reduce)
     return _binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction)

@@ -12,7 +12,7 @@ from kadam.ir.graph import Phase
 from kadam.nn.functional.activation import softened
 from kadam.nn.functional.distance import pairwise_distance
 from kadam.nn.functional.likelihood_loss import logistic_loss
-from kadam.nn.functional.reduction import current, reduced
+from kadam.nn.functional.reduction import current, reduced, require_reduction
 from kadam.ops.compare import minimum, where
 from kadam.ops.pointwise import clamp_min, sqrt
 from kadam.ops.promotion import cast, constant
@@ -289,6 +289,7 @@ def _multi_margin_loss(
     input: Tensor, target: Tensor, p: int, margin: float, weight: Tensor | None, reduction: str
 ) -> Tensor:
     require_floating("multi_margin_loss", input)
+    require_reduction(reduction)
     samples, classes = _rows(input)
     if target.dtype is not dtypes.int64:
         raise DTypeError(f"multi_margin_loss: expected scalar type Long but found {target.dtype}. Fix: target.long().")
@@ -357,6 +358,7 @@ def multi_margin_loss(
 @operation(phase=Phase.LOSS, grad="MultilabelMarginLossBackward0")
 def _multilabel_margin_loss(input: Tensor, target: Tensor, reduction: str) -> Tensor:
     require_floating("multilabel_margin_loss", input)
+    require_reduction(reduction)
     samples, classes = _rows(input)
     if target.dtype is not dtypes.int64:
         raise DTypeError(

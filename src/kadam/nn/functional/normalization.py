@@ -152,6 +152,8 @@ def batch_norm(
 
     Source: Ioffe, Szegedy, "Batch normalization", 2015.
     """
+    if input._spec.shape == (0,):
+        return input.clone()  # nothing to normalise, not even channels
     if not training:
         if eps < 0.0:
             raise ArgumentError(f"batch_norm eps must be non-negative, but got {eps}. Fix: eps=1e-5.")
@@ -165,6 +167,8 @@ def batch_norm(
             "batch of at least 2 (drop_last=True in the DataLoader), or model.eval()."
         )
     result, new_mean, new_var = _batch_norm_train(input, running_mean, running_var, weight, bias, momentum, eps)
+    if not shape[0]:
+        return result  # no values: nothing to learn
     if new_mean is not None:
         assign(running_mean, new_mean)  # type: ignore[arg-type]
     if new_var is not None:

@@ -88,7 +88,7 @@ def _longer(input: Tensor, axis: int, before: int, after: int, mode: str) -> Ten
     """In a body: one axis with a piece of its own added, or cut off, on either side."""
     size = input.shape[axis]
     start, end = max(-before, 0), size - max(-after, 0)
-    if start > end or (start == end and max(before, after) > 0):
+    if start > end or (start == end and max(before, after) > 0 and mode != "replicate"):
         raise ShapeError(
             f"pad: {mode} padding {(before, after)} leaves nothing of dimension {axis} of size {size}. Fix: crop less."
         )

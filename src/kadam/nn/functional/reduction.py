@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kadam.ops.reduce import mean, sum
 from kadam.ops.require import ArgumentError
+from kadam.recording.arguments import require_tensors
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
@@ -18,15 +19,23 @@ def reduced(loss: Tensor, reduction: str) -> Tensor:
     Raises:
         ArgumentError: `reduction` is none of `mean`, `sum` and `none`.
     """
+    require_reduction(reduction)
     if reduction == "mean":
         return mean(loss)
-    if reduction == "sum":
-        return sum(loss)
-    if reduction == "none":
-        return loss
-    raise ArgumentError(
-        f"{reduction} is not a valid value for reduction: it is one of 'none', 'mean' and 'sum'. Fix: reduction='mean'."
-    )
+    return sum(loss) if reduction == "sum" else loss
+
+
+def require_reduction(reduction: str) -> None:
+    """Raise unless there is such a reduction.
+
+    Raises:
+        ArgumentError: there is none.
+    """
+    if reduction not in ("mean", "sum", "none"):
+        raise ArgumentError(
+            f"{reduction} is not a valid value for reduction: it is one of 'none', 'mean' and 'sum'. Fix: "
+            "reduction='mean'."
+        )
 
 
 def current(reduction: str, size_average: bool | None, reduce: bool | None) -> str:
@@ -41,8 +50,17 @@ def current(reduction: str, size_average: bool | None, reduce: bool | None) -> s
 
 
 def warn_if_sizes_differ(input: Tensor, target: Tensor) -> None:
-    """Warn of a target that a loss would stretch."""
-    if input._spec.shape != target._spec.shape:
+    """Warn of a target that a loss would stretch.
+
+    Raises:
+        NotATensorError: one of the two is no tensor.
+    """
+    try:
+        differ = input._spec.shape != target._spec.shape
+    except AttributeError:
+        require_tensors(input=input, target=target)
+        raise
+    if differ:
         warnings.warn(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "
             "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",

@@ -23,6 +23,7 @@ from kadam.primitives.index import Index
 from kadam.primitives.move import Permute
 from kadam.primitives.sources import Iota
 from kadam.recording.calls import emit, symbol
+from kadam.recording.memory import covered
 from kadam.recording.operation import operation
 from kadam.shapes import Shape, count
 
@@ -169,7 +170,8 @@ class _Line:
     def taps(self, mode: str) -> list[Tap]:
         """In a body: the elements that count at each place, and their weights."""
         if mode == "nearest":
-            return [(round(self.inside(self.place)).detach(), None)]
+            place = round(self.inside(self.place)).detach()
+            return [(place, covered(self.place, constant(1, place.dtype, tuple(place.shape))))]
         if mode == "bilinear":
             place = self.inside(self.place)
             before = floor(place).detach()

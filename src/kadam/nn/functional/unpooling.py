@@ -9,7 +9,8 @@ from kadam.dtypes import int64
 from kadam.errors import DTypeError, ShapeError
 from kadam.nn.functional.spatial import Sizes, per_axis
 from kadam.ops.promotion import constant
-from kadam.primitives.index import Scatter
+from kadam.ops.require import ArgumentError
+from kadam.primitives.index import ScatterEqual
 from kadam.primitives.move import Reshape
 from kadam.recording.calls import emit
 from kadam.recording.operation import operation
@@ -96,7 +97,7 @@ def _put_back(input: Tensor, indices: Tensor, sizes: Shape) -> Tensor:
     lead = tuple(input.shape[: -len(sizes)])
     flat = (*lead, count(input.shape[-len(sizes) :]))
     base = constant(0, input.dtype, (*lead, count(sizes)))
-    put = emit(Scatter(len(lead)), base, emit(Reshape(flat), input), emit(Reshape(flat), indices))
+    put = emit(ScatterEqual(len(lead)), base, emit(Reshape(flat), input), emit(Reshape(flat), indices))
     return emit(Reshape((*lead, *sizes)), put)
 
 
@@ -131,13 +132,13 @@ def _unpooled(
         return default
     sizes = tuple(output_size)[-axes:] if len(output_size) == axes + 2 else tuple(output_size)
     if len(sizes) != axes:
-        raise ValueError(
+        raise ArgumentError(
             f"max_unpool: output_size should be a sequence containing {axes} or {axes + 2} elements, but it has a "
             f"length of '{len(output_size)}'. Fix: output_size=x.size(), x being what was pooled."
         )
     for size, usual, move in zip(sizes, default, step, strict=True):
         if not usual - move < size < usual + move:
-            raise ValueError(
+            raise ArgumentError(
                 "max_unpool: "
                 f'invalid output_size "{tuple(output_size)}" (each of {default} may differ by less than {step})'
                 ". Fix: output_size=x.size(), x being what was pooled."

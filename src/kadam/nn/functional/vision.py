@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from kadam.errors import ShapeError
+from kadam.errors import RankError, ShapeError
 from kadam.nn.functional.spatial import Sizes, in_batch, out_of_batch, per_axis
 from kadam.primitives.move import Permute, Reshape, padded
 from kadam.primitives.window import Overlap, Windows
@@ -146,7 +146,7 @@ def unfold(
         ShapeError: the shapes or the arguments do not fit.
     """
     if len(input.shape) not in (3, 4):
-        raise ShapeError(
+        raise RankError(
             f"unfold: Expected 3D or 4D (batch mode) tensor for input, but got {list(input.shape)}. Fix: unsqueeze() "
             "to [batch, channels, height, width]."
         )

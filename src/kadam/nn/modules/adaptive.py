@@ -11,6 +11,7 @@ from kadam.nn.modules.container import ModuleList, Sequential
 from kadam.nn.modules.linear import Linear
 from kadam.nn.modules.module import Module
 from kadam.ops.combine import cat
+from kadam.ops.require import ArgumentError
 from kadam.tensor import Tensor
 
 
@@ -54,12 +55,12 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         super().__init__()
         cutoffs = list(cutoffs)
         if not cutoffs:
-            raise ValueError(
+            raise ArgumentError(
                 "AdaptiveLogSoftmaxWithLoss: cutoffs should be a sequence of length larger than 0. Fix: "
                 "cutoffs=[n_classes // 10, n_classes // 2]."
             )
         if cutoffs != sorted(set(cutoffs)) or cutoffs[0] <= 0 or cutoffs[-1] > n_classes - 1:
-            raise ValueError(
+            raise ArgumentError(
                 "AdaptiveLogSoftmaxWithLoss: cutoffs should be a sequence of unique, positive integers sorted in an "
                 "increasing order, where each value is between 1 and n_classes-1. Fix: cutoffs=sorted(set(cutoffs)), "
                 "all from 1 to n_classes - 1."

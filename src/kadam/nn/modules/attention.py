@@ -12,6 +12,7 @@ from kadam.nn.modules.linear import NonDynamicallyQuantizableLinear
 from kadam.nn.modules.module import Module
 from kadam.nn.parameter import Parameter
 from kadam.ops.creation import empty
+from kadam.ops.require import ArgumentError
 from kadam.tensor import Tensor
 
 
@@ -63,7 +64,7 @@ class MultiheadAttention(Module):
         dtype: dtype | None = None,
     ) -> None:
         if embed_dim <= 0 or num_heads <= 0:
-            raise ValueError(
+            raise ArgumentError(
                 f"MultiheadAttention: embed_dim and num_heads must be greater than 0, got embed_dim={embed_dim} and "
                 f"num_heads={num_heads} instead. Fix: give both as at least 1."
             )

@@ -11,6 +11,7 @@ from kadam.nn import init
 from kadam.nn.modules.module import Module, settings
 from kadam.nn.parameter import Parameter
 from kadam.ops.creation import empty, ones, tensor, zeros
+from kadam.ops.require import ArgumentError
 from kadam.recording.tensor import add_now
 from kadam.tensor import Tensor
 
@@ -81,7 +82,7 @@ class _NormBase(Module):
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() not in self.ranks:
             expected = " or ".join(f"{rank}D" for rank in self.ranks)
-            raise ValueError(
+            raise ArgumentError(
                 f"{type(self).__name__}: expected {expected} input (got {input.dim()}D input). Fix: reshape to [batch, "
                 f"channels, ...], or use the normalisation for {input.dim()}D input."
             )
@@ -193,7 +194,7 @@ class SyncBatchNorm(_BatchNorm):
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() < 2:
-            raise ValueError(
+            raise ArgumentError(
                 f"{type(self).__name__}: expected at least 2D input (got {input.dim()}D input). Fix: unsqueeze(0) "
                 "makes a batch of one."
             )

@@ -12,6 +12,7 @@ from kadam.nn.modules.module import Module, listed, settings
 from kadam.nn.modules.sizes import as_sizes
 from kadam.nn.parameter import Parameter
 from kadam.ops.creation import empty
+from kadam.ops.require import ArgumentError
 from kadam.tensor import Tensor
 
 Sizes = int | tuple[int, ...]
@@ -63,30 +64,30 @@ class _ConvNd(Module):
 
     def _check(self) -> None:
         if self.groups <= 0:
-            raise ValueError(f"{type(self).__name__}: groups must be a positive integer. Fix: groups=1.")
+            raise ArgumentError(f"{type(self).__name__}: groups must be a positive integer. Fix: groups=1.")
         if self.in_channels % self.groups != 0:
-            raise ValueError(
+            raise ArgumentError(
                 f"{type(self).__name__}: in_channels must be divisible by groups. Fix: give groups that divide "
                 f"{self.in_channels}."
             )
         if self.out_channels % self.groups != 0:
-            raise ValueError(
+            raise ArgumentError(
                 f"{type(self).__name__}: out_channels must be divisible by groups. Fix: give groups that divide "
                 f"{self.out_channels}."
             )
         if isinstance(self.padding, str):
             if self.padding not in ("same", "valid"):
-                raise ValueError(
+                raise ArgumentError(
                     f"{type(self).__name__}: Invalid padding string '{self.padding}', should be one of {{'same', "
                     "'valid'}. Fix: padding='same' or 'valid', or a number."
                 )
             if self.padding == "same" and any(step != 1 for step in self.stride):
-                raise ValueError(
+                raise ArgumentError(
                     f"{type(self).__name__}: padding='same' is not supported for strided convolutions. Fix: give the "
                     "padding as a number, for example kernel_size // 2."
                 )
         if self.padding_mode not in _PADDING_MODES:
-            raise ValueError(
+            raise ArgumentError(
                 f"{type(self).__name__}: padding_mode must be one of {set(_PADDING_MODES)}, but got "
                 f"padding_mode='{self.padding_mode}'. Fix: padding_mode='zeros'."
             )
@@ -253,7 +254,7 @@ class _ConvTransposeNd(_ConvNd):
     ) -> None:
         super().__init__()
         if padding_mode != "zeros":
-            raise ValueError(
+            raise ArgumentError(
                 f'Only "zeros" padding mode is supported for {type(self).__name__}. Fix: leave padding_mode out.'
             )
         self._set_up(
@@ -291,7 +292,7 @@ class _ConvTransposeNd(_ConvNd):
         if len(wanted) in (self.axes + 1, self.axes + 2) and len(wanted) == input.dim():
             wanted = wanted[-self.axes :]
         if len(wanted) != self.axes:
-            raise ValueError(
+            raise ArgumentError(
                 f"ConvTranspose{self.axes}D: for {input.dim()}D input, output_size must have {self.axes} or "
                 f"{input.dim()} elements (got {len(output_size)}). Fix: give {self.axes} sizes."
             )
@@ -304,7 +305,7 @@ class _ConvTransposeNd(_ConvNd):
         ]
         most = [size + step - 1 for size, step in zip(least, self.stride, strict=True)]
         if not all(low <= size <= high for low, size, high in zip(least, wanted, most, strict=True)):
-            raise ValueError(
+            raise ArgumentError(
                 f"{type(self).__name__}: requested an output size of {wanted}, but valid sizes range from {least} to "
                 f"{most} (for an input of {input.size()[2:]}). Fix: give a size in that range, or another stride."
             )

@@ -10,7 +10,7 @@ from kadam.dtypes import dtype
 from kadam.errors import UnsupportedError
 from kadam.nn.modules.registration import BUFFER, PARAMETER, members_of
 from kadam.nn.modules.state import Stateful
-from kadam.nn.parameter import Parameter
+from kadam.nn.parameter import Parameter, is_lazy
 from kadam.ops.creation import empty_like
 from kadam.recording.modes import no_grad
 from kadam.tensor import Tensor
@@ -103,7 +103,9 @@ def _convert(parameter: Parameter, fn: Callable[[Tensor], Tensor]) -> None:
     with no_grad():
         converted = fn(parameter)
         gradient = None if parameter.grad is None else fn(parameter.grad)
-    if converted is not parameter:
+    if is_lazy(parameter):
+        parameter._spec = converted._spec
+    elif converted is not parameter:
         parameter.data = converted
     if gradient is not parameter.grad:
         parameter.grad = gradient

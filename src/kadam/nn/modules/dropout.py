@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kadam.nn import functional as F
 from kadam.nn.modules.module import Module, settings
+from kadam.ops.require import require_probability
 from kadam.tensor import Tensor
 
 
@@ -15,17 +16,14 @@ class _DropoutNd(Module):
         inplace: whether the input's memory takes the result.
 
     Raises:
-        ValueError: `p` is no probability.
+        ArgumentError: `p` is no probability.
 
     Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014.
     """
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
-        if not 0.0 <= p <= 1.0:
-            raise ValueError(
-                f"{type(self).__name__}: dropout probability has to be between 0 and 1, but got {p}. Fix: p=0.5."
-            )
+        require_probability(p)
         self.p = p
         self.inplace = inplace
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kadam.errors import OperandError
 from kadam.nn.modules.module import Module, settings
 from kadam.tensor import Tensor
 
@@ -44,13 +45,13 @@ class Unflatten(Module):
         self.dim = dim
         self.unflattened_size = unflattened_size
         if not isinstance(unflattened_size, tuple | list):
-            raise TypeError(
+            raise OperandError(
                 "Unflatten: unflattened_size must be a tuple or list, but found type "
                 f"{type(unflattened_size).__name__}. Fix: unflattened_size=(2, -1)."
             )
         for position, size in enumerate(unflattened_size):
             if not isinstance(size, int):
-                raise TypeError(
+                raise OperandError(
                     "Unflatten: unflattened_size must be tuple of ints, but found element of type "
                     f"{type(size).__name__} at pos {position}. Fix: give whole numbers: unflattened_size=(2, -1)."
                 )

@@ -7,6 +7,7 @@ from typing import Any
 from kadam.dtypes import dtype
 from kadam.nn import functional as F
 from kadam.nn.modules.batchnorm import _NormBase
+from kadam.ops.require import ArgumentError
 from kadam.tensor import Tensor
 
 
@@ -48,7 +49,7 @@ class _InstanceNorm(_NormBase):
         unbatched = input.dim() == self.ranks[0]
         channels = input.size(0 if unbatched else 1)
         if self.affine and channels != self.num_features:
-            raise ValueError(
+            raise ArgumentError(
                 f"{type(self).__name__}: expected input's size at dim={0 if unbatched else 1} to match num_features "
                 f"({self.num_features}), but got: {channels}. Fix: the layer needs num_features={channels}."
             )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from kadam.errors import OperandError
 from kadam.nn import functional as F
 from kadam.nn.modules.reduction import _Loss, _WeightedLoss
+from kadam.ops.require import ArgumentError
 from kadam.tensor import Tensor
 
 
@@ -61,6 +63,8 @@ class HuberLoss(_Loss):
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction=reduction)
+        if not isinstance(delta, int | float):
+            raise OperandError(f"HuberLoss: delta must be a float or int, got: {type(delta)}. Fix: delta=1.0.")
         self.delta = delta
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -302,9 +306,9 @@ class MultiMarginLoss(_WeightedLoss):
     ) -> None:
         super().__init__(weight, size_average, reduce, reduction)
         if p not in (1, 2):
-            raise ValueError("MultiMarginLoss: only p == 1 and p == 2 supported. Fix: p=1 or p=2.")
+            raise ArgumentError("MultiMarginLoss: only p == 1 and p == 2 supported. Fix: p=1 or p=2.")
         if weight is not None and weight.dim() != 1:
-            raise ValueError(
+            raise ArgumentError(
                 f"MultiMarginLoss: expected weight to be None or 1D tensor, got {weight.dim()}D instead. Fix: "
                 "weight.flatten(), one weight per class."
             )

@@ -12,6 +12,7 @@ from kadam.nn.modules.module import Module, settings
 from kadam.nn.modules.sizes import as_sizes
 from kadam.nn.parameter import Parameter
 from kadam.ops.creation import empty
+from kadam.ops.require import ArgumentError
 from kadam.tensor import Tensor
 
 
@@ -145,7 +146,7 @@ class GroupNorm(_Affine):
     ) -> None:
         super().__init__()
         if num_channels % num_groups != 0:
-            raise ValueError(
+            raise ArgumentError(
                 f"GroupNorm: num_channels ({num_channels}) must be divisible by num_groups ({num_groups}). Fix: give a "
                 f"num_groups that divides {num_channels}."
             )

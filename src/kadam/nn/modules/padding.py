@@ -7,6 +7,7 @@ from typing import ClassVar
 from kadam.nn import functional as F
 from kadam.nn.modules.module import Module, settings
 from kadam.nn.modules.sizes import as_sizes
+from kadam.ops.require import ArgumentError
 from kadam.tensor import Tensor
 
 
@@ -133,19 +134,33 @@ class ReplicationPad3d(_Pad):
     axes, mode = 3, "replicate"
 
 
-class CircularPad1d(_Pad):
+class _CircularPad(_Pad):
+    """Pads with the other end of each axis. Raises ArgumentError for an input without channels."""
+
+    mode = "circular"
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.dim() not in (self.axes + 1, self.axes + 2):
+            raise ArgumentError(
+                f"{type(self).__name__}: expected {self.axes + 1}D or {self.axes + 2}D input (got {input.dim()}D "
+                "input). Fix: reshape to [batch, channels, ...]."
+            )
+        return super().forward(input)
+
+
+class CircularPad1d(_CircularPad):
     """Pads the last axis with its other end."""
 
-    axes, mode = 1, "circular"
+    axes = 1
 
 
-class CircularPad2d(_Pad):
+class CircularPad2d(_CircularPad):
     """Pads the last 2 axes with their other end."""
 
-    axes, mode = 2, "circular"
+    axes = 2
 
 
-class CircularPad3d(_Pad):
+class CircularPad3d(_CircularPad):
     """Pads the last 3 axes with their other end."""
 
-    axes, mode = 3, "circular"
+    axes = 3

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from kadam.dtypes import dtype
+from kadam.errors import OperandError, ShapeError
 from kadam.nn import functional as F
 from kadam.nn import init
 from kadam.nn.modules.module import Module, listed, settings
@@ -17,6 +18,7 @@ from kadam.nn.parameter import Parameter
 from kadam.nn.utils.rnn import PackedSequence
 from kadam.ops.combine import cat, stack
 from kadam.ops.creation import empty, zeros
+from kadam.ops.require import ArgumentError
 from kadam.tensor import Tensor
 
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
@@ -79,25 +81,25 @@ class RNNBase(Module):
         for name, kind in (("bias", bool), ("batch_first", bool), ("input_size", int), ("hidden_size", int)):
             given = getattr(self, name)
             if not isinstance(given, kind):
-                raise TypeError(
+                raise OperandError(
                     f"{type(self).__name__}: {name} should be of type {kind.__name__}, got: {type(given).__name__}. "
                     f"Fix: give a {kind.__name__}."
                 )
         for name in ("input_size", "hidden_size", "num_layers"):
             if getattr(self, name) <= 0:
-                raise ValueError(f"{type(self).__name__}: {name} must be greater than zero. Fix: give at least 1.")
+                raise ArgumentError(f"{type(self).__name__}: {name} must be greater than zero. Fix: give at least 1.")
         if self.proj_size < 0:
-            raise ValueError(
+            raise ArgumentError(
                 f"{type(self).__name__}: proj_size should be a positive integer or zero to disable projections. Fix: "
                 "leave proj_size out."
             )
         if self.proj_size >= self.hidden_size:
-            raise ValueError(
+            raise ArgumentError(
                 f"{type(self).__name__}: proj_size has to be smaller than hidden_size. Fix: give a proj_size below "
                 f"{self.hidden_size}."
             )
         if self.mode not in GATES:
-            raise ValueError(f"Unrecognized RNN mode: {self.mode}. Fix: nn.RNN, nn.LSTM or nn.GRU.")
+            raise ArgumentError(f"Unrecognized RNN mode: {self.mode}. Fix: nn.RNN, nn.LSTM or nn.GRU.")
         if self.dropout > 0 and self.num_layers == 1:
             warnings.warn(
                 "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects "
@@ -154,7 +156,7 @@ class RNNBase(Module):
         if isinstance(input, PackedSequence):
             return self._run_packed(input, state)
         if input.dim() not in (2, 3):
-            raise ValueError(
+            raise ArgumentError(
                 f"{self._get_name()}: Expected input to be 2D or 3D, got {input.dim()}D "
                 + ("tensor instead" if self.mode.startswith("RNN") else "instead")
                 + ". Fix: reshape to [steps, batch, features] ([batch, steps, features] with batch_first=True)."
@@ -168,7 +170,7 @@ class RNNBase(Module):
             state = None if state is None else state.each(lambda one: one.unsqueeze(1))
         steps = input.transpose(0, 1) if self.batch_first else input
         if steps.shape[0] == 0:
-            raise RuntimeError(
+            raise ShapeError(
                 f"{self._get_name()}: Expected sequence length to be larger than 0 in RNN. Fix: give at least one step."
             )
         output, last = self._through_layers(steps, None, self._rows(state, steps, steps.shape[1]))
@@ -186,13 +188,13 @@ class RNNBase(Module):
     def _check_input(self, input: Tensor) -> None:
         weight = self.weight_ih_l0
         if input.dtype is not weight.dtype:
-            raise ValueError(
+            raise ArgumentError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). Convert input: "
                 f"input.to({weight.dtype}), or convert model: model.to({input.dtype}). Fix: convert the input: "
                 f"input.to({weight.dtype})."
             )
         if input.shape[-1] != self.input_size:
-            raise RuntimeError(
+            raise ShapeError(
                 f"{self._get_name()}: input.size(-1) must be equal to input_size. Expected {self.input_size}, got "
                 f"{input.shape[-1]}. Fix: the layer needs input_size={input.shape[-1]}."
             )
@@ -204,7 +206,7 @@ class RNNBase(Module):
             what, got = "hx", f"{given[0]}-D tensor"
             if len(given) == 2:
                 what, got = "hx and cx", f"({given[0]}-D, {given[1]}-D) tensors"
-            raise RuntimeError(
+            raise ShapeError(
                 f"{self._get_name()}: For {'batched 3-D' if batched else 'unbatched 2-D'} input, {what} should also be "
                 f"{expected}-D but got {got}. Fix: give a state of {expected} axes, or None to begin at zero."
             )
@@ -220,7 +222,7 @@ class RNNBase(Module):
         for number, (one, size) in enumerate(zip(state, sizes, strict=True)):
             if one is not None and one.shape != (rows, batch, size):
                 which = f"hidden[{number}]" if has_cell else "hidden"
-                raise RuntimeError(
+                raise ShapeError(
                     f"{self._get_name()}: Expected {which} size {(rows, batch, size)}, got {list(one.shape)}. Fix: "
                     f"give a state of {(rows, batch, size)}, or None to begin at zero."
                 )
@@ -264,7 +266,7 @@ class RNNBase(Module):
 def _probability(dropout: float) -> float:
     given = float(dropout)
     if not isinstance(dropout, numbers.Number) or not 0 <= given <= 1 or isinstance(dropout, bool):
-        raise ValueError(
+        raise ArgumentError(
             "RNN: dropout should be a number in range [0, 1] representing the probability of an "
             "element being zeroed. Fix: dropout=0.1."
         )

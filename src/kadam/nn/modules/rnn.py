@@ -7,6 +7,7 @@ from typing import Any
 from kadam.dtypes import dtype
 from kadam.nn.modules.recurrence import State
 from kadam.nn.modules.recurrent import RNNBase
+from kadam.ops.require import ArgumentError
 from kadam.tensor import Tensor
 
 
@@ -46,7 +47,7 @@ class RNN(RNNBase):
     ) -> None:
         _refuse_projection(proj_size)
         if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(
+            raise ArgumentError(
                 f"RNN: Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'. Fix: nonlinearity='tanh'."
             )
         mode = f"RNN_{nonlinearity.upper()}"
@@ -154,6 +155,6 @@ class LSTM(RNNBase):
 
 def _refuse_projection(proj_size: int | None) -> None:
     if proj_size is not None:
-        raise ValueError(
+        raise ArgumentError(
             "proj_size argument is only supported for LSTM, not RNN or GRU. Fix: leave proj_size out, or use nn.LSTM."
         )

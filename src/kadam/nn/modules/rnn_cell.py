@@ -6,12 +6,14 @@ import math
 from typing import Any, NoReturn
 
 from kadam.dtypes import dtype
+from kadam.errors import ShapeError
 from kadam.nn import functional as F
 from kadam.nn import init
 from kadam.nn.modules.module import Module, listed
 from kadam.nn.modules.recurrent import GATES
 from kadam.nn.parameter import Parameter
 from kadam.ops.creation import empty, zeros
+from kadam.ops.require import ArgumentError
 from kadam.tensor import Tensor
 
 
@@ -85,12 +87,12 @@ class RNNCellBase(Module):
         names = ["input", "hidden"] if len(states) == 1 else ["input", *(f"hx[{at}]" for at in range(len(states)))]
         for name, tensor in zip(names, (input, *states), strict=True):
             if tensor.dim() not in (1, 2):
-                raise ValueError(
+                raise ArgumentError(
                     f"{self._get_name()}: Expected {name} to be 1D or 2D, got {tensor.dim()}D instead. Fix: reshape to "
                     "[batch, features]."
                 )
         if input.shape[-1] != self.input_size:
-            raise RuntimeError(
+            raise ShapeError(
                 f"{self._get_name()}: input has inconsistent input_size: got {input.shape[-1]} expected "
                 f"{self.input_size}. Fix: the cell needs input_size={input.shape[-1]}."
             )
@@ -98,16 +100,16 @@ class RNNCellBase(Module):
         for at, state in enumerate(states):
             rows = state.shape[0] if state.dim() == 2 else 1
             if rows != batch:
-                raise RuntimeError(
+                raise ShapeError(
                     f"{self._get_name()}: Input batch size {batch} doesn't match hidden{at} batch size {rows}. Fix: "
                     f"give a state of {batch} rows, or None to begin at zero."
                 )
             if state.shape[-1] != self.hidden_size:
-                raise RuntimeError(
+                raise ShapeError(
                     f"{self._get_name()}: hidden{at} has inconsistent hidden_size: got {state.shape[-1]}, expected "
                     f"{self.hidden_size}. Fix: give a state of {self.hidden_size} columns, or None to begin at zero."
                 )
-        raise RuntimeError(
+        raise ShapeError(
             f"{self._get_name()}: the input is {input.dim()}-D, so should the state be. Fix: give both a batch axis, "
             "or neither."
         )
@@ -142,7 +144,7 @@ class RNNCell(RNNCellBase):
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         if self.nonlinearity not in ("tanh", "relu"):
-            raise RuntimeError(
+            raise ShapeError(
                 f"RNNCell: Unknown nonlinearity: {self.nonlinearity}. Fix: nonlinearity='tanh' or 'relu'."
             )
         after: Tensor = self._step(f"RNN_{self.nonlinearity.upper()}", input, None if hx is None else (hx,))

@@ -10,6 +10,7 @@ import numpy as np
 from kadam import dtypes
 from kadam.device import check
 from kadam.dtypes import dtype
+from kadam.errors import ShapeError
 from kadam.nn import functional as F
 from kadam.nn import init
 from kadam.nn.modules.container import ModuleList
@@ -234,12 +235,12 @@ class Transformer(Module):
     def _check(self, src: Tensor, tgt: Tensor) -> None:
         batch = 0 if self.batch_first else 1
         if src.dim() == 3 and src.shape[batch] != (tgt.shape[batch] if tgt.dim() == 3 else None):
-            raise RuntimeError(
+            raise ShapeError(
                 "Transformer: the batch number of src and tgt must be equal. Fix: give both [length, batch, "
                 "features], or [batch, length, features] with batch_first=True."
             )
         if src.shape[-1] != self.d_model or tgt.shape[-1] != self.d_model:
-            raise RuntimeError(
+            raise ShapeError(
                 "Transformer: the feature number of src and tgt must be equal to d_model. Fix: embed both into "
                 f"d_model={self.d_model} features."
             )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kadam.dtypes import dtype
+from kadam.errors import ShapeError
 from kadam.nn import functional as F
 from kadam.nn.modules.activation import GELU, ReLU
 from kadam.nn.modules.attention import MultiheadAttention
@@ -22,7 +23,7 @@ def _activation(chosen: Activation) -> Callable[[Tensor], Tensor]:
     if not isinstance(chosen, str):
         return chosen
     if chosen not in ("relu", "gelu"):
-        raise RuntimeError(
+        raise ShapeError(
             f"TransformerEncoderLayer: activation should be relu/gelu, not {chosen}. Fix: activation='relu', 'gelu' or "
             "a function."
         )

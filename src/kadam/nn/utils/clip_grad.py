@@ -5,11 +5,14 @@ from __future__ import annotations
 import types
 import warnings
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+from kadam.errors import OperandError
 from kadam.ir.graph import Phase
 from kadam.ops.combine import stack
 from kadam.ops.creation import tensor
 from kadam.ops.reduce import vector_norm
+from kadam.ops.require import ArgumentError
 from kadam.recording.modes import no_grad
 from kadam.recording.operation import State, operation
 from kadam.recording.tensor import Number
@@ -75,7 +78,7 @@ def get_total_norm(
     values = _listed(tensors)
     if not values:
         return tensor(0.0)
-    total = total_norm(values, float(norm_type))
+    total = total_norm(values, _bound("norm_type", norm_type))
     if error_if_nonfinite and not total.isfinite():
         raise RuntimeError(
             f"get_total_norm: the total norm of order {norm_type} of the gradients is non-finite ({total.item()}), so "
@@ -91,7 +94,7 @@ def clip_grads_with_norm_(
     """Scale gradients, in place, by max_norm / total_norm if that is less than one."""
     grads = _grads(_listed(parameters))
     if grads:
-        scaled_down(grads, total_norm, float(max_norm))
+        scaled_down(grads, total_norm, _bound("max_norm", max_norm))
 
 
 @no_grad()
@@ -99,11 +102,24 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, f
     """Clamp each value of the gradients, in place, to [-clip_value, clip_value]."""
     grads = _grads(_listed(parameters))
     if grads:
-        clamped(grads, float(clip_value))
+        clamped(grads, _bound("clip_value", clip_value))
 
 
 def _listed(tensors: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    return [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    if isinstance(tensors, Tensor):
+        return [tensors]
+    if not isinstance(tensors, Iterable):
+        raise OperandError(
+            f"expected an iterable of Tensors, but {type(tensors).__name__} is not iterable. Fix: model.parameters()."
+        )
+    return list(tensors)
+
+
+def _bound(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name} must be a number, not {value!r}. Fix: {name}=1.0.") from None
 
 
 def _grads(params: Iterable[Tensor]) -> list[Tensor]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from kadam.autograd import no_grad
 from kadam.nn.functional import normalize
 from kadam.nn.modules.module import Module
+from kadam.nn.utils.orthogonal import Orthogonal
 from kadam.nn.utils.parametrize import register_parametrization
 from kadam.nn.utils.spectral_norm import as_matrix, draw_vector, output_axis
 from kadam.nn.utils.weight_norm import norm_except_dim, scaled
@@ -96,4 +97,35 @@ def spectral_norm(
     return module
 
 
-__all__ = ["spectral_norm", "weight_norm"]
+def orthogonal(
+    module: Kind, name: str = "weight", orthogonal_map: str | None = None, *, use_trivialization: bool = True
+) -> Kind:
+    """Weights whose rows or columns are orthonormal. As `parametrizations.orthogonal`.
+
+    Args:
+        module: is changed, and returned.
+        name: of its weight, f32[..., rows, columns].
+        orthogonal_map: "matrix_exp" (for squares by default), "cayley" or "householder".
+        use_trivialization: whether the map is taken about the starting point.
+
+    Raises:
+        ValueError: there is no such weight, it is no matrix, or there is no such map.
+    """
+    weight = getattr(module, name, None)
+    if weight is None or weight.ndim < 2:
+        raise ValueError(
+            f"orthogonal: Expected a matrix or batch of matrices {name!r} in {module}. Fix: name its weight."
+        )
+    if orthogonal_map is None:
+        square = weight.shape[-2] == weight.shape[-1] or weight.is_complex()
+        orthogonal_map = "matrix_exp" if square else "householder"
+    if orthogonal_map not in ("matrix_exp", "cayley", "householder"):
+        raise ValueError(
+            'orthogonal_map has to be one of "matrix_exp", "cayley", "householder". '
+            f"Got: {orthogonal_map}. Fix: leave it out."
+        )
+    register_parametrization(module, name, Orthogonal(weight, orthogonal_map, use_trivialization), unsafe=True)
+    return module
+
+
+__all__ = ["orthogonal", "spectral_norm", "weight_norm"]

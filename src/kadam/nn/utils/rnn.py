@@ -243,6 +243,8 @@ def pad_sequence(
             "list of tensors."
         )
     parts = list(sequences)
+    if parts and not parts[0].shape:
+        raise ShapeError("pad_sequence: the sequences have no axes. Fix: give a list of tensors, [x, y].")
     if not parts:
         raise ShapeError("pad_sequence: received an empty list of sequences. Fix: give at least one tensor.")
     if padding_side not in ("left", "right"):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
+from kadam.errors import NotATensorError
 from kadam.recording.generator import Generator, default_generator
 from kadam.recording.tensor import from_array, read
 
@@ -58,6 +59,11 @@ class TensorDataset(Dataset["tuple[Tensor, ...]"]):
     tensors: tuple[Tensor, ...]
 
     def __init__(self, *tensors: Tensor) -> None:
+        for tensor in tensors:
+            if not hasattr(tensor, "shape"):
+                raise NotATensorError(
+                    f"TensorDataset: expected Tensors, but got {type(tensor).__name__}. Fix: torch.tensor(data)."
+                )
         lengths = [tensor.shape[0] for tensor in tensors]
         if len(set(lengths)) > 1:
             raise AssertionError(

@@ -1,0 +1,131 @@
+"""`optim_db`: optimizers by ten steps with every option, on PyTorch and on Kadam."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.testing._internal.common_optimizers import (
+    OptimizerErrorEnum,
+    OptimizerInfo,
+    OptimizerInput,
+    optim_db,
+)
+
+import kadam
+from conformance.counterpart import MissingError, Translation, as_torch, function
+from conformance.difference import Comparison, Tolerance, tolerance_of
+from conformance.operators import attempt
+from conformance.verdict import Verdict, disagreement
+
+KINDS = ("optim", "optim-error")
+STEPS = 10
+ENTRIES: dict[str, OptimizerInfo] = {one.name: one for one in optim_db}
+
+
+def names(kind: str) -> list[str]:
+    """The entries that are compared in a kind."""
+    return [name for name, one in ENTRIES.items() if kind == "optim" or one.optim_error_inputs_func is not None]
+
+
+def judge(name: str, kinds: Sequence[str]) -> list[Verdict]:
+    """Compare an entry in these kinds."""
+    entry = ENTRIES[name]
+    verdicts = [Verdict(kind, name) for kind in kinds]
+    for verdict in verdicts:
+        _judge_errors(entry, verdict) if verdict.kind == "optim-error" else _judge(entry, verdict)
+    return verdicts
+
+
+def _judge(entry: OptimizerInfo, verdict: Verdict) -> None:
+    tolerance = tolerance_of(entry.decorators)
+    for sample in entry.optim_inputs_func(device="cpu", dtype=torch.float32):
+        options = [{**sample.kwargs, **flag} for flag in _implementations(entry)]
+        wrong = [found for one in options if (found := _compare(entry, one, tolerance)) is not None]
+        verdict.note(sample.desc, wrong[0] if wrong else None)
+
+
+def _implementations(entry: OptimizerInfo) -> list[dict[str, bool]]:
+    """PyTorch's ways to compute the same: each must do as the plain one does."""
+    return [{}, *({flag: True} for flag in entry.supported_impls if flag != "differentiable")]
+
+
+def _compare(entry: OptimizerInfo, options: dict[str, Any], tolerance: Tolerance) -> Any:
+    """The first difference of a configuration; None if there is none, or if PyTorch refuses it."""
+    expected, refused = attempt(lambda: _train(torch, entry.optim_cls, options, entry), torch)
+    if refused is not None:
+        return None
+    try:
+        kind, own_options = function(entry.optim_cls), Translation()(options)
+    except MissingError as error:
+        return error
+    actual, error = attempt(lambda: as_torch(_train(kadam, kind, own_options, entry)), kadam)
+    return Comparison(tolerance).difference(actual, expected) if error is None else error
+
+
+def _train(m: Any, kind: Any, options: dict[str, Any], entry: OptimizerInfo) -> Any:
+    """Ten steps of a small regression: losses, parameters and the optimizer's state."""
+    weight, bias = (m.nn.Parameter(_numbers(m, shape)) for shape in ((6, 4), (6, 1)))
+    input, target = _numbers(m, (4, 3)) * 2, _numbers(m, (6, 3)) - 1
+    parameters = [weight] if entry.name == "Muon" else [weight, bias]
+    optimizer = kind(parameters, **options)
+    losses = []
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        loss = ((weight @ input + bias - target) ** 2).mean()
+        loss.backward()
+        if entry.only_supports_sparse_grads:
+            weight.grad, bias.grad = weight.grad.to_sparse(), bias.grad.to_sparse()
+        return loss
+
+    for _ in range(STEPS):
+        loss = optimizer.step(closure) if entry.step_requires_closure else _step(optimizer, closure)
+        losses.append(float(loss))
+    state = {f"{index} {name}": value for index, held in optimizer.state_dict()["state"].items()
+             for name, value in held.items() if isinstance(value, (m.Tensor, int, float))}  # fmt: skip
+    return {"losses": losses, "weight": weight.detach(), "bias": bias.detach(), **state}
+
+
+def _step(optimizer: Any, closure: Any) -> Any:
+    loss = closure()
+    optimizer.step()
+    return loss
+
+
+def _numbers(m: Any, shape: tuple[int, ...]) -> Any:
+    count = shape[0] * shape[1]
+    return m.sin(m.arange(count, dtype=m.float32) * 1.7 + shape[1]).reshape(shape)
+
+
+def _judge_errors(entry: OptimizerInfo, verdict: Verdict) -> None:
+    for one in entry.optim_error_inputs_func(device="cpu", dtype=torch.float32):
+        error: BaseException | None
+        try:
+            sample, kind = _translated(one.optimizer_error_input), function(entry.optim_cls)
+            error = _refusal(kind, sample, one.error_on is not OptimizerErrorEnum.CONSTRUCTION_ERROR)
+        except MissingError as missing:
+            error = missing
+        wrong = "no error" if error is None else disagreement(error, one.error_type)
+        verdict.note(one.optimizer_error_input.desc, wrong)
+
+
+def _translated(sample: OptimizerInput) -> OptimizerInput:
+    params = sample.params if sample.params is not None else [torch.nn.Parameter(torch.randn(2, 3))]
+    translate = Translation()
+    return OptimizerInput(translate(params), translate(sample.kwargs), sample.desc)
+
+
+def _refusal(kind: Any, sample: OptimizerInput, steps: bool) -> BaseException | None:
+    """The error that making the optimizer raises (or a step); a warning counts as one."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            optimizer = kind(sample.params, **sample.kwargs)
+            if steps:
+                optimizer.step()
+    except Exception as error:
+        return error
+    return None

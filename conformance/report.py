@@ -1,0 +1,136 @@
+"""Results as files: a table per entry, totals, the baseline that later runs are held to."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results"
+KINDS = ("op", "grad", "method", "inplace", "out", "error", "module", "module-error", "optim", "optim-error")
+Record = dict[str, Any]
+Key = tuple[str, str]
+
+
+def load(engine: str) -> dict[Key, Record]:
+    """The latest results of an engine, by kind and name."""
+    path = RESULTS / f"{engine}.jsonl"
+    if not path.exists():
+        return {}
+    records = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return {(one["kind"], one["name"]): one for one in records}
+
+
+def store(engine: str, records: dict[Key, Record]) -> None:
+    """Write an engine's results, and its table for readers."""
+    RESULTS.mkdir(exist_ok=True)
+    ordered = [records[key] for key in sorted(records, key=lambda key: (KINDS.index(key[0]), key[1]))]
+    lines = "".join(json.dumps(one) + "\n" for one in ordered)
+    (RESULTS / f"{engine}.jsonl").write_text(lines, encoding="utf-8")
+    (RESULTS / f"{engine}.txt").write_text(totals(ordered) + "\n" + table(ordered), encoding="utf-8")
+
+
+def totals(records: Iterable[Record]) -> str:
+    """A line per kind: how many entries pass, fail, are missing; how many cases are right."""
+    by_kind: dict[str, Counter[str]] = {}
+    for one in records:
+        counts = by_kind.setdefault(one["kind"], Counter())
+        counts[one["status"]] += 1
+        counts["cases"] += one["cases"]
+        counts["right"] += one["right"]
+    head = f"{'kind':14}{'entries':>8}{'passes':>8}{'fails':>8}{'missing':>8}{'empty':>8}{'cases':>9}{'right':>9}"
+    lines = [head]
+    for kind in KINDS:
+        if kind in by_kind:
+            counts = by_kind[kind]
+            states = [counts[state] for state in ("passes", "fails", "missing", "empty")]
+            cells = "".join(f"{one:>8}" for one in (sum(states), *states))
+            lines.append(f"{kind:14}{cells}{counts['cases']:>9}{counts['right']:>9}")
+    return "\n".join(lines) + "\n"
+
+
+def table(records: Iterable[Record]) -> str:
+    """A line per entry."""
+    return "".join(line(one) + "\n" for one in records)
+
+
+def line(one: Record) -> str:
+    """An entry's verdict in a line."""
+    return (
+        f"{one['status']:8}{one['kind']:14}{one['right']:>4}/{one['cases']:<4} {one['name']}  {one['first']}".rstrip()
+    )
+
+
+def baseline_path(engine: str) -> Path:
+    """The file of what passed on an engine."""
+    return HERE / f"baseline-{engine}.txt"
+
+
+def baseline(engine: str) -> set[Key]:
+    """The entries that passed when the baseline was written."""
+    path = baseline_path(engine)
+    if not path.exists():
+        return set()
+    pairs = (one.split(" ", 1) for one in path.read_text(encoding="utf-8").splitlines() if not one.startswith("#"))
+    return {(kind, name) for kind, name in pairs}
+
+
+def write_baseline(engine: str, records: dict[Key, Record]) -> None:
+    """Note what passes now: a kind and a name per line."""
+    passing = sorted(key for key, one in records.items() if one["status"] in ("passes", "empty"))
+    head = f"# What agrees with PyTorch on the {engine} engine; `make conformance ARGS=--check` holds it.\n"
+    baseline_path(engine).write_text(head + "".join(f"{kind} {name}\n" for kind, name in passing), encoding="utf-8")
+
+
+_MEANING = {
+    "op": "operators: every sample's values, shapes and types",
+    "grad": "operators: the gradients of every input that requires one",
+    "method": "operators as methods of a tensor",
+    "inplace": "operators in place",
+    "out": "operators with `out=`",
+    "error": "operators: the type of the error about each wrong input",
+    "module": "modules: initial state, forward, backward, state afterwards",
+    "module-error": "modules: the type of the error about each wrong input",
+    "optim": "optimizers: ten steps with each configuration and implementation",
+    "optim-error": "optimizers: the type of the error about each wrong argument",
+}
+
+
+def write_coverage(engines: Iterable[str]) -> None:
+    """Write what Kadam covers, and what it lacks, as a page for readers: docs/coverage.md."""
+    parts = [
+        "# What Kadam covers of PyTorch\n",
+        "Made by `make conformance ARGS=--write-coverage` from the latest results; do not edit. PyTorch's own sample "
+        "inputs (`op_db` in single precision on the CPU, `module_db`, `optim_db`) are run on PyTorch and on Kadam. An "
+        "entry passes if every case of it agrees within the tolerances of PyTorch's tests.\n",
+    ]
+    for engine in engines:
+        records = load(engine)
+        parts += [f"## The {engine} engine\n", _overview(records.values()), _shortcomings(records.values())]
+    path = HERE.parent / "docs" / "coverage.md"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(parts), encoding="utf-8")
+
+
+def _overview(records: Iterable[Record]) -> str:
+    rows = ["| compared | entries | pass | cases | right |", "|---|---:|---:|---:|---:|"]
+    everything = list(records)
+    for kind in KINDS:
+        found = [one for one in everything if one["kind"] == kind]
+        if found:
+            passing = sum(one["status"] in ("passes", "empty") for one in found)
+            cases, right = (sum(one[part] for one in found) for part in ("cases", "right"))
+            rows.append(f"| {_MEANING[kind]} | {len(found)} | {passing} | {cases} | {right} |")
+    return "\n".join(rows) + "\n"
+
+
+def _shortcomings(records: Iterable[Record]) -> str:
+    rows = ["| does not pass | compared | right | the first difference |", "|---|---|---:|---|"]
+    for one in sorted(records, key=lambda one: (one["name"], one["kind"])):
+        if one["status"] in ("fails", "missing"):
+            first = one["first"].replace("|", "\\|").replace("<", "&lt;")[:160]
+            rows.append(f"| `{one['name']}` | {one['kind']} | {one['right']} of {one['cases']} | {first} |")
+    return "\n".join(rows) + "\n"

@@ -1,0 +1,78 @@
+"""What came of an entry: how many of its cases are right, and the first that is not."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from conformance.counterpart import MissingError
+from kadam.errors import UnsupportedError
+from kadam.missing import MissingImportError, MissingModuleError, MissingNameError
+
+_MISSING = (MissingError, MissingImportError, MissingModuleError, MissingNameError, UnsupportedError)
+LONGEST = 300
+
+
+@dataclass
+class Verdict:
+    """The outcome of an entry in one kind of comparison.
+
+    Attributes:
+        kind: `op`, `grad`, `module` ...
+        name: of the entry.
+        cases: that PyTorch itself accepts.
+        right: those of them in which Kadam agrees.
+        missing: whether what differs first is that Kadam lacks something.
+        first: the first difference.
+        seconds: of the entry's whole run.
+    """
+
+    kind: str
+    name: str
+    cases: int = 0
+    right: int = 0
+    missing: bool = False
+    first: str = ""
+    seconds: float = 0.0
+
+    @property
+    def status(self) -> str:
+        """`passes`, `fails`, `missing`, or `empty` where PyTorch has no case."""
+        if self.cases == 0 and not self.first:
+            return "empty"
+        if self.right == self.cases and not self.first:
+            return "passes"
+        return "missing" if self.missing else "fails"
+
+    def note(self, case: str, found: str | BaseException | None) -> None:
+        """Count a case; `found` is the difference or the error, None if there is none."""
+        self.cases += 1
+        if found is None:
+            self.right += 1
+        elif not self.first:
+            self.missing = isinstance(found, _MISSING)
+            text = found if isinstance(found, str) else described(found)
+            self.first = f"{case}: {text}"[:LONGEST]
+
+    def record(self) -> dict[str, Any]:
+        """As it stands in a file of results."""
+        return asdict(self)
+
+
+def described(error: BaseException) -> str:
+    """An error in a line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def is_missing(error: BaseException) -> bool:
+    """Whether an error says that Kadam lacks something, rather than that the arguments are wrong."""
+    return isinstance(error, _MISSING)
+
+
+def disagreement(error: BaseException, expected: type[BaseException]) -> str | BaseException | None:
+    """Why an error of Kadam is not the one that PyTorch raises; None if it is."""
+    if is_missing(error) and not issubclass(expected, NotImplementedError):
+        return error
+    if isinstance(error, expected):
+        return None
+    return f"{described(error)} instead of {expected.__name__}"

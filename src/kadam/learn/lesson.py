@@ -1,0 +1,192 @@
+"""Reading a lesson: a Markdown file, cut into what is text and what is a cell.
+
+Fences that are run:
+
+    ```python              a cell: shown with what it prints; cells of a lesson share their variables
+    ```python fresh        a cell that begins anew: an experiment that stands for itself
+    ```python quiet        a cell that is run but not shown
+    ```kadam draw          the diagram of the last step of the cell before
+    ```kadam explain WEIGHT    that step explained, from the forward pass to the update
+    ```math                a formula per line
+
+In the text, `{{ expression }}` is the value of an expression of the cells so far.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+
+from kadam.errors import KadamError
+from kadam.language import LANGUAGES
+
+
+class LessonError(KadamError, ValueError):
+    """A lesson that cannot be read or run."""
+
+
+@dataclass(frozen=True)
+class Prose:
+    """Markdown between fences, as tokens of the reader; `line` is where it begins."""
+
+    tokens: Sequence[Any]
+    line: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Python that is run.
+
+    Attributes:
+        code: its text.
+        line: of the file, where it begins.
+        fresh: whether it begins without the variables of earlier cells.
+        quiet: whether it is left out of what is shown.
+    """
+
+    code: str
+    line: int
+    fresh: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class View:
+    """What Kadam shows of the cell before: `draw` or `explain`, with its arguments."""
+
+    kind: str
+    arguments: tuple[str, ...]
+    line: int
+
+
+def weight_of(view: View) -> str | None:
+    """The weight that an explanation follows; None: the lens chooses."""
+    return view.arguments[0] if view.arguments else None
+
+
+@dataclass(frozen=True)
+class Maths:
+    """Formulas, one a line."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A fence that is shown as it is."""
+
+    text: str
+
+
+Part = Prose | Cell | View | Maths | Shown
+
+
+@dataclass
+class Lesson:
+    """A lesson that was read.
+
+    Attributes:
+        name: the file's name without its end.
+        title: its first headline.
+        summary: the first sentence below it.
+        lang: the language.
+        parts: in order.
+    """
+
+    name: str
+    title: str
+    summary: str
+    lang: str
+    parts: list[Part] = field(default_factory=list)
+
+
+def known() -> tuple[str, ...]:
+    """The names of Kadam's own lessons, in the order in which they are taken."""
+    names = {one.name.split(".")[0] for one in files("kadam.lessons").iterdir() if one.name.endswith(".md")}
+    return tuple(name for _, name in sorted((int(name.split("_")[0]), name) for name in names))
+
+
+def find(name: str, lang: str) -> Lesson:
+    """A lesson by its name or number, or a file.
+
+    Raises:
+        LessonError: there is none.
+    """
+    if name.endswith(".md") or os.path.exists(name):
+        try:
+            with open(name, encoding="utf-8") as file:
+                return read(file.read(), os.path.basename(name).removesuffix(".md"), _language_of(name, lang))
+        except OSError as error:
+            raise LessonError(f"cannot open the lesson {name!r}: {error.strerror}. Fix: look at its path.") from error
+    for own in known():
+        if name in (own, own.split("_")[0], own.partition("_")[2]):
+            text = files("kadam.lessons").joinpath(f"{own}.{lang}.md").read_text(encoding="utf-8")
+            return read(text, own, lang)
+    raise LessonError(f"there is no lesson {name!r}. Fix: choose one of {', '.join(known())}, or give a Markdown file.")
+
+
+def _language_of(path: str, lang: str) -> str:
+    """A file `lesson.hi.md` is in Hindi, whatever the reader's language."""
+    marked = path.removesuffix(".md").rpartition(".")[2]
+    return marked if marked in LANGUAGES else lang
+
+
+def read(text: str, name: str, lang: str) -> Lesson:
+    """A lesson from its text.
+
+    Raises:
+        LessonError: a fence asks for what there is not.
+    """
+    tokens = parser().parse(text)
+    lesson = Lesson(name, _first(tokens, "heading_open") or name, _first(tokens, "paragraph_open"), lang)
+    waiting: list[Any] = []
+    for token in tokens:
+        if token.type != "fence":
+            waiting.append(token)
+            continue
+        if waiting:
+            lesson.parts.append(Prose(waiting, _line(waiting)))
+            waiting = []
+        lesson.parts.append(_fence(token))
+    if waiting:
+        lesson.parts.append(Prose(waiting, _line(waiting)))
+    return lesson
+
+
+def parser() -> Any:
+    """The Markdown reader: CommonMark with tables; HTML in it is text."""
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
+def _first(tokens: Sequence[Any], kind: str) -> str:
+    for token, after in zip(tokens, tokens[1:], strict=False):
+        if token.type == kind:
+            return re.sub(r"[`*]", "", str(after.content))
+    return ""
+
+
+def _line(tokens: Sequence[Any]) -> int:
+    return next((token.map[0] + 1 for token in tokens if token.map), 1)
+
+
+def _fence(token: Any) -> Part:
+    words = token.info.split()
+    line = token.map[0] + 2
+    if words[:1] == ["python"]:
+        unknown = set(words[1:]) - {"fresh", "quiet"}
+        if unknown:
+            raise LessonError(f"line {line - 1}: a cell cannot be {min(unknown)!r}. Fix: fresh, quiet, or neither.")
+        return Cell(token.content, line, "fresh" in words, "quiet" in words)
+    if words[:1] == ["kadam"]:
+        if len(words) < 2 or words[1] not in ("draw", "explain"):
+            raise LessonError(f"line {line - 1}: Kadam cannot show {' '.join(words[1:])!r}. Fix: draw, or explain.")
+        return View(words[1], tuple(words[2:]), line)
+    if words[:1] == ["math"]:
+        return Maths(tuple(one.strip() for one in token.content.splitlines() if one.strip()))
+    return Shown(token.content)

@@ -1,0 +1,135 @@
+"""Running a lesson: its cells in order, each watched, so that its steps can be shown."""
+
+from __future__ import annotations
+
+import io
+import linecache
+import re
+import traceback
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from kadam import language, torch_imports, tracebacks
+from kadam.learn.lesson import Cell, Lesson, LessonError, Maths, Part, Prose, Shown, View
+from kadam.lens import Step, Watched, watch
+from kadam.recording.step import forget_paths
+
+_INLINE = re.compile(r"\{\{(.+?)\}\}")
+
+
+@dataclass
+class Ran:
+    """A part of a lesson that was run.
+
+    Attributes:
+        part: as the lesson has it.
+        output: what a cell has printed.
+        error: what it failed with, as a traceback shows it; lessons show failures on purpose, too.
+        step: for a view: the step that it shows.
+        number: of a cell, counted from 1.
+    """
+
+    part: Part
+    output: str = ""
+    error: str = ""
+    step: Step | None = None
+    number: int = 0
+
+
+def programs(lesson: Lesson) -> dict[int, str]:
+    """The cells of a lesson as programs of their own: number of a cell -> the cells that it needs, and it."""
+    found: dict[int, str] = {}
+    needed: list[str] = []
+    cells = [part for part in lesson.parts if isinstance(part, Cell)]
+    for number, cell in enumerate(cells, start=1):
+        needed = [cell.code.strip("\n")] if cell.fresh else [*needed, cell.code.strip("\n")]
+        if number == len(cells) or cells[number].fresh:
+            found[number] = "\n\n".join(needed) + "\n"
+    return found
+
+
+def _new_names() -> dict[str, Any]:
+    return vars(ModuleType("__main__"))
+
+
+@dataclass
+class Class:
+    """Where a lesson's cells run.
+
+    Attributes:
+        names: the variables so far.
+        seen: the steps of the last cell.
+        cells: how many cells were run.
+    """
+
+    lesson: Lesson
+    names: dict[str, Any] = field(default_factory=dict)
+    seen: Watched | None = None
+    cells: int = 0
+
+    def run(self) -> Iterator[Ran]:
+        """Each part, when it has been run.
+
+        Raises:
+            LessonError: a view has no step to show, or an expression of the text fails.
+        """
+        torch_imports.install()
+        self.names = _new_names()
+        for part in self.lesson.parts:
+            if isinstance(part, Cell):
+                yield self._cell(part)
+            elif isinstance(part, View):
+                yield Ran(part, step=self._step(part))
+            elif isinstance(part, Prose):
+                yield Ran(Prose([self._filled(token, part.line) for token in part.tokens], part.line))
+            else:
+                assert isinstance(part, Maths | Shown)
+                yield Ran(part)
+
+    def _cell(self, cell: Cell) -> Ran:
+        if cell.fresh:
+            self.names = _new_names()
+        forget_paths()
+        self.cells += 1
+        where = f"cell {self.cells}"
+        linecache.cache[where] = (len(cell.code), None, cell.code.splitlines(keepends=True), where)
+        printed, failed = io.StringIO(), ""
+        try:
+            with redirect_stdout(printed), watch() as seen:
+                self.seen = seen
+                exec(compile(cell.code, where, "exec", dont_inherit=True), self.names)
+        except Exception as error:
+            tracebacks.shorten(error)
+            failed = "".join(traceback.format_exception_only(error)).rstrip()
+        return Ran(cell, printed.getvalue(), failed, number=self.cells)
+
+    def _step(self, view: View) -> Step:
+        seen = self.seen
+        step = None if seen is None else seen.partial if seen.partial is not None else self._first(seen)
+        if step is None:
+            raise LessonError(
+                f"{self.lesson.name}, line {view.line - 1}: the cell before has no training step to {view.kind}. "
+                "Fix: put it behind a cell that runs a model."
+            )
+        return step
+
+    def _first(self, seen: Watched) -> Step | None:
+        return seen.steps[min(seen.steps)] if seen.steps else None
+
+    def _filled(self, token: Any, line: int) -> Any:
+        """A token with the values of its expressions."""
+        if token.children:
+            token.children = [self._filled(child, line) for child in token.children]
+        if token.type in ("text", "code_inline") and "{{" in token.content:
+            token.content = _INLINE.sub(lambda found: self._value(found[1].strip(), line), token.content)
+        return token
+
+    def _value(self, expression: str, line: int) -> str:
+        try:
+            value = eval(expression, self.names)
+        except Exception as error:
+            raise LessonError(f"{self.lesson.name}, line {line} or below: {{{{ {expression} }}}}: {error}") from error
+        return language.number(value) if isinstance(value, float) else str(value)

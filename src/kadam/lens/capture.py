@@ -1,0 +1,393 @@
+"""Capturing: a program runs, and its steps are noted as they are cut.
+
+The observer stands between the recording, which it asks, and the lens, to which it hands steps and records. It holds no
+tensor: what nobody else holds is not computed.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kadam.ir.graph import Source
+from kadam.lens.capture_draft import Draft, RawCall, RawOptimizer
+from kadam.lens.capture_events import event, line_of, noted
+from kadam.lens.capture_join import Ref
+from kadam.lens.capture_names import Names
+from kadam.lens.capture_origins import origins_noted
+from kadam.lens.capture_summary import Summaries
+from kadam.lens.step import Event, Fault, Setting, Step, StepRecord
+from kadam.recording import backprop
+from kadam.recording.modes import is_grad_enabled
+from kadam.recording.step import Recording, cut, state
+from kadam.recording.tensor import Recorded, read
+from kadam.recording.watch import Snapshot, Tokens, deliver, place_of, present, snapshot, survivors
+
+LONGEST = 256  # backward passes or recordings without an update, after which a step is over all the same
+
+
+class Observer:
+    """Watches this thread.
+
+    Args:
+        wants: whether a step (by its index) is captured whole.
+        keep: asked at the end of each step, which is then captured in any case: whether it is handed on.
+        on_step: is handed the record of each step, and the step if it was captured.
+        summaries: whether each step is summarised.
+    """
+
+    def __init__(
+        self,
+        wants: Callable[[int], bool],
+        on_step: Callable[[StepRecord, Step | None], None],
+        keep: Callable[[StepRecord], bool] | None = None,
+        summaries: bool = True,
+    ) -> None:
+        self.wants, self.keep, self.on_step = wants, keep, on_step
+        self.tokens = Tokens()
+        self.origins: weakref.WeakKeyDictionary[Any, Source] = weakref.WeakKeyDictionary()
+        self.names = Names(self.tokens)
+        self.summaries = Summaries(self.names) if summaries else None
+        self.thread = threading.get_ident()
+        self.busy = False
+        self.calling: list[tuple[Any, RawCall | None, tuple[int, int]]] = []
+        self.stepping = 0
+        self.optimizers: dict[int, RawOptimizer] = {}
+        self.passes: dict[int, int] = {}
+        self.loader_now: int | None = None
+        self.batch = 0
+        self.index = 0
+        self.failed_in = ""
+        self.failure: BaseException | None = None
+        self.draft = self._new_draft()
+
+    def _new_draft(self) -> Draft:
+        return Draft(self._captures(self.index))
+
+    def _captures(self, index: int) -> bool:
+        return self.keep is not None or self.wants(index)
+
+    @property
+    def _notes_calls(self) -> bool:
+        """Whether calls of modules are noted: they may begin the next step before its first recording has begun."""
+        if self.draft.capturing:
+            return True
+        rec = present()
+        return (self.draft.due or (rec is not None and rec.ending)) and self._captures(self.index + 1)
+
+    # --- what the recording tells ----------------------------------------------------------------------------------
+
+    def takes(self, rec: Recording) -> bool:
+        """A recording is about to be cut: look at it, cut it, look at what came of it."""
+        here = rec.here
+        if self.busy or rec is not state.rec or here.parent is None or len(rec.created) != here.created:
+            return False
+        self.busy = True
+        draft = self.draft
+        try:
+            updates = self._updates_parameters(rec)
+            summary = None if self.summaries is None else self.summaries.add(rec, draft)
+
+            taken = self._taken(rec) if draft.capturing else None
+            waiting = [] if taken is None else survivors(rec, taken)
+            try:
+                cut(rec)
+            except BaseException as failure:
+                if taken is not None:
+                    taken.failure = failure
+                raise
+            finally:
+                if taken is not None:
+                    deliver(taken, waiting, self.tokens)
+                    draft.snapshots.append(taken)
+                    del draft.snapshots[:-LONGEST]
+            if summary is not None:
+                summary.take(draft)
+        finally:
+            self.busy = False
+        if not self.stepping and (draft.due or (updates and draft.has_gradients)):
+            self._finish()
+        return True
+
+    def _updates_parameters(self, rec: Recording) -> bool:
+        return rec.ending and any(one._spec.requires_grad for tensors in rec.writes for one in tensors)
+
+    def _taken(self, rec: Recording) -> Snapshot:
+        self.names.look_around(sys._getframe(2))
+        self.names.refresh()
+        taken = snapshot(rec, self.tokens)
+        taken.sweeps = tuple(self.draft.sweeps.pop(rec.serial, ()))
+        self.draft.leaves += [weakref.ref(feed) for feed, fed in zip(rec.feeds, taken.fed, strict=False) if fed.leaf]
+        return taken
+
+    def refer(self, tensor: Any) -> Ref:
+        """Where a tensor is met now."""
+        place = place_of(tensor)
+        return Ref(*place) if place is not None else Ref(state.serial, token=self.tokens.of(tensor))
+
+    # --- what the program's calls tell -----------------------------------------------------------------------------
+
+    def _here(self) -> bool:
+        return not self.busy and threading.get_ident() == self.thread
+
+    def note(self, kind: str, source: Source | None, name: str = "", **facts: Setting) -> None:
+        """Any event."""
+        if self._here():
+            self.draft.events.append(event(kind, source, name, **facts))
+
+    def backward(self, source: Source | None, roots: list[Any]) -> None:
+        """A backward pass begins."""
+        if not self._here():
+            return
+        root = roots[0]
+        self.note("backward", source, str(root._spec.type), grad_fn=root._spec.grad_name)
+        if self.draft.capturing:
+            self.names.look_around(sys._getframe(1))
+        ref = self.refer(root)
+        self.draft.roots.append(ref)
+        if ref.token and root._array is not None and root._array.size == 1:
+            self.draft.loss = float(root._array.reshape(())[()])
+        if len(self.draft.roots) > LONGEST:
+            self.draft.due = True
+
+    def after_backward(self) -> None:
+        """It is over."""
+        if not self._here():
+            return
+        if self.summaries is not None:
+            self.summaries.note_gradients(self.draft)
+        if self.draft.capturing:
+            for parameter in self._leaves():
+                if parameter._grad is not None:
+                    self.draft.grads[self.tokens.of(parameter)] = self.refer(parameter._grad)
+
+    def _leaves(self) -> Iterator[Any]:
+        """The parameters of the models that were called, those of the optimizers, and those that are met."""
+        seen: set[int] = set()
+        rec = present()
+        groups = [
+            *(root.parameters() for known in self.names.roots if (root := known()) is not None),
+            *(owner.parameters() for owner in self.optimizers.values()),
+            [] if rec is None else [one for one in rec.feeds if isinstance(one, Recorded)],
+            [one() for one in self.draft.leaves],
+        ]
+        for group in groups:
+            for one in group:
+                if one is not None and id(one) not in seen and one._spec.requires_grad and one._spec.grad_name is None:
+                    seen.add(id(one))
+                    yield one
+
+    def zero_grad(self, source: Source | None, owner: Any) -> None:
+        """Gradients are forgotten; if no update has used them, the step ends here."""
+        if not self._here():
+            return
+        unused = self.draft.roots and not self.draft.stepped
+        if unused:
+            self.draft.due = True
+            if present() is None:
+                self._finish()
+        self.note("zero_grad", source, type(owner).__name__)
+
+    def before_call(self, module: Any, args: tuple[Any, ...]) -> None:
+        """A module's forward pass begins."""
+        if not self._here():
+            return
+        frame = sys._getframe(1)
+        depth = len(self.calling)
+        noting = self._notes_calls
+        root = self.names.root(module, frame) if depth == 0 else 0
+        source = line_of(frame) if depth == 0 or noting else None
+        begun = len(self.draft.events), len(self.draft.calls)
+        if depth == 0:
+            facts = {"training": module.training, "grad": is_grad_enabled(), "root": root}
+            first = next(_tensors(args), None)
+            facts["input"] = 0 if first is None else self.tokens.of(first)
+            facts["memory"] = 0 if first is None else self.tokens.of(first.root)
+            self.draft.events.append(event("forward", source, type(module).__name__, **facts))
+        call = None
+        if noting:
+            root = self.names.root(self.calling[0][0], frame) if depth else root
+            path = self.names.path(self.calling[0][0] if depth else module, module)
+            call = RawCall(
+                path,
+                type(module).__name__,
+                module.extra_repr(),
+                module.training,
+                is_grad_enabled(),
+                depth,
+                source,
+                root,
+                self.origins.get(module),
+            )
+            call.inputs = [self.refer(one) for one in _tensors(args)]
+            self.draft.calls.append(call)
+            if depth == 0:
+                self.names.look_around(frame)
+        self.calling.append((module, call, begun))
+
+    def after_call(self, module: Any, args: tuple[Any, ...], output: Any) -> None:
+        """It is over, perhaps by an error."""
+        if not self._here():
+            return
+        error = sys.exc_info()[1]
+        if error is not None and error is not self.failure and self.calling:
+            self.failure, self.failed_in = error, self.names.path(self.calling[0][0], module)
+        while self.calling:
+            one, call, _ = self.calling.pop()
+            if one is module:
+                if call is not None:
+                    call.outputs = [self.refer(tensor) for tensor in _tensors(output)]
+                return
+
+    def before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        """An optimizer's step begins."""
+        if not self._here():
+            return
+        self.stepping += 1
+        raw = self.optimizers.get(id(optimizer))
+        if raw is None or raw.owner() is not optimizer:
+            raw = self.optimizers[id(optimizer)] = RawOptimizer(weakref.ref(optimizer))
+            raw.source = self.origins.get(optimizer)
+        raw.steps += 1
+        self.draft.stepped.add(id(optimizer))
+        groups = optimizer.param_groups
+        given = [one for group in groups for one in group["params"]]
+        facts = {"parameters": len(given), "with_grad": sum(one._grad is not None for one in given)}
+        self.note("optimizer_step", line_of(sys._getframe(1)), type(optimizer).__name__, **facts)
+        self.draft.rates = tuple(_number(group["lr"]) for group in groups if "lr" in group)
+        if self.draft.capturing:
+            raw.describe(optimizer, self.tokens)
+            for one in given:
+                if one._grad is not None:
+                    self.draft.used[self.tokens.of(one)] = self.refer(one._grad)
+                    self.draft.grads.setdefault(self.tokens.of(one), self.draft.used[self.tokens.of(one)])
+
+    def after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        """An optimizer's step is over; with the next cut the step is."""
+        if not self._here():
+            return
+        self.stepping -= 1
+        raw = self.optimizers[id(optimizer)]
+        if self.draft.capturing:
+            raw.describe(optimizer, self.tokens)
+            for one, remembered in optimizer.state.items():
+                if isinstance(one, Recorded) and isinstance(remembered, dict):
+                    own = {key: self.tokens.of(value) for key, value in remembered.items() if _is_memory(value)}
+                    self.draft.memory[self.tokens.of(one)] = own
+        self.draft.due = True
+        self.draft.ends = len(self.draft.events), len(self.draft.calls)
+        if present() is None and not self.stepping:
+            self._finish()
+
+    def loader(self, source: Source | None, loader: Any) -> None:
+        """A pass over a DataLoader begins."""
+        if not self._here():
+            return
+        self.passes[id(loader)] = self.passes.get(id(loader), 0) + 1
+        self.loader_now, self.batch = id(loader), 0
+        facts = {"batch_size": loader.batch_size, "sampler": type(getattr(loader, "sampler", None)).__name__}
+        made = self.origins.get(loader)
+        facts["made"] = None if made is None else str(made)
+        self.note("loader", source, type(loader).__name__, **facts)
+
+    def swept(self, history: Any) -> None:
+        """A backward pass has gone through an earlier recording."""
+        rec = present()
+        if rec is not None and self.draft.capturing and rec.here.nodes:
+            span = (rec.here.nodes[0].id, rec.here.nodes[-1].id + 1, history.serial)
+            self.draft.sweeps.setdefault(rec.serial, []).append(span)
+
+    # --- what comes of it ------------------------------------------------------------------------------------------
+
+    def _finish(self, fault: Fault | None = None) -> None:
+        draft = self.draft
+        events, calls = self._split(draft)
+        epoch = None if self.loader_now is None else self.passes[self.loader_now] - 1
+        batch = None if self.loader_now is None else self.batch
+        record = draft.record(self.index, epoch, batch)
+        step = None
+        if draft.capturing and (self.keep is None or self.keep(record) or self.wants(self.index) or fault):
+            step = draft.step(self.index, epoch, batch, self.names, list(self.optimizers.values()), fault)
+        self.index += 1
+        self.batch += 1
+        self.draft = self._new_draft()
+        self.draft.events += events
+        self.draft.calls += calls if self.draft.capturing else []
+        self.on_step(record, step)
+
+    def _split(self, draft: Draft) -> tuple[list[Event], list[RawCall]]:
+        """Take from a step what belongs to the next: what came after the update, or calls that have only begun."""
+        begun = self.calling[0][2] if self.calling else (len(draft.events), len(draft.calls))
+        events, calls = draft.ends or begun
+        self.calling = [(module, call, (0, 0)) for module, call, _ in self.calling]
+        later = draft.events[events:], draft.calls[calls:]
+        del draft.events[events:], draft.calls[calls:]
+        return later
+
+    def end(self, fault: Fault | None = None) -> Step | None:
+        """The program is over: what it was in is a step of its own, if it was fed forward or had failed."""
+        rec, draft = present(), self.draft
+        if fault is not None:
+            return self._partial(rec, fault)
+        if rec is not None:
+            cut(rec)
+        if self.draft is draft and (draft.has_gradients or not self.index) and draft.has_forward:
+            self._finish()
+        return None
+
+    def _partial(self, rec: Recording | None, fault: Fault) -> Step:
+        """What was recorded of the step in which the program has failed."""
+        draft = self.draft
+        if rec is not None and len(rec.created) == rec.here.created:
+            if not draft.capturing:
+                draft.snapshots.clear()
+            draft.capturing = True
+            draft.snapshots.append(self._taken(rec))
+        return draft.step(self.index, None, None, self.names, list(self.optimizers.values()), fault)
+
+
+def _is_memory(value: Any) -> bool:
+    return isinstance(value, Recorded) and "_array" in vars(value)
+
+
+def _number(value: Any) -> float:
+    return float(value if not isinstance(value, Recorded) else read(value).item())
+
+
+def _tensors(value: Any) -> Iterator[Any]:
+    """The tensors in a structure of lists, tuples and dicts."""
+    if isinstance(value, Recorded):
+        yield value
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _tensors(one)
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _tensors(one)
+
+
+@contextmanager
+def observed(observer: Observer) -> Iterator[None]:
+    """While this lasts, the observer watches this thread."""
+    through_history = backprop.BackwardPass._through_history
+
+    def noted_sweep(self: Any, history: Any, *rest: Any) -> Any:
+        reached = through_history(self, history, *rest)
+        observer.swept(history)
+        return reached
+
+    outer, state.watcher = state.watcher, observer
+    backprop.BackwardPass._through_history = noted_sweep  # type: ignore[assignment, method-assign]
+    try:
+        with noted(observer), origins_noted(observer):
+            yield
+    finally:
+        backprop.BackwardPass._through_history = through_history  # type: ignore[method-assign]
+        state.watcher = outer
+
+
+__all__ = ["Observer", "observed"]

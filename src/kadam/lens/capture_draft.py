@@ -1,0 +1,244 @@
+"""A step in the making: what was noted of it so far, and what becomes of that."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from kadam.dtypes import FLOAT
+from kadam.ir.graph import Node, Phase, Source
+from kadam.ir.primitive import Array
+from kadam.lens.capture_join import Joined, Kept, Ref, keep
+from kadam.lens.step import Event, Fault, Layout, ModuleCall, OptimizerFacts, Parameter, Setting, Step, StepRecord
+from kadam.primitives.sources import Input
+from kadam.recording.tensor import Recorded
+from kadam.recording.watch import Snapshot, Tokens
+
+if TYPE_CHECKING:
+    from kadam.lens.capture_names import Names
+
+
+@dataclass
+class RawCall:
+    """A module's forward pass as it is noted: see `ModuleCall`."""
+
+    path: str
+    kind: str
+    settings: str
+    training: bool
+    grad: bool
+    depth: int
+    source: Source | None
+    root: int
+    made: Source | None = None
+    inputs: list[Ref] = field(default_factory=list)
+    outputs: list[Ref] = field(default_factory=list)
+
+
+class RawOptimizer:
+    """An optimizer of the program, which is not held."""
+
+    def __init__(self, owner: weakref.ref[Any]) -> None:
+        self.owner = owner
+        self.steps = 0
+        self.source: Source | None = None
+        self.name = ""
+        self.groups: tuple[Mapping[str, Setting], ...] = ()
+        self.tokens: tuple[tuple[int, ...], ...] = ()
+
+    def parameters(self) -> list[Any]:
+        optimizer = self.owner()
+        return [] if optimizer is None else [one for group in optimizer.param_groups for one in group["params"]]
+
+    def describe(self, optimizer: Any, tokens: Tokens) -> None:
+        """Note its settings as they are now."""
+        self.name = type(optimizer).__name__
+        self.groups = tuple(
+            {name: _setting(value) for name, value in group.items() if name not in ("params", "param_names")}
+            for group in optimizer.param_groups
+        )
+        self.tokens = tuple(tuple(tokens.of(one) for one in group["params"]) for group in optimizer.param_groups)
+
+    def facts(self, names: Mapping[int, str], stepped: bool) -> OptimizerFacts:
+        """What the lens is told of it."""
+        parameters = tuple(tuple(names.get(token, "") for token in group) for group in self.tokens)
+        return OptimizerFacts(self.name, self.groups, parameters, self.steps, stepped, self.tokens, self.source)
+
+
+def _setting(value: Any) -> Setting:
+    if isinstance(value, Recorded):
+        return float(value.item()) if value._spec.type.elements == 1 else str(value._spec.type)  # type: ignore[attr-defined]
+    if isinstance(value, tuple | list):
+        return tuple(float(_setting(one) or 0) for one in value)  # type: ignore[arg-type]
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
+
+
+class Draft:
+    """What was noted of a step so far.
+
+    Attributes:
+        capturing: whether recordings are kept whole.
+        snapshots: those recordings.
+        events, calls: in order.
+        roots: where backward passes began.
+        grads: token of a parameter -> its `.grad` after the last backward pass.
+        used: token of a parameter -> the gradient that an optimizer was given.
+        memory: token of a parameter -> what its optimizer remembers of it: name -> token.
+        sweeps: serial of an open recording -> backward sweeps in it through earlier ones.
+        leaves: parameters that were met.
+        stepped: ids of the optimizers that have taken a step.
+        due: whether the step is over with the next cut.
+        ends: how many events and calls there were when its last update was over; None before.
+        parts: summaries of its recordings.
+        grad_places: serial of an open recording -> where a backward pass has left the gradients of its feeds.
+    """
+
+    def __init__(self, capturing: bool) -> None:
+        self.capturing = capturing
+        self.snapshots: list[Snapshot] = []
+        self.events: list[Event] = []
+        self.calls: list[RawCall] = []
+        self.roots: list[Ref] = []
+        self.grads: dict[int, Ref] = {}
+        self.used: dict[int, Ref] = {}
+        self.memory: dict[int, dict[str, int]] = {}
+        self.sweeps: dict[int, list[tuple[int, int, int]]] = {}
+        self.leaves: list[weakref.ref[Any]] = []
+        self.stepped: set[int] = set()
+        self.due = False
+        self.ends: tuple[int, int] | None = None
+        self.rates: tuple[float, ...] = ()
+        self.parts: list[tuple[Layout, Array]] = []
+        self.grad_places: dict[int, tuple[tuple[int, int], ...]] = {}
+        self.loss: float | None = None
+
+    @property
+    def has_gradients(self) -> bool:
+        """Whether a gradient was computed."""
+        return bool(self.roots) or any(one.kind == "grad" for one in self.events)
+
+    @property
+    def has_forward(self) -> bool:
+        """Whether anything was fed forward."""
+        return bool(self.snapshots) or any(one.kind in ("forward", "backward") for one in self.events)
+
+    def record(self, index: int, epoch: int | None, batch: int | None) -> StepRecord:
+        """What is noted of every step."""
+        return StepRecord(index, epoch, batch, self.loss, self.rates, tuple(self.events), tuple(self.parts))
+
+    def step(
+        self,
+        index: int,
+        epoch: int | None,
+        batch: int | None,
+        names: Names,
+        optimizers: Sequence[RawOptimizer],
+        fault: Fault | None,
+    ) -> Step:
+        """The step, whole."""
+        joined = Joined()
+        for taken in self.snapshots:
+            joined.add(taken)
+        roots = [node for ref in self.roots if (node := joined.find(ref)) is not None]
+        kept = keep(joined, self._essential(joined, roots))
+        labels = {**names.variables, **names.parameters}
+        optimizers = [one for one in optimizers if one.name and one.owner() is not None]
+        loss = kept.now.get(roots[-1].id) if roots else None
+        return Step(
+            index,
+            epoch,
+            batch,
+            kept.graph,
+            kept.trace,
+            kept.active,
+            tuple(self._parameters(joined, kept, labels, optimizers)),
+            {
+                kept.now[node.id].id: labels[token]
+                for token, node in joined.inputs.items()
+                if node.id in kept.now and token in labels and isinstance(node.primitive, Input)
+            },
+            loss if loss is not None else _last_scalar(kept.graph.nodes),
+            tuple(self._calls(joined, kept)),
+            tuple(self.events),
+            tuple(one.facts(labels, id(one.owner()) in self.stepped) for one in optimizers),
+            tuple(names.labels),
+            {kept.now[one].id: name for one, name in joined.called.items() if one in kept.now},
+            fault,
+            tuple(self._frozen(joined, kept, names, optimizers)),
+            tuple(kept.now[node.id] for node in roots if node.id in kept.now),
+            frozenset(kept.now[one].id for one in joined.results if one in kept.now),
+            {kept.now[one].id: name for one, name in joined.numbers.items() if one in kept.now},
+        )
+
+    def _essential(self, joined: Joined, roots: Sequence[Node]) -> list[Node]:
+        """Where backward passes began, and what they have led to."""
+        met = [joined.find(ref) for ref in (*self.grads.values(), *self.used.values())]
+        updated = [joined.current[token] for token in joined.inputs if token in self.used or token in self.grads]
+        return [*roots, *(node for node in met if node is not None), *updated] if roots else []
+
+    def _parameters(
+        self, joined: Joined, kept: Kept, labels: Mapping[int, str], optimizers: Sequence[RawOptimizer]
+    ) -> list[Parameter]:
+        place = {
+            token: (number, group)
+            for number, one in enumerate(optimizers)
+            for group, tokens in enumerate(one.tokens)
+            for token in tokens
+        }
+        leaves = {fed.token for taken in self.snapshots for fed in taken.fed if fed.leaf}
+        found: list[Parameter] = []
+        for token, given in joined.inputs.items():
+            value = kept.now.get(given.id)
+            if value is None or token not in leaves:
+                continue
+            optimizer, group = place.get(token, (None, 0))
+            name = labels.get(token) or f"parameter {len(found)}"
+            grad, used = (self._found(joined, kept, refs.get(token)) for refs in (self.grads, self.used))
+            after = kept.graph.updates.get(value)
+            memory = {}
+            for key, one in self.memory.get(token, {}).items():
+                before = joined.inputs.get(one)
+                if before is not None and before.id in kept.now:
+                    memory[key] = (kept.now[before.id], kept.graph.updates.get(kept.now[before.id]))
+            found.append(Parameter(name, value, grad, used, after, optimizer, group, memory, token))
+        return found
+
+    def _frozen(self, joined: Joined, kept: Kept, names: Names, optimizers: Sequence[RawOptimizer]) -> list[Parameter]:
+        """The models' parameters that were met and need no gradient."""
+        place = {token: number for number, one in enumerate(optimizers) for group in one.tokens for token in group}
+        models = [root for known in names.roots if (root := known()) is not None]
+        frozen = {names.tokens.of(one) for root in models for one in root.parameters() if not one._spec.requires_grad}
+        return [
+            Parameter(names.parameters.get(token, ""), kept.now[given.id], optimizer=place.get(token), token=token)
+            for token, given in joined.inputs.items()
+            if token in frozen and given.id in kept.now
+        ]
+
+    def _found(self, joined: Joined, kept: Kept, ref: Ref | None) -> Node | None:
+        node = joined.find(ref)
+        return None if node is None else kept.now.get(node.id)
+
+    def _calls(self, joined: Joined, kept: Kept) -> list[ModuleCall]:
+        found = []
+        for call in self.calls:
+            given, made = (
+                tuple(node for ref in refs if (node := self._found(joined, kept, ref)) is not None)
+                for refs in (call.inputs, call.outputs)
+            )
+            if made or not call.outputs:
+                noted = {one.name: getattr(call, one.name) for one in fields(ModuleCall)}
+                found.append(ModuleCall(**{**noted, "inputs": given, "outputs": made}))
+        return found
+
+
+def _last_scalar(nodes: Sequence[Node]) -> Node | None:
+    """What the forward pass ended in: the last loss, or else the last single number."""
+    scalars = [node for node in nodes if node.type.elements == 1 and node.dtype.category >= FLOAT and node.inputs]
+    losses = [node for node in scalars if node.phase is Phase.LOSS]
+    ends = losses or [node for node in scalars if node.phase is Phase.FORWARD]
+    return ends[-1] if ends else None
+
+
+__all__ = ["Draft", "RawCall", "RawOptimizer"]

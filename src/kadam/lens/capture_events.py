@@ -1,0 +1,227 @@
+"""What a program does besides recording: its calls of the surface, noted while somebody watches.
+
+The surface is wrapped for as long as that takes. Off, nothing of this is there.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import CodeType, FrameType
+from typing import Any, Protocol
+
+import kadam.autograd as autograd
+import kadam.nn.utils as nn_utils
+from kadam.ir.graph import Source
+from kadam.lens.step import Event, Setting
+from kadam.nn.modules.module import Module
+from kadam.optim import lr_scheduler
+from kadam.optim.optimizer import Optimizer
+from kadam.recording import modes
+from kadam.recording.place import is_ours, shown
+from kadam.recording.watch import Tokens
+from kadam.tensor import Tensor
+from kadam.utils.data import dataloader
+
+_ours: dict[CodeType, bool] = {}
+_lines: dict[tuple[CodeType, int], Source] = {}
+_events: dict[tuple[Any, ...], Event] = {}
+_BOUND = 100_000  # distinct events: from then on equal ones are no longer one object
+
+
+def event(kind: str, source: Source | None, name: str = "", **facts: Setting) -> Event:
+    """The one event of these properties."""
+    key = (kind, source, name, *facts.items())
+    found = _events.get(key)
+    if found is None:
+        if len(_events) >= _BOUND:
+            _events.clear()
+        found = _events[key] = Event(kind, source, name, tuple(facts.items()))
+    return found
+
+
+def is_users(frame: FrameType) -> bool:
+    """Whether a frame runs code of the program's."""
+    code = frame.f_code
+    ours = _ours.get(code)
+    if ours is None:
+        ours = _ours[code] = is_ours(code.co_filename)
+    return not ours
+
+
+def line_of(frame: FrameType | None) -> Source | None:
+    """The program's line that leads to a frame."""
+    while frame is not None and not is_users(frame):
+        frame = frame.f_back
+    if frame is None:
+        return None
+    key = (frame.f_code, frame.f_lineno)
+    found = _lines.get(key)
+    if found is None:
+        found = _lines[key] = Source(shown(frame.f_code.co_filename), frame.f_lineno)
+    return found
+
+
+class Notes(Protocol):
+    """Who is told of a program's calls; the line is that of the call."""
+
+    tokens: Tokens
+
+    def note(self, kind: str, source: Source | None, name: str = "", **facts: Setting) -> None: ...
+    def backward(self, source: Source | None, roots: list[Any]) -> None: ...
+    def after_backward(self) -> None: ...
+    def zero_grad(self, source: Source | None, owner: Any) -> None: ...
+    def before_call(self, module: Any, args: tuple[Any, ...]) -> None: ...
+    def after_call(self, module: Any, args: tuple[Any, ...], output: Any) -> None: ...
+    def before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None: ...
+    def after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None: ...
+    def loader(self, source: Source | None, loader: Any) -> None: ...
+
+
+_READS = ("item", "tolist", "numpy", "__float__", "__int__", "__bool__", "__format__", "__repr__", "__array__")
+_CLIPS = ("clip_grad_norm_", "clip_grad_value_", "clip_grad_norm", "clip_grads_with_norm_")
+
+
+@contextmanager
+def noted(notes: Notes) -> Iterator[None]:
+    """While this lasts, `notes` is told of what the program calls."""
+    from kadam.nn.modules import hooks
+    from kadam.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+
+    with ExitStack() as stack:
+        for handle in (
+            hooks.register_module_forward_pre_hook(notes.before_call),
+            hooks.register_module_forward_hook(notes.after_call, always_call=True),
+            register_optimizer_step_pre_hook(notes.before_step),
+            register_optimizer_step_post_hook(notes.after_step),
+        ):
+            stack.callback(handle.remove)
+        for undo in _wraps(notes):
+            stack.callback(undo)
+        yield
+
+
+def _wraps(notes: Notes) -> Iterator[Callable[[], None]]:
+    """Wrap one name after the other; what takes it back is yielded."""
+    for owner in (Tensor, autograd):
+        yield _wrapped(owner, "backward", _backward(notes), lambda *_: notes.after_backward())
+    yield _wrapped(autograd, "grad", lambda source, *args, **_: notes.note("grad", source))
+    for kind in (Optimizer, Module):
+        yield _wrapped(kind, "zero_grad", lambda source, self, *_, **__: notes.zero_grad(source, self))
+    for name in ("train", "eval"):
+        yield _wrapped(Module, name, _of_module(notes, name))
+    for schedule in vars(lr_scheduler).values():
+        if isinstance(schedule, type) and "step" in vars(schedule):
+            yield _wrapped(schedule, "step", lambda source, self, *_, **__: notes.note(
+                "scheduler_step", source, type(self).__name__))  # fmt: skip
+    for name in _READS:
+        yield _wrapped(Tensor, name, _read(notes, name))
+    for name in ("detach", "detach_"):
+        yield _wrapped(Tensor, name, lambda source, self, *_: notes.note(
+            "detach", source, requires_grad=self._spec.requires_grad))  # fmt: skip
+    for name in [name for name in vars(Tensor) if _is_in_place(name)]:
+        yield _wrapped(Tensor, name, _in_place(notes, name))
+    for name in _CLIPS:
+        yield _wrapped(nn_utils, name, _clip(notes, name))
+    yield _wrapped(dataloader.DataLoader, "__iter__", lambda source, self: notes.loader(source, self))
+    yield _wrapped_data(notes)
+    yield _wrapped_mode(notes, "__enter__")
+    yield _wrapped_mode(notes, "__exit__")
+
+
+def _wrapped(
+    owner: Any, name: str, before: Callable[..., None], after: Callable[..., None] | None = None
+) -> Callable[[], None]:
+    """Let calls of `owner.name` by the program itself tell `before` (and `after`) of themselves."""
+    owner = next((kind for kind in getattr(owner, "__mro__", ()) if name in vars(kind)), owner)
+    original = vars(owner)[name]
+
+    @functools.wraps(original)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        frame = sys._getframe(1)
+        if not is_users(frame):
+            return original(*args, **kwargs)
+        before(line_of(frame), *args, **kwargs)
+        result = original(*args, **kwargs)
+        if after is not None:
+            after()
+        return result
+
+    setattr(owner, name, wrapper)
+    return lambda: setattr(owner, name, original)
+
+
+def _wrapped_data(notes: Notes) -> Callable[[], None]:
+    original = vars(Tensor)["data"]
+
+    def get(self: Any) -> Any:
+        frame = sys._getframe(1)
+        if is_users(frame):
+            notes.note("data", line_of(frame), requires_grad=self._spec.requires_grad, leaf=self.is_leaf)
+        return original.fget(self)
+
+    Tensor.data = property(get, original.fset, original.fdel, original.__doc__)  # type: ignore[assignment]
+    return lambda: setattr(Tensor, "data", original)
+
+
+def _wrapped_mode(notes: Notes, name: str) -> Callable[[], None]:
+    """Changes of the grad mode, by `with` or by a decorator, whose frame is Kadam's."""
+    owner = modes._Mode
+    original = vars(owner)[name]
+
+    @functools.wraps(original)
+    def wrapper(self: Any, *args: Any) -> Any:
+        result = original(self, *args)
+        frame: FrameType | None = sys._getframe(1)
+        if frame is not None and frame.f_code.co_filename == modes.__file__:
+            frame = frame.f_back  # a decorator's
+        if frame is not None and is_users(frame):
+            notes.note("grad_mode", line_of(frame), name.strip("_"), grad=modes.is_grad_enabled())
+        return result
+
+    setattr(owner, name, wrapper)
+    return lambda: setattr(owner, name, original)
+
+
+def _backward(notes: Notes) -> Callable[..., None]:
+    def before(source: Source | None, roots: Any, *args: Any, **kwargs: Any) -> None:
+        notes.backward(source, [roots] if isinstance(roots, Tensor) else list(roots))
+
+    return before
+
+
+def _of_module(notes: Notes, kind: str) -> Callable[..., None]:
+    def before(source: Source | None, self: Any, mode: bool = True) -> None:
+        notes.note(kind if mode else "eval", source, type(self).__name__)
+
+    return before
+
+
+def _read(notes: Notes, name: str) -> Callable[..., None]:
+    def before(source: Source | None, self: Any, *_: Any, **__: Any) -> None:
+        notes.note("read", source, name.strip("_"), requires_grad=self._spec.requires_grad)
+
+    return before
+
+
+def _is_in_place(name: str) -> bool:
+    arithmetic = name.startswith("__i") and name[3:-2] in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow")
+    named = name.endswith("_") and not name.startswith("_")
+    return (named and name not in ("requires_grad_", "detach_", "share_memory_")) or arithmetic or name == "__setitem__"
+
+
+def _in_place(notes: Notes, name: str) -> Callable[..., None]:
+    def before(source: Source | None, self: Any, *_: Any, **__: Any) -> None:
+        token = notes.tokens.of(self.root)
+        notes.note("in_place", source, name, requires_grad=self._spec.requires_grad, leaf=self.is_leaf, token=token)
+
+    return before
+
+
+def _clip(notes: Notes, name: str) -> Callable[..., None]:
+    def before(source: Source | None, parameters: Any, limit: Any = None, *_: Any, **__: Any) -> None:
+        notes.note("clip", source, name, limit=float(limit) if isinstance(limit, int | float) else None)
+
+    return before

@@ -1,0 +1,113 @@
+"""Where a program made its modules, optimizers and loaders, and where it set, froze or loaded their parameters."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Protocol
+
+from kadam.ir.graph import Source
+from kadam.lens.capture_events import line_of
+from kadam.lens.step import Setting
+from kadam.nn import init
+from kadam.nn.modules.module import Module
+from kadam.optim.optimizer import Optimizer
+from kadam.recording.tensor import Recorded
+from kadam.recording.watch import Tokens
+from kadam.tensor import Tensor
+from kadam.utils.data import dataloader
+
+
+class Notes(Protocol):
+    """Who is told, and knows tensors by their tokens."""
+
+    tokens: Tokens
+    origins: weakref.WeakKeyDictionary[Any, Source]
+
+    def note(self, kind: str, source: Source | None, name: str = "", **facts: Setting) -> None: ...
+
+
+@contextmanager
+def origins_noted(notes: Notes) -> Iterator[None]:
+    """While this lasts, `notes` is told of what the program makes and sets."""
+    with ExitStack() as stack:
+        for undo in _wraps(notes):
+            stack.callback(undo)
+        yield
+
+
+def _wraps(notes: Notes) -> Iterator[Callable[[], None]]:
+    """Wrap one name after the other; what takes it back is yielded."""
+    for owner in (Module, Optimizer, dataloader.DataLoader):
+        yield _after(owner, "__init__", lambda source, self, *_, **__: _made(notes, source, self))
+    yield _after(Module, "load_state_dict", lambda source, self, *_, **__: _loaded(notes, source, self))
+    yield _after(Tensor, "requires_grad_", lambda source, self, flag=True: _frozen(notes, source, self, flag))
+    yield _after_setting(notes)
+    for name in [name for name in vars(init) if name.endswith("_") and not name.startswith("_")]:
+        yield _after(init, name, lambda source, tensor, *_, name=name, **__: _set(notes, source, name, tensor))
+
+
+def _made(notes: Notes, source: Source | None, thing: Any) -> None:
+    if source is not None:
+        notes.origins[thing] = source
+    if isinstance(thing, Optimizer):
+        owned = tuple([notes.tokens.of(one) for group in thing.param_groups for one in group["params"]])
+        notes.note("optimizer", source, type(thing).__name__, tokens=owned)
+
+
+def _loaded(notes: Notes, source: Source | None, module: Any) -> None:
+    owned = tuple([notes.tokens.of(one) for one in module.parameters()])
+    notes.note("load", source, type(module).__name__, tokens=owned)
+
+
+def _frozen(notes: Notes, source: Source | None, tensor: Any, flag: bool) -> None:
+    if isinstance(tensor, Recorded) and tensor._spec.grad_name is None:
+        notes.note("freeze", source, token=notes.tokens.of(tensor), frozen=not flag)
+
+
+def _set(notes: Notes, source: Source | None, name: str, tensor: Any) -> None:
+    if isinstance(tensor, Recorded):
+        notes.note("init", source, name, token=notes.tokens.of(tensor))
+
+
+def _after(owner: Any, name: str, tell: Callable[..., None]) -> Callable[[], None]:
+    """Let calls of `owner.name` tell of themselves once they are done, with the program's line that led there."""
+    owner = next((kind for kind in getattr(owner, "__mro__", ()) if name in vars(kind)), owner)
+    original = vars(owner)[name]
+
+    @functools.wraps(original)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        tell(line_of(_outside(args[0], sys._getframe(1))), *args, **kwargs)
+        return result
+
+    setattr(owner, name, wrapper)
+    return lambda: setattr(owner, name, original)
+
+
+def _outside(thing: Any, frame: Any) -> Any:
+    """The frame that a thing is made from: not that of its own constructor, which may be the program's."""
+    while (
+        frame is not None
+        and frame.f_code.co_name == "__init__"
+        and any(one is thing for one in frame.f_locals.values())
+    ):
+        frame = frame.f_back
+    return frame
+
+
+def _after_setting(notes: Notes) -> Callable[[], None]:
+    original = vars(Tensor)["requires_grad"]
+
+    def set_and_tell(self: Any, flag: bool) -> None:
+        original.fset(self, flag)
+        _frozen(notes, line_of(sys._getframe(1)), self, flag)
+
+    Tensor.requires_grad = property(original.fget, set_and_tell, original.fdel, original.__doc__)  # type: ignore[assignment, method-assign]
+    return lambda: setattr(Tensor, "requires_grad", original)
+
+
+__all__ = ["origins_noted"]

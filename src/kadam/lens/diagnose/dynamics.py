@@ -1,0 +1,119 @@
+"""The learning rate: how the loss goes, and how far each step moves the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from kadam.ir.graph import Source
+from kadam.ir.primitive import Array
+from kadam.lens.diagnose.finding import Finding, Value
+from kadam.lens.diagnose.links import Links, norm
+from kadam.lens.diagnose.program import Program
+from kadam.lens.step import StepRecord
+
+LONG = 12  # losses: fewer tell no trend
+GAIN = 0.1  # a loss that falls by a tenth of itself learns
+WORSE = 3.0  # times its beginning: a loss that has come to this diverges ...
+RUINED = 1000.0  # ... and to this, whatever the steps are
+SPIKE = 5.0  # times its beginning: a loss that was there once, and stays, was thrown there
+LEAPS = 8  # steps that are taken for it: later, thrown weights have grown so large that steps look small beside them
+LEAP = 0.12  # a step that moves weights by this part of their norm; healthy ones by a thousandth to a hundredth
+JUMP = 0.02  # ... and by this where the loss grows: it also grows where there is more to lose (values of a policy)
+CREEP = 1e-4  # ... and one below a ten-thousandth hardly moves them
+TRAVELLED = 0.02  # the way of all steps together, relative to the norm
+HEADROOM = 0.02  # part of the loss that a step of a hundredth of the norm takes off: below, little is left to gain
+
+
+class Rates:
+    """Too high: the loss grows, or stays where it was while each step throws the weights about. Too low: the loss stays
+    where it was, the weights hardly move, and yet the mean gradient says that moving them would help.
+
+    A loss that falls is never a finding, however it swings; nor is one that stays (of a game of two networks, of a
+    policy) while the steps are of a common size.
+    """
+
+    def __init__(self) -> None:
+        self.leaps: list[float] = []
+        self.sums: dict[int, Array] = {}
+        self.sizes: dict[int, float] = {}
+        self.counted = 0
+
+    def see(self, record: StepRecord, links: Links | None) -> None:
+        if links is None:
+            return
+        step = links.step
+        moves, sizes = [], []
+        for one in step.parameters:
+            if one.next is None or one.grad is None:
+                continue
+            before, after, grad = (step.trace.values.get(node.id) for node in (one.value, one.next, one.grad))
+            if before is None or after is None or grad is None or not np.all(np.isfinite(after)):
+                continue
+            moves.append(norm(after - before))
+            sizes.append(norm(before))
+            self.sums[one.token] = self.sums.get(one.token, 0.0) + grad.astype(np.float64)
+            self.sizes[one.token] = sizes[-1]
+        if moves and (size := float(np.linalg.norm(sizes))) > 0:
+            self.leaps.append(float(np.linalg.norm(moves)) / size)
+            self.counted += 1
+
+    def findings(self, program: Program) -> Iterator[Finding]:
+        losses = np.array([loss for _, loss in program.losses])
+        if len(losses) < LONG or len(self.leaps) < LEAPS // 2:
+            return
+        part = max(len(losses) // 5, 3)
+        begin = float(min(losses[0], np.median(losses[:3])))  # a loss may be thrown up at once
+        end = float(np.median(losses[-part:]))
+        leap = float(np.median(self.leaps[:LEAPS]))
+        finite = losses[np.isfinite(losses)]
+        values: dict[str, Value] = {"begin": float(losses[0]), "end": end, "rate": _rate(program), "leap": leap}
+        ruined = not np.isfinite(losses[-1]) or end > RUINED * abs(begin)
+        stays = not np.isfinite(end) or end > begin - GAIN * abs(begin)
+        thrown = leap > LEAP or (leap > JUMP and finite.max() > SPIKE * abs(losses[0]))
+        if (diverges(losses) and (leap > JUMP or ruined)) or (np.isfinite(end) and stays and thrown):
+            yield Finding("learning_rate_too_high", _updates_at(program), values)
+        elif stays and self._creeps(program, begin, float(np.median(self.leaps))):
+            yield Finding("learning_rate_too_low", _updates_at(program), values)
+
+    def _creeps(self, program: Program, begin: float, leap: float) -> bool:
+        rates = [max(one) for one in program.rates if one]
+        if rates and rates[-1] > 1.5 * rates[0]:
+            return False  # the rate is still rising
+        travelled = leap * program.steps
+        if leap > CREEP or travelled > TRAVELLED:
+            return False
+        grads = [norm(total) / self.counted for total in self.sums.values()]
+        headroom = float(np.linalg.norm(grads)) * float(np.linalg.norm(list(self.sizes.values()))) / 100
+        return headroom > HEADROOM * abs(begin) or headroom > HEADROOM
+
+
+def _rate(program: Program) -> Value:
+    return max((max(rates) for rates in program.rates if rates), default="?")
+
+
+def _updates_at(program: Program) -> Source | None:
+    """The line of the optimizer; without one, that of the update by hand."""
+    if program.facts:
+        return program.facts[-1].source
+    by_hand = (event for event in reversed(program.events) if event.kind == "in_place" and event.fact("leaf"))
+    return next((event.source for event in by_hand if event.fact("requires_grad")), None)
+
+
+def diverges(losses: Array) -> bool:
+    """Whether a loss has grown to a multiple of its beginning, perhaps until it was no number any more."""
+    finite = losses[np.isfinite(losses)]
+    if len(finite) < 3:
+        return False
+    begin = float(np.abs(finite[:3]).min())
+    part = max(len(finite) // 5, 1) if len(finite) == len(losses) else 1
+    return float(np.median(finite[-part:])) > WORSE * begin
+
+
+def learns(program: Program, part: float) -> bool:
+    """Whether the loss has fallen below this part of its beginning."""
+    losses = np.array([loss for _, loss in program.losses])
+    if len(losses) < LONG or not np.all(np.isfinite(losses)):
+        return False
+    return bool(np.median(losses[-max(len(losses) // 5, 3) :]) < part * np.median(losses[:3]))

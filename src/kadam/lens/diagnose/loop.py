@@ -1,0 +1,152 @@
+"""The order of the loop: gradients are cleared, computed, used, once each; the rate is changed after the step."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from kadam.ir.graph import Node, Source
+from kadam.ir.primitive import Array
+from kadam.lens.diagnose.finding import Finding, Value
+from kadam.lens.diagnose.links import Links, ancestors, is_data
+from kadam.lens.diagnose.program import Program
+from kadam.lens.step import Event, Parameter, Step, StepRecord
+from kadam.primitives.elementwise import Add
+
+OFTEN = 2  # once may be meant (a last step, a dry run); what happens twice is how the loop is written
+FEW_BACKWARDS = 3  # backward passes without a step: fewer are a demonstration of gradients, not a training
+MANY_BACKWARDS = 10  # ... where no optimizer was made at all
+NEAR = 12  # nodes between a parameter's gradient and the one it was added to (sums, clipping)
+
+
+class StaleGradients:
+    """Forgotten zero_grad: a step uses a gradient that the step before has used already.
+
+    Evidence: the gradient's computation begins with the very numbers that the last update was made with. Gradients that
+    are gathered over several backward passes before one step (accumulation) begin at nothing.
+    """
+
+    def __init__(self) -> None:
+        self.last: dict[int, tuple[int, list[Array]]] = {}
+        self.stale = self.looked = 0
+        self.growth = 0.0
+        self.backward: Source | None = None
+        self.step: Source | None = None
+
+    def see(self, record: StepRecord, links: Links | None) -> None:
+        if links is None:
+            return
+        step = links.step
+        updated = [one for one in step.parameters if one.next is not None and (one.used or one.grad) is not None]
+        before = {one.token: self.last[one.token] for one in updated if one.token in self.last}
+        pairs = [one for one in updated if one.token in before and before[one.token][0] == record.index - 1]
+        if pairs:
+            self.looked += 1
+            if any(self._begins_with(step, one, before[one.token][1]) for one in pairs):
+                self.stale += 1
+                self.backward = _line(step.events, "backward") or self.backward
+                self.step = _line(step.events, "optimizer_step") or self.step
+        for one in updated:
+            known = [step.trace.values.get(node.id) for node in (one.used, one.grad) if node is not None]
+            self.last[one.token] = record.index, [value for value in known if value is not None and value.any()]
+
+    def _begins_with(self, step: Step, one: Parameter, old: list[Array]) -> bool:
+        """Whether the gradient is a sum, and one of its parts an old one."""
+        for node in ancestors((one.used or one.grad,), NEAR).values():  # type: ignore[arg-type]
+            if isinstance(node.primitive, Add) and any(self._is_old(step, part, one, old) for part in node.inputs):
+                return True
+        return False
+
+    def _is_old(self, step: Step, part: Node, one: Parameter, old: list[Array]) -> bool:
+        if not is_data(part) or part.type != one.value.type or part is one.value:
+            return False
+        value = step.trace.values.get(part.id)
+        return value is not None and any(np.array_equal(value, other) for other in old)
+
+    def findings(self, program: Program) -> Iterator[Finding]:
+        if self.stale >= OFTEN and self.stale * 4 > self.looked:
+            values: dict[str, Value] = {"stale": self.stale, "looked": self.looked}
+            yield Finding("forgotten_zero_grad", self.backward or self.step, values, _known(self.step))
+
+
+class LoopOrder:
+    """Backward passes without steps, steps without gradients, schedules before the first step: from events alone."""
+
+    def see(self, record: StepRecord, links: Links | None) -> None:
+        """The events stand in the program."""
+
+    def findings(self, program: Program) -> Iterator[Finding]:
+        yield from _without_step(program)
+        yield from _without_gradient(program)
+        yield from _rate_before_step(program)
+
+
+def _without_step(program: Program) -> Iterator[Finding]:
+    """Missing step: gradients are computed again and again, for parameters that nothing ever changes."""
+    backwards = [event for event in program.events if event.kind == "backward"]
+    # What is made anew in every step (`w = (w - lr * g).detach()`) gets one gradient each.
+    again = (life for life in program.lives.values() if life.with_grad >= FEW_BACKWARDS or program.captured == 1)
+    reached = [life for life in again if life.with_grad and (life.owners or not program.made)]
+    if any(event.kind == "optimizer_step" for event in program.events) or any(life.updated for life in reached):
+        yield from _one_without_step(program)
+        return
+    enough = FEW_BACKWARDS if program.made else MANY_BACKWARDS
+    if len(backwards) >= enough and reached:
+        source = Counter(event.source for event in backwards).most_common(1)[0][0]
+        also = _known(program.made[-1].source if program.made else None)
+        yield Finding("missing_step", source, {"backwards": len(backwards), "parameters": len(reached)}, also)
+
+
+def _one_without_step(program: Program) -> Iterator[Finding]:
+    """One of several optimizers never takes a step, although its parameters get gradients."""
+    stepped = {token for facts in program.facts for group in facts.tokens for token in group}
+    for event in program.made:
+        owned = [program.lives[int(token)] for token in event.fact("tokens") or () if int(token) in program.lives]  # type: ignore[union-attr]
+        idle = [one for one in owned if one.with_grad >= OFTEN + 1 and not one.updated and one.token not in stepped]
+        if owned and len(idle) == len(owned):
+            passes = max(one.with_grad for one in idle)
+            yield Finding("missing_step", event.source, {"backwards": passes, "parameters": len(idle)})
+
+
+def _without_gradient(program: Program) -> Iterator[Finding]:
+    """Missing backward, or gradients cleared between backward and step."""
+    empty: list[Event] = []
+    cleared: list[tuple[Event, Event]] = []
+    computed = clearing = None
+    for event in program.events:
+        if event.kind in ("backward", "grad"):
+            computed, clearing = event, None
+        elif event.kind == "zero_grad" and computed is not None:
+            clearing = event
+        elif event.kind == "optimizer_step":
+            if event.fact("with_grad") == 0:
+                if clearing is not None and computed is not None:
+                    cleared.append((clearing, event))
+                elif computed is None:
+                    empty.append(event)
+            computed = clearing = None
+    steps = program.count("optimizer_step")
+    if len(cleared) >= OFTEN and len(cleared) * 2 > steps:
+        clearing, step = cleared[0]
+        values: dict[str, Value] = {"cleared": len(cleared), "steps": steps}
+        yield Finding("cleared_gradients", clearing.source, values, _known(step.source))
+    elif len(empty) >= OFTEN and len(empty) * 2 > steps:
+        yield Finding("missing_backward", empty[0].source, {"empty": len(empty), "steps": steps})
+
+
+def _rate_before_step(program: Program) -> Iterator[Finding]:
+    """A schedule that moves before the optimizer's first step skips the first rate."""
+    kinds = [event for event in program.events if event.kind in ("scheduler_step", "optimizer_step")]
+    if kinds and kinds[0].kind == "scheduler_step" and any(event.kind == "optimizer_step" for event in kinds):
+        early = next(index for index, event in enumerate(kinds) if event.kind == "optimizer_step")
+        yield Finding("scheduler_before_optimizer", kinds[0].source, {"early": early})
+
+
+def _line(events: tuple[Event, ...], kind: str) -> Source | None:
+    return next((event.source for event in reversed(events) if event.kind == kind), None)
+
+
+def _known(*lines: Source | None) -> tuple[Source, ...]:
+    return tuple(line for line in lines if line is not None)

@@ -1,0 +1,123 @@
+"""The first NaN or Inf: which forward operation made it, of which inputs, at which line, in which module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from kadam import language
+from kadam.ir.graph import Node, Phase
+from kadam.ir.primitive import Array
+from kadam.lens.diagnose.dynamics import diverges
+from kadam.lens.diagnose.finding import Finding, Value
+from kadam.lens.diagnose.links import Links, ancestors
+from kadam.lens.diagnose.program import Program
+from kadam.lens.step import Step, StepRecord
+
+
+class FirstNonFinite:
+    """Looks no further than the first step whose loss, gradients or new weights are no finite numbers.
+
+    Infinite values that lead to finite ones (a mask of -inf before a softmax) are meant.
+    """
+
+    def __init__(self) -> None:
+        self.found: Finding | None = None
+        self.seen = False
+
+    def see(self, record: StepRecord, links: Links | None) -> None:
+        if not self.seen and links is not None and (bad := _bad_results(links.step)):
+            self.seen = True
+            self.found = _origin(links.step, bad)
+
+    def findings(self, program: Program) -> Iterator[Finding]:
+        if self.found is not None:
+            grew = diverges(np.array([loss for _, loss in program.losses]))
+            yield replace(self.found, follows=grew)
+
+
+def _bad_results(step: Step) -> list[Node]:
+    """What a step is for, where it is no finite number: the loss, else gradients, else new weights."""
+    results = [
+        [] if step.loss is None else [step.loss],
+        [one.grad for one in step.parameters if one.grad is not None],
+        [one.next for one in step.parameters if one.next is not None],
+    ]
+    for nodes in results:
+        bad = [node for node in nodes if not _is_finite(step, node)]
+        if bad:
+            return bad
+    return []
+
+
+def _is_finite(step: Step, node: Node) -> bool:
+    value = step.trace.values.get(node.id)
+    return value is None or value.dtype.kind not in "fc" or bool(np.all(np.isfinite(value)))
+
+
+def _origin(step: Step, bad: list[Node]) -> Finding | None:
+    """The operation on the way to a bad result that makes NaN of numbers, or Inf of finite ones if that is the reason.
+
+    NaN can come of Inf (Inf - Inf): then the reason is what made the Inf, unless it was written down (a mask of -Inf).
+    """
+    way = ancestors(tuple(bad))
+    nans = _first(step, way, np.isnan)
+    infs = _first(step, way, np.isinf, lambda node: bool(node.inputs) and not _is_mask(step, node))
+    found = nans
+    if nans is None or (infs is not None and infs.id in ancestors((nans,))):
+        found = infs
+    if found is None:
+        return None
+    place = step.graph.nodes[found.origin] if found.phase is Phase.BACKWARD and found.origin is not None else found
+    result = step.trace.values[found.id]
+    values: dict[str, Value] = {
+        "step": step.index,
+        "operation": _name(step, place),
+        "bad": int(np.count_nonzero(~np.isfinite(result))),
+        "total": result.size,
+        "inputs": ", ".join(_input(step, one) for one in dict.fromkeys(place.inputs or (found,))),
+        "module": place.scope or "—",
+        "way": "backward" if found.phase is Phase.BACKWARD else "forward",
+    }
+    return Finding("nan_or_inf", place.source or found.source, values)
+
+
+def _first(
+    step: Step,
+    way: dict[int, Node],
+    is_bad: Callable[[Array], Array],
+    counts: Callable[[Node], bool] = lambda node: True,
+) -> Node | None:
+    """The first node that has such numbers while its inputs have none."""
+
+    def has(node: Node) -> bool:
+        value = step.trace.values.get(node.id)
+        return value is not None and value.dtype.kind in "fc" and bool(np.any(is_bad(value)))
+
+    found = (node for node in sorted(way.values(), key=lambda one: one.id) if has(node) and counts(node))
+    return next((node for node in found if not any(has(one) for one in node.inputs)), None)
+
+
+def _is_mask(step: Step, node: Node) -> bool:
+    """Whether a value only hands on an infinite number that was written down."""
+    values = [value for one in node.inputs if (value := step.trace.values.get(one.id)) is not None]
+    return any(value.dtype.kind == "f" and bool(np.any(np.isinf(value))) for value in values)
+
+
+def _name(step: Step, node: Node) -> str:
+    called = step.called.get(node.id, "").strip("_")
+    primitive = type(node.primitive).__name__.lower()
+    return called if called and not called.startswith("sweep") else primitive
+
+
+def _input(step: Step, node: Node) -> str:
+    """A value in a few numbers."""
+    value = step.trace.values.get(node.id)
+    name = step.names.get(node.id) or node.scope or type(node.primitive).__name__.lower()
+    if value is None or value.size == 0:
+        return f"`{name} {node.type}`"
+    if value.size == 1:
+        return f"`{name}` = {language.number(float(value.reshape(-1)[0]))}"
+    return f"`{name} {node.type}`: {language.number(float(value.min()))} … {language.number(float(value.max()))}"

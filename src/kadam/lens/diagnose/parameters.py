@@ -1,0 +1,222 @@
+"""Parameters that are computed with but never learn: no optimizer has them, they are frozen, or no gradient comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kadam.ir.graph import Node, Source
+from kadam.lens.diagnose.finding import Finding, Value
+from kadam.lens.diagnose.links import Links
+from kadam.lens.diagnose.program import Life, Program
+from kadam.lens.step import Event, ModuleCall, Step, StepRecord
+from kadam.primitives.contract import Dot
+from kadam.primitives.convolve import Convolve
+from kadam.primitives.move import Detach
+
+# The operations whose `Detach` the program has asked for; others have one inside (a softmax, of its largest value).
+_BY_THE_PROGRAM = ("see", "detach", "data", "")
+SEEN = 3  # steps in which a parameter must have taken part: what one step does not reach, the next may
+
+
+class Owners:
+    """Parameters that get gradients, which no optimizer has and nothing changes, while others learn.
+
+    Those that were trained or loaded before may rest on purpose (a frozen body under a new head). What still has its
+    first random values, gets gradients and is never changed was forgotten: in a plain list or dict, in a layer that was
+    put in after the optimizer had been made, or in a model that was not handed over.
+    """
+
+    def __init__(self) -> None:
+        self.loose: dict[int, Source] = {}  # token -> where the unregistered module that has it was made
+        self.used_at: dict[int, Source | None] = {}
+        self.data: set[int] = set()  # tokens of what models are fed with: inputs may ask for gradients too
+
+    def see(self, record: StepRecord, links: Links | None) -> None:
+        self.data.update(int(event.fact("input") or 0) for event in record.events if event.kind == "forward")  # type: ignore[arg-type]
+        if links is None or not any(one.optimizer is None for one in links.step.parameters):
+            return
+        step = links.step
+        owned = {one.value.id for one in step.parameters if one.optimizer is not None}
+        unregistered = {call.path: call for call in step.calls if _is_unregistered(call)}
+        for one in step.parameters:
+            if one.optimizer is not None:
+                continue
+            readers = links.readers.get(one.value.id, [])
+            if any(_weighs(links, reader, owned) for reader in readers):
+                self.data.add(one.token)
+            if readers:
+                self.used_at[one.token] = readers[0].source
+                call = next((unregistered[part] for part in _parts(readers[0]) if part in unregistered), None)
+                if call is not None and call.made is not None:
+                    self.loose[one.token] = call.made
+
+    def findings(self, program: Program) -> Iterator[Finding]:
+        if not program.count("optimizer_step"):
+            return
+        forgotten = [
+            life
+            for life in program.lives.values()
+            if life.fresh
+            and life.with_grad >= SEEN
+            and not life.owners
+            and not life.frozen_at
+            and life.token not in self.data
+        ]
+        if not forgotten or self._tunes_inputs(program, forgotten):
+            return
+        optimizer = program.made[-1].source
+        listed = [life for life in forgotten if life.token in self.loose]
+        first = (listed or forgotten)[0]
+        source = self.loose[first.token] if listed else optimizer
+        others = (optimizer if listed else None, first.set_at, self.used_at.get(first.token))
+        also = tuple(dict.fromkeys(line for line in others if line is not None and line != source))
+        name = f"{first.name}, {list(first.shape)}" if first.name.startswith("parameter ") else first.name
+        values: dict[str, Value] = {"parameters": len(forgotten), "name": name, "steps": first.with_grad}
+        yield Finding("parameters_not_in_optimizer", source, values, also)
+
+    def _tunes_inputs(self, program: Program, forgotten: list[Life]) -> bool:
+        """Whether what learns is no parameter of a model but something it is fed with (an image, a prompt)."""
+        learnt = [life for life in program.lives.values() if life.updated]
+        of_models = all(life.set_at for life in forgotten)
+        return bool(learnt) and of_models and not any(life.set_at or life.loaded for life in learnt)
+
+
+def _weighs(links: Links, node: Node, owned: set[int]) -> bool:
+    """Whether a value is a product with a weight that learns: what the weight is multiplied with is data."""
+    return isinstance(node.primitive, Dot | Convolve) and any(links.maker(one).id in owned for one in node.inputs)
+
+
+def _is_unregistered(call: ModuleCall) -> bool:
+    """A module that is called within another one, which does not know it: it has no path there but its class."""
+    return call.depth > 0 and call.path == call.kind
+
+
+def _parts(node: Node) -> list[str]:
+    return [node.scope, *reversed(node.scope.split("."))]
+
+
+class Frozen:
+    """Layers that stay at their first random values because they need no gradient.
+
+    To freeze what was trained or loaded is fine-tuning. To freeze random values is rarely meant; where it is (random
+    features), they stand before all that learns and are not given to the optimizer. So this is a finding if an
+    optimizer has them, or if gradients flow through them to others that learn.
+    """
+
+    def __init__(self) -> None:
+        self.behind: set[int] = set()  # tokens of frozen parameters that work on what others have computed
+        self.readers: dict[int, Source | None] = {}
+
+    def see(self, record: StepRecord, links: Links | None) -> None:
+        if links is None or not links.step.frozen:
+            return
+        step = links.step
+        for one in step.frozen:
+            for reader in links.readers.get(one.value.id, ()):
+                self.readers.setdefault(one.token, reader.source)
+                if any(source.id in step.active for source in reader.inputs):
+                    self.behind.add(one.token)
+
+    def findings(self, program: Program) -> Iterator[Finding]:
+        learns = any(life.updated for life in program.lives.values())
+        stuck = [
+            life
+            for life in program.lives.values()
+            if life.frozen >= SEEN and life.fresh and len(life.shape) > 1 and (life.owners or life.token in self.behind)
+        ]
+        if stuck and learns:
+            lines = [life.frozen_at for life in stuck if life.frozen_at is not None]
+            source = lines[0] if lines else self.readers.get(stuck[0].token)
+            yield Finding("frozen_by_mistake", source, {"name": stuck[0].name, "parameters": len(stuck)})
+
+
+class Cuts:
+    """Parameters that an optimizer has and that are computed with, but that no gradient reaches.
+
+    Where the gradient's way ends is looked for in the graph: a `detach` or `.data`, an operation under `no_grad`, or
+    a value that was taken out as a number (`item`, `tolist`, `numpy`).
+    """
+
+    def __init__(self) -> None:
+        self.cut_at: dict[int, tuple[str, Source | None]] = {}
+
+    def see(self, record: StepRecord, links: Links | None) -> None:
+        if links is not None:
+            self.look(links)
+
+    def look(self, links: Links) -> None:
+        """Find where the gradients of the parameters that get none end."""
+        step = links.step
+        without = [one for one in step.parameters if one.grad is None and one.token not in self.cut_at]
+        if without and (step.fault is not None or any(event.kind == "backward" for event in step.events)):
+            for one in without:
+                found = _cut(step, links, one.value)
+                if found is not None:
+                    self.cut_at[one.token] = found
+
+    def findings(self, program: Program) -> Iterator[Finding]:
+        fault, partial = program.fault, program.partial
+        if fault is not None and partial is not None and "does not require grad" in fault.message:
+            yield from self._all_cut(program, partial, fault.source)
+            return
+        dry = [life for life in program.lives.values() if self._is_dry(life)]
+        if not dry:
+            return
+        kind, source = self.cut_at[dry[0].token]
+        values: dict[str, Value] = {"name": dry[0].name, "parameters": len(dry), "steps": dry[0].met, "by": kind}
+        yield Finding("graph_cut", source, values)
+
+    def _is_dry(self, life: Life) -> bool:
+        waits = life.met >= SEEN and not life.with_grad and not life.frozen and life.fresh
+        return waits and bool(life.owners) and life.token in self.cut_at
+
+    def _all_cut(self, program: Program, partial: Step, line: Source | None) -> Iterator[Finding]:
+        self.look(Links(partial))
+        met = [life for life in program.lives.values() if life.token in self.cut_at]
+        if met:
+            kind, source = self.cut_at[met[0].token]
+            values: dict[str, Value] = {"name": met[0].name, "parameters": len(met), "steps": 1, "by": kind}
+            yield Finding("graph_cut", source, values, () if line is None else (line,))
+        elif any(life.frozen for life in program.lives.values()):
+            frozen = next(life for life in program.lives.values() if life.frozen)
+            count = sum(life.frozen > 0 for life in program.lives.values())
+            yield Finding("frozen_by_mistake", frozen.frozen_at or line, {"name": frozen.name, "parameters": count})
+
+
+def _cut(step: Step, links: Links, value: Node) -> tuple[str, Source | None] | None:
+    """How and where the way from a parameter to the loss loses its gradient."""
+    waiting, seen = [value], {value.id}
+    while waiting:
+        node = waiting.pop(0)
+        for reader in links.readers.get(node.id, ()):
+            if isinstance(reader.primitive, Detach):
+                if links.called(reader) in _BY_THE_PROGRAM:
+                    return _detached_by(step, reader)
+                continue
+            if reader.id not in step.active and reader.dtype.category >= 2:
+                return "no_grad", reader.source
+            if reader.id not in seen:
+                seen.add(reader.id)
+                waiting.append(reader)
+    return _taken_out(step.events)
+
+
+def _detached_by(step: Step, node: Node) -> tuple[str, Source | None]:
+    """By which call a view without gradients was made: it may be read long after, at another line."""
+    told = [
+        event
+        for event in step.events
+        if event.kind in ("detach", "data") and event.fact("requires_grad") and not event.fact("leaf")
+    ]
+    return (told[-1].kind, told[-1].source) if told else ("detach", node.source)
+
+
+def _taken_out(events: tuple[Event, ...]) -> tuple[str, Source | None] | None:
+    """The last value that gradients flow to and that was read before the backward pass."""
+    for index in range(len(events) - 1, -1, -1):
+        if events[index].kind == "backward":
+            begun = next((at for at in range(index, -1, -1) if events[at].kind == "forward"), 0)
+            taken = (event for event in events[begun:index] if event.fact("requires_grad"))
+            reads = [event for event in taken if event.kind in ("read", "detach")]
+            return (reads[-1].name or reads[-1].kind, reads[-1].source) if reads else None
+    return None

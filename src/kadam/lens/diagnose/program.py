@@ -1,0 +1,166 @@
+"""What the rules share: the order of the program's events, and the life of each parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kadam.ir.graph import Source
+from kadam.lens.diagnose.links import Links, norm
+from kadam.lens.step import Event, Fault, OptimizerFacts, Parameter, Step, StepRecord
+
+IN_PLACE = frozenset({"in_place", "init"})
+
+
+@dataclass
+class Life:
+    """What happened to one parameter.
+
+    Attributes:
+        met: steps in which it was part of the forward pass; with_grad: those in which a gradient reached it.
+        updated: steps that changed it; frozen: those in which it needed no gradient.
+        owners: lines of the optimizers that have it.
+        set_at: where its value was last set by hand or by its module; frozen_at: where it was frozen.
+        set_by_hand: whether that was done by the program itself, and not by the module's constructor.
+        loaded: whether values were loaded into it.
+        moved: how far it went, relative to its norm.
+    """
+
+    token: int
+    name: str = ""
+    shape: tuple[int, ...] = ()
+    met: int = 0
+    with_grad: int = 0
+    updated: int = 0
+    frozen: int = 0
+    owners: set[Source | None] = field(default_factory=set)
+    set_at: Source | None = None
+    frozen_at: Source | None = None
+    loaded: bool = False
+    varied: bool = True
+    moved: float = 0.0
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it still has its first random values, which nobody has learnt."""
+        return not self.updated and not self.loaded and self.varied
+
+
+class Program:
+    """A program as far as it was seen.
+
+    Attributes:
+        events: all, in order.
+        lives: token -> life of a parameter.
+        losses: of each step that had one, with its index.
+        optimizers: tokens and line of each that was made.
+        first_index: token of a parameter -> index of the captured step that met it first.
+        fault, partial: where the program failed, and what was recorded of that step.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.lives: dict[int, Life] = {}
+        self.losses: list[tuple[int, float]] = []
+        self.made: list[Event] = []
+        self.rates: list[tuple[float, ...]] = []
+        self.facts: tuple[OptimizerFacts, ...] = ()
+        self.steps = 0
+        self.captured = 0
+        self.fault: Fault | None = None
+        self.partial: Step | None = None
+
+    def see(self, record: StepRecord, links: Links | None) -> None:
+        """Note a step."""
+        self.steps = record.index + 1
+        self.hear(record.events)
+        if record.loss is not None:
+            self.losses.append((record.index, record.loss))
+        if record.rates:
+            self.rates.append(record.rates)
+        if links is not None:
+            self.captured += 1
+            self._follow(links)
+
+    def fail(self, fault: Fault, partial: Step) -> None:
+        """Note where the program has failed."""
+        self.fault, self.partial = fault, partial
+        self.hear(partial.events)
+        self._follow(Links(partial))
+
+    def hear(self, events: tuple[Event, ...]) -> None:
+        """Take up what the program did."""
+        self.events.extend(events)
+        for event in events:
+            if event.kind == "optimizer":
+                self.made.append(event)
+                for token in _tokens(event):
+                    self.life(token).owners.add(event.source)
+            elif event.kind == "load":
+                for token in _tokens(event):
+                    self.life(token).loaded = True
+            elif event.kind == "freeze" and event.fact("frozen"):
+                self.life(int(event.fact("token") or 0)).frozen_at = event.source  # type: ignore[arg-type]
+            elif event.kind == "init" and event.source is not None:
+                self.life(int(event.fact("token") or 0)).set_at = event.source  # type: ignore[arg-type]
+
+    def life(self, token: int) -> Life:
+        """The life of a parameter."""
+        return self.lives.setdefault(token, Life(token))
+
+    def _follow(self, links: Links) -> None:
+        step = links.step
+        self.facts = step.optimizers or self.facts
+        for one in step.parameters:
+            life = self._known(step, one)
+            life.met += one.value.id in links.readers
+            life.with_grad += one.grad is not None
+            if one.next is not None and self._changed(step, one):
+                life.updated += 1
+                life.moved += _moved(step, one)
+            if one.optimizer is not None:
+                life.owners.add(step.optimizers[one.optimizer].source)
+        for one in step.frozen:
+            life = self._known(step, one)
+            life.met += one.value.id in links.readers
+            life.frozen += 1
+
+    def _known(self, step: Step, one: Parameter) -> Life:
+        life = self.life(one.token)
+        if not life.shape:
+            value = step.trace.values.get(one.value.id)
+            life.shape = tuple(one.value.shape)
+            life.varied = value is None or value.size < 2 or bool(np.ptp(value) > 0)
+        if one.name:
+            life.name = one.name
+        return life
+
+    def _changed(self, step: Step, one: Parameter) -> bool:
+        assert one.next is not None
+        before, after = (step.trace.values.get(node.id) for node in (one.value, one.next))
+        return before is not None and after is not None and not np.array_equal(before, after)
+
+    def count(self, kind: str) -> int:
+        """How often something was done."""
+        return sum(event.kind == kind for event in self.events)
+
+    def last(self, kind: str) -> Event | None:
+        """What was done last of a kind."""
+        return next((event for event in reversed(self.events) if event.kind == kind), None)
+
+    def models(self) -> Iterator[Life]:
+        """The parameters that took part in a forward pass."""
+        return (life for life in self.lives.values() if life.met or life.frozen)
+
+
+def _tokens(event: Event) -> tuple[int, ...]:
+    found = event.fact("tokens")
+    return tuple(int(one) for one in found) if isinstance(found, tuple) else ()
+
+
+def _moved(step: Step, one: Parameter) -> float:
+    before, after = step.trace.values[one.value.id], step.trace.values[one.next.id]  # type: ignore[union-attr]
+    size = norm(before)
+    return norm(after - before) / size if size else 1.0

@@ -1,0 +1,296 @@
+"""The backward pass for one weight, its update, and what the update did, told with their numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+
+import numpy as np
+
+from kadam.ir.graph import Node, Phase
+from kadam.ir.primitive import Array
+from kadam.language import number
+from kadam.lens.explain_chain import Chain, Route, Share
+from kadam.lens.explain_formula import Speller, TooLong, of_tensor
+from kadam.lens.explain_forward import Telling
+from kadam.lens.explain_names import Names, index_text
+from kadam.lens.explain_parts import Block, Formula, Line, Reckoning, Section, table
+from kadam.lens.replay import Index
+from kadam.lens.step import Parameter
+from kadam.primitives.sources import Input
+
+MOST_SHARES = 10
+MOST_ROUTES = 4
+MOST_LEVELS = 14
+DIFFERENT = 1e-3  # relative, from which a gradient is not what the forward pass says
+DIGITS = 8  # of factors, so that their products can be checked
+
+
+def exact(value: float) -> str:
+    """A number with so many digits that a product of them can be checked."""
+    return number(value, DIGITS)
+
+
+def backward(telling: Telling, chain: Chain, reckoning: Reckoning) -> Section:
+    """The chain rule for the chosen weight."""
+    say, names = telling.say, telling.names
+    weight = index_text(names.of(chain.parameter.value), chain.at)
+    loss = names.of(telling.replay.nodes[telling.replay.roots[-1]])
+    shares = chain.shares()
+    blocks: list[Block] = [Line(say("explain.backward.intro", weight=weight))]
+    first = list(dict.fromkeys(share.node.id for share in shares))
+    if first:
+        meets = ", ".join(names.of(telling.replay.nodes[id]) for id in first[:3]) + (", …" if len(first) > 3 else "")
+        blocks.append(Line(say("explain.backward.where", weight=weight, meets=meets, n=len(shares))))
+        blocks += _shares(telling, weight, loss, shares)
+    parts = [*_routes(telling, chain), *_levels(telling, chain)]
+    parts.append(Section("check", say.label("explain.check.title"), tuple(_check(telling, reckoning))))
+    return Section("backward", say.label("explain.backward.title"), tuple(blocks), tuple(parts))
+
+
+def _shares(telling: Telling, weight: str, loss: str, shares: list[Share]) -> Iterator[Block]:
+    say, names = telling.say, telling.names
+    yield Formula(f"∂{loss}/∂{weight} = Σ ∂{loss}/∂z · ∂z/∂{weight}")
+    rows = [
+        (index_text(names.of(share.node), share.at), exact(share.upstream), exact(share.local), exact(share.product))
+        for share in shares[:MOST_SHARES]
+    ]
+    rest = sum(share.product for share in shares[MOST_SHARES:])
+    more = say("explain.backward.more", n=len(shares) - len(rows), rest=exact(rest)) if len(rows) < len(shares) else ""
+    head = ("z", f"∂{loss}/∂z", f"∂z/∂{weight}", say.label("explain.head.product"))
+    total = ("Σ", "", "", exact(sum(share.product for share in shares)))
+    yield table(say.label("explain.backward.shares"), head, rows, more, total)
+
+
+def _routes(telling: Telling, chain: Chain) -> Iterator[Section]:
+    """The paths from the loss down to the weight."""
+    say, names = telling.say, telling.names
+    routes, complete = chain.routes(MOST_ROUTES * (2 if chain.is_small else 1))
+    if not routes:
+        return
+    blocks: list[Block] = [Line(say("explain.paths.intro"))]
+    blocks += [Formula(_route(names, route)) for route in routes]
+    total = sum(route.product for route in routes)
+    if complete:
+        blocks.append(Line(say("explain.paths.all", n=len(routes), total=exact(total))))
+    else:
+        blocks.append(
+            Line(say("explain.paths.rest", n=len(routes), shown=exact(total), rest=exact(chain.total - total)))
+        )
+    yield Section("paths", say.label("explain.paths.title"), tuple(blocks))
+
+
+def _route(names: Names, route: Route) -> str:
+    """A path as factors, in names and in numbers."""
+    symbols = [
+        f"∂{index_text(names.of(one.of), one.of_at)}/∂{index_text(names.of(one.by), one.by_at)}"
+        for one in route.factors
+    ]
+    values = [exact(one.value) for one in route.factors]
+    numbers = " · ".join(f"({value})" if value.startswith("-") else value for value in values)
+    return f"{' · '.join(symbols)}\n  = {numbers}\n  = {exact(route.product)}"
+
+
+def _levels(telling: Telling, chain: Chain) -> Iterator[Section]:
+    """The values that all of the gradient goes through: at each the same sum."""
+    say, names = telling.say, telling.names
+    levels = list(chain.levels())
+    if len(levels) < 2:
+        return
+    shown = levels if len(levels) <= MOST_LEVELS else [*levels[: MOST_LEVELS // 2], *levels[-(MOST_LEVELS // 2) :]]
+    rows = [
+        (names.of(one.node), "×".join(map(str, one.node.shape)) or "1", number(one.norm), exact(one.total))
+        for one in reversed(shown)
+    ]
+    weight = index_text(names.of(chain.parameter.value), chain.at)
+    head = (say.label("explain.head.value"), say.label("explain.head.shape"), say.label("explain.head.slope"),
+            f"Σ ∂L/∂z · ∂z/∂{weight}")  # fmt: skip
+    more = say("explain.more", n=len(levels) - len(shown)) if len(shown) < len(levels) else ""
+    blocks = Line(say("explain.levels.intro")), table("", head, rows, more)
+    yield Section("levels", say.label("explain.levels.title"), blocks)
+
+
+def _check(telling: Telling, reckoning: Reckoning) -> Iterator[Block]:
+    say = telling.say
+    rows = [(say.label("explain.check.total"), exact(reckoning.total))]
+    if reckoning.before:
+        rows.append((say.label("explain.check.before"), exact(reckoning.before)))
+    rows += [
+        (say.label("explain.check.grad"), exact(reckoning.grad)),
+        (say.label("explain.check.quotient"), exact(reckoning.quotient)),
+    ]
+    head = (say.label("explain.head.found"), say.label("explain.head.number"))
+    yield table("", head, rows)
+    scale = max(abs(reckoning.grad - reckoning.before), 1e-30)
+    by_slope = abs(reckoning.quotient - reckoning.total) / scale
+    if not math.isfinite(reckoning.grad + reckoning.total):
+        yield Line(say("explain.check.not_finite"))
+        return
+    if reckoning.apart > DIFFERENT:
+        yield Line(say("explain.check.differs"))
+        return
+    yield Line(say("explain.check.apart", grad=f"{reckoning.apart:.0e}", quotient=f"{by_slope:.0e}"))
+
+
+def reckoned(telling: Telling, chain: Chain) -> Reckoning:
+    """The sum of the products, beside `.grad` and a difference quotient."""
+    parameter = chain.parameter
+    grad = float("nan") if parameter.grad is None else float(telling.step.value(parameter.grad)[chain.at])
+    products = tuple(share.product for share in chain.shares())
+    weight = index_text(telling.names.of(parameter.value), chain.at)
+    before = _before(telling, parameter, chain.at)
+    return Reckoning(weight, products, sum(products), grad, before, telling.replay.slope(parameter.value, chain.at))
+
+
+def _before(telling: Telling, parameter: Parameter, at: Index) -> float:
+    """What stood in `.grad` before: an input of the step that is added to what the backward pass has found."""
+    node, found = parameter.grad, 0.0
+    waiting = [] if node is None else [node]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one.primitive, Input) and one.type == parameter.value.type and one.id != parameter.value.id:
+            found += float(telling.step.value(one)[at])
+        elif type(one.primitive).__name__ == "Add":
+            waiting += one.inputs
+    return found
+
+
+# --- the update ---------------------------------------------------------------------------------------------------
+
+
+def update(telling: Telling, parameter: Parameter, at: Index) -> Section:
+    """What the optimizer made of the gradient."""
+    say, step = telling.say, telling.step
+    title = say.label("explain.update.title")
+    weight = index_text(telling.names.of(parameter.value), at)
+    if parameter.next is None:
+        return Section("update", title, (Line(say("explain.update.none", weight=weight)),))
+    blocks: list[Block] = []
+    if parameter.optimizer is not None:
+        optimizer = step.optimizers[parameter.optimizer]
+        settings = ", ".join(
+            f"{name}={value}" for name, value in optimizer.groups[parameter.group].items() if value not in (None, False)
+        )
+        blocks.append(Line(say("explain.update.intro", optimizer=optimizer.name, n=optimizer.steps, settings=settings)))
+    else:
+        blocks.append(Line(say("explain.update.by_hand")))
+    given = parameter.used or parameter.grad
+    if parameter.grad is not None and parameter.used is not None and parameter.used.id != parameter.grad.id:
+        ends = (float(step.value(one)[at]) for one in (parameter.grad, parameter.used))
+        blocks.append(
+            Line(
+                say(
+                    "explain.update.changed",
+                    weight=weight,
+                    **dict(zip(("grad", "used"), map(exact, ends), strict=True)),
+                )
+            )
+        )
+    blocks += _rule(telling, parameter, given, at)
+    computed = _numbers(telling, parameter)
+    if computed:
+        blocks.append(Line(say("explain.update.computed", numbers=computed), aside=True))
+    rows = [(weight, *_change(telling, parameter.value, parameter.next, at))]
+    if given is not None:
+        rows.insert(0, (f"{weight}.grad", exact(float(step.value(given)[at])), "", ""))
+    rows += [
+        (name, *_change(telling, old, new, at))
+        for name, (old, new) in parameter.memory.items() if new is not None and old.shape == parameter.value.shape
+    ]  # fmt: skip
+    head = tuple(say.label(f"explain.head.{one}") for one in ("value", "before", "after", "change"))
+    blocks.append(table(say.label("explain.update.numbers"), head, rows))
+    return Section("update", title, tuple(blocks))
+
+
+def _text_of(node: Node, names: Names, values: Mapping[int, Array], stops: Collection[int]) -> str:
+    try:
+        return of_tensor(node, names, values, stops)[0]
+    except TooLong:
+        return "…"
+
+
+def _numbers(telling: Telling, parameter: Parameter) -> str:
+    """The numbers of the rule that are no settings of the optimizer's group."""
+    step = telling.step
+    if parameter.optimizer is None or parameter.next is None:
+        return ""
+    settings = step.optimizers[parameter.optimizer].groups[parameter.group]
+    found: dict[str, str] = {}
+    seen: set[int] = set()
+    waiting = [parameter.next]
+    while waiting:
+        node = waiting.pop()
+        if node.id in seen:
+            continue
+        seen.add(node.id)
+        name = step.numbers.get(node.id)
+        if name and name not in settings:
+            found[f"`{name}`"] = number(float(step.value(node)))
+        if node.phase is Phase.UPDATE:
+            waiting += node.inputs
+    return ", ".join(f"{name} = {value}" for name, value in sorted(found.items()))
+
+
+def _change(telling: Telling, old: Node, new: Node, at: Index) -> tuple[str, str, str]:
+    before, after = (float(telling.step.value(node)[at]) for node in (old, new))
+    return exact(before), exact(after), exact(after - before)
+
+
+def _rule(telling: Telling, parameter: Parameter, given: Node | None, at: Index) -> Iterator[Block]:
+    """The optimizer's formulas, from the update's own nodes."""
+    step = telling.step
+    values = step.trace.values
+    assert parameter.next is not None
+    names = Names(step)
+    names.given = {parameter.value.id: telling.names.of(parameter.value)}
+    if given is not None:
+        names.given[given.id] = "grad"
+    targets = []
+    for name, (old, new) in parameter.memory.items():
+        if new is not None and old.shape == parameter.value.shape:
+            names.given[old.id] = name
+            targets.append((new, f"{name}′"))
+    targets.append((parameter.next, f"{telling.names.of(parameter.value)}′"))
+    for node, name in targets:
+        stops = frozenset(names.given)
+        text = _text_of(node, names, values, stops)
+        names.given[node.id] = name
+        yield Formula(f"{name} = {text}", telling.source(node))
+        element = Speller(names, values, stops).spell(node, at)
+        here = index_text(name, at)
+        result = number(float(element.value), DIGITS).replace("-", "−", 1)
+        yield Formula(f"{here} = {element.numbers}\n{' ' * len(here)} = {result}")
+
+
+def effect(telling: Telling) -> Section:
+    """What the update did to the loss: the same batch again, with the new parameters."""
+    say, step, replay = telling.say, telling.step, telling.replay
+    changed = {
+        one.value.id: step.value(one.next) for one in step.parameters
+        if one.next is not None and one.value.id in replay.given and one.next.id in step.trace.values
+    }  # fmt: skip
+    title = say.label("explain.effect.title")
+    if not changed:
+        return Section("effect", title, (Line(say("explain.effect.none")),))
+    before, after = replay.loss(replay.values), replay.loss(replay.run(changed))
+    expected = sum(
+        float(np.sum(replay.gradients[id] * (np.asarray(value, np.float64) - replay.given[id])))
+        for id, value in changed.items() if id in replay.gradients
+    )  # fmt: skip
+    rows = [
+        (say.label("explain.effect.before"), number(before, 7)),
+        (say.label("explain.effect.after"), number(after, 7)),
+        (say.label("explain.effect.change"), number(after - before, 7)),
+        (say.label("explain.effect.expected"), number(expected, 7)),
+    ]
+    head = (say.label("explain.head.found"), say.label("explain.head.number"))
+    verdict = "lower" if after < before else "higher" if after > before else "equal"
+    if not math.isfinite(before + after):
+        verdict = "not_finite"
+    blocks = (
+        Line(say("explain.effect.intro")),
+        table("", head, rows),
+        Line(say(f"explain.effect.{verdict}", before=number(before), after=number(after))),
+        Line(say("explain.effect.order"), aside=True),
+    )
+    return Section("effect", title, blocks)

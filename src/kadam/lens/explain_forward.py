@@ -1,0 +1,250 @@
+"""The forward pass, told with its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kadam.dtypes import FLOAT
+from kadam.ir.graph import Node, Phase
+from kadam.ir.primitive import Array
+from kadam.language import Speech, number
+from kadam.lens.explain_chain import Chain
+from kadam.lens.explain_formula import Speller, TooLong, of_tensor
+from kadam.lens.explain_names import Names, index_text, is_carrier, seen_through
+from kadam.lens.explain_parts import Block, Formula, Line, Section, table
+from kadam.lens.replay import Index, Replay
+from kadam.lens.step import ModuleCall, Step
+from kadam.primitives.sources import Input
+
+SMALL = 12  # elements of a value that are all spelled out
+SHOWN = 24  # elements of a value that are all shown
+MOST_ITEMS = 12  # layers that are told one by one
+MOST_ROWS = 40
+MOST_SAMPLES = 8
+LONGEST = 110  # characters of a formula that is spelled out
+LONGEST_NUMBERS = 400
+
+
+@dataclass
+class Telling:
+    """What all sections of an explanation share."""
+
+    step: Step
+    replay: Replay
+    names: Names
+    say: Speech
+    chain: Chain | None
+
+    @property
+    def values(self) -> dict[int, Array]:
+        """Node id -> value, in double precision."""
+        return self.replay.values
+
+    def source(self, node: Node) -> str:
+        """The program's line."""
+        return str(node.source) if node.source else ""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A value that a layer or a call has made on the way to the loss."""
+
+    node: Node
+    call: ModuleCall | None
+
+
+def items(telling: Telling, phase: Phase = Phase.FORWARD) -> list[Item]:
+    """The results of the layers, and of the program's own calls between them, in order."""
+    step, needed = telling.step, telling.replay.needed
+    of: dict[int, ModuleCall] = {}
+    for one in sorted(step.calls, key=lambda one: one.depth):
+        given = {node.id for node in one.inputs}
+        of.update((node.id, one) for node in one.outputs if node.id not in given)
+    leaves = [call for call in step.calls if not _has_calls(step, call)]
+    flowing = telling.replay.active or needed
+    found = []
+    for node in telling.replay.nodes:
+        if node.id not in flowing or node.phase is not phase or node.dtype.category < FLOAT:
+            continue
+        if node.id not in step.results or not node.inputs:
+            continue
+        call = of.get(node.id)
+        if (call is None or _has_calls(step, call)) and is_carrier(node):
+            continue
+        inner = call is None and any(one.path == node.scope and one.source == node.source for one in leaves if one.path)
+        if not inner:
+            found.append(Item(node, call))
+    return found
+
+
+def _has_calls(step: Step, call: ModuleCall) -> bool:
+    inside = f"{call.path}." if call.path else ""
+    return any(one.depth > call.depth and one.root == call.root and one.path.startswith(inside) for one in step.calls)
+
+
+def forward(telling: Telling) -> Section:
+    """What flowed forward."""
+    say, found = telling.say, items(telling)
+    blocks: list[Block] = [Line(say("explain.forward.intro", n=len(found)))]
+    data = _data(telling)
+    if data:
+        blocks.append(table(say.label("explain.forward.data"), _head(say), data))
+    chosen = found if len(found) <= MOST_ITEMS else _chosen(telling, found)
+    parts = [_item(telling, item) for item in chosen]
+    if len(chosen) < len(found):
+        rows = [
+            (telling.names.of(item.node), _what(telling, item), *_facts(telling, item.node))
+            for item in found[:MOST_ROWS]
+        ]
+        more = say("explain.more", n=len(found) - MOST_ROWS) if len(found) > MOST_ROWS else ""
+        head = (say.label("explain.head.value"), say.label("explain.head.computes"), *_head(say)[1:])
+        blocks += [
+            table(say.label("explain.forward.all"), head, rows, more),
+            Line(say("explain.forward.folded", n=len(chosen))),
+        ]
+    return Section("forward", say.label("explain.forward.title"), tuple(blocks), tuple(parts))
+
+
+def _head(say: Speech) -> tuple[str, ...]:
+    return tuple(say.label(f"explain.head.{one}") for one in ("value", "shape", "norm", "mean", "least", "largest"))
+
+
+def _facts(telling: Telling, node: Node) -> tuple[str, ...]:
+    value = telling.values[node.id]
+    shape = "×".join(map(str, value.shape)) or "1"
+    if not value.size or value.dtype.kind not in "fiu":
+        return shape, "", "", "", ""
+    return shape, *map(number, (np.linalg.norm(value), value.mean(), value.min(), value.max()))
+
+
+def _data(telling: Telling) -> list[tuple[str, ...]]:
+    """The named inputs that are no parameters."""
+    own = {one.value.id for one in telling.step.parameters}
+    rows = []
+    for node in telling.step.graph.inputs:
+        name = telling.step.names.get(node.id)
+        if name and node.id in telling.replay.needed and node.id not in own and node.shape:
+            rows.append((name, *_facts(telling, node)))
+    return rows[:MOST_SAMPLES]
+
+
+def _chosen(telling: Telling, found: Sequence[Item]) -> list[Item]:
+    """Of many layers the first, those that the chosen weight acts in, and the last."""
+    chain = telling.chain
+    acts = set() if chain is None else chain.first.keys() & chain.stations
+    middle = [item for item in found if item.node.id in acts][:2]
+    return list({item.node.id: item for item in (*found[:2], *middle, *found[-2:])}.values())
+
+
+def _what(telling: Telling, item: Item) -> str:
+    if item.call is not None and item.call.path:
+        return f"{item.call.kind}({item.call.settings})" if len(item.call.settings) <= 48 else item.call.kind
+    return telling.step.called.get(item.node.id, type(item.node.primitive).__name__).strip("_")
+
+
+def _item(telling: Telling, item: Item) -> Section:
+    """One layer: what it computes, of whole tensors and of an element."""
+    say, node = telling.say, item.node
+    name = telling.names.of(node)
+    blocks: list[Block] = []
+    key = f"explain.kind.{item.call.kind}" if item.call is not None else ""
+    if key and known(key):
+        blocks.append(Line(say(key)))
+    text = formula(telling, node)
+    blocks.append(Formula(f"{name} = {text}", telling.source(node)))
+    for at in elements(telling, node):
+        spelled = with_numbers(telling, node, at)
+        if spelled:
+            blocks.append(Formula(spelled))
+    blocks.append(_shown(telling, node))
+    title = say.label("explain.forward.item", name=name, what=_what(telling, item))
+    return Section(name, title, tuple(blocks))
+
+
+def known(key: str) -> bool:
+    """Whether the catalogue has a text."""
+    from kadam.language import keys
+
+    return key in keys()
+
+
+def formula(telling: Telling, node: Node, stops: frozenset[int] | None = None) -> str:
+    """What makes a value; if that is long, the name of the call that does."""
+    ends = _ends_of(telling, node) if stops is None else stops
+    try:
+        text, _ = of_tensor(node, telling.names, telling.values, ends)
+    except TooLong:
+        text = ""
+    if 0 < len(text) <= LONGEST:
+        return text
+    called = telling.step.called.get(node.id, type(node.primitive).__name__).strip("_")
+    operands = _operands(node, ends)
+    while is_carrier(node) and node.inputs:
+        node = node.inputs[0]
+    called = telling.step.called.get(node.id, called).strip("_")
+    return f"{called}({', '.join(telling.names.of(one) for one in operands[:6])}{', …' if len(operands) > 6 else ''})"
+
+
+def _ends_of(telling: Telling, node: Node) -> frozenset[int]:
+    """Where the formula of a value ends: at the results of other calls."""
+    hidden = {id for id, instead in seen_through(telling.step).items() if instead == node.id}
+    return telling.step.results - hidden - {node.id}
+
+
+def _operands(node: Node, ends: frozenset[int]) -> list[Node]:
+    """The named values that a value is made of, in order."""
+    found: dict[int, Node] = {}
+    seen: set[int] = set()
+    waiting = list(reversed(node.inputs))
+    while waiting:
+        one = waiting.pop()
+        if one.id in seen:
+            continue
+        seen.add(one.id)
+        if one.id in ends or not one.inputs:
+            if one.shape and (one.inputs or isinstance(one.primitive, Input)):
+                found[one.id] = one
+        else:
+            waiting.extend(reversed(one.inputs))
+    return list(found.values())
+
+
+def elements(telling: Telling, node: Node) -> list[Index]:
+    """Which elements of a value are spelled out."""
+    if node.type.elements <= SMALL:
+        return [tuple(map(int, at)) for at in np.ndindex(node.shape)]
+    chain = telling.chain
+    if chain is not None and node.id in chain.moved and node.id in telling.replay.gradients:
+        share = np.abs(chain.moved[node.id] * telling.replay.gradients[node.id])
+        return [tuple(int(one) for one in np.unravel_index(int(np.argmax(share)), node.shape))]
+    return [(0,) * node.rank]
+
+
+def with_numbers(telling: Telling, node: Node, at: Index, stops: frozenset[int] | None = None) -> str | None:
+    """An element's formula, in names and in numbers; None if there is nothing to say or it would be too long."""
+    ends = _ends_of(telling, node) if stops is None else stops
+    element = Speller(telling.names, telling.values, ends).spell(node, at)
+    here = index_text(telling.names.of(node), at)
+    result = number(float(element.value)).replace("-", "−", 1)
+    if element.text == here or len(element.text) > LONGEST_NUMBERS:
+        return None
+    steps = [f"{here} = {element.text}", element.numbers, result]
+    return f"\n{' ' * len(here)} = ".join(dict.fromkeys(steps))
+
+
+def _shown(telling: Telling, node: Node) -> Block:
+    say, value = telling.say, telling.values[node.id]
+    if value.size <= SHOWN:
+        return Line(say("explain.values", name=telling.names.of(node), values=matrix(value)), aside=True)
+    shape, norm, mean, least, largest = _facts(telling, node)
+    return Line(say("explain.summary", shape=shape, norm=norm, mean=mean, least=least, largest=largest), aside=True)
+
+
+def matrix(value: Array) -> str:
+    """Few numbers in brackets."""
+    if value.ndim == 0:
+        return number(float(value)) if value.dtype.kind in "fc" else str(value[()])
+    return "[" + ", ".join(matrix(one) for one in value) + "]"

@@ -1,0 +1,138 @@
+"""The loss, told with its numbers: its formula, and what each sample has to do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from kadam.ir.graph import Node, Phase
+from kadam.ir.primitive import Array
+from kadam.language import number
+from kadam.lens.explain_forward import MOST_SAMPLES, Telling, formula, known, matrix, with_numbers
+from kadam.lens.explain_names import is_carrier
+from kadam.lens.explain_parts import Block, Formula, Line, Section, Table, table
+from kadam.primitives.broadcast import Sum
+from kadam.primitives.elementwise import Add, Div, Mul, Neg, Where
+
+
+def loss(telling: Telling) -> Section:
+    """What the loss says, and what each sample has to do with it."""
+    say, node = telling.say, telling.replay.nodes[telling.replay.roots[-1]]
+    value = float(np.sum(telling.values[node.id]))
+    name = telling.names.of(node)
+    blocks: list[Block] = [Line(say("explain.loss.intro", name=name, loss=number(value)))]
+    predictions, targets = ends(telling)
+    stops = frozenset(one.id for one in (*predictions, *targets)) or telling.step.results - {node.id}
+    key = f"explain.kind.{_criterion(telling, node)}"
+    if known(key):
+        blocks.append(Line(say(key)))
+    blocks.append(Formula(f"{name} = {formula(telling, node, stops)}", telling.source(node)))
+    addends = list(_addends(node, telling))
+    if len(addends) > 1:
+        rows = [(telling.names.of(one), number(float(telling.values[one.id]))) for one in addends]
+        head = say.label("explain.head.value"), say.label("explain.head.number")
+        blocks.append(table(say.label("explain.loss.parts"), head, rows))
+    terms = _terms(telling, addends[0])
+    if terms is not None:
+        blocks += _samples(telling, terms, predictions, targets, stops, value)
+    return Section("loss", say.label("explain.loss.title"), tuple(blocks))
+
+
+def _criterion(telling: Telling, node: Node) -> str:
+    made = [call.kind for call in telling.step.calls if any(one.id == node.id for one in call.outputs)]
+    return made[-1] if made else telling.step.called.get(node.id, "").strip("_")
+
+
+def ends(telling: Telling) -> tuple[list[Node], list[Node]]:
+    """What the loss compares: predictions, which gradients flow to, and targets."""
+    replay = telling.replay
+    met: dict[int, Node] = {}
+    for node in replay.nodes:
+        if node.id in replay.needed and node.phase is Phase.LOSS:
+            for source in node.inputs:
+                if source.phase is not Phase.LOSS and source.shape:
+                    met[source.id] = source
+    predictions = [node for id, node in met.items() if id in replay.active]
+    targets = [node for id, node in met.items() if id not in replay.active and (node.inputs or node.id in replay.given)]
+    unnamed = [node for node in targets if not node.inputs and node.id not in telling.step.names]
+    if len(unnamed) == 1:
+        telling.names.given[unnamed[0].id] = "target"
+    return predictions, targets
+
+
+def _addends(node: Node, telling: Telling) -> Iterator[Node]:
+    """The losses that a loss adds up."""
+    active = [source for source in node.inputs if source.id in telling.replay.active]
+    if not node.shape and isinstance(node.primitive, Add) and len(active) == 2:
+        for source in active:
+            yield from _addends(source, telling)
+    else:
+        yield node
+
+
+def _terms(telling: Telling, node: Node) -> Node | None:
+    """What a loss sums up or averages: a tensor of which it is a weighted sum, with constant weights."""
+    while True:
+        if node.shape and not (is_carrier(node) or isinstance(node.primitive, Where | Neg)):
+            return node
+        active = [source for source in node.inputs if source.id in telling.replay.active]
+        if len(active) != 1:
+            return node if node.shape else None
+        if not (is_carrier(node) or isinstance(node.primitive, Sum | Div | Mul | Where | Neg)):
+            return node if node.shape else None
+        if isinstance(node.primitive, Mul) and node.inputs[0] is node.inputs[1]:
+            return node if node.shape else None
+        if node.shape and active[0].shape != node.shape and not is_carrier(node):
+            return node
+        node = active[0]
+
+
+def _samples(
+    telling: Telling,
+    terms: Node,
+    predictions: Sequence[Node],
+    targets: Sequence[Node],
+    stops: frozenset[int],
+    value: float,
+) -> Iterator[Block]:
+    """Each sample's share of the loss."""
+    slope = telling.replay.gradients.get(terms.id)
+    if slope is None or not terms.shape:
+        return
+    shares = slope * telling.values[terms.id]
+    if abs(shares.sum() - value) > 1e-6 * max(abs(value), 1e-12) and len(telling.replay.roots) == 1:
+        return
+    each = shares.reshape(terms.shape[0], -1).sum(1)
+    at = int(np.argmax(np.abs(each)))
+    first = np.unravel_index(int(np.argmax(np.abs(shares[at]))), shares.shape[1:]) if terms.rank > 1 else ()
+    if terms.id not in telling.step.names and telling.names.known(terms) is None:
+        telling.names.given[terms.id] = "ℓ"
+    spelled = with_numbers(telling, terms, (at, *map(int, first)), stops)
+    if spelled:
+        yield Line(telling.say("explain.loss.term", n=at))
+        yield Formula(spelled)
+    beside = [node for node in (*predictions, *targets) if node.shape and node.shape[0] == len(each)]
+    yield _share_table(telling, each, beside, value)
+
+
+def _share_table(telling: Telling, each: Array, beside: Sequence[Node], value: float) -> Table:
+    """The samples with the largest shares, with what stands beside them: predictions and labels."""
+    say, many = telling.say, len(each)
+    order = range(many) if many <= MOST_SAMPLES else sorted(np.argsort(-np.abs(each))[:MOST_SAMPLES].tolist())
+    rows = []
+    for index in order:
+        seen = [_row(telling.values[node.id][index]) for node in beside]
+        rows.append((str(index), *seen, number(each[index], 7), f"{each[index] / value:.1%}" if value else ""))
+    names = [telling.names.of(node) for node in beside]
+    head = (say.label("explain.head.sample"), *names, say.label("explain.head.share"), "%")
+    rest = float(each.sum() - sum(each[index] for index in order))
+    more = say("explain.loss.more", n=many - len(order), rest=number(rest)) if len(order) < many else ""
+    total = ("Σ", *("" for _ in beside), number(float(each.sum()), 7), "")
+    return table(say.label("explain.loss.shares"), head, rows, more, total)
+
+
+def _row(value: Array) -> str:
+    if value.size <= 4:
+        return matrix(value)
+    return f"[{', '.join(number(one, 3) for one in value.reshape(-1)[:3].tolist())}, …]"

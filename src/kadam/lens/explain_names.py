@@ -1,0 +1,141 @@
+"""What an explanation calls the values of a step: a module's path, a variable of the program, a short formula."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from functools import cached_property
+
+from kadam.ir.graph import Node, Phase, Source
+from kadam.ir.primitive import View
+from kadam.lens.step import Step
+from kadam.primitives.elementwise import Cast
+from kadam.primitives.move import Copy, Detach
+from kadam.primitives.sources import Input
+
+LONGEST = 28  # a formula that serves as a name
+
+
+def is_carrier(node: Node) -> bool:
+    """Whether a value is its first operand's, seen or stored in another way."""
+    return isinstance(node.primitive, View | Cast | Copy | Detach)
+
+
+def seen_through(step: Step) -> dict[int, int]:
+    """Results that are only there to be seen in another way by what a module gives out -> that."""
+    readers: dict[int, list[int]] = {}
+    for node in step.graph.nodes:
+        if node.phase in (Phase.FORWARD, Phase.LOSS):
+            for source in node.inputs:
+                readers.setdefault(source.id, []).append(node.id)
+    found: dict[int, int] = {}
+    for call in step.calls:
+        for node in call.outputs:
+            base = node
+            while is_carrier(base) and readers.get(base.inputs[0].id) == [base.id]:
+                base = base.inputs[0]
+                found[base.id] = node.id
+    return found
+
+
+class Names:
+    """The names of a step's values.
+
+    Attributes:
+        step: the step.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.given: dict[int, str] = {}  # names that go before all others
+        self._found: dict[int, str] = {}
+
+    @cached_property
+    def _modules(self) -> dict[int, str]:
+        """Node -> the module that gave it out; of several, the innermost with a path."""
+        found: dict[int, str] = {}
+        for call in sorted(self.step.calls, key=lambda call: call.depth):
+            for place, node in enumerate(call.outputs):
+                if call.path and node.id not in {one.id for one in call.inputs}:
+                    path = call.path if not call.path[0].isdigit() else f"{self.step.models[call.root]}.{call.path}"
+                    found[node.id] = path if place == 0 else f"{path}.{place}"
+        taken: dict[str, int] = {}
+        for id in sorted(found):  # a module that is called again and again
+            taken[found[id]] = taken.get(found[id], 0) + 1
+            if taken[found[id]] > 1:
+                found[id] = f"{found[id]}#{taken[found[id]]}"
+        return found
+
+    @cached_property
+    def _variables(self) -> dict[int, str]:
+        """Node -> the variable that the program's line assigns the last result of that line to."""
+        last: dict[Source, int] = {}
+        for id in sorted(self.step.results):
+            node = self.step.graph.nodes[id]
+            if node.source is not None and node.phase in (Phase.FORWARD, Phase.LOSS) and not node.scope:
+                last[node.source] = id
+        names = {source: name for source in last if (name := assigned(source))}
+        often = [*names.values(), *self.step.names.values()]
+        return {last[source]: name for source, name in names.items() if often.count(name) == 1}
+
+    def _input(self, node: Node) -> str | None:
+        name = self.step.names.get(node.id)
+        if name and name[0].isdigit() and self._with_parameters:
+            return f"{self._with_parameters}.{name}"
+        return name
+
+    @cached_property
+    def _with_parameters(self) -> str:
+        """The model that the step's calls belong to: the first that calls others, or else the first."""
+        outer = [call.root for call in self.step.calls if call.depth] or [call.root for call in self.step.calls]
+        return self.step.models[outer[0]] if outer else ""
+
+    def known(self, node: Node) -> str | None:
+        """The name that the program has for a value; None if it has none."""
+        if node.id in self.given:
+            return self.given[node.id]
+        if self.step.loss is not None and node.id == self.step.loss.id:
+            return self._variables.get(node.id, "loss")
+        name = self._input(node) or self._modules.get(node.id) or self._variables.get(node.id)
+        return name or self.step.numbers.get(node.id)
+
+    def of(self, node: Node) -> str:
+        """A value's name."""
+        if node.id in self.given:
+            return self.given[node.id]
+        if node.id not in self._found:
+            self._found[node.id] = self._named(node)
+        return self._found[node.id]
+
+    def _named(self, node: Node) -> str:
+        known = self.known(node)
+        if known:
+            return known
+        if isinstance(node.primitive, Input):
+            return f"input {node.id}"
+        if is_carrier(node):
+            return self.of(node.inputs[0])
+        called = self.step.called.get(node.id, "").strip("_")
+        operands = [self.of(source) for source in node.inputs if source.inputs or self.known(source)]
+        if called and operands:
+            text = f"{called}({operands[0]})"
+            if len(text) <= LONGEST:
+                return text
+        return f"{called or type(node.primitive).__name__.lower()} %{node.id}"
+
+
+def assigned(source: Source) -> str | None:
+    """The one variable that a line of the program assigns to."""
+    line = linecache.getline(source.file, source.line).strip()
+    try:
+        tree = ast.parse(line).body
+    except SyntaxError:
+        return None
+    if len(tree) == 1 and isinstance(tree[0], ast.Assign) and isinstance(tree[0].targets[0], ast.Name):
+        return tree[0].targets[0].id
+    return None
+
+
+def index_text(name: str, at: tuple[int, ...]) -> str:
+    """`fc1.weight[2,0]`; a number has no index."""
+    return f"{name}[{','.join(map(str, at))}]" if at else name

@@ -1,0 +1,83 @@
+"""An explanation as text for a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+from kadam.lens.explain_parts import Block, Explanation, Formula, Line, Section, Table
+
+_WIDTH = 100
+
+
+def to_terminal(explanation: Explanation) -> str:
+    """The explanation as plain text."""
+    lines = [explanation.title, "=" * width(explanation.title)]
+    for number, section in enumerate(explanation.sections, start=1):
+        lines += ["", *_section(section, f"{number}. ")]
+    return "\n".join(lines) + "\n"
+
+
+def _section(section: Section, mark: str, depth: int = 0) -> Iterator[str]:
+    indent = "   " * depth
+    title = f"{indent}{mark}{section.title}"
+    yield title
+    if depth == 0:
+        yield "-" * width(title)
+    for block in section.blocks:
+        yield from (f"{indent}   {line}".rstrip() for line in _block(block))
+    for part in section.parts:
+        yield ""
+        yield from _section(part, "", depth + 1)
+
+
+def _block(block: Block) -> Iterator[str]:
+    match block:
+        case Line(text):
+            yield from wrapped(text.replace("`", ""))
+        case Formula(text, source):
+            lines = text.split("\n")
+            yield f"  {lines[0]}" + (f"      ({source})" if source else "")
+            yield from (f"  {line}" for line in lines[1:])
+        case Table():
+            yield from _table(block)
+
+
+def _table(block: Table) -> Iterator[str]:
+    rows = [block.head, *block.rows, *([block.total] if block.total else [])]
+    widths = [max(width(row[column]) for row in rows) for column in range(len(block.head))]
+    if block.caption:
+        yield f"{block.caption}:"
+    for number, row in enumerate(rows):
+        if number == 1 or (block.total and number == len(rows) - 1):
+            yield "  " + "  ".join("-" * one for one in widths)
+        yield "  " + "  ".join(
+            _padded(cell, one, place > 0) for place, (cell, one) in enumerate(zip(row, widths, strict=True))
+        )
+    if block.more:
+        yield f"  … {block.more}"
+
+
+def _padded(text: str, size: int, right: bool) -> str:
+    room = " " * (size - width(text))
+    return room + text if right else text + room
+
+
+def wrapped(text: str, size: int = _WIDTH) -> Iterator[str]:
+    """A text in lines."""
+    line: list[str] = []
+    for word in text.split():
+        if line and width(" ".join([*line, word])) > size:
+            yield " ".join(line)
+            line = []
+        line.append(word)
+    if line:
+        yield " ".join(line)
+
+
+def width(text: str) -> int:
+    """How many columns a text takes: vowel signs and other marks take none of their own."""
+    return sum(unicodedata.category(mark) not in ("Mn", "Me", "Cf") for mark in text)
+
+
+__all__: Sequence[str] = ["to_terminal"]

@@ -1,0 +1,201 @@
+"""A step computed again, in double precision: with another weight, backward to every value, forward from one weight.
+
+Everything follows from the primitives' facets: `reference` computes, `vjp` carries gradients back, and the vjp of the
+vjp carries changes forward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from functools import cached_property
+
+import numpy as np
+
+from kadam import autodiff
+from kadam.dtypes import FLOAT, dtype, float64
+from kadam.errors import KadamError
+from kadam.ir.builder import Builder, building
+from kadam.ir.graph import Node
+from kadam.ir.primitive import Array, Primitive
+from kadam.ir.types import TensorType
+from kadam.lens.step import Step
+from kadam.primitives.sources import Input
+
+Index = tuple[int, ...]
+
+
+def widened(primitive: Primitive) -> Primitive:
+    """The primitive with every floating-point type among its attributes made float64."""
+    changes: dict[str, object] = {}
+    for one in fields(primitive):
+        value = getattr(primitive, one.name)
+        if isinstance(value, dtype) and value.category == FLOAT:
+            changes[one.name] = float64
+        elif isinstance(value, TensorType) and value.dtype.category == FLOAT:
+            changes[one.name] = value.with_dtype(float64)
+    return replace(primitive, **changes) if changes else primitive
+
+
+def evaluate(nodes: Iterable[Node], values: dict[int, Array]) -> dict[int, Array]:
+    """Compute the values of `nodes`, in order, from those that are known, and note them in `values`."""
+    with np.errstate(all="ignore"):
+        for node in nodes:
+            if node.id not in values:
+                operands = [values[source.id] for source in node.inputs]
+                values[node.id] = np.asarray(node.primitive.reference(*operands))
+    return values
+
+
+class Replay:
+    """The part of a step that leads to what its backward passes began from.
+
+    Attributes:
+        step: as it was captured.
+        nodes: the step's nodes up to there, in double precision; a node's id is that of its counterpart.
+        roots: ids of the nodes where backward passes began; of the loss, if there was none.
+        needed: ids of the nodes that these depend on.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        roots = step.roots or ((step.loss,) if step.loss is not None else ())
+        self.roots = tuple(dict.fromkeys(node.id for node in roots))
+        self.needed = _ancestors(step.graph.nodes, self.roots)
+        self.nodes = _widened_nodes(step.graph.nodes[: max(self.roots, default=-1) + 1], self.needed)
+        self.given = {
+            node.id: _wide(step.trace.values[node.id], node)
+            for node in self.nodes
+            if node.id in self.needed and isinstance(node.primitive, Input)
+        }
+
+    @cached_property
+    def values(self) -> dict[int, Array]:
+        """The value of every node that is needed."""
+        return self.run({})
+
+    def run(self, changed: Mapping[int, Array]) -> dict[int, Array]:
+        """The values if some inputs were others."""
+        known = {**self.given, **{id: _wide(value, self.nodes[id]) for id, value in changed.items()}}
+        return evaluate([node for node in self.nodes if node.id in self.needed], known)
+
+    def loss(self, values: Mapping[int, Array]) -> float:
+        """The sum of what the backward passes began from."""
+        return float(sum(float(np.sum(values[root])) for root in self.roots))
+
+    def slope(self, node: Node, at: Index, width: float = 1e-6) -> float:
+        """The central difference quotient of the loss by one element of an input."""
+        given = self.given[node.id]
+        width *= max(1.0, abs(float(given[at])))
+        ends = []
+        for sign in (1.0, -1.0):
+            moved = given.copy()
+            moved[at] += sign * width
+            ends.append((self.loss(self.run({node.id: moved})), moved[at]))
+        (above, right), (below, left) = ends
+        return (above - below) / float(right - left)
+
+    @cached_property
+    def active(self) -> frozenset[int]:
+        """Ids of the needed nodes through which gradients flow."""
+        return frozenset(self.step.active & self.needed)
+
+    @cached_property
+    def gradients(self) -> dict[int, Array]:
+        """The gradient of the loss with respect to every needed node through which gradients flow."""
+        seeds = {root: np.ones(self.nodes[root].shape) for root in self.roots if root in self.active}
+        return self.pull(seeds, self.active)
+
+    def pull(
+        self, seeds: Mapping[int, Array], collect: Collection[int], stops: Collection[int] = ()
+    ) -> dict[int, Array]:
+        """Carry gradients back from some nodes: id -> gradient, for those of `collect` that they reach."""
+        builder = Builder(list(self.nodes))
+        builder.tracking = False
+        values = dict(self.values)
+        with building(builder):
+            cts = {}
+            for id, seed in seeds.items():
+                cts[id] = builder.emit(Input(self.nodes[id].type))
+                values[cts[id].id] = seed
+            found = autodiff.backward(self.nodes, cts, self.active, collect, stops)
+        fresh = builder.nodes[len(self.nodes) :]
+        wanted = _ancestors(builder.nodes, [node.id for node in found.values()])
+        evaluate([node for node in fresh if node.id in wanted], values)
+        return {id: values[node.id] for id, node in found.items()}
+
+    def push(self, start: int, change: Array, stops: Collection[int] = ()) -> dict[int, Array]:
+        """Carry a change of one input forward: id -> change of each node that it reaches, to first order.
+
+        What has reached one of `stops` goes no further.
+        """
+        moved = {start: change}
+        for node in self.nodes[start + 1 :]:
+            if node.id in self.active and node.inputs:
+                parts = [
+                    self.through(node, place, moved[source.id])
+                    for place, source in enumerate(node.inputs)
+                    if source.id in moved and source.id not in stops
+                ]
+                if parts:
+                    moved[node.id] = sum(parts[1:], parts[0])
+        return moved
+
+    def through(self, node: Node, place: int, change: Array) -> Array:
+        """How a node changes with one of its operands, to first order: the vjp's own vjp."""
+        builder = Builder()
+        with building(builder):
+            operands = [builder.emit(Input(source.type)) for source in node.inputs]
+            out = builder.emit(Input(node.type))
+            ct = builder.emit(Input(node.type))
+            builder.active.add(ct.id)
+            back = node.primitive.vjp(ct, out, *operands)[place]
+            if back is None or back.id not in builder.active:
+                return np.zeros(node.shape)
+            seed = builder.emit(Input(back.type))
+            found = autodiff.backward(list(builder.nodes), {back.id: seed}, builder.active, {ct.id})
+        if ct.id not in found:
+            return np.zeros(node.shape)
+        values = {one.id: self.values[source.id] for one, source in zip(operands, node.inputs, strict=True)}
+        values.update({out.id: self.values[node.id], ct.id: np.zeros(node.shape), seed.id: change})
+        wanted = _ancestors(builder.nodes, [found[ct.id].id])
+        return evaluate([one for one in builder.nodes if one.id in wanted], values)[found[ct.id].id]
+
+
+def gradients(step: Step) -> dict[int, Array]:
+    """The gradient of the loss with respect to every value of the forward pass, by node id; empty without a loss."""
+    try:
+        return Replay(step).gradients
+    except (KadamError, KeyError, ValueError):
+        return {}
+
+
+def _widened_nodes(nodes: Sequence[Node], needed: Collection[int]) -> list[Node]:
+    made: list[Node] = []
+    for node in nodes:
+        if node.id not in needed:
+            made.append(node)
+            continue
+        primitive = widened(node.primitive)
+        inputs = tuple(made[source.id] for source in node.inputs)
+        made.append(
+            replace(node, primitive=primitive, inputs=inputs, type=primitive.infer(*[one.type for one in inputs]))
+        )
+    return made
+
+
+def _wide(value: Array, node: Node) -> Array:
+    return np.array(value, node.dtype.numpy)
+
+
+def _ancestors(nodes: Sequence[Node], roots: Iterable[int]) -> set[int]:
+    wanted, waiting = set(), list(roots)
+    while waiting:
+        one = waiting.pop()
+        if one not in wanted:
+            wanted.add(one)
+            waiting.extend(source.id for source in nodes[one].inputs)
+    return wanted
+
+
+__all__ = ["Index", "Replay", "evaluate", "gradients", "widened"]

@@ -1,0 +1,308 @@
+"""What ONNX's operators make of Kadam's primitives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from kadam.errors import UnsupportedError
+from kadam.ir.graph import Node
+from kadam.onnx import model
+from kadam.primitives import (
+    analysis,
+    bits,
+    broadcast,
+    check,
+    compare,
+    contract,
+    convolve,
+    elementwise,
+    index,
+    move,
+    pool,
+    reduce,
+    rounding,
+    scan,
+    sources,
+    special,
+    trigonometry,
+)
+
+_PLAIN: dict[type, str] = {
+    elementwise.Add: "Add", elementwise.Sub: "Sub", elementwise.Mul: "Mul", elementwise.Div: "Div",
+    elementwise.Neg: "Neg", elementwise.Abs: "Abs", elementwise.Sign: "Sign", elementwise.Where: "Where",
+    analysis.Reciprocal: "Reciprocal", analysis.Sqrt: "Sqrt", analysis.Pow: "Pow", analysis.Exp: "Exp",
+    analysis.Log: "Log", analysis.Sigmoid: "Sigmoid", analysis.Relu: "Relu", special.Erf: "Erf",
+    trigonometry.Sin: "Sin", trigonometry.Cos: "Cos", trigonometry.Tan: "Tan", trigonometry.Tanh: "Tanh",
+    trigonometry.Asin: "Asin", trigonometry.Acos: "Acos", trigonometry.Atan: "Atan", trigonometry.Sinh: "Sinh",
+    trigonometry.Cosh: "Cosh", trigonometry.Asinh: "Asinh", trigonometry.Acosh: "Acosh", trigonometry.Atanh: "Atanh",
+    rounding.Floor: "Floor", rounding.Ceil: "Ceil", rounding.Round: "Round",
+    compare.Less: "Less", compare.LessEqual: "LessOrEqual", compare.Greater: "Greater",
+    compare.GreaterEqual: "GreaterOrEqual", compare.Equal: "Equal", compare.IsNan: "IsNaN",
+    compare.Maximum: "Max", compare.Minimum: "Min",
+    move.Detach: "Identity", move.Severed: "Identity", move.Copy: "Identity", check.Within: "Identity",
+}  # fmt: skip
+_LOGIC: dict[type, str] = {bits.And: "And", bits.Or: "Or", bits.Xor: "Xor", bits.Not: "Not"}
+
+
+class Writer:
+    """Collects the nodes and constants of a graph.
+
+    Attributes:
+        names: of the values that stand in the file, by the ids of their nodes.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[bytes] = []
+        self.constants: list[bytes] = []
+        self.names: dict[int, str] = {}
+        self._count = 0
+
+    def constant(self, array: Any, name: str | None = None) -> str:
+        """A constant's name."""
+        name = name or self._fresh("constant")
+        self.constants.append(model.tensor(name, np.asarray(array)))
+        return name
+
+    def sizes(self, sizes: Any) -> str:
+        """The name of a constant of whole numbers."""
+        return self.constant(np.array([*sizes], np.int64))
+
+    def apply(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """The name of what an operator makes of named values."""
+        name = self._fresh(operator.lower())
+        self.nodes.append(model.node(operator, inputs, [name], f"node_{name}", attributes))
+        return name
+
+    def _fresh(self, kind: str) -> str:
+        self._count += 1
+        return f"{kind}_{self._count}"
+
+    def write(self, node: Node) -> None:
+        """Add what a node computes.
+
+        Raises:
+            UnsupportedError: no operator does.
+        """
+        kind, named = type(node.primitive), [self.names[source.id] for source in node.inputs]
+        if kind in _PLAIN:
+            self.names[node.id] = self.apply(_PLAIN[kind], *named)
+        elif kind in _LOGIC and node.dtype.name == "bool":
+            self.names[node.id] = self.apply(_LOGIC[kind], *named)
+        elif kind in _RULES:
+            self.names[node.id] = _RULES[kind](self, node, *named)
+        else:
+            where = f", recorded at {node.source}" if node.source else ""
+            raise UnsupportedError(
+                f"onnx.export: ONNX has no operator for {kind.__name__}{where}. Fix: write that line with operations "
+                "that ONNX has."
+            )
+
+
+Rule = Callable[..., str]
+_RULES: dict[type, Rule] = {}
+
+
+def _rule(*kinds: type) -> Callable[[Rule], Rule]:
+    def declare(rule: Rule) -> Rule:
+        _RULES.update(dict.fromkeys(kinds, rule))
+        return rule
+
+    return declare
+
+
+def _one(w: Writer, node: Node) -> str:
+    return w.constant(np.ones((), node.dtype.numpy))
+
+
+@_rule(analysis.Rsqrt)
+def _rsqrt(w: Writer, node: Node, x: str) -> str:
+    return w.apply("Reciprocal", w.apply("Sqrt", x))
+
+
+@_rule(analysis.Log1p)
+def _log1p(w: Writer, node: Node, x: str) -> str:
+    return w.apply("Log", w.apply("Add", x, _one(w, node)))
+
+
+@_rule(analysis.Expm1)
+def _expm1(w: Writer, node: Node, x: str) -> str:
+    return w.apply("Sub", w.apply("Exp", x), _one(w, node))
+
+
+@_rule(special.Erfc)
+def _erfc(w: Writer, node: Node, x: str) -> str:
+    return w.apply("Sub", _one(w, node), w.apply("Erf", x))
+
+
+@_rule(compare.NotEqual)
+def _not_equal(w: Writer, node: Node, a: str, b: str) -> str:
+    return w.apply("Not", w.apply("Equal", a, b))
+
+
+@_rule(elementwise.Cast)
+def _cast(w: Writer, node: Node, x: str) -> str:
+    return w.apply("Cast", x, to=model.element_type(node.dtype))
+
+
+@_rule(sources.Full)
+def _full(w: Writer, node: Node) -> str:
+    assert isinstance(node.primitive, sources.Full)
+    number = w.constant(np.array(node.primitive.value, node.dtype.numpy))
+    return w.apply("Expand", number, w.sizes(node.shape)) if node.shape else number
+
+
+@_rule(sources.Iota)
+def _iota(w: Writer, node: Node) -> str:
+    return w.constant(node.primitive.reference())
+
+
+@_rule(move.Reshape)
+def _reshape(w: Writer, node: Node, x: str) -> str:
+    return w.apply("Reshape", x, w.sizes(node.shape))
+
+
+@_rule(broadcast.Broadcast)
+def _broadcast(w: Writer, node: Node, x: str) -> str:
+    return w.apply("Expand", x, w.sizes(node.shape))
+
+
+@_rule(move.Permute)
+def _permute(w: Writer, node: Node, x: str) -> str:
+    return w.apply("Transpose", x, perm=node.primitive.axes)  # type: ignore[attr-defined]
+
+
+@_rule(move.Slice)
+def _slice(w: Writer, node: Node, x: str) -> str:
+    one: Any = node.primitive
+    return w.apply("Slice", x, w.sizes(one.starts), w.sizes(one.stops), w.sizes(range(node.rank)), w.sizes(one.steps))
+
+
+@_rule(move.Flip)
+def _flip(w: Writer, node: Node, x: str) -> str:
+    axes = node.primitive.axes  # type: ignore[attr-defined]
+    back = [-1] * len(axes)
+    return w.apply(
+        "Slice", x, w.sizes(back), w.sizes([np.iinfo(np.int64).min] * len(axes)), w.sizes(axes), w.sizes(back)
+    )
+
+
+@_rule(move.Insert)
+def _insert(w: Writer, node: Node, base: str, part: str) -> str:
+    one: Any = node.primitive
+    if not isinstance(node.inputs[0].primitive, sources.Full) or set(one.steps) != {1}:
+        raise UnsupportedError("onnx.export: a part of a tensor is replaced. Fix: torch.cat or torch.where.")
+    after = [size - stop for size, stop in zip(node.shape, one.stops, strict=True)]
+    fill = w.constant(np.array(node.inputs[0].primitive.value, node.dtype.numpy))
+    return w.apply("Pad", part, w.sizes([*one.starts, *after]), fill)
+
+
+@_rule(move.Concat)
+def _concat(w: Writer, node: Node, *parts: str) -> str:
+    return w.apply("Concat", *parts, axis=node.primitive.axis)  # type: ignore[attr-defined]
+
+
+@_rule(broadcast.Sum)
+def _sum(w: Writer, node: Node, x: str) -> str:
+    axes = node.primitive.axes  # type: ignore[attr-defined]
+    return w.apply("ReduceSum", x, w.sizes(axes), keepdims=0) if axes else w.apply("Identity", x)
+
+
+@_rule(reduce.Max, reduce.Min, reduce.Prod)
+def _reduced(w: Writer, node: Node, x: str) -> str:
+    operator = {reduce.Max: "ReduceMax", reduce.Min: "ReduceMin", reduce.Prod: "ReduceProd"}[type(node.primitive)]
+    axes = node.primitive.axes  # type: ignore[attr-defined]
+    return w.apply(operator, x, axes=axes, keepdims=0) if axes else w.apply("Identity", x)
+
+
+@_rule(reduce.ArgMax, reduce.ArgMin)
+def _place(w: Writer, node: Node, x: str) -> str:
+    operator = "ArgMax" if isinstance(node.primitive, reduce.ArgMax) else "ArgMin"
+    return w.apply(operator, x, axis=node.primitive.axis, keepdims=0)  # type: ignore[attr-defined]
+
+
+@_rule(scan.CumSum)
+def _cumsum(w: Writer, node: Node, x: str) -> str:
+    return w.apply("CumSum", x, w.constant(np.array(node.primitive.axis, np.int64)))  # type: ignore[attr-defined]
+
+
+@_rule(contract.Dot)
+def _dot(w: Writer, node: Node, a: str, b: str) -> str:
+    one: Any = node.primitive
+    letters = iter("abcdefghijklmnopqrstuvwxyz")
+    left = [next(letters) for _ in range(node.inputs[0].rank)]
+    right = [next(letters) for _ in range(node.inputs[1].rank)]
+    for pairs in ((one.a_batch, one.b_batch), (one.a_axes, one.b_axes)):
+        for first, second in zip(*pairs, strict=True):
+            right[second] = left[first]
+    a_free, b_free = one.free(len(left), len(right))
+    result = [left[axis] for axis in (*one.a_batch, *a_free)] + [right[axis] for axis in b_free]
+    return w.apply("Einsum", a, b, equation=f"{''.join(left)},{''.join(right)}->{''.join(result)}")
+
+
+@_rule(convolve.Convolve)
+def _convolve(w: Writer, node: Node, x: str, weight: str) -> str:
+    one: Any = node.primitive
+    return w.apply("Conv", x, weight, **_windows(one), dilations=one.dilation, group=one.groups)
+
+
+@_rule(convolve.ConvolveInput)
+def _convolve_input(w: Writer, node: Node, y: str, weight: str) -> str:
+    one: Any = node.primitive
+    counts, kernel = node.inputs[0].shape[2:], node.inputs[1].shape[2:]
+    rows = zip(counts, kernel, one.stride, one.dilation, one.padding, one.size, strict=True)
+    longer = [
+        size - ((count - 1) * stride + (taps - 1) * dilation + 1 - before - after)
+        for count, taps, stride, dilation, (before, after), size in rows
+    ]
+    options = {**_windows(one), "dilations": one.dilation, "group": one.groups, "output_padding": longer}
+    return w.apply("ConvTranspose", y, weight, **options)
+
+
+@_rule(pool.WindowArgMax)
+def _window_place(w: Writer, node: Node, x: str) -> str:
+    return x  # `WindowPick` of the same windows is what ONNX has
+
+
+@_rule(pool.WindowPick)
+def _window_max(w: Writer, node: Node, x: str, places: str) -> str:
+    one: Any = node.primitive
+    source = node.inputs[1]
+    if not isinstance(source.primitive, pool.WindowArgMax) or places != x:
+        raise UnsupportedError("onnx.export: elements at places of another tensor's windows. Fix: MaxPool alone.")
+    return w.apply("MaxPool", x, **_windows(one), kernel_shape=one.kernel, dilations=one.dilation)
+
+
+@_rule(pool.WindowSum)
+def _window_sum(w: Writer, node: Node, x: str) -> str:
+    one: Any = node.primitive
+    mean = w.apply("AveragePool", x, **_windows(one), kernel_shape=one.kernel, count_include_pad=1)
+    return w.apply("Mul", mean, w.constant(np.array(prod(one.kernel), node.dtype.numpy)))
+
+
+def _windows(one: Any) -> dict[str, Any]:
+    befores, afters = zip(*one.padding, strict=True)
+    return {"strides": one.stride, "pads": [*befores, *afters]}
+
+
+@_rule(index.Gather)
+def _gather(w: Writer, node: Node, x: str, places: str) -> str:
+    return w.apply("GatherElements", x, places, axis=node.primitive.axis)  # type: ignore[attr-defined]
+
+
+@_rule(index.Index)
+def _index(w: Writer, node: Node, x: str, *places: str) -> str:
+    axes = node.primitive.axes  # type: ignore[attr-defined]
+    if len(axes) == 1:
+        return w.apply("Gather", x, places[0], axis=axes[0])
+    if axes != tuple(range(len(axes))):
+        raise UnsupportedError("onnx.export: indices of axes that are not the first. Fix: permute() first.")
+    last = w.sizes([-1])
+    joined = w.apply("Concat", *(w.apply("Unsqueeze", one, last) for one in places), axis=-1)
+    return w.apply("GatherND", x, joined)
+
+
+__all__ = ["Writer"]

@@ -1,0 +1,224 @@
+"""Where a pass gets its batches: from arrays in memory, without a loader's cost, or from any loader.
+
+Arrays are shuffled exactly as `DataLoader(TensorDataset(...), shuffle=True)` shuffles them, from the same draws, so
+that training on either gives the same numbers.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from kadam.errors import OperandError, ShapeError
+from kadam.recording.generator import Generator, default_generator
+from kadam.recording.tensor import from_array, read
+from kadam.tensor import Tensor
+from kadam.train.frames import as_array
+from kadam.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+
+
+class Batches(ABC):
+    """Data as batches, pass after pass."""
+
+    @abstractmethod
+    def start(self, skip: int = 0) -> Iterator[Any]:
+        """A new pass, without its first `skip` batches; whatever is drawn for a pass is drawn all the same."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many batches a pass has; 0 where nobody knows."""
+
+    def generators(self) -> list[Generator]:
+        """Generators of its own that decide the order; the default generator is no one's own."""
+        return []
+
+
+class ArrayBatches(Batches):
+    """Rows of arrays that lie in memory (or in a mapped file).
+
+    Args:
+        arrays: inputs, then the target; as long as each other.
+        batch_size: rows in a batch; the last may be shorter, or is dropped.
+        shuffle: a new order in each pass, the one that a DataLoader would draw.
+        drop_last: leave out an incomplete last batch.
+        draws: whether a pass draws from the default generator as a DataLoader's pass does.
+        chosen: the rows that there are, if not all; saves copying them.
+    """
+
+    def __init__(
+        self,
+        arrays: Sequence[np.ndarray],
+        batch_size: int,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        draws: bool = False,
+        chosen: np.ndarray | None = None,
+    ) -> None:
+        if not isinstance(batch_size, int) or batch_size <= 0:
+            raise ValueError(f"batch_size must be a positive int, not {batch_size!r}. Fix: batch_size=32.")
+        lengths = {len(one) for one in arrays}
+        if len(lengths) != 1:
+            raise ShapeError(
+                f"data: arrays of one pass must have as many rows as each other, but have "
+                f"{[len(one) for one in arrays]}. Fix: give one target for each row of the inputs."
+            )
+        self.arrays = tuple(arrays)
+        self.rows = lengths.pop() if chosen is None else len(chosen)
+        self._chosen = chosen
+        self.batch_size = batch_size
+        self._shuffle = shuffle
+        self._draws = draws
+        self._stop = self.rows - self.rows % batch_size if drop_last else self.rows
+        whole = not shuffle and self.rows <= batch_size
+        kept = slice(None) if chosen is None else chosen
+        self._whole = [from_array(np.array(one[kept])) for one in self.arrays] if whole else None
+
+    def start(self, skip: int = 0) -> Iterator[Any]:
+        order = self._order()
+        return self._batches(order, skip)
+
+    def _order(self) -> np.ndarray | None:
+        if self._draws or self._shuffle:
+            default_generator.random_int64()  # the seed of workers, which a loader draws whether it has any or not
+        if not self._shuffle:
+            return self._chosen
+        order = Generator().manual_seed(default_generator.random_int64()).permutation(self.rows)
+        return order if self._chosen is None else self._chosen[order]
+
+    def _batches(self, order: np.ndarray | None, skip: int) -> Iterator[Any]:
+        if self._whole is not None:
+            if skip == 0 and self._stop:
+                yield self._whole
+            return
+        size = self.batch_size
+        for start in range(skip * size, self._stop, size):
+            end = min(start + size, self._stop)
+            if order is None:
+                yield [from_array(one[start:end].copy()) for one in self.arrays]
+            else:
+                rows = order[start:end]
+                yield [from_array(one.take(rows, 0)) for one in self.arrays]
+
+    def __len__(self) -> int:
+        return -(-self._stop // self.batch_size)
+
+
+class LoaderBatches(Batches):
+    """Batches that something else makes: a DataLoader, or whatever can be iterated anew for each pass."""
+
+    def __init__(self, loader: Iterable[Any]) -> None:
+        if isinstance(loader, Iterator):
+            raise OperandError(
+                f"data: a {type(loader).__name__} can be read only once, but each epoch reads the data anew. "
+                "Fix: give a list, a DataLoader, or an object with __iter__."
+            )
+        self._loader = loader
+
+    def start(self, skip: int = 0) -> Iterator[Any]:
+        batches = iter(self._loader)
+        for _ in islice(batches, skip):
+            pass
+        return batches
+
+    def __len__(self) -> int:
+        try:
+            return len(self._loader)  # type: ignore[arg-type]
+        except TypeError:
+            return 0
+
+    def generators(self) -> list[Generator]:
+        found = {}
+        for owner in (self._loader, getattr(self._loader, "sampler", None)):
+            generator = getattr(owner, "generator", None)
+            if isinstance(generator, Generator):
+                found[id(generator)] = generator
+        return list(found.values())
+
+
+def batches_of(
+    data: Any,
+    target: Any = None,
+    *,
+    batch_size: int = 32,
+    shuffle: bool = False,
+    drop_last: bool = False,
+    draws: bool = False,
+    dtype: Any = np.float32,
+) -> Batches:
+    """Data in any of its forms as batches.
+
+    Args:
+        data: inputs (an array, a tensor, a table of pandas, polars or Arrow; a tuple of several), or inputs and target
+            in a tuple, or a Dataset, or a loader.
+        target: what the outputs are compared with, if `data` is inputs.
+        batch_size, shuffle, drop_last: how arrays and datasets are cut; a loader has its own ways.
+        draws: whether arrays draw from the default generator, as a loader's pass does.
+        dtype: the type that floats of NumPy arrays and tables get: the model's.
+
+    Raises:
+        OperandError: no data that can be read.
+        ShapeError: inputs and targets of different lengths.
+    """
+    if isinstance(data, Batches):
+        return data
+    if isinstance(data, TensorDataset) and type(data) is TensorDataset and target is None:
+        data = data.tensors
+    if isinstance(data, Dataset) and target is None:
+        ordered = not isinstance(data, IterableDataset)
+        loader: Any = DataLoader(data, batch_size, shuffle=shuffle if ordered else None, drop_last=drop_last)
+        return LoaderBatches(loader)
+    if target is None and (isinstance(data, DataLoader) or not _is_arrays(data)):
+        if isinstance(data, str | bytes) or not hasattr(data, "__iter__"):
+            raise OperandError(
+                f"data: a {type(data).__name__} gives no batches. Fix: give arrays (x, y), a Dataset or a DataLoader."
+            )
+        return LoaderBatches(data)
+    parts = list(data) if isinstance(data, tuple | list) and _is_arrays(data) and not _is_flat(data) else [data]
+    if target is not None:
+        parts.append(target)
+    return ArrayBatches([_array(one, dtype) for one in parts], batch_size, shuffle, drop_last, draws)
+
+
+def _is_arrays(data: Any) -> bool:
+    """Whether this is an array, a table, or a tuple of such; not a list of ready batches."""
+    if isinstance(data, tuple):
+        return len(data) > 0 and all(_is_arrays(one) or _is_flat(one) for one in data)
+    return isinstance(data, np.ndarray | Tensor) or as_array(data) is not None
+
+
+def _is_flat(data: Any) -> bool:
+    """A list of numbers, or of lists of numbers."""
+    while isinstance(data, list) and data:
+        data = data[0]
+    return isinstance(data, int | float | np.number)
+
+
+def _array(data: Any, dtype: Any) -> np.ndarray:
+    """The values; floats of everything but tensors in the type that the model computes with."""
+    if isinstance(data, Tensor):
+        return read(data.detach())
+    found = as_array(data)
+    array = np.asarray(data) if found is None else found
+    if array.dtype.kind not in "fiubc":
+        raise OperandError(
+            f"data: an array of {array.dtype} holds no numbers. Fix: encode text and categories as numbers, or let "
+            "`kadam train` or KadamClassifier do it."
+        )
+    return array.astype(dtype, copy=False) if array.dtype.kind == "f" else array
+
+
+def rows_in(batch: Any) -> int:
+    """How many rows a batch has: the length of the first tensor in it."""
+    while True:
+        if isinstance(batch, Tensor):
+            return batch.shape[0] if batch.ndim else 1
+        if isinstance(batch, dict):
+            batch = next(iter(batch.values()), None)
+        elif isinstance(batch, list | tuple) and batch:
+            batch = batch[0]
+        else:
+            return 1

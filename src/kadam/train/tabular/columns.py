@@ -1,0 +1,248 @@
+"""Columns as they are read: numbers, dates or text, told apart cell by cell, kept small."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from kadam.train.tabular.reading import Cells, TableError, chunks_of
+
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-", "missing", "#n/a", "<na>"})
+MOST_VALUES = 200_000  # distinct texts that a column may have before it is given up
+MOSTLY = 0.95  # share of cells that decides what a column holds
+_EPOCH = datetime.datetime(1970, 1, 1)
+_DATE_FORMATS = ("%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d", "%d-%m-%Y", "%d %b %Y", "%b %d, %Y", "%d.%m.%Y %H:%M",
+                 "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M")  # fmt: skip
+
+
+class Column:
+    """One column, once it has been read.
+
+    Attributes:
+        name: of the column.
+        kind: "number" (f64 or f32 `values`, nan where missing), "date" (days since 1970) or "text" (`codes` into
+            `words`, -1 where missing).
+        odd: cells that are no numbers in a column of numbers: how many, and the row and text of the first.
+        note: why a column was given up; empty otherwise.
+        form: how its dates are written; empty for ISO dates.
+        first_row: rows of the table before its first, for messages.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.kind = "number"
+        self.values = np.zeros(0)
+        self.codes = np.zeros(0, np.int32)
+        self.words: list[str] = []
+        self.odd: tuple[int, int, str] | None = None
+        self.note = ""
+        self.form = ""
+        self.first_row = 0
+        self._pieces: list[tuple[str, np.ndarray]] = []
+        self._known: dict[str, int] = {}
+        self._rows = 0
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def add(self, cells: Cells) -> None:
+        """Take in the next cells."""
+        found = _numbers(cells)
+        if found is not None:
+            self._pieces.append(("number", found))
+        elif self.note:
+            pass
+        elif (dates := _dates(cells)) is not None:
+            self._pieces.append(("date", dates))
+        else:
+            self._pieces.append(("text", self._coded(cells)))
+        self._rows += len(cells)
+
+    def pad(self, rows: int) -> None:
+        """Missing cells, for a column that comes up late."""
+        if rows > 0:
+            self.add(np.full(rows, np.nan, np.float32))
+
+    def _coded(self, cells: Cells) -> np.ndarray:
+        known = self._known
+        codes = np.empty(len(cells), np.int32)
+        for place, cell in enumerate(cells):
+            text = canonical(cell)
+            code = -1 if text is None else known.setdefault(text, len(known))
+            codes[place] = code
+        if len(known) > MOST_VALUES:
+            self.note = f"more than {MOST_VALUES:,} different texts"
+            self._known, self._pieces = {}, []
+        return codes
+
+    def finish(self) -> None:
+        """Decide what the column holds, once all is read."""
+        pieces, self._pieces = self._pieces, []
+        if self.note:
+            return
+        kinds = {kind for kind, piece in pieces if kind != "number" or not np.isnan(piece).all()}
+        if "text" not in kinds and len(kinds) < 2:
+            self.kind = kinds.pop() if kinds else "number"
+            self.values = np.concatenate([piece for _, piece in pieces]) if pieces else np.zeros(0)
+            return
+        self.codes = np.concatenate([self._as_codes(kind, piece) for kind, piece in pieces])
+        self.kind, self.words, self._known = "text", list(self._known), {}
+        if not self._settle(_number, "number"):
+            self._settle_dates()
+
+    def _as_codes(self, kind: str, piece: np.ndarray) -> np.ndarray:
+        if kind == "text":
+            return piece
+        kept, places = np.unique(piece, return_inverse=True)
+        show = canonical if kind == "number" else _date_text
+        codes = [
+            -1 if one != one else self._known.setdefault(str(show(one)), len(self._known)) for one in kept.tolist()
+        ]
+        return np.array(codes, np.int32)[places] if len(codes) else piece.astype(np.int32)
+
+    def _settle(self, parse: Callable[[str], float | None], kind: str) -> bool:
+        """Take the texts for numbers or dates if nearly all of them are."""
+        found = [parse(word) for word in self.words]
+        counts = np.bincount(self.codes[self.codes >= 0], minlength=len(self.words))
+        bad = np.array([one is None for one in found], bool)
+        if not len(found) or counts[bad].sum() > (1 - MOSTLY) * counts.sum():
+            return False
+        table = np.array([np.nan if one is None else one for one in found] + [np.nan])
+        if bad.any():
+            rows = np.flatnonzero(np.isin(self.codes, np.flatnonzero(bad)))
+            self.odd = len(rows), self.first_row + int(rows[0]) + 1, self.words[self.codes[rows[0]]]
+        self.kind, self.values = kind, table[self.codes]
+        self.codes, self.words = np.zeros(0, np.int32), []
+        return True
+
+    def _settle_dates(self) -> None:
+        some = self.words[:: max(1, len(self.words) // 200)]
+        for form in (self.form, "", *_DATE_FORMATS):
+            parse = _dated(form) if form else _iso_date
+            if sum(parse(word) is not None for word in some) >= MOSTLY * len(some) and self._settle(parse, "date"):
+                self.form = form
+                return
+
+    @property
+    def missing(self) -> np.ndarray:
+        """bool[rows]: where no value is known."""
+        return self.codes < 0 if self.kind == "text" else np.isnan(self.values)
+
+    def take(self, rows: np.ndarray) -> Column:
+        """These rows only."""
+        part = Column(self.name)
+        part.kind, part.words, part.odd, part.note, part.form = self.kind, self.words, self.odd, self.note, self.form
+        part._rows = len(rows)
+        part.values = self.values[rows] if len(self.values) else self.values
+        part.codes = self.codes[rows] if len(self.codes) else self.codes
+        return part
+
+
+def read_columns(source: Any, wanted: set[str] | None = None) -> tuple[dict[str, Column], int]:
+    """All columns of a table, and how many rows it has.
+
+    Raises:
+        TableError: the table is broken, or empty.
+    """
+    columns: dict[str, Column] = {}
+    rows = 0
+    for chunk in chunks_of(source):
+        for name, cells in chunk.items():
+            if wanted is None or name in wanted:
+                column = columns.setdefault(name, Column(name))
+                column.pad(rows - len(column))
+                column.add(cells)
+        rows += len(next(iter(chunk.values()))) if chunk else 0
+    for column in columns.values():
+        column.pad(rows - len(column))
+        column.finish()
+    if not rows:
+        raise TableError(f"{str(source)!r} has no rows. Fix: give a table with rows below its header.")
+    return columns, rows
+
+
+def canonical(cell: Any) -> str | None:
+    """A cell as the text that stands for its category: numbers in one form, no blanks around; None if missing."""
+    if cell is None or (isinstance(cell, float) and cell != cell):
+        return None
+    if isinstance(cell, bool):
+        return str(cell)
+    if isinstance(cell, int | float):
+        return f"{cell:.12g}"
+    if isinstance(cell, datetime.date | datetime.datetime):
+        return cell.isoformat()
+    text = str(cell).strip()
+    if text.lower() in MISSING:
+        return None
+    number = _number(text)
+    return text if number is None else f"{number:.12g}"
+
+
+def _numbers(cells: Cells) -> np.ndarray | None:
+    """The cells as numbers, in f32 where that loses nothing that matters; None if one of them is no number."""
+    if isinstance(cells, np.ndarray):
+        return _narrow(cells.astype(np.float64))
+    if any(isinstance(one, bool) for one in cells[:64]):
+        return None
+    try:
+        return _narrow(np.array(list(map(float, cells))))
+    except (TypeError, ValueError):
+        pass
+    try:
+        return _narrow(np.array([np.nan if one is None or one == "" or (isinstance(one, str) and
+                       one.strip().lower() in MISSING) else float(one) for one in cells]))  # fmt: skip
+    except (TypeError, ValueError):
+        return None
+
+
+def _narrow(values: np.ndarray) -> np.ndarray:
+    values[np.isinf(values)] = np.nan
+    known = values[~np.isnan(values)]
+    if len(known) and np.abs(known).max() > 1e4 * known.std():
+        return values  # large and close together: f32 would round their differences away
+    return values.astype(np.float32)
+
+
+def _number(text: str) -> float | None:
+    try:
+        found = float(text)
+    except ValueError:
+        return None
+    return found if abs(found) < float("inf") else None
+
+
+def _dates(cells: Cells) -> np.ndarray | None:
+    """Days since 1970 of cells that are all ISO dates or missing; None if not."""
+    try:
+        return np.array([np.nan if (text := canonical(one)) is None else _days(datetime.datetime.fromisoformat(text))
+                         for one in cells])  # fmt: skip
+    except ValueError:
+        return None
+
+
+def _days(moment: datetime.datetime) -> float:
+    return (moment.replace(tzinfo=None) - _EPOCH) / datetime.timedelta(days=1)
+
+
+def _date_text(days: float) -> str:
+    return (_EPOCH + datetime.timedelta(days=days)).isoformat().removesuffix("T00:00:00")
+
+
+def _iso_date(text: str) -> float | None:
+    try:
+        return _days(datetime.datetime.fromisoformat(text))
+    except ValueError:
+        return None
+
+
+def _dated(form: str) -> Callable[[str], float | None]:
+    def parse(text: str) -> float | None:
+        try:
+            return _days(datetime.datetime.strptime(text, form))
+        except ValueError:
+            return None
+
+    return parse

@@ -1,0 +1,264 @@
+"""Encoding: columns of any kind become the numbers and codes that the network reads; learned once, kept as JSON.
+
+What a column becomes:
+
+    number   its standardised value (its logarithm where a few values are huge), and whether it is missing
+    date     days, place in the year and in the week, hour; and whether it is missing
+    category a code: 0 never or hardly seen, 1 missing, 2 ... the values
+    text     whether each of its frequent words is there
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kadam.train.tabular.columns import Column
+from kadam.train.tabular.fitting import FARTHEST, Columns
+from kadam.train.tabular.reading import TableError
+
+MOST_CATEGORIES = 1_000
+MOST_TOKENS = 64
+_TOKENS = re.compile(r"\w+")
+_YEAR, _WEEK = 365.2425, 7.0
+
+
+@dataclass
+class Encoding:
+    """How one column is encoded.
+
+    Attributes:
+        name, kind: of the column: number, date, category, text, or left out.
+        why: what is worth telling about it, or why it is left out.
+        log: whether the logarithm is taken.
+        center, scale: means and spreads, one per part.
+        fill: what stands for a missing value, before it is standardised.
+        missing: whether cells were missing, so that a part tells so.
+        values: the categories, or the words.
+        hours: whether its dates have a time.
+        form: how its dates are written.
+    """
+
+    name: str
+    kind: str
+    why: str = ""
+    log: bool = False
+    center: list[float] = field(default_factory=list)
+    scale: list[float] = field(default_factory=list)
+    fill: float = 0.0
+    missing: bool = False
+    values: list[str] = field(default_factory=list)
+    hours: bool = False
+    form: str = ""
+
+    def parts(self) -> int:
+        """How many numbers it becomes."""
+        return len(self.center) + self.missing if self.kind in ("number", "date", "text") else 0
+
+
+def learn(column: Column, rows: np.ndarray) -> Encoding:
+    """How a column is encoded, by what these rows of it hold."""
+    if column.note:
+        return Encoding(column.name, "left out", column.note)
+    part = column.take(rows)
+    missing = part.missing
+    if missing.all():
+        return Encoding(column.name, "left out", "no cell has a value")
+    if column.kind == "text":
+        return _learn_text(part, missing)
+    known = part.values[~missing].astype(np.float64)
+    if known.min() == known.max() and not missing.any():
+        return Encoding(column.name, "left out", f"it is always {known[0]:g}")
+    if column.kind == "number" and _counts_rows(column):
+        return Encoding(column.name, "left out", "it counts the rows")
+    found = Encoding(column.name, column.kind, missing=bool(missing.any()), fill=float(np.median(known)))
+    if column.odd is not None:
+        count, row, text = column.odd
+        which = f"1 cell is no {column.kind}" if count == 1 else f"{count} cells are no {column.kind}s, the first"
+        found.why = f"{which} (row {row}: {text!r}); taken as missing"
+    if column.kind == "date":
+        found.form = column.form
+        found.hours = bool((known % 1 != 0).any())
+    elif _is_heavy(known):
+        found.log = True
+    parts = _raw_parts(found, part.values.astype(np.float64))
+    found.center = [float(one.mean()) for one in parts]
+    found.scale = [float(one.std()) or 1.0 for one in parts]
+    return found
+
+
+def _counts_rows(column: Column) -> bool:
+    values = column.values
+    return len(values) > 20 and bool((np.diff(values) == 1).all())
+
+
+def _is_heavy(known: np.ndarray) -> bool:
+    """Whether a few values lie so far out that the others would be pressed together."""
+    low, high = np.quantile(known, [0.25, 0.75])
+    spread = high - low
+    return bool(spread > 0 and (np.abs(known - np.median(known)).max() > 30 * spread))
+
+
+def _learn_text(part: Column, missing: np.ndarray) -> Encoding:
+    counts = np.bincount(part.codes[~missing], minlength=len(part.words))
+    rows, distinct = len(part), int((counts > 0).sum())
+    words = [word for word, count in zip(part.words, counts.tolist(), strict=True) if count]
+    length = sum(len(word.split()) for word in words[:2_000]) / max(len(words[:2_000]), 1)
+    if distinct == 1 and not missing.any():
+        return Encoding(part.name, "left out", f"it is always {words[0]!r}")
+    if length >= 2 and distinct > max(30, 0.05 * rows):
+        return _learn_words(part, counts)
+    if distinct > max(20, 0.5 * rows):
+        return Encoding(part.name, "left out", f"nearly every row has another text ({distinct:,} in {rows:,} rows)")
+    least = 1 if rows < 200 else 2 if rows < 10_000 else 5
+    kept = [part.words[code] for code in np.argsort(-counts, kind="stable")[:MOST_CATEGORIES] if counts[code] >= least]
+    rare = distinct - len(kept)
+    why = f"{rare} rare values are taken as one" if rare else ""
+    return Encoding(part.name, "category", why, missing=bool(missing.any()), values=kept)
+
+
+def _learn_words(part: Column, counts: np.ndarray) -> Encoding:
+    rows = len(part)
+    seen: Counter[str] = Counter()
+    for word, count in zip(part.words, counts.tolist(), strict=True):
+        if count:
+            for token in set(_tokens(word)):
+                seen[token] += count
+    least, most = max(3, 0.005 * rows), 0.98 * rows
+    kept = [token for token, count in seen.most_common(4 * MOST_TOKENS) if least <= count <= most][:MOST_TOKENS]
+    if not kept:
+        return Encoding(part.name, "left out", "no word of its texts comes up again")
+    shares = [seen[token] / rows for token in kept]
+    return Encoding(
+        part.name, "text", f"its {len(kept)} most frequent words", center=shares,
+        scale=[float(np.sqrt(one * (1 - one))) or 1.0 for one in shares], values=kept,
+    )  # fmt: skip
+
+
+def _tokens(text: str) -> list[str]:
+    return _TOKENS.findall(text.lower())
+
+
+def _raw_parts(encoding: Encoding, values: np.ndarray) -> list[np.ndarray]:
+    """The numbers of a number or a date, not yet standardised."""
+    values = np.where(np.isnan(values), encoding.fill, values)
+    if encoding.kind == "number":
+        return [np.sign(values) * np.log1p(np.abs(values))] if encoding.log else [values]
+    angles = [2 * np.pi * values / _YEAR, 2 * np.pi * values / _WEEK]
+    if encoding.hours:
+        angles.append(2 * np.pi * values)
+    return [values, *(turn(angle) for angle in angles for turn in (np.sin, np.cos))]
+
+
+class Encoder:
+    """All columns' encodings."""
+
+    def __init__(self, encodings: list[Encoding]) -> None:
+        self.encodings = encodings
+        self.used = [one for one in encodings if one.kind != "left out"]
+        self.numbers = sum(one.parts() for one in encodings)
+        self.coded = [one for one in encodings if one.kind == "category"]
+        self.sizes = tuple(len(one.values) + 2 for one in self.coded)
+
+    def __call__(self, columns: Mapping[str, Column], rows: int, drop: bool = False) -> Columns:
+        """Encode columns; with `drop`, each is let go as soon as it is done.
+
+        Raises:
+            TableError: a column that was learned from is not there, or holds something else.
+        """
+        numbers = np.empty((rows, self.numbers), np.float32)
+        codes = np.empty((rows, len(self.coded)), np.int64)
+        place = code = 0
+        for encoding in self.used:
+            column = columns.get(encoding.name)
+            if column is None:
+                raise TableError(
+                    f"the table has no column {encoding.name!r}, which the model learned from. Fix: add it (its cells "
+                    "may be empty)."
+                )
+            if encoding.kind == "category":
+                codes[:, code] = _codes(encoding, column)
+                code += 1
+            else:
+                for part in _parts(encoding, column):
+                    numbers[:, place] = part
+                    place += 1
+            if drop:
+                column.values, column.codes, column.words = np.zeros(0), np.zeros(0, np.int32), []
+        return Columns(numbers, codes, self.sizes)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """What `from_json` reads back."""
+        return [asdict(one) for one in self.encodings]
+
+    @staticmethod
+    def from_json(given: list[dict[str, Any]]) -> Encoder:
+        """The encoder that `to_json` wrote down."""
+        return Encoder([Encoding(**one) for one in given])
+
+
+def _parts(encoding: Encoding, column: Column) -> list[np.ndarray]:
+    """The standardised numbers of a column."""
+    if encoding.kind == "text":
+        found = [np.zeros(len(column), np.float32) for _ in encoding.values]
+        at = {token: place for place, token in enumerate(encoding.values)}
+        table = np.zeros((len(column.words) + 1, len(at)), np.float32)
+        for code, word in enumerate(_words_of(column)):
+            for token in _tokens(word):
+                if token in at:
+                    table[code, at[token]] = 1.0
+        codes = column.codes if column.kind == "text" else np.arange(len(column))
+        found = [table[codes, place] for place in range(len(at))]
+    else:
+        found = _raw_parts(encoding, _values(encoding, column))
+    scaled = [
+        np.clip((one - center) / scale, -FARTHEST, FARTHEST)
+        for one, center, scale in zip(found, encoding.center, encoding.scale, strict=True)
+    ]
+    return [*scaled, column.missing.astype(np.float32)] if encoding.missing and encoding.kind != "text" else scaled
+
+
+def _values(encoding: Encoding, column: Column) -> np.ndarray:
+    if column.kind == encoding.kind or column.missing.all():
+        return column.values.astype(np.float64) if len(column.values) else np.full(len(column), np.nan)
+    row = int(np.flatnonzero(~column.missing)[0])
+    cell = column.words[column.codes[row]] if column.kind == "text" else column.values[row]
+    raise TableError(
+        f"row {column.first_row + row + 1}, column {encoding.name!r}: {str(cell)!r} is no {encoding.kind}, but the "
+        f"model learned {encoding.kind}s from this column. Fix: give {encoding.kind}s, or leave cells empty."
+    )
+
+
+def _words_of(column: Column) -> list[str]:
+    """The texts of a column; of numbers, the texts that they would have been."""
+    return column.words if column.kind == "text" else ["" if one != one else f"{one:.12g}" for one in column.values]
+
+
+def _codes(encoding: Encoding, column: Column) -> np.ndarray:
+    at = {value: place + 2 for place, value in enumerate(encoding.values)}
+    if column.kind == "text":
+        table = np.array([at.get(word, 0) for word in column.words] + [1], np.int64)
+        return table[column.codes]
+    kept, places = np.unique(column.values, return_inverse=True)
+    codes = np.array([1 if one != one else at.get(f"{one:.12g}", 0) for one in kept.tolist()], np.int64)
+    return codes[places]
+
+
+def unseen(encoder: Encoder, columns: Mapping[str, Column]) -> dict[str, list[str]]:
+    """For each column of categories the values that were never (or hardly) seen in training."""
+    found = {}
+    for encoding in encoder.coded:
+        column = columns[encoding.name]
+        known = set(encoding.values)
+        if column.kind == "text":
+            strange = [word for word in column.words if word not in known]
+        else:
+            strange = [word for word in dict.fromkeys(_words_of(column)) if word and word not in known]
+        if strange:
+            found[encoding.name] = strange
+    return found

@@ -1,0 +1,230 @@
+"""From a table to a folder: `kadam train`, step by step; and back from a folder to predictions."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from kadam.serialization.files import replacing
+from kadam.train.tabular import fitting, report
+from kadam.train.tabular.columns import Column, read_columns
+from kadam.train.tabular.encoding import Encoder, learn, unseen
+from kadam.train.tabular.folder import Model
+from kadam.train.tabular.reading import TableError, chunks_of
+from kadam.train.tabular.scoring import Stopwatch, baselines, peak_memory_mb, scores
+from kadam.train.tabular.target import Target, class_weights, split, target_of
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What `kadam train` was asked for.
+
+    Attributes:
+        source: a path or a frame.
+        target: the column to predict.
+        folder: where the model goes.
+        task: "classification" or "regression"; None: as the target says.
+        epochs: passes; None: by the size of the table.
+        seed: of the split and of the training.
+        overwrite: whether a model that is there may be replaced.
+        resume: whether to go on with a run that was broken off.
+        ignore: columns that are left out.
+        display: as in `Trainer.fit`.
+    """
+
+    source: Any
+    target: str
+    folder: Path
+    task: str | None = None
+    epochs: int | None = None
+    seed: int = 0
+    overwrite: bool = False
+    resume: bool = False
+    ignore: tuple[str, ...] = ()
+    display: str = "auto"
+
+
+def train(job: Job, say: Say = lambda text: None) -> Model:
+    """Train on a table and write the folder.
+
+    Raises:
+        TableError: the table cannot be learned from; nothing has been written then.
+        KeyboardInterrupt: it was broken off; `resume` goes on.
+    """
+    _check_folder(job)
+    clock = Stopwatch()
+    columns, total = read_columns(job.source)
+    target_column = columns.pop(job.target, None)
+    if target_column is None:
+        raise TableError(
+            f"the table has no column {job.target!r}. Fix: --target with one of {', '.join(map(repr, columns))}."
+        )
+    for name in job.ignore:
+        if columns.pop(name, None) is None:
+            raise TableError(f"--ignore {name!r}: the table has no such column. Fix: leave it out.")
+    target, rows = target_of(target_column, job.task)
+    read_s = clock.seconds()
+    say(f"{total:,} rows, {len(columns) + 1} columns, read in {read_s:g} s")
+    say(f"target {target.name!r}: {target.task} ({target.why})")
+    if len(rows) < total:
+        say(f"{total - len(rows):,} rows without a target are left out")
+        columns = {name: column.take(rows) for name, column in columns.items()}
+    kept, held = split(target, job.seed)
+    encoder = Encoder([learn(column, kept) for column in columns.values()])
+    if not encoder.used:
+        raise TableError(f"no column but {job.target!r} tells anything. Fix: add columns that differ from row to row.")
+    say(report.columns_text(encoder))
+    work = _working_folder(job)
+    facts, fitted = _fit(job, target, columns, encoder, kept, held, work, say)
+    facts |= {"rows": total, "seconds": {"reading": read_s, "all": clock.seconds()}, "peak_memory_mb": peak_memory_mb()}
+    model = Model(fitted, encoder, facts)
+    model.write(work, job.folder, report.page(facts, encoder, fitted.history))
+    return model
+
+
+def _check_folder(job: Job) -> None:
+    if job.folder.exists() and not job.overwrite:
+        raise TableError(f"{str(job.folder)!r} is there already. Fix: --overwrite, or another folder.")
+    if not job.folder.absolute().parent.is_dir():
+        raise TableError(f"{str(job.folder.absolute().parent)!r} is no folder. Fix: make it first.")
+    if job.folder.exists() and not job.folder.is_dir():
+        raise TableError(f"{str(job.folder)!r} is a file. Fix: give another folder.")
+
+
+def _working_folder(job: Job) -> Path:
+    """Where checkpoints stand while it trains. It becomes the folder at the end."""
+    work = job.folder.absolute().with_name(f".{job.folder.name}.partial")
+    if work.exists() and not job.resume:
+        shutil.rmtree(work)
+    return work
+
+
+def _fit(
+    job: Job,
+    target: Target,
+    columns: dict[str, Column],
+    encoder: Encoder,
+    kept: np.ndarray,
+    held: np.ndarray,
+    work: Path,
+    say: Say,
+) -> tuple[dict[str, Any], fitting.Fitted]:
+    """Train, and judge on the rows that were held out."""
+    encoded = encoder(columns, len(target.values), drop=True)
+    learned, tested = _rows(encoded, kept), _rows(encoded, held)
+    del encoded
+    weights = class_weights(target, kept)
+    if weights is not None:
+        say("the classes are far from equally frequent: rare ones count more (by the root of their rarity)")
+    settings = fitting.settings_for(len(kept), encoder.numbers, len(encoder.sizes)).changed(
+        epochs=job.epochs, seed=job.seed
+    )
+    rows = None if weights is None else weights[target.values[kept]]
+    fitted = fitting.fit(
+        learned, target.values[kept], len(target.classes), settings, rows, work, job.resume, job.display
+    )
+    if "SIGINT" in fitted.history.stopped:
+        raise KeyboardInterrupt
+    found = {"network": scores(target, held, fitted.predict(tested))}
+    found |= baselines(target, learned, kept, held, tested)
+    counts = np.bincount(target.values[kept], minlength=len(target.classes)).tolist() if target.classes else []
+    facts = {
+        "target": target.name,
+        "task": target.task,
+        "why": target.why,
+        "classes": target.classes,
+        "class_rows": counts,
+        "weighted": weights is not None,
+        "train_rows": len(kept),
+        "test_rows": len(held),
+        "scores": found,
+        "stopped": fitted.history.stopped,
+    }
+    return facts, fitted
+
+
+def _rows(columns: fitting.Columns, rows: np.ndarray) -> fitting.Columns:
+    return fitting.Columns(columns.numbers[rows], columns.codes[rows], columns.sizes)
+
+
+def predict(folder: Path, source: Any, out: Path | None, say: Say = lambda text: None) -> int:
+    """Predict for each row of a table, piece by piece; the predictions go to a CSV file, or to standard output.
+
+    Returns:
+        How many rows there were.
+
+    Raises:
+        TableError: the folder holds no model, or the table lacks what it learned from. No file is written then.
+    """
+    model = Model.read(folder)
+    strange: dict[str, dict[str, None]] = {}
+    rows = 0
+    with _written(out) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        classes = model.facts["classes"]
+        writer.writerow(["prediction", *(f"probability of {one}" for one in classes)])
+        for chunk in chunks_of(source):
+            columns, count = _of_chunk(chunk, model.encoder, rows)
+            if not count:
+                continue
+            found = model.fitted.predict(model.encoder(columns, count))
+            for name, values in unseen(model.encoder, columns).items():
+                strange.setdefault(name, {}).update(dict.fromkeys(values))
+            writer.writerows(_lines(found, classes))
+            rows += count
+        if not rows:
+            raise TableError(f"{str(source)!r} has no rows. Fix: give a table with rows below its header.")
+    for name, others in strange.items():
+        some = ", ".join(map(repr, list(others)[:3]))
+        say(f"column {name!r}: {len(others)} values were not seen (often) in training, such as {some}: taken as one")
+    return rows
+
+
+def _of_chunk(chunk: dict[str, Any], encoder: Encoder, before: int) -> tuple[dict[str, Column], int]:
+    """The columns of a piece of a table; messages count rows from the table's beginning."""
+    count = len(next(iter(chunk.values()))) if chunk else 0
+    columns = {}
+    for encoding in encoder.used:
+        name = encoding.name
+        if name not in chunk:
+            raise TableError(
+                f"the table has no column {name!r}, which the model learned from. Fix: add it (its cells may be empty)."
+            )
+        columns[name] = column = Column(name)
+        column.first_row, column.form = before, encoding.form
+        column.add(chunk[name])
+        column.finish()
+    return columns, count
+
+
+def _lines(found: np.ndarray, classes: list[str]) -> Iterator[list[Any]]:
+    if classes:
+        for best, row in zip(found.argmax(1).tolist(), found.tolist(), strict=True):
+            yield [classes[best], *(f"{one:.6g}" for one in row)]
+    else:
+        for value in found.tolist():
+            yield [f"{value:.9g}"]
+
+
+@contextmanager
+def _written(out: Path | None) -> Iterator[IO[str]]:
+    """A text file that appears once it is complete; or standard output."""
+    if out is None:
+        yield sys.stdout
+        return
+    with replacing(out) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        yield text
+        text.flush()
+        text.detach()

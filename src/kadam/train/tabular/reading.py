@@ -1,0 +1,229 @@
+"""Reading tables: CSV, TSV, JSON lines, Parquet and frames in memory, piece by piece, so that memory stays bounded."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from kadam.errors import KadamError, UnsupportedError
+from kadam.train.frames import columns_of
+
+CHUNK_ROWS = 16_384
+_DELIMITERS = ",;\t|"
+_LONGEST_CELL = 1 << 20
+
+Cells = list[Any] | np.ndarray
+Chunk = dict[str, Cells]
+
+
+class TableError(KadamError, ValueError):
+    """A table that cannot be learned from; the message names the row and the column."""
+
+
+def chunks_of(source: Any) -> Iterator[Chunk]:
+    """A table in pieces: for each column name its cells: text, numbers, None where a cell is missing.
+
+    Args:
+        source: a path (`.csv`, `.tsv`, `.txt`, `.jsonl`, `.ndjson`, `.parquet`; text also with `.gz`), or a table of
+            pandas, polars or Arrow.
+
+    Raises:
+        TableError: what stands there is no table; the message names row and column.
+        UnsupportedError: a file format that needs a package that is not installed.
+    """
+    if not isinstance(source, str | Path):
+        columns = columns_of(source)
+        if columns is None:
+            raise TableError(f"a {type(source).__name__} is no table. Fix: give a path, or a DataFrame.")
+        return _frame_chunks(columns)
+    path = Path(source)
+    if not path.exists():
+        raise TableError(f"{str(path)!r}: no such file. Fix: check the path.")
+    if path.is_dir():
+        raise TableError(f"{str(path)!r} is a folder. Fix: give one file.")
+    suffixes = [one.lower() for one in path.suffixes]
+    kind = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else suffixes[-1] if suffixes else ""
+    if kind in (".parquet", ".pq"):
+        return _parquet_chunks(path)
+    if kind in (".jsonl", ".ndjson", ".json"):
+        return _json_chunks(path)
+    if kind in (".csv", ".tsv", ".tab", ".txt", ".data"):
+        return _csv_chunks(path, "\t" if kind in (".tsv", ".tab") else None)
+    raise TableError(
+        f"{str(path)!r}: {kind or 'a file without an ending'} is no format that is known. Fix: .csv, .tsv, .jsonl or "
+        ".parquet."
+    )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    unpack: Any = gzip.open if path.suffix.lower() == ".gz" else open
+    with unpack(path, "rt", encoding="utf-8-sig", newline="") as file:
+        yield file
+
+
+def _csv_chunks(path: Path, delimiter: str | None) -> Iterator[Chunk]:
+    with _opened(path) as file:
+        row = 0
+        reader: Any = None
+        try:
+            first = file.readline()
+            if not first.strip():
+                raise TableError(f"{str(path)!r} has no header: its first line is empty. Fix: name the columns there.")
+            file.seek(0)
+            csv.field_size_limit(_LONGEST_CELL)
+            reader = csv.reader(file, delimiter=delimiter or _delimiter(first), strict=True)
+            names = _checked_names(next(reader), path)
+            width = len(names)
+            rows: list[list[str]] = []
+            for cells in reader:
+                if not cells:
+                    continue  # an empty line
+                row += 1
+                if len(cells) != width:
+                    raise _ragged(path, row, reader.line_num, cells, names)
+                rows.append(cells)
+                if len(rows) == CHUNK_ROWS:
+                    yield dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+                    rows = []
+        except csv.Error as error:
+            raise TableError(
+                f"{str(path)!r}, row {row + 1} (line {reader.line_num}): {error}. Fix: close every quote, and double "
+                "quotes within quotes."
+            ) from error
+        except UnicodeDecodeError as error:
+            raise TableError(
+                f"{str(path)!r}, near row {row + 1}: byte {error.object[error.start]:#x} is no UTF-8 text. Fix: save "
+                "the table as UTF-8."
+            ) from error
+        if rows or row == 0:
+            yield dict(zip(names, map(list, zip(*rows, strict=True)) if rows else [[] for _ in names], strict=True))
+
+
+def _delimiter(header: str) -> str:
+    return max(_DELIMITERS, key=header.count)
+
+
+def _checked_names(names: list[str], path: Path) -> list[str]:
+    names = [name.strip() for name in names]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise TableError(
+                f"{str(path)!r}: two columns are named {name!r} ({names.index(name) + 1} and {place + 1}). Fix: give "
+                "each a name of its own."
+            )
+    return [name or f"column {place + 1}" for place, name in enumerate(names)]
+
+
+def _ragged(path: Path, row: int, line: int, cells: list[str], names: list[str]) -> TableError:
+    where = f"{str(path)!r}, row {row} (line {line})"
+    if len(cells) < len(names):
+        return TableError(
+            f"{where}: {len(cells)} cells, but the header names {len(names)} columns: {names[len(cells)]!r} is the "
+            "first without a cell. Fix: add the missing cells."
+        )
+    return TableError(
+        f"{where}: {len(cells)} cells, but the header names {len(names)} columns, the last of them {names[-1]!r}. "
+        f"Fix: quote cells that hold the delimiter, such as {cells[-1]!r}."
+    )
+
+
+def _json_chunks(path: Path) -> Iterator[Chunk]:
+    with _opened(path) as file:
+        names: list[str] = []
+        rows: list[dict[str, Any]] = []
+        try:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                rows.append(_json_row(line, number, path))
+                if len(rows) == CHUNK_ROWS:
+                    yield _transposed(rows, names)
+                    rows = []
+        except UnicodeDecodeError as error:
+            raise TableError(f"{str(path)!r} is no UTF-8 text ({error}). Fix: save the table as UTF-8.") from error
+        yield _transposed(rows, names)
+
+
+def _json_row(line: str, number: int, path: Path) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise TableError(
+            f'{str(path)!r}, row {number}: {error}. Fix: one JSON object on each line, such as {{"age": 3}}.'
+        ) from error
+    if not isinstance(row, dict):
+        raise TableError(
+            f"{str(path)!r}, row {number}: a {type(row).__name__}, not an object. Fix: one object on each line."
+        )
+    for name, cell in row.items():
+        if isinstance(cell, dict | list):
+            raise TableError(
+                f"{str(path)!r}, row {number}, column {name!r}: a {type(cell).__name__} is no cell. Fix: give each of "
+                "its entries a column of its own."
+            )
+    return row
+
+
+def _transposed(rows: list[dict[str, Any]], names: list[str]) -> Chunk:
+    """Rows to columns; `names` are those met so far, and grow."""
+    for row in rows:
+        if len(row) > len(names) or not row.keys() <= set(names):
+            names.extend(name for name in row if name not in names)
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _parquet_chunks(path: Path) -> Iterator[Chunk]:
+    try:
+        from pyarrow import ArrowInvalid
+        from pyarrow.parquet import ParquetFile
+    except ImportError as error:
+        raise UnsupportedError(
+            "kadam train: Parquet files need pyarrow. Fix: pip install pyarrow; or save the table as CSV."
+        ) from error
+    try:
+        file = ParquetFile(path)
+    except ArrowInvalid as error:
+        raise TableError(f"{str(path)!r} is no whole Parquet file ({error}). Fix: write it again.") from error
+    empty = True
+    for batch in file.iter_batches(CHUNK_ROWS):
+        empty = False
+        yield {name: _plain(batch.column(place)) for place, name in enumerate(batch.schema.names)}
+    if empty:
+        yield {name: [] for name in file.schema_arrow.names}
+
+
+def _plain(column: Any) -> Cells:
+    """An Arrow column as an array of numbers, or as a list."""
+    if column.null_count == 0 and str(column.type) in _NUMBERS:
+        return np.asarray(column.to_numpy(zero_copy_only=False))
+    return list(column.to_pylist())
+
+
+_NUMBERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)} | {"float", "double"}
+
+
+def _frame_chunks(columns: dict[str, np.ndarray]) -> Iterator[Chunk]:
+    rows = len(next(iter(columns.values()))) if columns else 0
+    for start in range(0, max(rows, 1), CHUNK_ROWS):
+        yield {
+            name: part if part.dtype.kind in "fiu" else [_cell(one) for one in part.tolist()]
+            for name, column in columns.items()
+            for part in (_dates_as_text(column[start : start + CHUNK_ROWS]),)
+        }
+
+
+def _dates_as_text(column: np.ndarray) -> np.ndarray:
+    return np.datetime_as_string(column, unit="s") if column.dtype.kind == "M" else column
+
+
+def _cell(cell: Any) -> Any:
+    """A cell as text or number; None for the missing values of pandas."""
+    return None if cell is None or cell != cell or str(cell) in ("<NA>", "NaT") else cell

@@ -1,0 +1,109 @@
+"""Scores on rows that were held out, beside those of baselines."""
+
+from __future__ import annotations
+
+import time
+import warnings
+
+import numpy as np
+
+from kadam.train.metrics import AUC, F1, R2, BalancedAccuracy
+from kadam.train.tabular.fitting import Columns
+from kadam.train.tabular.target import Target
+
+Scores = dict[str, float]
+_BASELINE_ROWS = 50_000
+
+
+def scores(target: Target, rows: np.ndarray, found: np.ndarray) -> Scores:
+    """How good predictions are: probabilities of classes, or values."""
+    true = target.values[rows]
+    if not target.classes:
+        error = found - true
+        r2 = R2()
+        r2.update(found, true)
+        return {"r2": r2.compute(), "mae": float(np.abs(error).mean()), "rmse": float(np.sqrt(np.square(error).mean()))}
+    result = {"accuracy": float((found.argmax(1) == true).mean())}
+    logs = np.log(np.maximum(found, 1e-12))
+    for metric in (BalancedAccuracy(), F1(), AUC()):
+        metric.update(logs, true)
+        result[metric.name] = metric.compute()
+    result["log_loss"] = float(-logs[np.arange(len(true)), true].mean())
+    return result
+
+
+def baselines(
+    target: Target, columns: Columns, train: np.ndarray, test: np.ndarray, table: Columns
+) -> dict[str, Scores]:
+    """What is reached without a network: by a constant, and by a linear model where scikit-learn is installed.
+
+    Args:
+        target: all rows' targets.
+        columns: the encoded rows `train`.
+        train, test: which rows are which.
+        table: the encoded rows `test`.
+    """
+    found: dict[str, Scores] = {}
+    if target.classes:
+        shares = np.bincount(target.values[train], minlength=len(target.classes)) / len(train)
+        found[f"always {target.classes[int(shares.argmax())]!r}"] = scores(
+            target, test, np.tile(shares, (len(test), 1))
+        )
+    else:
+        found["always the mean"] = scores(target, test, np.full(len(test), target.values[train].mean()))
+    linear = _linear(target, columns, train, table)
+    if linear is not None:
+        name = "logistic regression" if target.classes else "ridge regression"
+        found[name] = scores(target, test, linear)
+    return found
+
+
+def _linear(target: Target, columns: Columns, train: np.ndarray, table: Columns) -> np.ndarray | None:
+    """What scikit-learn's linear model predicts for the test rows; None without scikit-learn."""
+    try:
+        from sklearn.linear_model import LogisticRegression, RidgeCV
+    except ImportError:
+        return None
+    some = slice(0, _BASELINE_ROWS)
+    X, y = _wide(columns, some), target.values[train][some]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = LogisticRegression(max_iter=200) if target.classes else RidgeCV(np.logspace(-3, 3, 7))
+        if target.classes and len(np.unique(y)) < 2:
+            return None
+        model.fit(X, y)
+        rows = len(table)
+        parts = [_wide(table, slice(start, start + _BASELINE_ROWS)) for start in range(0, rows, _BASELINE_ROWS)]
+        if not target.classes:
+            return np.concatenate([model.predict(part) for part in parts])
+        known = np.concatenate([model.predict_proba(part) for part in parts])
+    full = np.zeros((rows, len(target.classes)))
+    full[:, model.classes_] = known
+    return full
+
+
+def _wide(columns: Columns, rows: slice) -> np.ndarray:
+    """Numbers, and a column of 0 and 1 for each of the 50 most frequent values of each category."""
+    parts = [columns.numbers[rows]]
+    for place, size in enumerate(columns.sizes):
+        parts.append((columns.codes[rows, place, None] == np.arange(min(size, 52))).astype(np.float32))
+    return np.concatenate(parts, 1)
+
+
+class Stopwatch:
+    """Seconds since it was made, and the greatest memory of the process."""
+
+    def __init__(self) -> None:
+        self._start_s = time.monotonic()
+
+    def seconds(self) -> float:
+        return round(time.monotonic() - self._start_s, 2)
+
+
+def peak_memory_mb() -> float | None:
+    """The most memory that this process has held, in MB; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)

@@ -1,0 +1,262 @@
+"""Trainer: a model, a loss and an optimizer, and everything around them that a training program repeats."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from kadam.errors import OperandError
+from kadam.nn.modules.module import Module
+from kadam.optim import AdamW, Optimizer
+from kadam.recording.modes import no_grad
+from kadam.recording.tensor import from_array, read
+from kadam.tensor import Tensor
+from kadam.train.batches import ArrayBatches, Batches, batches_of, rows_in
+from kadam.train.callbacks import Callback
+from kadam.train.history import History
+from kadam.train.metrics import Metric, metrics_of
+from kadam.train.run import Plan, Run
+
+Step: TypeAlias = Callable[[Any, Any], Any]
+
+
+class Trainer:
+    """Trains a model: `fit`, `evaluate`, `predict`. With the same seed, the numbers of the loop written by hand.
+
+    A batch is `(input, ..., target)`: the loss is `loss(model(input, ...), target)`. Where that does not fit, `step`
+    says how a batch becomes a loss.
+
+    Args:
+        model: what is trained.
+        loss: `loss(output, target)` -> a scalar: a module of `kadam.nn` or a function.
+        optimizer: of the model's parameters; or a class or function that makes one of them. AdamW unless given.
+        scheduler: sets the learning rates; or a function that makes it from the optimizer.
+        scheduler_each: "epoch" or "step": when the scheduler moves on.
+        metrics: names (`accuracy`, `f1`, `auc`, `mae`, `r2` ...), metrics, or functions of all outputs and targets.
+            They are taken on validation data or, without any, on what the training batches gave.
+        clip_norm: bound on the norm of all gradients together.
+        clip_value: bound on each entry of the gradients.
+        accumulate: batches whose gradients are averaged into one step of the optimizer.
+        step: `step(model, batch)` -> the loss, or the loss and the output, instead of `loss`.
+        callbacks: what else happens between steps and epochs.
+
+    Raises:
+        OperandError: there is neither a loss nor a step.
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        loss: Callable[[Any, Any], Tensor] | None = None,
+        optimizer: Optimizer | Callable[[Any], Optimizer] = AdamW,
+        *,
+        scheduler: Any = None,
+        scheduler_each: str = "epoch",
+        metrics: Iterable[str | Metric | Callable[[Any, Any], Any]] = (),
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        accumulate: int = 1,
+        step: Step | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
+        if (loss is None) == (step is None):
+            raise OperandError(
+                "Trainer: give either loss(output, target) or step(model, batch). Fix: Trainer(model, "
+                "nn.CrossEntropyLoss())."
+            )
+        if scheduler_each not in ("epoch", "step"):
+            raise ValueError(f"Trainer: scheduler_each must be 'epoch' or 'step', not {scheduler_each!r}.")
+        if not isinstance(accumulate, int) or accumulate < 1:
+            raise ValueError(f"Trainer: accumulate must be a positive int, not {accumulate!r}. Fix: accumulate=1.")
+        self.model = model
+        self.loss = loss
+        self.optimizer = optimizer if isinstance(optimizer, Optimizer) else optimizer(model.parameters())
+        self.scheduler = scheduler(self.optimizer) if _makes_scheduler(scheduler) else scheduler
+        self.scheduler_each = scheduler_each
+        self.metrics = metrics_of(metrics)
+        self.clip_norm = clip_norm
+        self.clip_value = clip_value
+        self.accumulate = accumulate
+        self.callbacks = list(callbacks)
+        self.history = History()
+        self._step = step
+        self._run: Run | None = None
+
+    def fit(
+        self,
+        data: Any,
+        target: Any = None,
+        *,
+        epochs: int = 10,
+        max_steps: int | None = None,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        drop_last: bool = False,
+        validation: Any = None,
+        validate_every: int = 1,
+        monitor: str | None = None,
+        patience: int | None = None,
+        min_delta: float = 0.0,
+        until: Mapping[str, float] | None = None,
+        restore_best: bool | None = None,
+        folder: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        save_every_s: float = 30.0,
+        save_every_steps: int | None = None,
+        display: str = "auto",
+    ) -> History:
+        """Train for some epochs, or until something says that it is enough.
+
+        Arrays are shuffled as a DataLoader would, from the same draws. Ctrl-C ends the run after the present step; with
+        a folder, it is saved and can be resumed.
+
+        Args:
+            data: inputs, `(inputs, ..., target)`, a Dataset or a DataLoader; arrays, tensors or tables.
+            target: the targets, if `data` is inputs.
+            epochs: passes over the data.
+            max_steps: end after as many batches, even within an epoch.
+            batch_size, shuffle, drop_last: how arrays and datasets are cut into batches.
+            validation: data of the same forms, looked at after each epoch; or a share of the rows (0 < share < 1),
+                taken from the end of arrays.
+            validate_every: epochs from one look at the validation data to the next; the last epoch has one too.
+            monitor: the column of the history that decides what is best: `val_loss` or, without validation, `loss`.
+            patience: end when the monitored value has not become better in so many epochs.
+            min_delta: by how much it must become better to count.
+            until: end as soon as all these columns are as good: `{"val_accuracy": 0.97}`.
+            restore_best: give the model its best weights at the end; if None, do so when there is `patience`.
+            folder: where checkpoints (the newest two and the best) and `history.csv` are written.
+            resume: go on from the newest sound checkpoint of the folder, if it has one.
+            save_every_s: seconds between checkpoints.
+            save_every_steps: steps between checkpoints, instead.
+            display: "auto" (live on a terminal, else silent), "live", "plain" or "off".
+
+        Raises:
+            NonFiniteLoss: the loss became nan or infinite; the folder keeps the last good checkpoint.
+            ResumeError: the folder holds a run already, or one of another kind.
+        """
+        train, held_out = self._divided(data, target, validation, batch_size, shuffle, drop_last)
+        monitor = monitor or ("loss" if held_out is None else "val_loss")
+        plan = Plan(
+            epochs, max_steps, monitor, patience, min_delta, dict(until or {}),
+            patience is not None if restore_best is None else restore_best,
+            None if folder is None else Path(folder), resume, save_every_s, save_every_steps, display, validate_every,
+        )  # fmt: skip
+        self._run = Run(self, plan, train, held_out)
+        try:
+            return self._run.go()
+        finally:
+            self._run = None
+
+    def stop(self, why: str) -> None:
+        """End the run that is under way after the present step; for callbacks."""
+        if self._run is not None:
+            self._run.stopped = self._run.stopped or why
+
+    def evaluate(self, data: Any, target: Any = None, *, batch_size: int = 1024) -> dict[str, float]:
+        """The loss and the metrics on data, the model in evaluation mode."""
+        return self.scores(self._batches(data, target, batch_size=batch_size))
+
+    def scores(self, batches: Batches) -> dict[str, float]:
+        """The same of batches."""
+        for metric in self.metrics:
+            metric.reset()
+        was_training = self.model.training
+        self.model.eval()
+        total, rows = 0.0, 0
+        try:
+            with no_grad():
+                for batch in batches.start():
+                    loss, output = self.forward(batch)
+                    count = rows_in(batch)
+                    total, rows = total + loss.item() * count, rows + count
+                    self.note_metrics(output, batch)
+        finally:
+            self.model.train(was_training)
+        found = {"loss": total / rows if rows else float("nan")}
+        return found | {metric.name: metric.compute() for metric in self.metrics}
+
+    def predict(self, inputs: Any, *, batch_size: int = 1024) -> Tensor:
+        """The model's outputs, in evaluation mode, as one tensor.
+
+        Of a loader whose batches have several entries, the last is the target and is left out.
+        """
+        batches = self._batches(inputs, batch_size=batch_size)
+        all_inputs = isinstance(batches, ArrayBatches)
+        was_training = self.model.training
+        self.model.eval()
+        outputs = []
+        try:
+            with no_grad():
+                for batch in batches.start():
+                    parts = list(batch) if isinstance(batch, list | tuple) else [batch]
+                    outputs.append(read(self.model(*(parts if all_inputs or len(parts) == 1 else parts[:-1]))))
+        finally:
+            self.model.train(was_training)
+        if not outputs:
+            raise OperandError("predict: there are no rows. Fix: give at least one.")
+        return from_array(np.concatenate(outputs))
+
+    def forward(self, batch: Any) -> tuple[Tensor, Any]:
+        """The loss of a batch, and the output that metrics look at."""
+        if self._step is not None:
+            found = self._step(self.model, batch)
+            return found if isinstance(found, tuple) else (found, None)
+        assert self.loss is not None
+        if not isinstance(batch, list | tuple) or len(batch) < 2:
+            raise OperandError(
+                f"Trainer: a batch must be (input, ..., target), but is a {type(batch).__name__}. Fix: let the dataset "
+                "give pairs, or tell by step=fn(model, batch) what its loss is."
+            )
+        *inputs, target = batch
+        output = self.model(*inputs)
+        return self.loss(output, target), output
+
+    def note_metrics(self, output: Any, batch: Any) -> None:
+        """Let the metrics take in a batch."""
+        if self.metrics and isinstance(output, Tensor) and isinstance(batch, list | tuple):
+            found, target = read(output.detach()), np.asarray(read(batch[-1].detach()))
+            for metric in self.metrics:
+                metric.update(found, target)
+
+    def _divided(
+        self, data: Any, target: Any, validation: Any, batch_size: int, shuffle: bool, drop_last: bool
+    ) -> tuple[Batches, Batches | None]:
+        """Training and validation batches."""
+        train = self._batches(data, target, batch_size, shuffle, drop_last, draws=True)
+        if validation is None:
+            return train, None
+        if not isinstance(validation, float):
+            return train, self._batches(validation, batch_size=max(batch_size, 1024))
+        if not isinstance(train, ArrayBatches) or not 0 < validation < 1:
+            raise OperandError(
+                "fit: a share of the rows for validation needs arrays, and a number between 0 and 1. Fix: "
+                "validation=(x_val, y_val)."
+            )
+        cut = train.rows - max(1, round(train.rows * validation))
+        kept = [one[:cut] for one in train.arrays]
+        held = [one[cut:] for one in train.arrays]
+        return ArrayBatches(kept, batch_size, shuffle, drop_last, draws=True), ArrayBatches(held, 1024)
+
+    def _batches(
+        self,
+        data: Any,
+        target: Any = None,
+        batch_size: int = 32,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        draws: bool = False,
+    ) -> Batches:
+        floats = (one.dtype for one in self.model.parameters() if one.is_floating_point())
+        dtype = next(floats, None)
+        return batches_of(
+            data, target, batch_size=batch_size, shuffle=shuffle, drop_last=drop_last, draws=draws,
+            dtype=np.float32 if dtype is None else dtype.numpy,
+        )  # fmt: skip
+
+
+def _makes_scheduler(scheduler: Any) -> bool:
+    return (callable(scheduler) and not hasattr(scheduler, "step")) or isinstance(scheduler, type)

@@ -1,0 +1,7 @@
+"""What stands in for `torchvision` in `kadam run`: datasets on the disk, transforms, and pictures of tensors."""
+
+from kadam.vision import datasets, transforms, utils
+
+__version__ = "0.28.0+kadam0.1.0"
+
+__all__ = ["datasets", "transforms", "utils"]
