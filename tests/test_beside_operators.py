@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ import kadam
 from kadam import nn
 from kadam.nn import functional as F
 from kadam.nn.utils import parametrizations, prune
+from kadam.recording import precision
+from kadam.recording.calls import Operation
 from kadam.safetensors import SafetensorError, safe_open
 from kadam.safetensors import torch as safe
 from kadam.serialization.protobuf import Single, message, varint
@@ -223,3 +226,10 @@ def test_dual_numbers_and_tangents():
     for found in (unpacked.tangent, pushed, linear(tangent), linear(2 * tangent) / 2):
         np.testing.assert_allclose(found.numpy(), slopes, rtol=1e-6)
     assert not pushed.requires_grad
+
+
+def test_regions_of_precision_know_operations_by_their_names() -> None:
+    rooms = [module for name, module in sys.modules.items() if name.startswith("kadam.")]
+    found = [getattr(one, "operation", None) for room in rooms for one in vars(room).values()]
+    names = {one.name for one in found if isinstance(one, Operation)}
+    assert names >= precision._LOWERED | precision._RAISED

@@ -275,7 +275,8 @@ def test_operands_are_named_by_module_by_variable_and_by_line() -> None:
 OPERANDS = [
     ("a = torch.arange(6.0).reshape(2, 3)\nb = a.t().reshape(2, 3)\na @ b",
      "input f32[2,3] input a train.py:1|other f32[2,3] input b train.py:2"),
-    ("a = torch.ones(2, 2)\nb = a.double()\na @ b", "input f32[2,2] input a train.py:1|other f64[2,2] input b train.py:2"),
+    ("a = torch.ones(2, 2)\nb = a.double()\na @ b",
+     "input f32[2,2] input a train.py:1|other f64[2,2] input b train.py:2"),
     ("x = torch.ones(2, requires_grad=True)\ny = (x * 2).exp()\ny.sum().item()\ny + torch.ones(3)",
      "input f32[2] % forward train.py:2|other f32[3] input train.py:4"),
     ("p = torch.ones(4, 1)\nt = torch.ones(4)\nF.binary_cross_entropy(p, t)",

@@ -243,3 +243,13 @@ def test_a_failing_script_leaves_what_was_recorded(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "1 4 2 True"
+
+
+def test_a_program_that_is_watched_leaves_the_process_as_it_was(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("import torch\nassert 'kadam' in torch.__file__\nprint(torch.ones(2).sum().item())\n")
+    before = dict(sys.modules), sys.argv[:], sys.path[:], sys.meta_path[:], torch.Tensor.__module__
+    lens.capture(str(program))
+    torches = {name for name in sys.modules if name.partition(".")[0] == "torch"}
+    assert torches == {name for name in before[0] if name.partition(".")[0] == "torch"}
+    assert (sys.argv, sys.path, sys.meta_path, torch.Tensor.__module__) == before[1:]

@@ -21,10 +21,14 @@ class Classifier(nn.Module):
 
 
 MODELS = {
-    "perceptron": lambda: (nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.ReLU(), nn.Softmax(-1)), kadam.randn(2, 3, 4)),
+    "perceptron": lambda: (
+        nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.ReLU(), nn.Softmax(-1)),
+        kadam.randn(2, 3, 4),
+    ),
     "convolutions": lambda: (
         nn.Sequential(
-            nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.GELU(), nn.MaxPool2d(2), nn.AvgPool2d(2, 1), nn.Flatten(),
+            nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.GELU(), nn.MaxPool2d(2), nn.AvgPool2d(2, 1),
+            nn.Flatten(),
         ),
         kadam.randn(2, 1, 8, 8),
     ),

@@ -376,9 +376,6 @@ def test_out_is_written(name):
 
 
 def test_what_is_not_there_is_refused_by_name():
-    x = kadam.ones(2, requires_grad=True)
-    with pytest.raises(NotImplementedError, match="is_grads_batched"):
-        kadam.autograd.grad(x.sum(), x, is_grads_batched=True)
     with pytest.raises(NotImplementedError, match="saved_tensors_hooks"):
         kadam.autograd.graph.saved_tensors_hooks(None, None)
 

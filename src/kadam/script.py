@@ -13,8 +13,8 @@ import os
 import runpy
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.machinery import SourceFileLoader
 from types import ModuleType
 
@@ -84,6 +84,20 @@ def _is_there(name: str) -> bool:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
             return False
         raise
+
+
+@contextmanager
+def as_guest() -> Iterator[None]:
+    """A program that is run inside leaves the process as it has found it: its `torch`, arguments, paths and hooks."""
+    argv, path, told = sys.argv[:], sys.path[:], before_telling[:]
+    main, hook = sys.modules.get("__main__"), threading.excepthook
+    with torch_imports.installed():
+        try:
+            yield
+        finally:
+            sys.argv[:], sys.path[:], before_telling[:], threading.excepthook = argv, path, told, hook
+            if main is not None:
+                sys.modules["__main__"] = main
 
 
 def _read(path: str) -> tuple[bytes, str]:

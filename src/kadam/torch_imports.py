@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -22,12 +23,53 @@ from kadam.missing import (
 
 def install() -> None:
     """From now on, `import torch` in this process gives Kadam."""
-    if not any(isinstance(finder, TorchIsKadam) for finder in sys.meta_path):
+    if not is_installed():
         sys.meta_path.insert(0, TorchIsKadam())
         _name_errors_as_pytorch_does(KadamError)
         # Those of rooms that load later too.
         KadamError.__init_subclass__ = classmethod(_name_as_builtin)  # type: ignore[assignment, method-assign]
         _name_classes_as_pytorch_does()
+
+
+def is_installed() -> bool:
+    """Whether `import torch` gives Kadam."""
+    return any(isinstance(finder, TorchIsKadam) for finder in sys.meta_path)
+
+
+@contextmanager
+def installed() -> Iterator[None]:
+    """`import torch` gives Kadam inside, and what it gave before from there on."""
+    if is_installed():
+        yield
+        return
+    before = _take_away()
+    install()
+    try:
+        yield
+    finally:
+        sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, TorchIsKadam)]
+        del KadamError.__init_subclass__
+        for kind, names in _renamed.items():
+            kind.__name__, kind.__qualname__, kind.__module__ = names
+        _renamed.clear()
+        _take_away()
+        sys.modules.update(before)
+
+
+def _take_away() -> dict[str, ModuleType]:
+    """Forget the modules that `torch` and what stands beside it mean now."""
+    tops = {"torch", *_STAND_INS}
+    return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in tops}
+
+
+_renamed: dict[type, tuple[str, str, str]] = {}  # class -> the names that are its own
+
+
+def _rename(kind: type, name: str, module: str) -> None:
+    _renamed.setdefault(kind, (kind.__name__, kind.__qualname__, kind.__module__))
+    kind.__module__ = module
+    if name != kind.__name__:
+        kind.__name__ = kind.__qualname__ = name
 
 
 _AT_THE_TOP = (kadam.Generator, kadam.Size, kadam.Tensor, kadam.device, kadam.dtype)
@@ -38,14 +80,14 @@ _LATER = ("kadam.optim.lr_scheduler", "kadam.optim.swa_utils", "kadam.utils.data
 def _name_classes_as_pytorch_does() -> None:
     """What prints as `<class 'torch.Tensor'>` in PyTorch prints so here."""
     for kind in _AT_THE_TOP:
-        kind.__module__ = "torch"
+        _rename(kind, kind.__name__, "torch")
     for path in _LATER:
         importlib.import_module(path)
     for path, module in list(sys.modules.items()):
         if path.startswith(_BELOW):
             for kind in vars(module).values():
                 if isinstance(kind, type) and kind.__module__ == path:
-                    kind.__module__ = "torch" + path.removeprefix("kadam")
+                    _rename(kind, kind.__name__, "torch" + path.removeprefix("kadam"))
 
 
 _KADAMS_OWN = (MissingImportError, MissingModuleError, MissingNameError, RecordingError, UnsupportedError, VerifyError)
@@ -64,8 +106,7 @@ def _name_as_builtin(kind: type[KadamError]) -> None:
     above = [one for one in (*kind.__bases__, *kind.__mro__) if not issubclass(one, KadamError)]
     builtin = next((one for one in above if one.__module__ == "builtins"), None)
     if builtin is not None and builtin is not Exception and kind not in _KADAMS_OWN:
-        kind.__name__ = kind.__qualname__ = builtin.__name__
-        kind.__module__ = "builtins"
+        _rename(kind, builtin.__name__, "builtins")
 
 
 class TorchIsKadam(MetaPathFinder):

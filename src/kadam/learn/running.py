@@ -76,7 +76,10 @@ class Class:
         Raises:
             LessonError: a view has no step to show, or an expression of the text fails.
         """
-        torch_imports.install()
+        with torch_imports.installed():
+            yield from self._run()
+
+    def _run(self) -> Iterator[Ran]:
         self.names = _new_names()
         for part in self.lesson.parts:
             if isinstance(part, Cell):

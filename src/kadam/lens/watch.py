@@ -149,7 +149,8 @@ def capture(
             yield
 
     try:
-        code = run(program, arguments, around=around)
+        with script.as_guest():
+            code = run(program, arguments, around=around)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     seen = observer_of[0] if observer_of else Watched()

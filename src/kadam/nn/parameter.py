@@ -142,7 +142,7 @@ class UninitializedTensorMixin(Tensor):
     def materialize(self, shape: Sequence[int], device: Any = None, dtype: dtype | None = None) -> None:
         """Give it memory of a shape, with values that mean nothing yet; it stays the same object."""
         kind = TensorType(dtype or self.dtype, tuple(shape))
-        self.__class__ = self.cls_to_become  # it stops being uninitialized
+        self.__class__ = self.cls_to_become  # type: ignore[assignment]  # it stops being uninitialized
         vars(self)["_array"] = np.empty(kind.shape, kind.dtype.numpy)
         self._spec = spec_of(kind, self.requires_grad)
 

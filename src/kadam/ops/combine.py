@@ -113,7 +113,7 @@ def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     parts = _listed("cat", tensors)
     at_once = _known(parts) and _alike(parts, dim)
     joined = from_array(np.concatenate([read(one) for one in parts], dim)) if at_once else _cat(parts, dim)
-    return joined if out is None else into(out, joined)  # type: ignore[no-any-return]
+    return joined if out is None else into(out, joined)
 
 
 @numpy_names
@@ -129,7 +129,7 @@ def stack(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
         joined = from_array(np.stack([read(one) for one in parts], axis_of(dim, len(first.shape) + 1)))
     else:
         joined = _stack(parts, dim)
-    return joined if out is None else into(out, joined)  # type: ignore[no-any-return]
+    return joined if out is None else into(out, joined)
 
 
 def _alike(parts: list[Any], dim: int) -> bool:

@@ -144,9 +144,7 @@ class RNNCell(RNNCellBase):
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         if self.nonlinearity not in ("tanh", "relu"):
-            raise ShapeError(
-                f"RNNCell: Unknown nonlinearity: {self.nonlinearity}. Fix: nonlinearity='tanh' or 'relu'."
-            )
+            raise ShapeError(f"RNNCell: Unknown nonlinearity: {self.nonlinearity}. Fix: nonlinearity='tanh' or 'relu'.")
         after: Tensor = self._step(f"RNN_{self.nonlinearity.upper()}", input, None if hx is None else (hx,))
         return after
 
