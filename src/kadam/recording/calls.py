@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,29 +62,25 @@ class Operation:
         names, roles, defaults, keyword_only: of its parameters, in order.
     """
 
-    def __init__(self, body: Callable[..., Any], phase: Phase | None, grad: str | None, differentiable: bool) -> None:
+    def __init__(self, body: FunctionType, phase: Phase | None, grad: str | None, differentiable: bool) -> None:
         self.name = body.__name__
-        self.body = body
+        self.body: Callable[..., Any] = body
         self.chain_of: Callable[..., Iterable[Primitive]] | None = None
         self.caller: Callable[..., Any] = body
         self.phase = phase
         self.forces_name = grad is not None
         self.grad_name = grad or "".join(part.capitalize() for part in self.name.split("_")) + "Backward0"
         self.differentiable = differentiable
-        self.names: list[str] = []
-        self.roles: list[str] = []
-        self.defaults: dict[str, Any] = {}
-        self.keyword_only: set[str] = set()
-        for name, parameter in inspect.signature(body).parameters.items():
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                raise TypeError(f"{self.name}: the body of an operation takes named parameters only")
-            self.names.append(name)
-            annotation = parameter.annotation if isinstance(parameter.annotation, str) else "static"
-            self.roles.append(_ROLES.get(annotation.replace(" ", ""), "static"))
-            if parameter.default is not parameter.empty:
-                self.defaults[name] = parameter.default
-            if parameter.kind is parameter.KEYWORD_ONLY:
-                self.keyword_only.add(name)
+        code = body.__code__
+        if code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
+            raise TypeError(f"{self.name}: the body of an operation takes named parameters only")
+        count = code.co_argcount + code.co_kwonlyargcount
+        self.names = list(code.co_varnames[:count])
+        self.keyword_only = set(self.names[code.co_argcount :])
+        given = body.__defaults__ or ()
+        self.defaults = dict(zip(self.names[code.co_argcount - len(given) : code.co_argcount], given, strict=True))
+        self.defaults |= body.__kwdefaults__ or {}
+        self.roles = [_role(body.__annotations__.get(name)) for name in self.names]
         self.state = tuple(index for index, role in enumerate(self.roles) if role == "state")
 
     def __repr__(self) -> str:
@@ -96,6 +93,10 @@ class Operation:
         positional = [one for name, one in zip(self.names, arguments, strict=True) if name not in self.keyword_only]
         named = {name: one for name, one in zip(self.names, arguments, strict=True) if name in self.keyword_only}
         return self.body(*positional, **named)
+
+
+def _role(annotation: object) -> str:
+    return _ROLES.get(annotation.replace(" ", ""), "static") if isinstance(annotation, str) else "static"
 
 
 def freeze(value: Any) -> Any:
