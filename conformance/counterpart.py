@@ -88,7 +88,7 @@ def remember_constructions() -> None:
         _constructions[made] = args, kwargs
         return made
 
-    torch.nn.Module.__new__ = remembering  # type: ignore[method-assign]
+    torch.nn.Module.__new__ = staticmethod(remembering)  # type: ignore[method-assign, assignment]
 
 
 def _tensor(value: torch.Tensor) -> Any:

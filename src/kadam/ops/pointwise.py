@@ -266,7 +266,8 @@ def xlogy(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """input * log(other), 0 where `input` is 0. As `torch.xlogy`."""
     require_a_tensor("xlogy", input, other)
     a, b = meet(input, other, floating=True)
-    return where((a == 0) & ~isnan(b), 0.0, a * log(b)).to(a.dtype)
+    infinite = (a == 0) & ((b <= 0) | (b == math.inf))  # where 0 times the logarithm would be nan
+    return a * log(where(infinite, 1.0, b).to(b.dtype))
 
 
 @operation

@@ -107,7 +107,8 @@ def xlog1py(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """input * log1p(other), 0 where `input` is 0. As `torch.special.xlog1py`."""
     require_a_tensor("xlog1py", input, other)
     a, b = meet(input, other, floating=True)
-    return where((a == 0) & ~isnan(b), 0.0, a * log1p(b)).to(a.dtype)
+    infinite = (a == 0) & ((b <= -1) | (b == math.inf))  # where 0 times the logarithm would be nan
+    return a * log1p(where(infinite, 0.0, b).to(b.dtype))
 
 
 @operation

@@ -127,7 +127,7 @@ def _learn_words(part: Column, counts: np.ndarray) -> Encoding:
     seen: Counter[str] = Counter()
     for word, count in zip(part.words, counts.tolist(), strict=True):
         if count:
-            for token in set(_tokens(word)):
+            for token in dict.fromkeys(_tokens(word)):
                 seen[token] += count
     least, most = max(3, 0.005 * rows), 0.98 * rows
     kept = [token for token, count in seen.most_common(4 * MOST_TOKENS) if least <= count <= most][:MOST_TOKENS]
