@@ -141,7 +141,7 @@ def explain(
     raise typer.Exit(explain_way.tell(program, arguments or [], is_module, step, weight, html, lang or "en"))
 
 
-@app.command(context_settings={"allow_interspersed_args": False})
+@app.command(context_settings={"allow_interspersed_args": True})
 def diagnose(
     program: Annotated[str, typer.Argument(metavar="PROGRAM", help="A script's path, or - for standard input.")],
     arguments: Annotated[list[str] | None, typer.Argument(help="What the program finds in sys.argv.")] = None,

@@ -109,7 +109,8 @@ class Observer:
                 summary.take(draft)
         finally:
             self.busy = False
-        if not self.stepping and (draft.due or (updates and draft.has_gradients)):
+        # A step that is due ends here, even if it is a closure of the next one that reads what it has updated.
+        if draft.due or (not self.stepping and updates and draft.has_gradients):
             self._finish()
         return True
 
@@ -253,18 +254,23 @@ class Observer:
             raw = self.optimizers[id(optimizer)] = RawOptimizer(weakref.ref(optimizer))
             raw.source = self.origins.get(optimizer)
         raw.steps += 1
-        self.draft.stepped.add(id(optimizer))
         groups = optimizer.param_groups
         given = [one for group in groups for one in group["params"]]
         facts = {"parameters": len(given), "with_grad": sum(one._grad is not None for one in given)}
         self.note("optimizer_step", line_of(sys._getframe(1)), type(optimizer).__name__, **facts)
-        self.draft.rates = tuple(_number(group["lr"]) for group in groups if "lr" in group)
-        if self.draft.capturing:
+        self._steps(optimizer, raw)
+
+    def _steps(self, optimizer: Any, raw: RawOptimizer) -> None:
+        """Note in this step's draft that an optimizer takes it."""
+        draft, groups = self.draft, optimizer.param_groups
+        draft.stepped.add(id(optimizer))
+        draft.rates = tuple(_number(group["lr"]) for group in groups if "lr" in group)
+        if draft.capturing:
             raw.describe(optimizer, self.tokens)
-            for one in given:
+            for one in (one for group in groups for one in group["params"]):
                 if one._grad is not None:
-                    self.draft.used[self.tokens.of(one)] = self.refer(one._grad)
-                    self.draft.grads.setdefault(self.tokens.of(one), self.draft.used[self.tokens.of(one)])
+                    draft.used[self.tokens.of(one)] = self.refer(one._grad)
+                    draft.grads.setdefault(self.tokens.of(one), draft.used[self.tokens.of(one)])
 
     def after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         """An optimizer's step is over; with the next cut the step is."""
@@ -272,6 +278,8 @@ class Observer:
             return
         self.stepping -= 1
         raw = self.optimizers[id(optimizer)]
+        if id(optimizer) not in self.draft.stepped:  # its closure has ended the step before
+            self._steps(optimizer, raw)
         if self.draft.capturing:
             raw.describe(optimizer, self.tokens)
             for one, remembered in optimizer.state.items():

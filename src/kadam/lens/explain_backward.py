@@ -129,6 +129,9 @@ def _check(telling: Telling, reckoning: Reckoning) -> Iterator[Block]:
     if reckoning.apart > DIFFERENT:
         yield Line(say("explain.check.differs"))
         return
+    if by_slope > DIFFERENT:
+        yield Line(say("explain.check.bent", grad=f"{reckoning.apart:.0e}", quotient=f"{by_slope:.0e}"))
+        return
     yield Line(say("explain.check.apart", grad=f"{reckoning.apart:.0e}", quotient=f"{by_slope:.0e}"))
 
 

@@ -6,6 +6,7 @@ vjp carries changes forward.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cached_property
@@ -84,14 +85,22 @@ class Replay:
         return float(sum(float(np.sum(values[root])) for root in self.roots))
 
     def slope(self, node: Node, at: Index, width: float = 1e-6) -> float:
-        """The central difference quotient of the loss by one element of an input."""
-        given = self.given[node.id]
+        """The central difference quotient of the loss by one element of an input; nan if the loss does not read it.
+
+        What the program computed without gradients (a target under `no_grad`, say) stays as it is.
+        """
+        given = self.given.get(node.id)
+        if given is None:
+            return math.nan
+        constant = {id: value for id, value in self.values.items() if id not in self.active}
+        needed = [one for one in self.nodes if one.id in self.needed]
         width *= max(1.0, abs(float(given[at])))
         ends = []
         for sign in (1.0, -1.0):
             moved = given.copy()
             moved[at] += sign * width
-            ends.append((self.loss(self.run({node.id: moved})), moved[at]))
+            values = evaluate(needed, {**self.given, **constant, node.id: moved})
+            ends.append((self.loss(values), moved[at]))
         (above, right), (below, left) = ends
         return (above - below) / float(right - left)
 
