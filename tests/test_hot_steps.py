@@ -368,7 +368,7 @@ def test_as_in_pytorch(loop):
 
 @pytest.mark.parametrize("loop", LOOPS, ids=lambda loop: loop.__name__)
 def test_the_same_whatever_else_the_trail_knows(loop, monkeypatch):
-    monkeypatch.setattr(tiers, "promote", lambda program: None)
+    monkeypatch.setattr(tiers, "NATIVE_AFTER", -1)
     first = loop(kadam)
     assert loop(kadam) == first
 
@@ -419,7 +419,7 @@ def test_an_engine_is_asked_to_keep_the_contract(loop, monkeypatch):
 
 
 def test_threads_train_at_the_same_time(monkeypatch):
-    monkeypatch.setattr(tiers, "promote", lambda program: None)
+    monkeypatch.setattr(tiers, "NATIVE_AFTER", -1)
 
     def train(results, seed):
         model = net(kadam, 3, 4, 2, seed=seed)
@@ -582,16 +582,3 @@ def test_a_step_that_begins_with_what_the_optimizer_leaves_alone_is_the_same_pat
         return sum(1 for root in state.roots.values() for _ in root.below())
 
     assert steps(20) == steps(40)
-
-
-def test_a_thousand_shapes_are_not_compiled_a_thousand_times(monkeypatch):
-    forget()
-    monkeypatch.setattr(tiers, "_promoted", {"programs": 0, "nodes": 0})
-    compiled = []
-    monkeypatch.setattr(tiers.native, "compile", lambda graph, over, run: compiled.append(graph) or run)
-    weight = kadam.ones(3, requires_grad=True)
-    for index in range(4 * 200):
-        (kadam.ones(1 + index % 200, 3) * weight).sum().backward()
-        weight.grad.tolist()
-        weight.grad = None
-    assert 0 < len(compiled) <= 3 * tiers.CROWD

@@ -330,7 +330,7 @@ def _run_asked(rec: Recording, here: TrailNode, asked: _Asked) -> None:
 
 def _values(rec: Recording, here: TrailNode, program: Program, wanted: Sequence[Recorded]) -> Sequence[Any]:
     """Run a program; if it fails on its data, what was computed before is delivered."""
-    if program.count == program.due:
+    if program.count == tiers.NATIVE_AFTER:
         tiers.promote(program)
     program.count += 1
     here.first.visited = rec.serial
@@ -406,7 +406,7 @@ def _made_program(
     graph = Graph(tuple(nodes), tuple(path.feeds), tuple(outputs))
     for improve in passes.PASSES:
         graph = improve(graph)
-    program = Program(tiers.first_tier(graph, over), graph, over, tiers.NATIVE_AFTER)
+    program = Program(tiers.first_tier(graph, over), graph, over)
     program.watched = tuple([path.at(position).id for position in watched])
     program.saved = needs.saved
     program.places = tuple([(*returned, *apart).index(one) for one in needs.saved])

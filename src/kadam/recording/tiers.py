@@ -23,23 +23,8 @@ def first_tier(graph: Graph, over: Over) -> Run:
     return delivered(reference.compile(graph), over)
 
 
-# Compiled programs, and nodes in them, after which one more has to be worth twice as much, and so on.
-CROWD, CROWD_NODES = 24, 10_000
-_promoted = {"programs": 0, "nodes": 0}
-
-
 def promote(program: Program) -> None:
-    """Let a program run on the native engine from now on; or later, if this has been done to very many.
-
-    A program whose shapes differ at each step, from a thousand that come again, is never worth compiling a thousand
-    times: each program must have run the more often, the more there are.
-    """
-    due = NATIVE_AFTER * 2 ** (_promoted["programs"] // CROWD + _promoted["nodes"] // CROWD_NODES)
-    if program.count < due:
-        program.due = due
-        return
+    """Let a program run on the native engine from now on."""
     graph, program.graph = program.graph, None
     if graph is not None:
-        _promoted["programs"] += 1
-        _promoted["nodes"] += len(graph.nodes)
         program.run = native.compile(graph, program.over, program.run)

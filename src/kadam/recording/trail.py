@@ -113,12 +113,11 @@ class Program:
         reads: indices of the feeds whose values it will read.
         reading: ids of the nodes whose derivatives read a value.
         count: how often it ran.
-        due: after how many runs it is to be compiled; -1 for never.
     """
 
-    __slots__ = ("count", "due", "graph", "over", "places", "reading", "reads", "run", "saved", "watched")
+    __slots__ = ("count", "graph", "over", "places", "reading", "reads", "run", "saved", "watched")
 
-    def __init__(self, run: Run, graph: Graph, over: tuple[int | None, ...], due: int) -> None:
+    def __init__(self, run: Run, graph: Graph, over: tuple[int | None, ...]) -> None:
         self.run = run
         self.graph: Graph | None = graph
         self.over = over
@@ -128,7 +127,6 @@ class Program:
         self.reads: tuple[int, ...] = ()
         self.reading: frozenset[int] = frozenset()
         self.count = 0
-        self.due = due
 
 
 class Path:
