@@ -12,7 +12,7 @@ RUN := runs/digits
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup torch demo test check format faults floors conformance bench bench-peers clean
+.PHONY: help setup torch demo test check fuzz format faults floors conformance bench bench-peers clean
 
 help:  ## show what there is to make
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16

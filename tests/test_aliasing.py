@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -287,3 +288,15 @@ def test_an_optimizer_with_groups_takes_one_recording() -> None:
     rec = state.rec
     optimizer.step()
     assert state.rec is rec
+
+
+def test_an_optimizer_holds_no_gradients_after_its_step() -> None:
+    param = kadam.nn.Parameter(kadam.ones(2))
+    optimizer = kadam.optim.Adam([param])
+    for _ in range(3):
+        (param * param).sum().backward()
+        optimizer.step()
+        gradient = weakref.ref(param.grad)
+        optimizer.zero_grad()
+        param.tolist()
+        assert gradient() is None

@@ -317,3 +317,20 @@ def _drawn(rng: np.random.Generator, kind: TensorType, example: Example) -> np.n
     if kind.dtype.category < FLOAT:
         return rng.integers(*example.integers, size=kind.shape).astype(kind.dtype.numpy)
     return rng.uniform(example.low, example.high, kind.shape).astype(kind.dtype.numpy)
+
+
+def test_what_was_computed_without_gradients_stays_as_it_is() -> None:
+    torch.manual_seed(0)
+    weight = nn.Parameter(torch.tensor([0.7]))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    with lens.watch(steps={0}) as seen:
+        with torch.no_grad():
+            target = weight * 3
+        loss = ((weight * 2 - target) ** 2).sum()
+        loss.backward()
+        optimizer.step()
+        loss.item()
+    step = seen.steps[0]
+    replay = Replay(step)
+    parameter = step.parameters[0]
+    assert replay.slope(parameter.value, (0,)) == pytest.approx(2 * (1.4 - 2.1) * 2, rel=1e-6)

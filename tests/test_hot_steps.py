@@ -373,13 +373,6 @@ def test_the_same_whatever_else_the_trail_knows(loop, monkeypatch):
     assert loop(kadam) == first
 
 
-def forget():
-    """Start on an empty trail."""
-    for root in state.roots.values():
-        root.clear()
-    step.start()
-
-
 @pytest.mark.parametrize("loop", LOOPS, ids=lambda loop: loop.__name__)
 def test_an_engine_is_asked_to_keep_the_contract(loop, monkeypatch):
     """A second tier that checks what it is fed with, and spoils what it may."""
@@ -407,14 +400,14 @@ def test_an_engine_is_asked_to_keep_the_contract(loop, monkeypatch):
         program.run = checked
         promoted.append(program)
 
-    forget()
+    step.forget_paths()
     monkeypatch.setattr(tiers, "NATIVE_AFTER", -1)
     expected = loop(kadam)
-    forget()
+    step.forget_paths()
     monkeypatch.setattr(tiers, "NATIVE_AFTER", 0)
     monkeypatch.setattr(tiers, "promote", strict)
     assert loop(kadam) == expected
-    forget()
+    step.forget_paths()
     assert promoted
 
 
@@ -567,7 +560,6 @@ def test_a_graph_kept_while_gradients_made_with_it_change():
 
 def test_a_step_that_begins_with_what_the_optimizer_leaves_alone_is_the_same_path_each_time() -> None:
     """A part that has gradients but is not the optimizer's, and no value that is read: the trail must not grow."""
-    from kadam.recording.step import state
 
     body, head = kadam.nn.Linear(4, 4), kadam.nn.Linear(4, 1)
     optimizer = kadam.optim.SGD(head.parameters(), lr=0.01)

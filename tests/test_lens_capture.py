@@ -253,3 +253,22 @@ def test_a_program_that_is_watched_leaves_the_process_as_it_was(tmp_path: Path) 
     torches = {name for name in sys.modules if name.partition(".")[0] == "torch"}
     assert torches == {name for name in before[0] if name.partition(".")[0] == "torch"}
     assert (sys.argv, sys.path, sys.meta_path, torch.Tensor.__module__) == before[1:]
+
+
+def test_steps_that_take_closures_are_told_apart() -> None:
+    model, x, y = make()
+    optimizer = torch.optim.Adam(model.parameters())
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = nn.functional.mse_loss(model(x), y)
+        loss.backward()
+        return loss
+
+    with lens.watch() as seen:
+        for _ in range(5):
+            optimizer.step(closure)
+    assert len(seen.records) == 5
+    assert all(step.optimizers[0].stepped for step in seen.steps.values())
+    for step in seen.steps.values():
+        assert all(one.grad is not None and one.next is not None for one in step.parameters)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+import kadam
 from kadam.ir.primitive import Array
 from kadam.primitives import bessel, polynomial, special
 
@@ -162,3 +163,14 @@ def test_orthogonal_polynomials(degree: int) -> None:
     np.testing.assert_allclose(value["hermite_he"], np.polynomial.hermite_e.hermeval(x, unit), rtol=1e-11, atol=1e-9)
     np.testing.assert_allclose(value["laguerre_l"], np.polynomial.laguerre.lagval(x, unit), rtol=1e-11, atol=1e-12)
     np.testing.assert_allclose(value["legendre_p"], np.polynomial.legendre.legval(x, unit), rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["xlogy", "xlog1py"])
+def test_the_slope_of_a_logarithm_times_zero(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    found = []
+    for t in (torch, kadam):
+        a = t.tensor([0.0, 1.0, 0.0, 0.0], requires_grad=True)
+        getattr(t.special, name)(a, t.tensor([0.5, 0.5, -2.0, 3.0])).sum().backward()
+        found.append(a.grad.numpy())
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-6)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -308,3 +310,19 @@ def test_an_estimator_is_told_of_categories():
     model = KadamClassifier(categorical_features=[0], random_state=0).fit(x[:700], wins[codes[:700]])
     assert model.score(x[700:], wins[codes[700:]]) > 0.97
     assert model.predict_proba([[99, 0.0]]).shape == (1, 2)  # a category that was never seen
+
+
+def test_a_seed_gives_the_same_run_in_every_process(tmp_path: Path) -> None:
+    words = ["sunny", "warm", "dry", "cold", "wet", "grey"]  # each as often as the others
+    texts = [" ".join(word for word in words if word != words[i % 6]) for i in range(90)]
+    rows = [f"{text} place {i},{i // 3 % 2}" for i, text in enumerate(texts)]
+    table = tmp_path / "days.csv"
+    table.write_text("\n".join(["text,label", *rows]))
+    learned = []
+    for seed_of_hashes in ("1", "2"):
+        folder = tmp_path / seed_of_hashes
+        command = [sys.executable, "-m", "kadam", "train", str(table), "-t", "label", "-o", str(folder)]
+        env = {**os.environ, "PYTHONHASHSEED": seed_of_hashes}
+        subprocess.run([*command, "--epochs", "2", "--seed", "3"], env=env, check=True, capture_output=True)
+        learned.append(json.loads((folder / "model.json").read_text())["preprocessing"])
+    assert learned[0] == learned[1]

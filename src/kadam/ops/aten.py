@@ -14,10 +14,9 @@ from kadam.dtypes import dtype
 from kadam.ops.compare import where
 from kadam.ops.creation import empty
 from kadam.ops.indexing import index_put
-from kadam.ops.reduce import mean, sum, var
+from kadam.ops.reduce import sum
 from kadam.ops.shape import slice_axis
 from kadam.ops.softmax import softmax
-from kadam.shapes import count
 
 if TYPE_CHECKING:
     from kadam.recording.tensor import Number
@@ -69,32 +68,12 @@ def _masked(self: Tensor, mask: Tensor, indices: Sequence[Tensor | None]) -> lis
     return [None if one is None else one.clamp(0, self.shape[axis] - 1) for axis, one in enumerate(indices)]
 
 
-def native_batch_norm(
-    input: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    training: bool,
-    momentum: float,
-    eps: float,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """`batch_norm`, and in training the mean of each channel and one over its standard deviation."""
-    from kadam.nn.functional.normalization import batch_norm
-
-    result = batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
-    if not training:
-        return result, empty(0, dtype=input.dtype), empty(0, dtype=input.dtype)
-    axes = [axis for axis in range(len(input.shape)) if axis != 1]
-    x = input.detach() if count(input.shape) else input
-    spread = var(x, axes, correction=0)
-    return result, mean(x, axes), (spread + eps).rsqrt()
-
-
 def _native_batch_norm_legit(
     input: Tensor, weight: Tensor | None, bias: Tensor | None, *rest: Any
 ) -> tuple[Tensor, ...]:
     """`native_batch_norm`, with or without running statistics: `[mean, var,] training, momentum, eps`."""
+    from kadam.nn.functional.native import native_batch_norm
+
     statistics = rest[:2] if len(rest) == 5 else (None, None)
     return native_batch_norm(input, weight, bias, *statistics, *rest[-3:])
 
@@ -109,6 +88,8 @@ def _batch_norm_with_update(
     eps: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """`native_batch_norm` in training, and memory that PyTorch's faster kernels reserve."""
+    from kadam.nn.functional.native import native_batch_norm
+
     found = native_batch_norm(input, weight, bias, running_mean, running_var, True, momentum, eps)
     return (*found, empty(0, dtype=dtypes.uint8))
 

@@ -9,8 +9,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from kadam.errors import OperandError
-from kadam.recording.step import start, state
-from kadam.recording.trail import TrailNode
+from kadam.recording.step import state, turn
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -26,23 +25,11 @@ def _switch(grad: bool) -> None:
         return
     state.grad = grad
     rec = state.rec
-    if rec is None:
-        return
-    if rec.closed:  # from another thread
-        start()
-        return
-    here = rec.here
-    if here.parent is None:
-        rec.here = state.roots[grad]
-    elif here.info is _Move and here.parent is not None and len(rec.created) == here.parent.created:
-        rec.here = here.parent  # nothing was called since the mode was entered
+    before = None if rec is None or rec.closed or rec.here.info is not _Move else rec.here.parent
+    if rec is not None and before is not None and len(rec.created) == before.created:
+        rec.here = before  # nothing was called since the mode was entered
     else:
-        node = here.get(_Move)
-        if node is None:
-            node = TrailNode(here)
-            node.info = _Move
-            here[_Move] = node
-        rec.here = node
+        turn(_Move)
 
 
 class _Move:

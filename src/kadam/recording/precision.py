@@ -12,7 +12,7 @@ from typing import Any
 
 from kadam.dtypes import dtype, float32, float64
 from kadam.primitives.elementwise import Cast
-from kadam.recording.step import start, state
+from kadam.recording.step import state, turn
 from kadam.recording.tensor import Recorded
 from kadam.recording.trail import TrailNode
 
@@ -111,23 +111,7 @@ def switch(lower: dtype | None) -> None:
     state.lower = lower
     by_precision: dict[Any, dict[bool, TrailNode]] = state.roots_by_precision
     state.roots = by_precision.setdefault(lower, {True: TrailNode(), False: TrailNode()})
-    rec = state.rec
-    if rec is None:
-        return
-    if rec.closed:  # from another thread
-        start()
-        return
-    here = rec.here
-    if here.parent is None:
-        rec.here = state.roots[state.grad]
-        return
-    key = (Entered, lower)
-    node = here.get(key)
-    if node is None:
-        node = TrailNode(here)
-        node.info = Entered
-        here[key] = node
-    rec.here = node
+    turn((Entered, lower))
 
 
 def adapted(name: str, arguments: Sequence[Any]) -> Sequence[Any]:

@@ -188,6 +188,29 @@ def start() -> Recording:
     return rec
 
 
+def turn(key: Any) -> None:
+    """A move along the trail that is no call: from here on the same calls mean something else.
+
+    Args:
+        key: of the move; where nothing has been called yet, the recording begins at the root that fits `state` instead.
+    """
+    rec = state.rec
+    if rec is None:
+        return
+    if rec.closed:  # from another thread
+        start()
+        return
+    here = rec.here
+    if here.parent is None:
+        rec.here = state.roots[state.grad]
+        return
+    node = here.get(key)
+    if node is None:
+        node = here[key] = TrailNode(here)
+        node.info = key
+    rec.here = node
+
+
 def _trim(root: TrailNode) -> None:
     """Drop the paths that were not walked lately once the trail has grown too large."""
     sizes = {key: sum(1 for _ in child.below()) for key, child in root.items()}
@@ -420,5 +443,5 @@ def forget_paths() -> None:
     rec = state.rec
     if rec is not None and rec.here.parent is not None:
         cut(rec)
-    state.roots = {True: TrailNode(), False: TrailNode()}
+    state.roots = state.roots_by_precision[state.lower] = {True: TrailNode(), False: TrailNode()}
     start()

@@ -46,7 +46,7 @@ def native_batch_norm(
     if not training:
         return result, input.new_empty(0), input.new_empty(0)
     axes = tuple(axis for axis in range(len(input.shape)) if axis != 1)
-    spread, middle = var_mean(input.detach(), axes, correction=0)
+    spread, middle = var_mean(input.detach() if input.numel() else input, axes, correction=0)
     return result, middle, (spread + eps).rsqrt()
 
 
