@@ -29,6 +29,7 @@ MAIN = ["lesson", "sigmoid", "mlp_small", "mlp_digits", "mlp_wide", "cnn", "gpt"
 WORKLOADS = MAIN + sorted({path.stem for path in (HERE / "workloads").glob("*.py")} - set(MAIN))
 TITLES = {name: ast.get_docstring(ast.parse((HERE / f"workloads/{name}.py").read_text())) for name in WORKLOADS}
 WITHOUT_JAX = set(WORKLOADS) - {*MAIN, "lstm", "resnet"}  # jax_programs.py has the others
+WITHOUT_FIT = set(WORKLOADS) - {"lesson", "sigmoid", "mlp_small", "mlp_digits", "mlp_wide"}  # a loss of model(x) and y
 IMPORTS = 5
 BUSY_WORKLOAD = "mlp_small"
 
@@ -105,12 +106,13 @@ def main() -> int:
     results["workloads"] = {}
     for name in chosen.workloads:
         able = [peer for peer in peers if not (peer in IN_JAX and name in WITHOUT_JAX)]
+        able = [peer for peer in able if not (peer == "fit" and name in WITHOUT_FIT)]
         found = measure.workload(name, able, chosen.rounds, chosen.seconds, chosen.threads, say)
         results["workloads"][name] = {"title": TITLES[name], **found}
         say("")
         report.print_workload(name, results)
     if chosen.rounds and not chosen.without_busy:
-        able = [peer for peer in peers if peer != "compiled"]
+        able = [peer for peer in peers if peer not in ("compiled", "fit")]
         results["busy"] = {
             "title": TITLES[BUSY_WORKLOAD],
             "peers": measure.busy(BUSY_WORKLOAD, able, chosen.seconds, chosen.threads, say),

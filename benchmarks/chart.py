@@ -15,8 +15,9 @@ from typing import Any
 from workers import PEERS
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM, ROW = 860, 140, 30, 92, 46, 30
-COLOURS = {"torch": "#b3400e", "compiled": "#1f5fa8", "jit": "#2c7a3f", "scan": "#6b3fa0"}
+COLOURS = {"fit": "#222222", "torch": "#b3400e", "compiled": "#1f5fa8", "jit": "#2c7a3f", "scan": "#6b3fa0"}
 SHAPES = {
+    "fit": "M-6,-1 h12 v3 h-12 z",
     "torch": "M-5,-5 h10 v10 h-10 z",
     "compiled": "M0,-6 l6,11 h-12 z",
     "jit": "M-5,0 a5,5 0 1 0 10,0 a5,5 0 1 0 -10,0 z",

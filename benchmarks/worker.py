@@ -88,6 +88,44 @@ class CompiledScript(Script):
                 self.names[name].load_state_dict(copy.deepcopy(state))
 
 
+class Fit(Script):
+    """The loop given to `Trainer.fit`, over an array of many such batches. Steps that someone wants the losses of are
+    taken one by one, as everywhere where Python is needed at each."""
+
+    BATCHES = 64
+
+    def restart(self) -> None:
+        import numpy as np
+
+        super().restart()
+        self.arrays = [np.concatenate([self.names[name].numpy()] * self.BATCHES) for name in ("x", "y")]
+
+    def train(self, steps: int) -> list[float]:
+        from kadam.train import Callback, Trainer
+
+        losses: list[float] = []
+
+        class Losses(Callback):
+            def on_step(self, trainer: Trainer, step: int, loss: float) -> None:
+                losses.append(loss)
+
+        callbacks = [Losses()] if steps <= CHECKED_STEPS else []
+        model, criterion, optimizer = (self.names[name] for name in ("model", "criterion", "optimizer"))
+        Trainer(model, criterion, optimizer, callbacks=callbacks).fit(
+            *self.arrays,
+            batch_size=len(self.names["x"]),
+            shuffle=False,
+            epochs=-(-steps // self.BATCHES),
+            max_steps=steps,
+        )
+        return losses
+
+
+def open_fit(workload: str, threads: int) -> Callable[[], Script]:
+    open_kadam(workload, threads)
+    return lambda: Fit(WORKLOADS / f"{workload}.py")
+
+
 def open_kadam(workload: str, threads: int) -> Callable[[], Script]:
     from kadam import torch_imports
 
@@ -119,7 +157,14 @@ def open_scan(workload: str, threads: int) -> Callable[[], Program]:
     return lambda: Scan(PROGRAMS[workload], sys.argv[4])
 
 
-PEERS = {"kadam": open_kadam, "torch": open_torch, "compiled": open_compiled, "jit": open_jit, "scan": open_scan}
+PEERS = {
+    "kadam": open_kadam,
+    "fit": open_fit,
+    "torch": open_torch,
+    "compiled": open_compiled,
+    "jit": open_jit,
+    "scan": open_scan,
+}
 
 
 class Session:

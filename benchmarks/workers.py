@@ -13,6 +13,7 @@ HERE = Path(__file__).parent
 PEERS_PYTHON = HERE / ".peers" / "bin" / "python"
 PEERS = {
     "kadam": "Kadam",
+    "fit": "Kadam fit",
     "torch": "PyTorch",
     "compiled": "torch.compile",
     "jit": "JAX jit",

@@ -36,16 +36,17 @@ class MissingError(Exception):
 
 
 class Translation:
-    """PyTorch's values as Kadam's: one tensor becomes one tensor, however often it occurs."""
+    """PyTorch's values as Kadam's: a tensor that occurs twice becomes one, so does a memory."""
 
     def __init__(self) -> None:
         self.tensors: dict[int, tuple[torch.Tensor, Any]] = {}
+        self.memories: dict[int, Any] = {}
 
     def __call__(self, value: Any) -> Any:
         if isinstance(value, torch.Tensor):
             known = self.tensors.get(id(value))
             if known is None:
-                known = self.tensors[id(value)] = value, _tensor(value)
+                known = self.tensors[id(value)] = value, self._tensor(value)
             return known[1]
         if isinstance(value, torch.Size):
             return kadam.Size(value)
@@ -69,6 +70,49 @@ class Translation:
             return function(type(value))(**fields)
         return function(value)
 
+    def _tensor(self, value: torch.Tensor) -> Any:
+        tensor = self._values(value)
+        if isinstance(value, torch.nn.Parameter):
+            tensor = kadam.nn.Parameter(tensor, requires_grad=value.requires_grad)
+        else:
+            tensor.requires_grad_(value.requires_grad)
+        if value.is_leaf and value.grad is not None:
+            tensor.grad = self(value.grad)
+        return tensor
+
+    def _values(self, value: torch.Tensor) -> Any:
+        """The numbers of a tensor: a view, if another tensor or a larger memory has them too."""
+        if value.layout in (torch.sparse_coo, torch.sparse_csr):
+            return self._sparse(value.detach())
+        if value.layout is not torch.strided:
+            raise MissingError(f"tensors of layout {value.layout}")
+        if value.device.type != "cpu":
+            raise MissingError(f"tensors on the device {value.device.type}")
+        storage = value.untyped_storage()
+        whole = storage.nbytes() == value.numel() * value.element_size()
+        plain = not (value.is_conj() or value.is_neg())
+        if whole and storage.data_ptr() not in self.memories:
+            tensor = kadam.from_numpy(_array(value))
+            if value.is_contiguous() and value.numel() and plain:
+                self.memories[storage.data_ptr()] = tensor
+            return tensor
+        if not plain:
+            return kadam.from_numpy(_array(value))
+        memory = self.memories.get(storage.data_ptr())
+        if memory is None:
+            line = torch.empty(0, dtype=value.dtype).set_(storage, 0, (storage.nbytes() // value.element_size(),))
+            memory = self.memories[storage.data_ptr()] = kadam.from_numpy(_array(line))
+        if memory.dtype is not kadam.from_numpy(_array(value.detach().flatten()[:0])).dtype:
+            return kadam.from_numpy(_array(value))
+        return memory.as_strided(tuple(value.shape), value.stride(), value.storage_offset())
+
+    def _sparse(self, value: torch.Tensor) -> Any:
+        shape = tuple(value.shape)
+        if value.layout is torch.sparse_coo:
+            return kadam.sparse_coo_tensor(self(value._indices()), self(value._values()), shape)
+        parts = [self(one) for one in (value.crow_indices(), value.col_indices(), value.values())]
+        return kadam.sparse_csr_tensor(*parts, shape)
+
     def _module(self, value: torch.nn.Module) -> Any:
         """The module that the same call constructs, with the same state."""
         args, kwargs = _constructions[value]
@@ -89,17 +133,6 @@ def remember_constructions() -> None:
         return made
 
     torch.nn.Module.__new__ = staticmethod(remembering)  # type: ignore[method-assign, assignment]
-
-
-def _tensor(value: torch.Tensor) -> Any:
-    if value.layout is not torch.strided:
-        raise MissingError(f"tensors of layout {value.layout}")
-    if value.device.type != "cpu":
-        raise MissingError(f"tensors on the device {value.device.type}")
-    tensor = kadam.from_numpy(_array(value))
-    if isinstance(value, torch.nn.Parameter):
-        return kadam.nn.Parameter(tensor, requires_grad=value.requires_grad)
-    return tensor.requires_grad_(value.requires_grad)
 
 
 def _array(value: torch.Tensor) -> np.ndarray[Any, Any]:
@@ -129,6 +162,8 @@ def as_torch(value: Any) -> Any:
         if array.dtype == ml_dtypes.bfloat16:
             return torch.from_numpy(array.view(np.int16).copy()).view(torch.bfloat16)
         return torch.from_numpy(array.copy())
+    if isinstance(value, kadam.sparse.SparseTensor):
+        return _sparse_as_torch(value)
     if isinstance(value, kadam.Size):
         return torch.Size(value)
     if isinstance(value, (list, tuple)):
@@ -138,6 +173,13 @@ def as_torch(value: Any) -> Any:
     if isinstance(value, kadam.dtype):
         return getattr(torch, str(value).removeprefix("torch."))
     return value
+
+
+def _sparse_as_torch(value: Any) -> torch.Tensor:
+    parts, shape = as_torch(value._values()), tuple(value.shape)
+    if value.layout == kadam.sparse_coo:
+        return torch.sparse_coo_tensor(as_torch(value._indices()), parts, shape, is_coalesced=value.is_coalesced())
+    return torch.sparse_csr_tensor(as_torch(value.crow_indices()), as_torch(value.col_indices()), parts, shape)
 
 
 @functools.cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from itertools import permutations
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from conformance.verdict import Verdict, disagreement
 
 KINDS = ("optim", "optim-error")
 STEPS = 10
+SAMPLES = 3
 ENTRIES: dict[str, OptimizerInfo] = {one.name: one for one in optim_db}
 
 
@@ -62,13 +64,42 @@ def _compare(entry: OptimizerInfo, options: dict[str, Any], tolerance: Tolerance
     except MissingError as error:
         return error
     actual, error = attempt(lambda: as_torch(_train(kadam, kind, own_options, entry)), kadam)
-    return Comparison(tolerance).difference(actual, expected) if error is None else error
+    if error is not None:
+        return error
+    found = Comparison(tolerance).difference(actual, expected)
+    return None if found is None or _as_near_as_pytorch(entry, options, tolerance, actual) else found
 
 
-def _train(m: Any, kind: Any, options: dict[str, Any], entry: OptimizerInfo) -> Any:
+def _as_near_as_pytorch(entry: OptimizerInfo, options: dict[str, Any], tolerance: Tolerance, actual: Any) -> bool:
+    """Whether Kadam is as near to the result in double precision as PyTorch is, with the samples in some order.
+
+    The order means nothing but how sums are rounded, which ten steps can make large: LBFGS divides differences of
+    gradients that are almost zero.
+    """
+
+    def exact() -> Any:
+        return attempt(lambda: _train(torch, entry.optim_cls, options, entry, "float64"), torch)[0]
+
+    def ordered(order: Sequence[int]) -> Any:
+        return attempt(lambda: _train(torch, entry.optim_cls, options, entry, order=order), torch)[0]
+
+    comparison = Comparison(tolerance, exact=exact)
+    return any(comparison.difference(actual, ordered(one)) is None for one in permutations(range(SAMPLES)))
+
+
+def _train(
+    m: Any,
+    kind: Any,
+    options: dict[str, Any],
+    entry: OptimizerInfo,
+    precision: str = "float32",
+    order: Sequence[int] = range(SAMPLES),
+) -> Any:
     """Ten steps of a small regression: losses, parameters and the optimizer's state."""
-    weight, bias = (m.nn.Parameter(_numbers(m, shape)) for shape in ((6, 4), (6, 1)))
-    input, target = _numbers(m, (4, 3)) * 2, _numbers(m, (6, 3)) - 1
+    dtype = getattr(m, precision)
+    weight, bias = (m.nn.Parameter(_numbers(m, shape).to(dtype)) for shape in ((6, 4), (6, 1)))
+    input, target = (_numbers(m, (rows, SAMPLES)).to(dtype)[:, list(order)] for rows in (4, 6))
+    input, target = input * 2, target - 1
     parameters = [weight] if entry.name == "Muon" else [weight, bias]
     optimizer = kind(parameters, **options)
     losses = []

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "kadam"
 
 # The rooms of each floor, from the ground up: files and folders of src/kadam.
 FLOORS = (
-    ("facts", "errors dtypes shapes device missing language"),
+    ("facts", "errors dtypes shapes device hot missing language"),
     ("what a step is", "ir"),
     ("primitives", "primitives"),
     ("derivatives and passes", "autodiff passes"),
@@ -24,8 +24,8 @@ FLOORS = (
     (
         "the PyTorch surface",
         "__init__ accelerator amp autograd backends compiler cpu cuda distributed distributions fft func jit legacy "
-        "linalg masked mps multiprocessing namespace native nn onnx ops optim printing profiler random safetensors "
-        "serialization settings signal special tensor testing utils version "
+        "functional linalg masked mps multiprocessing namespace native nn onnx ops optim printing profiler random safetensors "
+        "serialization settings signal sparse special tensor testing utils version "
         "vision xpu",
     ),
     ("ways in", "__main__ cli learn lens lessons script studio torch_imports tracebacks train"),

@@ -80,7 +80,8 @@ ONE_TO_ONE = {
     "Where": torch.where, "Neg": torch.neg, "Add": torch.add, "Sub": torch.sub, "Mul": torch.mul, "Div": torch.div,
     "Conj": torch.conj_physical, "Abs": torch.abs, "Sign": torch.sgn, "Copysign": torch.copysign,
     "Reciprocal": torch.reciprocal, "Sqrt": torch.sqrt, "Rsqrt": torch.rsqrt, "Pow": torch.pow, "Exp": torch.exp,
-    "Exp2": torch.exp2, "Expm1": torch.expm1, "Log": torch.log, "Log1p": torch.log1p, "Log2": torch.log2,
+    "Exp2": torch.exp2, "Expm1": torch.expm1, "Log": torch.log, "Log1p": torch.log1p,
+    "LibraryLog1p": torch.log1p, "Log2": torch.log2,
     "Log10": torch.log10, "Sigmoid": torch.sigmoid, "Relu": torch.relu, "Sin": torch.sin, "Cos": torch.cos,
     "Tan": torch.tan, "Asin": torch.asin, "Acos": torch.acos, "Atan": torch.atan, "Sinh": torch.sinh,
     "Cosh": torch.cosh, "Tanh": torch.tanh, "Asinh": torch.asinh, "Acosh": torch.acosh, "Atanh": torch.atanh,
@@ -118,6 +119,10 @@ TABLE: dict[str, Counterpart] = {
     "Polygamma": lambda p, x: torch.polygamma(p.order, x[0]) if p.order else torch.digamma(x[0]),
     "Bessel": lambda p, x: getattr(torch.special, BESSEL[p.kind])(x[0]),
     "Polynomial": _polynomial,
+    "DrawSlope": lambda p, x: (
+        torch._standard_gamma_grad(x[0], x[2]) if p.kind == "gamma" else torch._dirichlet_grad(x[2], x[0], x[0] + x[1])
+    ),
+    "DrawMotion": lambda p, x: torch.zeros_like(x[2]),
     "Reshape": lambda p, x: x[0].reshape(p.shape),
     "Permute": lambda p, x: x[0].permute(p.axes),
     "Slice": lambda p, x: x[0][_region(p)],

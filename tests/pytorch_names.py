@@ -55,6 +55,19 @@ LISTED = [
     "torch.compiler",
     "torch.version",
 ]
+# Packages whose modules are listed too: scripts import names from where PyTorch happens to keep them.
+LISTED_WHOLE = [
+    "torch.amp",
+    "torch.autograd",
+    "torch.cuda",
+    "torch.cuda.amp",
+    "torch.distributions",
+    "torch.nn.modules",
+    "torch.nn.parallel",
+    "torch.nn.utils",
+    "torch.optim",
+    "torch.utils.data",
+]
 # Parts of PyTorch of which the top alone is named.
 CLOSED = [
     "torch.accelerator",
@@ -110,6 +123,11 @@ def names(module: Any) -> list[str]:
     return sorted((own | {name for name in declared if is_public(name)}) - {"torch"})
 
 
+def defined(module: Any) -> list[str]:
+    """The public names that a module defines itself."""
+    return [name for name in names(module) if getattr(getattr(module, name), "__module__", None) == module.__name__]
+
+
 def is_own(value: Any) -> bool:
     if isinstance(value, ModuleType):
         return value.__name__.startswith("torch.")
@@ -125,6 +143,9 @@ def listing() -> str:
     lines = [f"# The public names of PyTorch {version}, by module. Written by tests/pytorch_names.py, not by hand."]
     for path in LISTED:
         lines += [path, *_wrapped(names(importlib.import_module(path)))]
+    for path in modules():
+        if path not in LISTED and path.rpartition(".")[0] in LISTED_WHOLE:
+            lines += [path, *_wrapped(defined(importlib.import_module(path)))]
     lines += ["torch.Tensor", *_wrapped([name for name in dir(torch.Tensor) if is_public(name)])]
     lines += ["modules", *_wrapped(modules())]  # last, for a walk imports modules and so adds names
     return "\n".join(lines) + "\n"

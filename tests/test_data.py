@@ -218,6 +218,9 @@ PROGRAMS = {
     "RandomSampler, replacement, by a generator, left early": sampler_with_generator(
         "RandomSampler", range(9), replacement=True, num_samples=80, taken=40
     ),
+    "RandomSampler, replacement, without end": sampler_with_generator(
+        "RandomSampler", range(9), replacement=True, num_samples=10**15, taken=40
+    ),
     "SubsetRandomSampler": sampler_of("SubsetRandomSampler", [4, 2, 9, 7]),
     "SubsetRandomSampler by a generator": sampler_with_generator("SubsetRandomSampler", "abcdef"),
     "WeightedRandomSampler": sampler_of("WeightedRandomSampler", WEIGHTS, 50),

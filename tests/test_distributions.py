@@ -9,6 +9,7 @@ import pytest
 
 import kadam
 from kadam import distributions
+from kadam.primitives.draws import DrawSlope
 
 LOCS, SCALES = [0.3, -1.2], [0.7, 2.0]
 MANY = [5.0, 9.0]
@@ -175,8 +176,6 @@ def test_what_is_no_distribution_is_refused():
         distributions.Uniform(0.0, 1.0).log_prob(kadam.tensor(2.0))
     with pytest.raises(NotImplementedError, match="No KL"):
         distributions.kl_divergence(distributions.Normal(0.0, 1.0), distributions.Bernoulli(0.5))
-    with pytest.raises(NotImplementedError, match="derivative"):
-        distributions.Gamma(kadam.ones(1, requires_grad=True), 1.0).rsample()
     assert distributions.Uniform(0.0, 1.0, validate_args=False).log_prob(kadam.tensor(2.0)).item() == -math.inf
 
 
@@ -229,3 +228,53 @@ def test_a_transform_of_the_users_and_a_cached_inverse():
     squash = distributions.TanhTransform(cache_size=1)
     far = kadam.tensor([20.0])
     assert squash.inv(squash(far)) is far  # atanh(1) would be infinite
+
+
+@pytest.mark.parametrize(("a", "z"), [(5.0, 2.0), (0.1, 0.01), (50.0, 60.0), (1000.0, 1010.0), (1.0, 3.0)])
+def test_a_gamma_draw_moves_along_its_quantile(a, z):
+    special = pytest.importorskip("scipy.special")
+    step, quantile = 1e-5 * a, special.gammainc(a, z)
+    measured = (special.gammaincinv(a + step, quantile) - special.gammaincinv(a - step, quantile)) / (2 * step)
+    found = DrawSlope("gamma").reference(*(np.array([one]) for one in (a, a, z)))
+    np.testing.assert_allclose(found, [measured], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("a", "b", "z"), [(5.0, 2.0, 0.7), (0.1, 0.2, 0.4), (1000.0, 3.0, 0.999), (40.0, 60.0, 0.5)])
+def test_a_beta_draw_moves_along_its_quantile(a, b, z):
+    special = pytest.importorskip("scipy.special")
+    step, quantile = 1e-5 * a, special.betainc(a, b, z)
+    measured = (special.betaincinv(a + step, b, quantile) - special.betaincinv(a - step, b, quantile)) / (2 * step)
+    found = DrawSlope("beta").reference(*(np.array([one]) for one in (a, b, z)))
+    np.testing.assert_allclose(found, [measured / (1 - z)], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("Gamma", ([0.5, 3.0], [1.0, 2.0])),
+        ("Beta", ([0.5, 3.0], [1.0, 2.0])),
+        ("Dirichlet", ([0.5, 3.0, 2.0],)),
+        ("Chi2", ([3.0, 4.0],)),
+        ("StudentT", ([3.0, 4.0],)),
+        ("InverseGamma", ([3.0, 4.0], [1.0, 2.0])),
+    ],
+)
+def test_gradients_through_draws_are_pytorchs(name, parameters):
+    torch = pytest.importorskip("torch")
+
+    def gradients(m):
+        m.manual_seed(0)
+        given = [m.tensor(one, requires_grad=True) for one in parameters]
+        drawn = getattr(m.distributions, name)(*given).rsample((3,))
+        (drawn * m.arange(float(drawn.numel())).reshape(drawn.shape)).sum().backward()
+        return [drawn.detach().numpy(), *(one.grad.numpy() for one in given)]
+
+    for ours, theirs in zip(gradients(kadam), gradients(torch), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-3)  # PyTorch's derivative is an approximation
+
+
+def test_second_derivatives_of_draws_are_refused():
+    a = kadam.tensor([2.0], requires_grad=True)
+    (first,) = kadam.autograd.grad(distributions.Gamma(a, 1.0).rsample().sum(), a, create_graph=True)
+    with pytest.raises(NotImplementedError, match="derivative"):
+        kadam.autograd.grad(first.sum(), a)

@@ -466,5 +466,5 @@ def test_names_of_pytorch_are_known_and_only_likely_ones_suggested() -> None:
     with pytest.raises(AttributeError, match=r"PyTorch has torch\.quantization, Kadam does not have it yet\.$"):
         _ = kadam.quantization
     known = dir(kadam.Tensor)
-    assert describe_name("torch.Tensor", "lenght", known).endswith(" torch.Tensor.lenght.")
-    assert describe_name("torch.Tensor", "to_numpy", known).endswith(" closest: torch.Tensor.numpy.")
+    assert describe_name("torch.Tensor", "lenght", known).endswith(" torch.Tensor.lenght. Fix: look at its spelling.")
+    assert describe_name("torch.Tensor", "to_numpy", known).endswith(" closest: torch.Tensor.numpy. Fix: write numpy.")

@@ -136,7 +136,9 @@ def counterpart(primitive: Primitive) -> Callable[..., object]:
 
 
 # Where PyTorch itself is inexact: its trigamma and its Bessel and Airy functions, in units of the last place.
-INEXACT = {"Polygamma": 1e7, "Bessel": 1e7, "AiryAi": 1e7}
+INEXACT = {"Polygamma": 1e7, "Bessel": 1e7, "AiryAi": 1e7, "DrawSlope": 2e12}  # the last: PyTorch approximates it
+# Their derivatives are not those of their values: test_distributions compares draws with quantiles.
+IMPLICIT = ("DrawMotion", "DrawSlope")
 
 
 def to_torch(array: Array) -> object:
@@ -276,6 +278,7 @@ SMOOTH = [
     case
     for case in CASES
     if case.primitive.differentiable
+    and type(case.primitive).__name__ not in IMPLICIT
     and case.input_types()
     and case.primitive.infer(*case.input_types()).dtype.category >= FLOAT
 ]

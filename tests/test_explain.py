@@ -236,7 +236,7 @@ def test_a_gradient_that_was_not_cleared_is_told_apart() -> None:
 
 def test_a_weight_that_is_not_there_is_refused() -> None:
     step = captured("mlp")
-    with pytest.raises(UnknownWeight, match=r"no weight 'fc9\.weight'"):
+    with pytest.raises(UnknownWeight, match=r"no weight `fc9\.weight`.*Fix: choose one of"):
         explain(step, "fc9.weight[0,0]")
     with pytest.raises(UnknownWeight, match=r"shape \[8, 4\]"):
         explain(step, "0.weight[9,0]")

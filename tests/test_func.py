@@ -84,3 +84,19 @@ def test_tied_parameters_are_replaced_together():
             return self.b(self.a(x))
 
     assert func.functional_call(Tied(), {"a.weight": kadam.tensor([[3.0]])}, kadam.ones(1)).item() == 9.0
+
+
+def test_vmap_says_whose_random_numbers_are():
+    batch = kadam.zeros(3, 2)
+
+    def noisy(x):
+        return x + kadam.rand(2)
+
+    with pytest.raises(RuntimeError, match="randomness"):
+        func.vmap(noisy)(batch)
+    with pytest.raises(ValueError, match="randomness"):
+        func.vmap(noisy, randomness="any")
+    same = func.vmap(noisy, randomness="same")(batch)
+    assert same[0].tolist() == same[1].tolist() == same[2].tolist()
+    different = func.vmap(noisy, randomness="different")(batch)
+    assert different[0].tolist() != different[1].tolist()

@@ -70,11 +70,13 @@ def test_text_fills_in_placeholders(monkeypatch: pytest.MonkeyPatch) -> None:
         language.text("draw.no", "en")
 
 
-def test_hindi_speech_glosses_the_first_mention_of_a_term() -> None:
+def test_a_hindi_sentence_ends_with_the_glosses_of_the_terms_it_mentions_first() -> None:
     speech = language.Speech("hi")
     gloss = {term.name: term.gloss["hi"] for term in language.terms()}
-    assert speech.gloss("हर weight का gradient") == f"हर weight ({gloss['weight']}) का gradient ({gloss['gradient']})"
-    assert speech.gloss("Gradient और weights") == "Gradient और weights"
+    told = f"weight यानी {gloss['weight']}, gradient यानी {gloss['gradient']}"
+    assert speech.gloss("हर weight का gradient लीजिए। और फिर?") == f"हर weight का gradient लीजिए ({told})। और फिर?"
+    assert speech.gloss("Gradient और weights।") == "Gradient और weights।"
+    assert speech.gloss("कई epochs तक:") == f"कई epochs तक (epoch यानी {gloss['epoch']}):"
 
 
 def test_glosses_leave_code_names_and_explained_terms_alone() -> None:
@@ -84,10 +86,10 @@ def test_glosses_leave_code_names_and_explained_terms_alone() -> None:
     assert language.Speech("en").gloss("the loss") == "the loss"
 
 
-def test_a_gloss_inside_brackets_opens_none_of_its_own() -> None:
+def test_a_sentence_has_few_glosses_and_the_next_has_the_others() -> None:
     speech = language.Speech("hi")
-    gloss = next(term.gloss["hi"] for term in language.terms() if term.name == "gradient")
-    assert speech.gloss("(यानी gradient) देखिए") == f"(यानी gradient – {gloss}) देखिए"
+    assert speech.gloss("loss, weight, bias, layer और model।").count("यानी") == 3
+    assert speech.gloss("layer और model।").count("यानी") == 2
 
 
 def test_the_longest_term_is_the_one_glossed() -> None:

@@ -24,15 +24,57 @@ def test_of_a_name_that_nobody_has() -> None:
     said = missing.describe_name("torch.Tensor", "transposed", ["transpose", "sum"])
     assert said == (
         "neither PyTorch nor Kadam has a public name torch.Tensor.transposed. "
-        "What comes closest: torch.Tensor.transpose."
+        "What comes closest: torch.Tensor.transpose. Fix: write transpose."
     )
-    assert missing.describe_name("torch", "qqqq", ["add"]) == "neither PyTorch nor Kadam has a public name torch.qqqq."
+    assert missing.describe_name("torch", "qqqq", ["add"]) == (
+        "neither PyTorch nor Kadam has a public name torch.qqqq. Fix: look at its spelling."
+    )
 
 
 def test_of_a_name_in_a_module_whose_names_are_not_listed() -> None:
-    assert missing.describe_name("torch.optim.sgd", "SGDD", ["SGD"]) == (
-        "Kadam has no name torch.optim.sgd.SGDD. What comes closest: torch.optim.sgd.SGD."
+    assert missing.describe_name("torch.utils.hooks", "RemovableHandl", ["RemovableHandle"]) == (
+        "Kadam has no name torch.utils.hooks.RemovableHandl. What comes closest: torch.utils.hooks.RemovableHandle. "
+        "Fix: write RemovableHandle."
     )
+
+
+WHERE_PYTORCH_KEEPS_THEM = """
+import torch, torch.cuda.amp
+from torch.distributions.normal import Normal
+from torch.distributions import bernoulli
+from torch.nn.modules.rnn import LSTMCell
+import torch.nn.modules.activation as activation
+from torch.nn.parallel.data_parallel import DataParallel
+from torch.cuda.amp.grad_scaler import GradScaler
+print(Normal is torch.distributions.normal.Normal is torch.distributions.Normal)
+print(bernoulli.Bernoulli is torch.distributions.Bernoulli)
+print(LSTMCell is torch.nn.LSTMCell, activation.MultiheadAttention is torch.nn.MultiheadAttention)
+print(DataParallel is torch.nn.DataParallel, GradScaler is torch.cuda.amp.GradScaler)
+for line in (
+    "from torch.distributions.normal import Cauchy",
+    "torch.nn.modules.rnn.Linear",
+    "import torch.distributions.lkj_cholesky",
+):
+    try:
+        exec(line)
+    except (AttributeError, ImportError) as error:
+        print(str(error).partition(".")[0] if "lkj" not in line else str(error))
+"""
+
+
+def test_names_are_found_where_pytorch_keeps_them_and_only_there(run_kadam: Run, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(WHERE_PYTORCH_KEEPS_THEM)
+    assert run_kadam("run", script).stdout.splitlines() == [
+        *["True"] * 2,
+        *["True True"] * 2,
+        *["neither PyTorch nor Kadam has a public name torch"] * 2,
+        "PyTorch has torch.distributions.lkj_cholesky, Kadam does not have it yet.",
+    ]
+
+
+def test_of_a_name_with_another_case() -> None:
+    assert missing.describe_name("torch.optim", "adam", ["RAdam", "Adam"]).endswith("Fix: write Adam.")
 
 
 def test_inner_rooms_are_not_proposed() -> None:
@@ -48,7 +90,8 @@ def test_of_a_module() -> None:
         "PyTorch has torch.onnx, Kadam does not have it yet."
     )
     assert missing.describe_module("torch.nn.inits", ["torch.nn", "torch.nn.init"]) == (
-        "neither PyTorch nor Kadam has a public module torch.nn.inits. What comes closest: torch.nn.init."
+        "neither PyTorch nor Kadam has a public module torch.nn.inits. What comes closest: torch.nn.init. "
+        "Fix: write init."
     )
 
 
@@ -74,7 +117,7 @@ def test_rooms_load_when_they_are_first_asked_for(run_python: Run) -> None:
 @pytest.mark.parametrize("path", LATER)
 def test_rooms_that_load_later_explain_what_they_lack(path: str, run_python: Run) -> None:
     assert run_python("-c", f"import kadam.{path} as room; room.qqqq").stderr.endswith(
-        f"neither PyTorch nor Kadam has a public name torch.{path}.qqqq.\n"
+        f"neither PyTorch nor Kadam has a public name torch.{path}.qqqq. Fix: look at its spelling.\n"
     )
 
 

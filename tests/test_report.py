@@ -137,7 +137,7 @@ def test_a_report_tells_the_run_in_its_own_numbers(seen: Watched) -> None:
 def test_hindi_reports_gloss_terms_once(seen: Watched) -> None:
     text = Reader(made(seen, "hi")).text
     gloss = {term.name: term.gloss["hi"] for term in language.terms()}
-    assert text.count(f"({gloss['loss']})") == 1
+    assert text.count(f"loss यानी {gloss['loss']}") == 1
     assert "Loss" in text
 
 

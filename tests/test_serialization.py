@@ -8,6 +8,7 @@ import pickle
 import random
 import stat
 import struct
+import subprocess
 import zipfile
 from collections import Counter, OrderedDict
 from pathlib import Path
@@ -656,17 +657,83 @@ def test_numpy_values_need_permission_as_in_pytorch() -> None:
         np.testing.assert_array_equal(loaded[1], [0, 1, 2])
 
 
-def test_a_whole_module_is_not_saved() -> None:
-    with pytest.raises(UnsupportedError, match=r"whole module.*state_dict"):
-        save({"model": kadam.nn.Linear(1, 1)}, io.BytesIO())
-    module = pickle.dumps(kadam.nn.Linear, 2)
+class Settings:
+    """What a network may have beside its members."""
+
+    def __init__(self, scale: float) -> None:
+        self.scale = scale
+
+
+class Network(kadam.nn.Module):
+    """A module of the program's own, with what such modules have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.settings = Settings(2.0)
+        self.inner = kadam.nn.Sequential(kadam.nn.Linear(3, 2), kadam.nn.BatchNorm1d(2))
+        self.tied = self.inner[0]
+        self.activation = kadam.nn.functional.relu
+        self.register_buffer("shift", kadam.ones(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.inner(x)) * self.settings.scale + self.shift
+
+
+def test_a_whole_module_comes_back_without_its_constructor(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Network().eval()
+    file = written({"model": model, "epoch": 3})
+    with pytest.raises(pickle.UnpicklingError, match="weights_only=False"):
+        load(file)
+    monkeypatch.setattr(Network, "__init__", lambda self: pytest.fail("a file ran a constructor"))
+    loaded = load(written({"model": model, "epoch": 3}), weights_only=False)["model"]
+    x = kadam.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(read(loaded(x)), read(model(x)))
+    assert not loaded.training
+    assert loaded.tied is loaded.inner[0]
+    assert list(loaded.state_dict()) == list(model.state_dict())
+    loaded(x).sum().backward()
+    assert loaded.tied.weight.grad is not None
+    assert model.tied.weight.grad is None
+
+
+def test_whole_modules_of_layers_go_both_ways() -> None:
+    torch = pytest.importorskip("torch")
+    kadam.manual_seed(0)
+    ours = kadam.nn.Sequential(kadam.nn.Conv2d(1, 2, 3), kadam.nn.ReLU(), kadam.nn.Flatten(), kadam.nn.Linear(8, 2))
+    theirs = torch.load(written(ours), weights_only=False)
+    x = np.linspace(-1, 1, 32, dtype=np.float32).reshape(2, 1, 4, 4)
+    np.testing.assert_allclose(torch_values(theirs(torch_tensor(x))), read(ours(kadam_tensor(x))), rtol=1e-5)
+    back = load(written_by_torch(theirs), weights_only=False)
+    np.testing.assert_array_equal(read(back(kadam_tensor(x))), read(ours(kadam_tensor(x))))
+    assert repr(back) == repr(theirs)
+
+
+def test_numpy_values_come_with_whole_modules() -> None:
+    values = [np.float64(2.5), np.arange(6.0).reshape(2, 3), np.array(["a"]), np.float32(1)]
+    scalar, matrix, words, single = load(written(values), weights_only=False)
+    assert (scalar, words[0], single) == (2.5, "a", np.float32(1))
+    np.testing.assert_array_equal(matrix, values[1])
+
+
+class Attack:
+    """What would run a command if a file could."""
+
+    def __init__(self, call: Any) -> None:
+        self.call = call
+
+    def __reduce__(self) -> Any:
+        return self.call, ("true",)
+
+
+@pytest.mark.parametrize("call", [os.system, subprocess.Popen, eval, kadam.load, kadam.nn.functional.relu])
+def test_a_file_of_whole_modules_calls_nothing(call: Any) -> None:
     with pytest.raises(CheckpointError):
-        load(with_pickle(module))
+        load(with_pickle(pickle.dumps(Attack(call), 2)), weights_only=False)
 
 
 def test_full_pickle_is_not_offered() -> None:
     file = written([1])
-    assert load(written([1]), weights_only=False) == [1], "which asks for less safety than there is"
+    assert load(written([1]), weights_only=False) == [1]
     with pytest.raises(UnsupportedError, match="add_safe_globals"):
         load(file, pickle_module=pickle)
     with pytest.raises(RuntimeError, match="pickle_module"):

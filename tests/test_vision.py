@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import kadam
-from kadam.vision import datasets, transforms, utils
+from kadam.vision import datasets, io, models, transforms, utils
 from kadam.vision.images import array_of
 from kadam.vision.transforms import functional as F
 
@@ -38,6 +38,44 @@ def test_mnist_is_read_from_the_disk(tmp_path):
     assert digits.data.dtype is kadam.uint8
     assert digits.targets.tolist() == [3, 1, 4, 1]
     assert repr(digits).splitlines()[:2] == ["Dataset MNIST", "    Number of datapoints: 4"]
+
+
+def test_mnist_has_its_former_names(tmp_path):
+    mnist_in(tmp_path)
+    digits = datasets.MNIST(tmp_path)
+    with pytest.warns(UserWarning, match="train_labels has been renamed targets"):
+        assert digits.train_labels is digits.targets
+
+
+@pytest.mark.parametrize(
+    ("network", "parameters", "buffers"),
+    [(models.resnet18, 11_689_512, 60), (models.resnet50, 25_557_032, 159), (models.alexnet, 61_100_840, 0)],
+)
+def test_networks_have_torchvisions_parameters(network, parameters, buffers):
+    with kadam.no_grad():
+        model = network()
+    assert sum(one.numel() for one in model.parameters()) == parameters
+    assert len(list(model.buffers())) == buffers
+    with pytest.raises(NotImplementedError, match="load_state_dict"):
+        network(pretrained=True)
+
+
+def test_networks_draw_torchvisions_weights():
+    kadam.manual_seed(0)
+    model = models.resnet18(num_classes=10)
+    assert list(model.state_dict())[-4:] == [
+        "layer4.1.bn2.running_var", "layer4.1.bn2.num_batches_tracked", "fc.weight", "fc.bias",
+    ]  # fmt: skip
+    # torchvision 0.29's sums for the same seed
+    assert model.conv1.weight.double().sum().item() == pytest.approx(-0.674, abs=1e-3)
+    assert tuple(model.eval()(kadam.zeros(2, 3, 32, 32)).shape) == (2, 10)
+
+
+def test_an_image_file_is_read_as_channels(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    image.fromarray(PIXELS).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(io.read_image(tmp_path / "a.png").numpy(), PIXELS.transpose(2, 0, 1))
+    assert tuple(io.read_image(tmp_path / "a.png", io.ImageReadMode.GRAY).shape) == (1, 2, 3)
 
 
 def test_missing_files_are_named(tmp_path):

@@ -34,7 +34,7 @@ from kadam.dtypes import float64 as double
 from kadam.dtypes import int16 as short
 from kadam.dtypes import int32 as int
 from kadam.dtypes import int64 as long
-from kadam.legacy import legacy
+from kadam.legacy import legacy, set_default_tensor_type
 from kadam.namespace import *  # noqa: F403
 from kadam.printing import set_printoptions
 from kadam.recording.generator import Generator, default_generator
@@ -62,6 +62,7 @@ if TYPE_CHECKING:  # the names of _LATER
         profiler,
         serialization,
         signal,
+        sparse,
         special,
         testing,
         utils,
@@ -80,15 +81,19 @@ if TYPE_CHECKING:  # the names of _LATER
     from kadam.ops.spectral import istft, stft
     from kadam.serialization import load, save
     from kadam.signal.windows import bartlett_window, blackman_window, hamming_window, hann_window, kaiser_window
+    from kadam.sparse import smm, sparse_coo_tensor, sparse_csr_tensor, spmm
 
 e, inf, nan, pi = math.e, math.inf, math.nan, math.pi
 newaxis = None
-strided, sparse_coo = "torch.strided", "torch.sparse_coo"
+strided, sparse_coo, sparse_csr = "torch.strided", "torch.sparse_coo", "torch.sparse_csr"
 contiguous_format, preserve_format, channels_last = (
     "torch.contiguous_format", "torch.preserve_format", "torch.channels_last",
 )  # fmt: skip
-FloatTensor, DoubleTensor, LongTensor, IntTensor, BoolTensor = (
-    legacy(record) for record in (float32, float64, int64, int32, bool)
+FloatTensor, DoubleTensor, HalfTensor, BFloat16Tensor = (
+    legacy(record) for record in (float32, float64, float16, bfloat16)
+)
+LongTensor, IntTensor, ShortTensor, CharTensor, ByteTensor, BoolTensor = (
+    legacy(record) for record in (int64, int32, int16, int8, uint8, bool)
 )
 __version__ = "2.13.0+kadam0.1.0"  # the PyTorch whose conventions are kept, and Kadam's own
 
@@ -112,10 +117,16 @@ __all__ = [
     "accelerator",
     "BoolTensor",
     "DoubleTensor",
+    "BFloat16Tensor",
+    "ByteTensor",
+    "CharTensor",
     "FloatTensor",
+    "HalfTensor",
     "Generator",
     "IntTensor",
     "LongTensor",
+    "ShortTensor",
+    "set_default_tensor_type",
     "Size",
     "Tensor",
     "amp",
@@ -180,7 +191,13 @@ __all__ = [
     "set_printoptions",
     "signal",
     "short",
+    "smm",
+    "sparse",
     "sparse_coo",
+    "sparse_coo_tensor",
+    "sparse_csr",
+    "sparse_csr_tensor",
+    "spmm",
     "special",
     "stft",
     "strided",
@@ -197,7 +214,7 @@ __all__ = [
 _LATER = {
     "kadam": (
         "accelerator amp backends compiler cpu cuda distributed distributions fft func jit masked mps "
-        "multiprocessing onnx profiler serialization signal special testing utils version xpu"
+        "multiprocessing onnx profiler serialization signal sparse special testing utils version xpu"
     ),
     "kadam.amp.autocast": (
         "autocast get_autocast_cpu_dtype get_autocast_dtype is_autocast_available is_autocast_cpu_enabled "
@@ -206,6 +223,7 @@ _LATER = {
     "kadam.func": "vmap",
     "kadam.ops.spectral": "istft stft",
     "kadam.serialization": "load save",
+    "kadam.sparse": "smm sparse_coo_tensor sparse_csr_tensor spmm",
     "kadam.signal.windows": "bartlett_window blackman_window hamming_window hann_window kaiser_window",
 }
 missing.install(__name__, _LATER)

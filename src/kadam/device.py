@@ -28,7 +28,7 @@ class device:  # noqa: N801  (PyTorch's name)
     index: int | None
     type: str
 
-    def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
+    def __init__(self, type: Any, index: int | None = None) -> None:
         if isinstance(type, device):
             type, index = type.type, type.index
         if isinstance(type, int):

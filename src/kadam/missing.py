@@ -19,6 +19,7 @@ from kadam.errors import KadamError
 
 _IMPORT_FROM = opmap["IMPORT_FROM"]
 _ALIKE = 0.74  # of 1: names that have less in common are not worth a suggestion
+_SHOWN = 8  # attributes that an object has, where none is like the one that it lacks
 _MODULES = "modules"  # the heading, in the list of PyTorch's names, over the paths of its modules
 
 
@@ -26,6 +27,21 @@ class MissingNameError(KadamError, AttributeError):
     """A name that a module or class of Kadam does not have."""
 
     explains = False
+
+
+class MissingMemberError(AttributeError):
+    """An attribute that an object lacks. What comes closest is looked for when the error is shown: few are."""
+
+    def __init__(self, owner: object, name: str) -> None:
+        super().__init__(f"'{type(owner).__name__}' object has no attribute '{name}'", name=name)
+        self.owner = owner
+
+    def __str__(self) -> str:
+        fix = closest_member(self.owner, str(self.name))
+        return f"{self.args[0]}. Fix: {fix}" if fix else str(self.args[0])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return AttributeError, self.args
 
 
 class MissingImportError(KadamError, ImportError):
@@ -80,6 +96,19 @@ def describe_name(owner: str, name: str, known: Iterable[str]) -> str:
     return _describe(owner, name, listed, known)
 
 
+def closest_member(owner: object, name: str) -> str:
+    """What to write in place of an attribute that an object lacks, or where to set it."""
+    closest = _closest(name, [one for one in dir(owner) if not one.startswith("_")])
+    if closest:
+        return f"write .{' or .'.join(closest)}."
+    own = [one for one in getattr(owner, "__dict__", ()) if not one.startswith("_")]
+    return (
+        f"set self.{name} in __init__, or look at its spelling: there are {', '.join(own[:_SHOWN])}."
+        if own
+        else ("look at its spelling: dir() lists what there is.")
+    )
+
+
 def describe_module(path: str, known: Iterable[str]) -> str:
     """What to say of the module `path`, such as `torch.onnx`, which Kadam does not have.
 
@@ -102,10 +131,18 @@ def _describe(owner: str, name: str, pytorch: frozenset[str] | None, known: Iter
     else:
         verdict = f"neither PyTorch nor Kadam has a public {what} {asked}."
     likely = [one for one in known if not one.startswith("_") and one.endswith("_") <= name.endswith("_")]
-    closest = get_close_matches(name, likely, n=3, cutoff=_ALIKE)
-    if not closest:
-        return verdict
-    return f"{verdict} What comes closest: {', '.join(f'{owner}.{one}' for one in closest)}."
+    closest = _closest(name, likely)
+    if closest:
+        verdict = f"{verdict} What comes closest: {', '.join(f'{owner}.{one}' for one in closest)}."
+    if pytorch is None or name not in pytorch or name.lower() in (one.lower() for one in closest[:1]):
+        return f"{verdict} Fix: {f'write {closest[0]}' if closest else 'look at its spelling'}."
+    return verdict
+
+
+def _closest(name: str, known: Iterable[str]) -> list[str]:
+    """The names that have most in common with one, whether or not they are written with capitals."""
+    by_lower = {one.lower(): one for one in sorted(known, reverse=True)}
+    return [by_lower[one] for one in get_close_matches(name.lower(), by_lower, n=3, cutoff=_ALIKE)]
 
 
 def _lookup(module: ModuleType, sources: Mapping[str, str]) -> Callable[[str], Any]:
@@ -117,9 +154,13 @@ def _lookup(module: ModuleType, sources: Mapping[str, str]) -> Callable[[str], A
             return _load(module, name, sources[name])
         if name.startswith("__"):  # Python's own questions, such as for `__path__` and `__wrapped__`
             raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+        if (inner := module_shown_above(f"{owner}.{name}")) is not None:
+            return inner
+        if _is_shown_above(owner, name):
+            return _load(module, name, _as_kadam(owner.rpartition(".")[0]))
         message = describe_name(owner, name, _public(module, owner))
         if _is_import(sys._getframe(1)):
-            raise MissingImportError(message, name=module.__name__, path=module.__file__)
+            raise MissingImportError(message, name=module.__name__, path=getattr(module, "__file__", None))
         raise MissingNameError(message)
 
     return __getattr__
@@ -130,6 +171,29 @@ def _load(module: ModuleType, name: str, source: str) -> Any:
     value = import_module(f"{source}.{name}") if source == module.__name__ else getattr(import_module(source), name)
     setattr(module, name, value)
     return value
+
+
+def module_shown_above(path: str) -> ModuleType | None:
+    """A module of PyTorch whose names stand in Kadam's package above it, as `torch.distributions.normal` has `Normal`.
+
+    Args:
+        path: PyTorch's name of the module, of which Kadam has no file.
+    """
+    own_path = _as_kadam(path)
+    if not any(_is_shown_above(path, name) for name in _names_of_pytorch().get(path, ())):
+        return None
+    if own_path not in sys.modules:
+        sys.modules[own_path] = ModuleType(own_path, f"As `{path}`: what {own_path.rpartition('.')[0]} has of it.")
+        install(own_path)
+    return sys.modules[own_path]
+
+
+def _is_shown_above(owner: str, name: str) -> bool:
+    """Whether a name that PyTorch keeps in the module `owner` stands in Kadam's package above that."""
+    package = sys.modules.get(_as_kadam(owner.rpartition(".")[0]))
+    if package is None or is_module_of_pytorch(f"{owner}.{name}"):
+        return False
+    return name in _names_of_pytorch().get(owner, ()) and name in dir(package)
 
 
 def _public(module: ModuleType, owner: str) -> list[str]:
@@ -148,6 +212,10 @@ def _is_import(frame: FrameType) -> bool:
 
 def _as_torch(path: str) -> str:
     return ".".join(["torch", *path.split(".")[1:]])
+
+
+def _as_kadam(path: str) -> str:
+    return ".".join(["kadam", *path.split(".")[1:]])
 
 
 @cache

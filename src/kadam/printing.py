@@ -103,7 +103,7 @@ def format_tensor(
         prefix: what stands before the values; continued lines are indented to its length.
     """
     text = prefix + (_values(array, len(prefix)) if array.size else "[]")
-    return _with_suffixes(text, list(_suffixes(array, dtype, requires_grad, grad_fn)), len(prefix))
+    return with_suffixes(text, list(_suffixes(array, dtype, requires_grad, grad_fn)), len(prefix))
 
 
 # ---- the numbers ----------------------------------------------------------------------------------
@@ -221,14 +221,14 @@ def _suffixes(array: Array, dtype: dtypes.dtype, requires_grad: bool, grad_fn: s
         yield "requires_grad=True"
 
 
-def _with_suffixes(text: str, suffixes: list[str], indent: int) -> str:
-    """`text` and its suffixes, closed; a suffix that would pass the line's end starts a new line."""
+def with_suffixes(text: str, suffixes: list[str], indent: int, fresh_line: bool = False) -> str:
+    """`text` and its suffixes, closed; a suffix that would pass the line's end (or the first) starts a new line."""
     # Two columns more than the line holds: PyTorch's count, kept so that lines break where its lines break.
     column = len(text) - text.rfind("\n") + 1
     for suffix in suffixes:
-        if column + len(suffix) + 2 > _options.linewidth:
+        if fresh_line or column + len(suffix) + 2 > _options.linewidth:
             text += ",\n" + " " * indent + suffix
-            column = indent + len(suffix)
+            column, fresh_line = indent + len(suffix), False
         else:
             text += ", " + suffix
             column += len(suffix) + 2

@@ -9,6 +9,7 @@ from typing import Any
 from kadam.device import check, device
 from kadam.engines.native import threads
 from kadam.errors import RangeError
+from kadam.recording.arguments import check_arguments
 
 _state: dict[str, Any] = {"interop": os.cpu_count() or 1, "deterministic": False,
                           "precision": "highest"}  # fmt: skip
@@ -46,6 +47,7 @@ def set_num_interop_threads(threads: int) -> None:
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
     """Accepted: Kadam's runs are deterministic. As `torch.use_deterministic_algorithms`."""
+    check_arguments("use_deterministic_algorithms", {"mode": "bool"}, [("mode", mode)])
     _state["deterministic"] = bool(mode)
 
 

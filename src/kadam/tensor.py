@@ -12,6 +12,7 @@ import numpy as np
 from kadam import dtypes, printing
 from kadam.device import cpu, device
 from kadam.errors import AxisError, DTypeError, GradientError, KadamError, OperandError, RangeError, ShapeError
+from kadam.hot import slotted
 from kadam.linalg import namespace as algebra
 from kadam.ops import (
     arithmetic,
@@ -46,7 +47,7 @@ from kadam.ops import (
 from kadam.ops.hashing import hash_tensor
 from kadam.ops.histogram import histogram
 from kadam.ops.require import ArgumentError
-from kadam.recording import backprop, blame, layout, memory
+from kadam.recording import backprop, blame, layout, lineage, memory
 from kadam.recording.hooks import Handle, register_after_hook, register_hook, retain_grad
 from kadam.recording.spec import Size
 from kadam.recording.tensor import (
@@ -63,6 +64,7 @@ from kadam.recording.tensor import (
 from kadam.shapes import axis_of
 
 
+@slotted
 class Tensor(Recorded):
     """A multi-dimensional array of one element type, as `torch.Tensor`."""
 
@@ -70,11 +72,11 @@ class Tensor(Recorded):
         """A float tensor of the given sizes, or of the given nested sequence. As `torch.Tensor(...)`."""
         if len(data) == 1 and not isinstance(data[0], numbers.Integral):
             if isinstance(data[0], Size):
-                return creation.empty(*data[0])
+                return creation.empty(data[0])
             if isinstance(data[0], Tensor) and data[0].dtype is dtypes.default_float():
                 return data[0].detach()
             return creation.tensor(data[0], dtype=dtype or dtypes.default_float())
-        return creation.empty(*data, dtype=dtype)
+        return creation.empty(data or (0,), dtype=dtype)
 
     # --- what is known without values ---------------------------------------------------------------------------
 
@@ -109,7 +111,7 @@ class Tensor(Recorded):
     @grad.setter
     def grad(self, gradient: Tensor | None) -> None:
         if gradient is not None:
-            if not isinstance(gradient, Tensor):
+            if not isinstance(gradient, Tensor) and not getattr(gradient, "is_sparse", False):
                 raise OperandError(
                     f"grad: assigned grad expected to be a Tensor or None but got {type(gradient).__name__}. Fix: "
                     "x.grad = None, or a tensor of its shape."
@@ -117,9 +119,9 @@ class Tensor(Recorded):
             if gradient.shape != self.shape:
                 raise ShapeError(
                     f"grad: assigned grad has data of a different size: the tensor is {self._spec.type}, the gradient "
-                    f"{gradient._spec.type}. Fix: give a gradient of shape {list(self._spec.shape)}."
+                    f"{list(gradient.shape)}. Fix: give a gradient of shape {list(self._spec.shape)}."
                 )
-            if gradient._spec.dtype is not self._spec.dtype:
+            if gradient.dtype is not self._spec.dtype:
                 raise DTypeError(
                     f"grad: attempting to assign a gradient with dtype {gradient.dtype} to a tensor with dtype "
                     f"{self.dtype}. Fix: gradient.to({self.dtype})."
@@ -127,10 +129,9 @@ class Tensor(Recorded):
         self._grad = gradient
 
     @property
-    def grad_fn(self) -> backprop.GradFn | None:
+    def grad_fn(self) -> lineage.GradFn | None:
         """What made this tensor, as far as gradients are concerned; None for a leaf."""
-        spec = up_to_date(self)._spec
-        return backprop.GradFn(self) if spec.requires_grad and spec.grad_name is not None else None
+        return lineage.grad_fn_of(self)
 
     @property
     def ndim(self) -> int:
@@ -180,7 +181,7 @@ class Tensor(Recorded):
         """Kadam's tensors are dense."""
         return "torch.strided"
 
-    is_cuda = is_sparse = is_quantized = is_meta = is_mps = False
+    is_cuda = is_sparse = is_quantized = is_meta = is_mps = is_xpu = is_mkldnn = is_nested = False
     names: tuple[None, ...] = ()
 
     def _is_view(self) -> builtins.bool:
@@ -472,6 +473,7 @@ class Tensor(Recorded):
     char, byte, cfloat, cdouble = convert.to_char, convert.to_byte, convert.to_cfloat, convert.to_cdouble
     cpu, cuda = convert.to_cpu, convert.to_cuda
     real, imag = property(convert.real), property(convert.imag)
+    to_sparse, to_sparse_csr, to_dense = convert.to_sparse, convert.to_sparse_csr, convert.to_dense
 
     # ops.creation
     new_full, new_zeros, new_ones = creation.new_full, creation.new_zeros, creation.new_ones
@@ -488,7 +490,7 @@ class Tensor(Recorded):
         arithmetic.add,
         arithmetic.add_,
         arithmetic.add,
-        arithmetic.add,
+        arithmetic.radd,
         arithmetic.add_,
     )
     sub, sub_, __sub__, __rsub__, __isub__ = (
@@ -502,7 +504,7 @@ class Tensor(Recorded):
         arithmetic.mul,
         arithmetic.mul_,
         arithmetic.mul,
-        arithmetic.mul,
+        arithmetic.rmul,
         arithmetic.mul_,
     )
     div, div_, __truediv__, __rtruediv__, __itruediv__ = (
@@ -781,15 +783,15 @@ class Tensor(Recorded):
     )
     __and__, __rand__, __iand__, __or__, __ror__, __ior__ = (
         compare.bitwise_and,
-        compare.bitwise_and,
+        compare.bitwise_rand,
         compare.bitwise_and_,
         compare.bitwise_or,
-        compare.bitwise_or,
+        compare.bitwise_ror,
         compare.bitwise_or_,
     )
     __xor__, __rxor__, __ixor__, __invert__, __lshift__, __rshift__ = (
         compare.bitwise_xor,
-        compare.bitwise_xor,
+        compare.bitwise_rxor,
         compare.bitwise_xor_,
         compare.bitwise_not,
         compare.bitwise_left_shift,
@@ -948,8 +950,8 @@ class Tensor(Recorded):
     )  # fmt: skip
     cholesky, cholesky_solve, cholesky_inverse = algebra.cholesky, algebra.cholesky_solve, algebra.cholesky_inverse
     qr, svd, matrix_power, matrix_exp = algebra.qr, algebra.svd, algebra.matrix_power, algebra.matrix_exp
-    geqrf, orgqr, ormqr, lu_solve, triangular_solve = (
-        algebra.geqrf, algebra.orgqr, algebra.ormqr, algebra.lu_solve, algebra.triangular_solve,
+    geqrf, orgqr, ormqr, lu, lu_solve, triangular_solve = (
+        algebra.geqrf, algebra.orgqr, algebra.ormqr, algebra.lu, algebra.lu_solve, algebra.triangular_solve,
     )  # fmt: skip
 
     def stft(self, *args: Any, **kwargs: Any) -> Tensor:

@@ -11,13 +11,15 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 import kadam
-from kadam.errors import KadamError, RecordingError, UnsupportedError, VerifyError
+from kadam.errors import KadamError, LinAlgError, RecordingError, UnsupportedError, VerifyError
 from kadam.missing import (
     MissingImportError,
+    MissingMemberError,
     MissingModuleError,
     MissingNameError,
     describe_module,
     is_module_of_pytorch,
+    module_shown_above,
 )
 
 
@@ -29,6 +31,9 @@ def install() -> None:
         # Those of rooms that load later too.
         KadamError.__init_subclass__ = classmethod(_name_as_builtin)  # type: ignore[assignment, method-assign]
         _name_classes_as_pytorch_does()
+        _rename(MissingMemberError, "AttributeError", "builtins")
+        _rename(LinAlgError, "_LinAlgError", "torch._C")
+        _rename(kadam.autograd.GradcheckError, "GradcheckError", "torch.autograd.gradcheck")
 
 
 def is_installed() -> bool:
@@ -133,8 +138,12 @@ class TorchIsKadam(MetaPathFinder):
         except ModuleNotFoundError as error:
             if error.name != own_name:
                 raise
-            raise _missing(fullname) from None
-        return ModuleSpec(fullname, _Loaded(module), origin=module.__file__, is_package=hasattr(module, "__path__"))
+            shown_above = module_shown_above(fullname)
+            if shown_above is None:
+                raise _missing(fullname) from None
+            module = shown_above
+        origin = getattr(module, "__file__", None)
+        return ModuleSpec(fullname, _Loaded(module), origin=origin, is_package=hasattr(module, "__path__"))
 
 
 # Packages that need PyTorch itself, and what stands in for them.
@@ -142,7 +151,7 @@ _STAND_INS = {"safetensors": "kadam.safetensors", "torchvision": "kadam.vision"}
 
 _IN_ITS_PLACE = {
     "safetensors": "Fix: it has safe_open, and in its modules torch and numpy what writes and reads files.",
-    "torchvision": "It has datasets, transforms and utils. Fix: write the rest, such as a model, with torch.nn.",
+    "torchvision": "It has datasets, io, models, transforms and utils. Fix: write the rest with torch.nn.",
 }
 
 

@@ -1,21 +1,16 @@
 """Tracebacks that show the user's code: Kadam's own frames, and those of libraries below them, are left out.
 
-What a tensor lacks is explained here too: in the class it would slow every look-up of an attribute down.
+What Python itself has refused is explained here too: in the classes it would slow every look-up of an attribute down.
 """
 
 from __future__ import annotations
 
-import inspect
 import os
-import re
-import sys
 import sysconfig
 from types import TracebackType
 
-from kadam.missing import describe_name
-from kadam.recording.arguments import shown
 from kadam.recording.place import is_ours
-from kadam.tensor import Tensor
+from kadam.recording.refused import mend, note_on_attribute, note_on_use
 
 # Set to `full`, this environment variable leaves tracebacks whole.
 SWITCH = "KADAM_TRACEBACK"
@@ -44,41 +39,15 @@ def shorten(error: BaseException) -> None:
 
 
 def explain(error: BaseException) -> None:
-    """Note at an error about an attribute that a tensor lacks whether PyTorch's has it, and what comes closest."""
-    if isinstance(error, AttributeError) and isinstance(error.obj, Tensor) and error.name:
-        error.add_note(describe_name("torch.Tensor", error.name, dir(error.obj)))
-    elif type(error) is TypeError and (found := _WRONG_CALL.match(str(error))) is not None:
-        signature = _signature(found[1], found[2])
-        if signature is not None:
-            error.add_note(f"  Fix: its parameters are {signature}")
-
-
-# Python's words about arguments that are missing, too many or unknown.
-_WRONG_CALL = re.compile(r"(?:(\w+)\.)?(\w+)\(\) (?:missing|takes|got an unexpected|got multiple)")
-
-
-def _signature(owner: str | None, name: str) -> str | None:
-    """The parameters of one of Kadam's functions, or of a class's method; None for what is not Kadam's."""
-    rooms = [sys.modules.get(room) for room in _ROOMS]
-    holders = [_class_named(room, owner) for room in rooms] if owner else [Tensor, *rooms]
-    for holder in holders:
-        function = getattr(holder, name, None)
-        if callable(function) and str(getattr(function, "__module__", "")).startswith("kadam."):
-            try:
-                return shown(inspect.signature(function))
-            except ValueError:
-                return None
-    return None
-
-
-def _class_named(room: object, name: str) -> type | None:
-    """The class of a module that has a name, or whose base, a room of Kadam's own, has it."""
-    known = [one for one in vars(room).values() if isinstance(one, type)]
-    heirs = [one for one in known if any(base.__name__ == name for base in one.__mro__)]
-    return min(heirs, key=lambda one: len(one.__mro__), default=None)
-
-
-_ROOMS = ("kadam", "kadam.nn", "kadam.nn.functional", "kadam.optim", "kadam.optim.lr_scheduler", "kadam.utils.data")
+    """Note at an error of Python's own about a call, or about what an object lacks, what would be right."""
+    note = None
+    if isinstance(error, AttributeError):
+        note = note_on_attribute(error)
+    elif isinstance(error, TypeError):
+        mend(error)
+        note = note_on_use(error)
+    if note is not None:
+        error.add_note(note)
 
 
 def _past_inner_errors(context: BaseException | None) -> BaseException | None:

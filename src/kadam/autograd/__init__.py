@@ -9,6 +9,7 @@ from kadam import missing
 from kadam.autograd import forward_ad, functional, graph
 from kadam.autograd.function import Function, FunctionContext
 from kadam.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from kadam.autograd.variable import Variable
 from kadam.errors import GradientError, NotATensorError, OperandError
 from kadam.recording import backprop
 from kadam.recording.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
@@ -24,13 +25,23 @@ def _listed(tensors: Any) -> list[Any]:
     if isinstance(tensors, Recorded):
         return [tensors]
     given = list(tensors) if isinstance(tensors, Iterable) else [tensors]
-    for one in given:
-        if not isinstance(one, Recorded):
-            raise NotATensorError(
-                f"autograd: expected a Tensor or a sequence of Tensors, but got {type(one).__name__}. Fix: name the "
-                "tensors: grad(loss, [x])."
-            )
-    return given
+    return [one if isinstance(one, Recorded) else _values_of(one) for one in given]
+
+
+def _values_of(tensor: Any) -> Tensor:
+    """The values of a sparse tensor: gradients flow to these.
+
+    Raises:
+        NotATensorError: it is no tensor at all.
+    """
+    from kadam.sparse.tensor import SparseTensor
+
+    if not isinstance(tensor, SparseTensor):
+        raise NotATensorError(
+            f"autograd: expected a Tensor or a sequence of Tensors, but got {type(tensor).__name__}. Fix: name the "
+            "tensors: grad(loss, [x])."
+        )
+    return tensor.parts
 
 
 def _cts(roots: Sequence[Any], given: Any) -> list[Any]:
@@ -88,7 +99,8 @@ def grad(
     """
     if is_grads_batched:
         return _batched(outputs, inputs, grad_outputs, create_graph, allow_unused, materialize_grads)
-    roots, wanted = _listed(outputs), _listed(inputs)
+    given = [inputs] if isinstance(inputs, Recorded) or not isinstance(inputs, Iterable) else list(inputs)
+    roots, wanted = _listed(outputs), _listed(given)
     if not roots or not wanted:
         raise GradientError("autograd.grad: grad requires non-empty inputs. Fix: name the tensors: grad(loss, [x]).")
     retain = create_graph if retain_graph is None else retain_graph
@@ -102,7 +114,8 @@ def grad(
                 "allow_unused=True if this is the desired behavior. Fix: allow_unused=True gives None for it; "
                 "materialize_grads=True gives zeros."
             )
-    return tuple(found)  # type: ignore[arg-type]
+    pairs = zip(given, found, strict=True)
+    return tuple([ct if ct is None or isinstance(one, Recorded) else one.like(ct) for one, ct in pairs])  # type: ignore[misc]
 
 
 def _batched(
@@ -135,15 +148,10 @@ class set_detect_anomaly:  # noqa: N801  (PyTorch's name)
 detect_anomaly = set_detect_anomaly
 
 
-def Variable(data: Tensor, requires_grad: bool = False) -> Tensor:  # noqa: N802  (PyTorch's name)
-    """The tensor itself: variables and tensors are one since PyTorch 0.4."""
-    return data.requires_grad_() if requires_grad else data
-
-
 __all__ = [
     "Function", "FunctionContext", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad",
     "forward_ad", "functional", "grad", "gradcheck", "gradgradcheck", "graph", "inference_mode", "no_grad",
     "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip
 
-missing.install(__name__, {"kadam.autograd": "grad_mode profiler variable"})
+missing.install(__name__, {"kadam.autograd": "grad_mode profiler"})

@@ -124,6 +124,8 @@ class Function:
         if not (state.grad and any(ctx.needs_input_grad)):
             return results
         single = isinstance(results, Recorded)
+        if not single and not isinstance(results, list | tuple):
+            return results  # nothing that has a derivative
         parts = [results] if single else list(results)
         marked = _mark(cls, ctx, args, parts)
         return marked[0] if single else tuple(marked)

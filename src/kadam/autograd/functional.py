@@ -63,9 +63,9 @@ def jacobian(
             found = [_gradients(flat[index], None, values, create_graph) for index in range(flat.numel())]
             rows.append(
                 tuple(
-                    stack([row[place] for row in found]).reshape(*output.shape, *value.shape)
+                    stack([row[place] for row in found]).reshape((*output.shape, *value.shape))
                     if found
-                    else value.new_zeros(*output.shape, *value.shape)
+                    else value.new_zeros((*output.shape, *value.shape))
                     for place, value in enumerate(values)
                 )
             )

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from kadam.errors import UnsupportedError
-from kadam.recording.backprop import GradFn as Node
+from kadam.recording.lineage import GradFn as Node
 
 
 def saved_tensors_hooks(pack_hook: Any, unpack_hook: Any) -> NoReturn:

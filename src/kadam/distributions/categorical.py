@@ -72,7 +72,7 @@ class OverCategories(Distribution):
         """Categories, drawn by their probabilities."""
         rows = self.probs.detach().reshape(-1, self._categories)
         drawn = multinomial(rows, math.prod(sample_shape), True).T
-        found: Tensor = drawn.reshape(*sample_shape, *self.param_shape[:-1])
+        found: Tensor = drawn.reshape((*sample_shape, *self.param_shape[:-1]))
         return found
 
     def __repr__(self) -> str:
@@ -240,7 +240,7 @@ class RelaxedOneHotCategorical(OverCategories):
         super().__init__(given.shape[:-1], given.shape[-1:], validate_args=validate_args)
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        unit = inside(rand(*self._extended_shape(sample_shape), dtype=self.logits.dtype))
+        unit = inside(rand(self._extended_shape(sample_shape), dtype=self.logits.dtype))
         scores = (self.logits - (-unit.log()).log()) / self.temperature
         found: Tensor = (scores - scores.logsumexp(-1, keepdim=True)).exp()
         return found

@@ -56,7 +56,7 @@ class VonMises(Distribution):
             shape = self._extended_shape(sample_shape)
             k = self.concentration.double()
             ratio = _ratio(k)
-            angle, done = zeros(*shape, dtype=k.dtype), zeros(*shape).bool()
+            angle, done = zeros(shape, dtype=k.dtype), zeros(shape).bool()
             while not done.all():
                 turn, first, second = rand(3, *shape, dtype=k.dtype).unbind()
                 height = (math.pi * turn).cos()

@@ -103,7 +103,7 @@ class Geometric(OfProbability):
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         probs = self.probs.detach()
-        unit = empty(*self._extended_shape(sample_shape), dtype=probs.dtype).uniform_(tiny(probs.dtype), 1)
+        unit = empty(self._extended_shape(sample_shape), dtype=probs.dtype).uniform_(tiny(probs.dtype), 1)
         return (unit.log() / (-probs).log1p()).floor()
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -214,7 +214,7 @@ class RelaxedBernoulli(OfProbability):
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         probs = inside(self.probs)
-        unit = inside(rand(*self._extended_shape(sample_shape), dtype=probs.dtype))
+        unit = inside(rand(self._extended_shape(sample_shape), dtype=probs.dtype))
         scores = unit.log() - (-unit).log1p() + probs.log() - (-probs).log1p()
         found: Tensor = (scores / self.temperature).sigmoid()
         return found

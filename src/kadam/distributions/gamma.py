@@ -9,12 +9,15 @@ import numpy as np
 
 from kadam.distributions import constraints
 from kadam.distributions.constraints import Constraint
-from kadam.distributions.distribution import Distribution, no_gradient, tiny, together
+from kadam.distributions.distribution import Distribution, tiny, together
 from kadam.ops.combine import stack
 from kadam.ops.creation import empty
 from kadam.ops.pointwise import digamma, exp, lgamma, log, xlogy
+from kadam.primitives.draws import DrawMotion
+from kadam.recording.calls import emit
 from kadam.recording.generator import default_generator
 from kadam.recording.modes import is_grad_enabled
+from kadam.recording.operation import operation
 from kadam.recording.spec import Size
 from kadam.recording.tensor import from_array, read
 
@@ -22,10 +25,18 @@ if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 
-def _standard_gamma(name: str, concentration: Tensor, shape: Sequence[int]) -> Tensor:
-    if concentration.requires_grad and is_grad_enabled():
-        no_gradient(name)
-    return from_array(default_generator.gamma(np.broadcast_to(read(concentration), tuple(shape))))
+def _standard_gamma(concentration: Tensor, shape: Sequence[int]) -> Tensor:
+    """Draws that move with the concentration."""
+    drawn = from_array(default_generator.gamma(np.broadcast_to(read(concentration), tuple(shape))))
+    if not (concentration.requires_grad and is_grad_enabled()):
+        return drawn
+    each = concentration.expand(drawn.shape)
+    return drawn + _motion(each, each.detach(), drawn, "gamma")
+
+
+@operation
+def _motion(concentration: Tensor, other: Tensor, drawn: Tensor, kind: str) -> Tensor:
+    return emit(DrawMotion(kind), concentration, other, drawn)
 
 
 class Exponential(Distribution):
@@ -57,7 +68,7 @@ class Exponential(Distribution):
         return self.rate.pow(-2)
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        drawn = empty(*self._extended_shape(sample_shape), dtype=self.rate.dtype).exponential_()
+        drawn = empty(self._extended_shape(sample_shape), dtype=self.rate.dtype).exponential_()
         return drawn / self.rate
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -78,7 +89,7 @@ class Exponential(Distribution):
 
 
 class Gamma(Distribution):
-    """Sums of waiting times. As `torch.distributions.Gamma`; draws have no derivative."""
+    """Sums of waiting times. As `torch.distributions.Gamma`."""
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {
         "concentration": constraints.positive,
@@ -105,7 +116,7 @@ class Gamma(Distribution):
         return self.concentration / self.rate.pow(2)
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        drawn = _standard_gamma(type(self).__name__, self.concentration, self._extended_shape(sample_shape))
+        drawn = _standard_gamma(self.concentration, self._extended_shape(sample_shape))
         return (drawn / self.rate).clamp(min=tiny(drawn.dtype))
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -134,7 +145,7 @@ class Chi2(Gamma):
 
 
 class Dirichlet(Distribution):
-    """Probabilities. As `torch.distributions.Dirichlet`; draws have no derivative."""
+    """Probabilities. As `torch.distributions.Dirichlet`."""
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {
         "concentration": constraints.independent(constraints.positive, 1)
@@ -158,8 +169,14 @@ class Dirichlet(Distribution):
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         kind = self.concentration.dtype
-        drawn = _standard_gamma("Dirichlet", self.concentration.double(), self._extended_shape(sample_shape))
-        return (drawn / drawn.sum(-1, keepdim=True)).to(kind).clamp(min=tiny(kind))
+        drawn = _standard_gamma(self.concentration.detach().double(), self._extended_shape(sample_shape))
+        found = (drawn / drawn.sum(-1, keepdim=True)).to(kind).clamp(min=tiny(kind))
+        if not (self.concentration.requires_grad and is_grad_enabled()):
+            return found
+        each = self.concentration.expand(found.shape)
+        rest = each.detach().sum(-1, keepdim=True) - each.detach()
+        moved = _motion(each, rest, found, "beta")  # each as a Beta draw; what it gains the others lose in proportion
+        return found + moved - found * moved.sum(-1, keepdim=True)
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
@@ -177,7 +194,7 @@ class Dirichlet(Distribution):
 
 
 class Beta(Distribution):
-    """A probability. As `torch.distributions.Beta`; draws have no derivative."""
+    """A probability. As `torch.distributions.Beta`."""
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {
         "concentration1": constraints.positive,

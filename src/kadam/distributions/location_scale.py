@@ -22,7 +22,7 @@ EULER = 0.57721566490153286060
 
 def standard_normal(shape: Sequence[int], like: Tensor) -> Tensor:
     """Normal numbers of mean 0 and standard deviation 1."""
-    return normal(zeros(*shape, dtype=like.dtype), ones(*shape, dtype=like.dtype))
+    return normal(zeros(shape, dtype=like.dtype), ones(shape, dtype=like.dtype))
 
 
 class LocationScale(Distribution):
@@ -93,7 +93,7 @@ class Laplace(LocationScale):
         return 2**0.5 * self.scale
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        drawn = empty(*self._extended_shape(sample_shape), dtype=self.loc.dtype)
+        drawn = empty(self._extended_shape(sample_shape), dtype=self.loc.dtype)
         drawn.uniform_(eps(self.loc.dtype) - 1, 1)
         return self.loc - self.scale * drawn.sign() * log1p(-drawn.abs())
 
@@ -128,7 +128,7 @@ class Cauchy(LocationScale):
         return full_like(self.loc, math.inf)
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        drawn = empty(*self._extended_shape(sample_shape), dtype=self.loc.dtype).cauchy_()
+        drawn = empty(self._extended_shape(sample_shape), dtype=self.loc.dtype).cauchy_()
         return self.loc + drawn * self.scale
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -166,7 +166,7 @@ class Gumbel(LocationScale):
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         kind = self.loc.dtype
         low, high = tiny(kind), 1 - eps(kind)
-        unit = rand(*self._extended_shape(sample_shape), dtype=kind) * (high - low) + low
+        unit = rand(self._extended_shape(sample_shape), dtype=kind) * (high - low) + low
         return self.loc - self.scale * (-unit.log()).log()
 
     def log_prob(self, value: Tensor) -> Tensor:

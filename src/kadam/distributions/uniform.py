@@ -53,7 +53,7 @@ class Uniform(Distribution):
         return (self.high - self.low) / 12**0.5
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        unit = rand(*self._extended_shape(sample_shape), dtype=self.low.dtype)
+        unit = rand(self._extended_shape(sample_shape), dtype=self.low.dtype)
         return self.low + unit * (self.high - self.low)
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -10,8 +10,10 @@ from typing import Any
 
 from kadam.language.catalogue import entries, text
 
-# Languages in which a term is foreign, so that its first mention is followed by its gloss.
-GLOSSED = ("hi",)
+# Languages in which a term is foreign, so that the sentence that first mentions it ends with its gloss: never in the
+# middle, where it would stand between a term and its postposition, or beside a plural.
+GLOSSED = {"hi": "{term} यानी {gloss}"}
+MOST_GLOSSES = 3  # in one sentence
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def terms() -> tuple[Term, ...]:
 class Speech:
     """The texts of one page or report, in the order in which its reader meets them.
 
-    Called with a key, it gives the text; in Hindi, the first mention of a term is followed by its gloss.
+    Called with a key, it gives the text; in Hindi, a sentence ends with the glosses of the terms it mentions first.
 
     Attributes:
         lang: the language.
@@ -76,27 +78,35 @@ class Speech:
         return text(key, self.lang, **values)
 
     def gloss(self, written: str) -> str:
-        """A text with the gloss of each term after its first mention; what stands in `backticks` is left alone."""
+        """A text whose sentences end with the glosses of the terms that they mention first; code is left alone."""
         if self.lang not in GLOSSED:
             return written
-        parts = re.split(r"(`[^`]*`)", written)
-        return "".join(part if part.startswith("`") else self._glossed(part) for part in parts)
+        return "".join(self._glossed(sentence) for sentence in _SENTENCES.split(written))
 
-    def _glossed(self, written: str) -> str:
-        def with_gloss(found: re.Match[str]) -> str:
-            term = _by_form()[found[0].lower()]
+    def _glossed(self, sentence: str) -> str:
+        found: list[str] = []
+        for mention in _pattern().finditer(_CODE.sub(lambda code: "`" * len(code[0]), sentence)):
+            term = _by_form()[mention[0].lower()]
             if term.name in self.told:
-                return found[0]
+                continue
+            explained = _EXPLAINED.match(sentence[mention.end() :]) is not None
+            if not explained and len(found) == MOST_GLOSSES:
+                continue  # a later sentence will tell
             self.told.add(term.name)
-            before, behind = written[: found.start()], written[found.end() :]
-            if behind.lstrip().startswith("("):  # the text explains it itself
-                return found[0]
-            inside_brackets = before.count("(") > before.count(")")
-            return (
-                f"{found[0]} – {term.gloss[self.lang]}" if inside_brackets else f"{found[0]} ({term.gloss[self.lang]})"
-            )
+            if not explained:
+                shown = term.name if mention[0].lower().startswith(term.name.lower()) else mention[0]
+                found.append(GLOSSED[self.lang].format(term=shown, gloss=term.gloss[self.lang]))
+        if not found:
+            return sentence
+        end = _END.search(sentence)
+        at = len(sentence) if end is None else end.start()
+        return f"{sentence[:at]} ({', '.join(found)}){sentence[at:]}"
 
-        return _pattern().sub(with_gloss, written)
+
+_SENTENCES = re.compile(r"(?<=[।?!])(?=[\s\0])")
+_CODE = re.compile(r"`[^`]*`")
+_EXPLAINED = re.compile(r"[\s\0]*(?:\(|–|:|यानी)")  # the text itself says what it means
+_END = re.compile(r"[।?!:,;]*[\s\0]*$")
 
 
 @cache

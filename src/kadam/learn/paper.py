@@ -53,11 +53,17 @@ def _prose(tokens: Sequence[Any], say: Speech) -> str:
         if token.type.endswith("_open"):
             opened = token.type
         if token.type == "inline" and opened == "paragraph_open":
-            for child in token.children:
-                if child.type == "text":
-                    child.content = say.gloss(child.content)
+            _gloss(token.children, say)
     html: str = parser().renderer.render(tokens, parser().options, {})
     return html.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
+
+
+def _gloss(children: Sequence[Any], say: Speech) -> None:
+    """Let the sentences of a paragraph end with their glosses, wherever emphasis and code begin and end in it."""
+    written = [f"`{child.content}`" if child.type == "code_inline" else child.content for child in children]
+    for child, glossed in zip(children, say.gloss("\0".join(written)).split("\0"), strict=True):
+        if child.type == "text":
+            child.content = glossed
 
 
 def _cell(ran: Ran, cell: Cell, say: Speech) -> str:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
+from kadam.autograd import function
 from kadam.ir.graph import Source
+from kadam.ir.types import TensorType
 from kadam.lens.capture_draft import Draft, RawCall, RawOptimizer
 from kadam.lens.capture_events import event, line_of, noted
 from kadam.lens.capture_join import Ref
@@ -24,9 +27,11 @@ from kadam.lens.step import Event, Fault, Setting, Step, StepRecord
 from kadam.recording import backprop
 from kadam.recording.modes import is_grad_enabled
 from kadam.recording.step import Recording, cut, state
-from kadam.recording.tensor import Recorded, read
+from kadam.recording.tensor import Recorded, has_memory, read
 from kadam.recording.watch import Snapshot, Tokens, deliver, place_of, present, snapshot, survivors
 
+EARLIER = 8  # recordings of the step before that are at hand, for a backward pass that goes through them
+LOOKS = 16  # how often in a step it is noted what the program's frames call their tensors
 LONGEST = 256  # backward passes or recordings without an update, after which a step is over all the same
 
 
@@ -56,6 +61,7 @@ class Observer:
         self.busy = False
         self.calling: list[tuple[Any, RawCall | None, tuple[int, int]]] = []
         self.stepping = 0
+        self.sweeping = False
         self.optimizers: dict[int, RawOptimizer] = {}
         self.passes: dict[int, int] = {}
         self.loader_now: int | None = None
@@ -66,7 +72,7 @@ class Observer:
         self.draft = self._new_draft()
 
     def _new_draft(self) -> Draft:
-        return Draft(self._captures(self.index))
+        return Draft(self._captures(self.index), self._captures(self.index + 1))
 
     def _captures(self, index: int) -> bool:
         return self.keep is not None or self.wants(index)
@@ -74,7 +80,7 @@ class Observer:
     @property
     def _notes_calls(self) -> bool:
         """Whether calls of modules are noted: they may begin the next step before its first recording has begun."""
-        if self.draft.capturing:
+        if self.draft.capturing or self.draft.preparing:
             return True
         rec = present()
         return (self.draft.due or (rec is not None and rec.ending)) and self._captures(self.index + 1)
@@ -92,7 +98,7 @@ class Observer:
             updates = self._updates_parameters(rec)
             summary = None if self.summaries is None else self.summaries.add(rec, draft)
 
-            taken = self._taken(rec) if draft.capturing else None
+            taken = self._taken(rec) if draft.capturing or draft.preparing else None
             waiting = [] if taken is None else survivors(rec, taken)
             try:
                 cut(rec)
@@ -118,12 +124,19 @@ class Observer:
         return rec.ending and any(one._spec.requires_grad for tensors in rec.writes for one in tensors)
 
     def _taken(self, rec: Recording) -> Snapshot:
-        self.names.look_around(sys._getframe(2))
-        self.names.refresh()
         taken = snapshot(rec, self.tokens)
+        if taken.active:
+            self._look_around(sys._getframe(2))
         taken.sweeps = tuple(self.draft.sweeps.pop(rec.serial, ()))
         self.draft.leaves += [weakref.ref(feed) for feed, fed in zip(rec.feeds, taken.fed, strict=False) if fed.leaf]
         return taken
+
+    def _look_around(self, frame: Any) -> None:
+        """Note what the program's frames call their tensors, as long as the step has met little."""
+        if self.draft.looks < LOOKS:
+            self.draft.looks += 1
+            self.names.look_around(frame)
+            self.names.refresh()
 
     def refer(self, tensor: Any) -> Ref:
         """Where a tensor is met now."""
@@ -145,10 +158,12 @@ class Observer:
         if not self._here():
             return
         root = roots[0]
-        self.note("backward", source, str(root._spec.type), grad_fn=root._spec.grad_name)
+        self.note("backward", source, _shown(root._spec.type), grad_fn=root._spec.grad_name)
         if self.draft.capturing:
             self.names.look_around(sys._getframe(1))
+            self.names.refresh()
         ref = self.refer(root)
+        self.sweeping = True
         self.draft.roots.append(ref)
         if ref.token and root._array is not None and root._array.size == 1:
             self.draft.loss = float(root._array.reshape(())[()])
@@ -159,6 +174,7 @@ class Observer:
         """It is over."""
         if not self._here():
             return
+        self.sweeping = False
         if self.summaries is not None:
             self.summaries.note_gradients(self.draft)
         if self.draft.capturing:
@@ -191,21 +207,26 @@ class Observer:
             self.draft.due = True
             if present() is None:
                 self._finish()
+        elif self.stepping:  # a closure begins again
+            self.draft.forgotten = len(self.draft.roots)
         self.note("zero_grad", source, type(owner).__name__)
 
     def before_call(self, module: Any, args: tuple[Any, ...]) -> None:
         """A module's forward pass begins."""
-        if not self._here():
+        if self.busy or threading.get_ident() != self.thread:
             return
-        frame = sys._getframe(1)
         depth = len(self.calling)
         noting = self._notes_calls
+        if depth and not noting:
+            self.calling.append((module, None, (0, 0)))
+            return
+        frame = sys._getframe(1)
         root = self.names.root(module, frame) if depth == 0 else 0
         source = line_of(frame) if depth == 0 or noting else None
         begun = len(self.draft.events), len(self.draft.calls)
         if depth == 0:
             facts = {"training": module.training, "grad": is_grad_enabled(), "root": root}
-            first = next(_tensors(args), None)
+            first = args[0] if args and isinstance(args[0], Recorded) else next(_tensors(args), None)
             facts["input"] = 0 if first is None else self.tokens.of(first)
             facts["memory"] = 0 if first is None else self.tokens.of(first.root)
             self.draft.events.append(event("forward", source, type(module).__name__, **facts))
@@ -227,7 +248,7 @@ class Observer:
             call.inputs = [self.refer(one) for one in _tensors(args)]
             self.draft.calls.append(call)
             if depth == 0:
-                self.names.look_around(frame)
+                self._look_around(frame)
         self.calling.append((module, call, begun))
 
     def after_call(self, module: Any, args: tuple[Any, ...], output: Any) -> None:
@@ -309,6 +330,15 @@ class Observer:
             span = (rec.here.nodes[0].id, rec.here.nodes[-1].id + 1, history.serial)
             self.draft.sweeps.setdefault(rec.serial, []).append(span)
 
+    def delivered(self, function: str, arguments: Sequence[Any], gradients: Any) -> None:
+        """A function with a derivative of its own has found the gradients of its arguments."""
+        if not (self._here() and self.sweeping and self.draft.capturing):
+            return
+        found = gradients if isinstance(gradients, list | tuple) else [gradients]
+        for given, ct in zip(arguments, found, strict=False):
+            if isinstance(given, Recorded) and isinstance(ct, Recorded) and given._spec.requires_grad:
+                self.draft.delivered.append((function, self.refer(given), self.refer(ct)))
+
     # --- what comes of it ------------------------------------------------------------------------------------------
 
     def _finish(self, fault: Fault | None = None) -> None:
@@ -324,7 +354,11 @@ class Observer:
         self.batch += 1
         self.draft = self._new_draft()
         self.draft.events += events
-        self.draft.calls += calls if self.draft.capturing else []
+        if self.draft.capturing or self.draft.preparing:
+            self.draft.calls += calls
+        if self.draft.capturing:
+            self.draft.earlier = [one for one in draft.snapshots if one.active][-EARLIER:]
+            self.draft.earlier_calls = draft.calls
         self.on_step(record, step)
 
     def _split(self, draft: Draft) -> tuple[list[Event], list[RawCall]]:
@@ -358,8 +392,13 @@ class Observer:
         return draft.step(self.index, None, None, self.names, list(self.optimizers.values()), fault)
 
 
+@cache
+def _shown(kind: TensorType) -> str:
+    return str(kind)
+
+
 def _is_memory(value: Any) -> bool:
-    return isinstance(value, Recorded) and "_array" in vars(value)
+    return isinstance(value, Recorded) and has_memory(value)
 
 
 def _number(value: Any) -> float:
@@ -388,13 +427,21 @@ def observed(observer: Observer) -> Iterator[None]:
         observer.swept(history)
         return reached
 
+    deliver = function._deliver
+
+    def noted_delivery(cls: Any, arguments: Any, gradients: Any, work: Any) -> None:
+        observer.delivered(cls.__name__, arguments, gradients)
+        deliver(cls, arguments, gradients, work)
+
     outer, state.watcher = state.watcher, observer
     backprop.BackwardPass._through_history = noted_sweep  # type: ignore[assignment, method-assign]
+    function._deliver = noted_delivery
     try:
         with noted(observer), origins_noted(observer):
             yield
     finally:
         backprop.BackwardPass._through_history = through_history  # type: ignore[method-assign]
+        function._deliver = deliver
         state.watcher = outer
 
 

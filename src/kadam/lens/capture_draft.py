@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,18 @@ from kadam.dtypes import FLOAT
 from kadam.ir.graph import Node, Phase, Source
 from kadam.ir.primitive import Array
 from kadam.lens.capture_join import Joined, Kept, Ref, keep
-from kadam.lens.step import Event, Fault, Layout, ModuleCall, OptimizerFacts, Parameter, Setting, Step, StepRecord
+from kadam.lens.step import (
+    Delivery,
+    Event,
+    Fault,
+    Layout,
+    ModuleCall,
+    OptimizerFacts,
+    Parameter,
+    Setting,
+    Step,
+    StepRecord,
+)
 from kadam.primitives.sources import Input
 from kadam.recording.tensor import Recorded
 from kadam.recording.watch import Snapshot, Tokens
@@ -80,9 +91,13 @@ class Draft:
 
     Attributes:
         capturing: whether recordings are kept whole.
+        preparing: whether they are because the next step is captured, whose backward pass may go through them.
         snapshots: those recordings.
+        earlier, earlier_calls: recordings and calls of the step before.
         events, calls: in order.
         roots: where backward passes began.
+        forgotten: how many of these a closure that began again has thrown away.
+        delivered: gradients that the program's own functions gave: name of the function, of what, which.
         grads: token of a parameter -> its `.grad` after the last backward pass.
         used: token of a parameter -> the gradient that an optimizer was given.
         memory: token of a parameter -> what its optimizer remembers of it: name -> token.
@@ -92,15 +107,20 @@ class Draft:
         due: whether the step is over with the next cut.
         ends: how many events and calls there were when its last update was over; None before.
         parts: summaries of its recordings.
+        looks: how often the program's frames were searched for names.
         grad_places: serial of an open recording -> where a backward pass has left the gradients of its feeds.
     """
 
-    def __init__(self, capturing: bool) -> None:
-        self.capturing = capturing
+    def __init__(self, capturing: bool, preparing: bool = False) -> None:
+        self.capturing, self.preparing = capturing, preparing
         self.snapshots: list[Snapshot] = []
+        self.earlier: list[Snapshot] = []
+        self.earlier_calls: list[RawCall] = []
         self.events: list[Event] = []
         self.calls: list[RawCall] = []
         self.roots: list[Ref] = []
+        self.forgotten = 0
+        self.delivered: list[tuple[str, Ref, Ref]] = []
         self.grads: dict[int, Ref] = {}
         self.used: dict[int, Ref] = {}
         self.memory: dict[int, dict[str, int]] = {}
@@ -113,6 +133,7 @@ class Draft:
         self.parts: list[tuple[Layout, Array]] = []
         self.grad_places: dict[int, tuple[tuple[int, int], ...]] = {}
         self.loss: float | None = None
+        self.looks = 0
 
     @property
     def has_gradients(self) -> bool:
@@ -139,9 +160,11 @@ class Draft:
     ) -> Step:
         """The step, whole."""
         joined = Joined()
+        joined.add_earlier(self.earlier, self.snapshots)
         for taken in self.snapshots:
             joined.add(taken)
-        roots = [node for ref in self.roots if (node := joined.find(ref)) is not None]
+        counting = self.roots[self.forgotten :] or self.roots
+        roots = [node for ref in counting if (node := joined.find(ref)) is not None]
         kept = keep(joined, self._essential(joined, roots))
         labels = {**names.variables, **names.parameters}
         optimizers = [one for one in optimizers if one.name and one.owner() is not None]
@@ -170,7 +193,14 @@ class Draft:
             tuple(kept.now[node.id] for node in roots if node.id in kept.now),
             frozenset(kept.now[one].id for one in joined.results if one in kept.now),
             {kept.now[one].id: name for one, name in joined.numbers.items() if one in kept.now},
+            tuple(self._delivered(joined, kept)),
         )
+
+    def _delivered(self, joined: Joined, kept: Kept) -> Iterator[Delivery]:
+        for function, given, found in self.delivered:
+            ends = self._found(joined, kept, given), self._found(joined, kept, found)
+            if ends[0] is not None and ends[1] is not None:
+                yield Delivery(function, ends[0], ends[1])
 
     def _essential(self, joined: Joined, roots: Sequence[Node]) -> list[Node]:
         """Where backward passes began, and what they have led to."""
@@ -196,13 +226,15 @@ class Draft:
             optimizer, group = place.get(token, (None, 0))
             name = labels.get(token) or f"parameter {len(found)}"
             grad, used = (self._found(joined, kept, refs.get(token)) for refs in (self.grads, self.used))
+            moved = self._found(joined, kept, Ref(self.roots[-1].serial, token=token)) if self.roots else None
             after = kept.graph.updates.get(value)
             memory = {}
             for key, one in self.memory.get(token, {}).items():
                 before = joined.inputs.get(one)
                 if before is not None and before.id in kept.now:
                     memory[key] = (kept.now[before.id], kept.graph.updates.get(kept.now[before.id]))
-            found.append(Parameter(name, value, grad, used, after, optimizer, group, memory, token))
+            moved = None if moved is value else moved
+            found.append(Parameter(name, value, grad, used, after, optimizer, group, memory, token, moved))
         return found
 
     def _frozen(self, joined: Joined, kept: Kept, names: Names, optimizers: Sequence[RawOptimizer]) -> list[Parameter]:
@@ -222,12 +254,13 @@ class Draft:
 
     def _calls(self, joined: Joined, kept: Kept) -> list[ModuleCall]:
         found = []
-        for call in self.calls:
+        for call in (*self.earlier_calls, *self.calls):
             given, made = (
                 tuple(node for ref in refs if (node := self._found(joined, kept, ref)) is not None)
                 for refs in (call.inputs, call.outputs)
             )
-            if made or not call.outputs:
+            own = call not in self.earlier_calls
+            if made or (own and not call.outputs):
                 noted = {one.name: getattr(call, one.name) for one in fields(ModuleCall)}
                 found.append(ModuleCall(**{**noted, "inputs": given, "outputs": made}))
         return found

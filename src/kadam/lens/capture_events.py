@@ -12,7 +12,9 @@ from contextlib import ExitStack, contextmanager
 from types import CodeType, FrameType
 from typing import Any, Protocol
 
+import kadam
 import kadam.autograd as autograd
+import kadam.nn.functional as functional
 import kadam.nn.utils as nn_utils
 from kadam.ir.graph import Source
 from kadam.lens.step import Event, Setting
@@ -33,7 +35,7 @@ _BOUND = 100_000  # distinct events: from then on equal ones are no longer one o
 
 def event(kind: str, source: Source | None, name: str = "", **facts: Setting) -> Event:
     """The one event of these properties."""
-    key = (kind, source, name, *facts.items())
+    key = (kind, id(source), name, *facts.values())  # a line's source is one object, a kind's facts have their order
     found = _events.get(key)
     if found is None:
         if len(_events) >= _BOUND:
@@ -53,7 +55,10 @@ def is_users(frame: FrameType) -> bool:
 
 def line_of(frame: FrameType | None) -> Source | None:
     """The program's line that leads to a frame."""
-    while frame is not None and not is_users(frame):
+    while frame is not None:
+        ours = _ours.get(frame.f_code)
+        if ours is False or (ours is None and is_users(frame)):
+            break
         frame = frame.f_back
     if frame is None:
         return None
@@ -68,6 +73,7 @@ class Notes(Protocol):
     """Who is told of a program's calls; the line is that of the call."""
 
     tokens: Tokens
+    calling: list[Any]
 
     def note(self, kind: str, source: Source | None, name: str = "", **facts: Setting) -> None: ...
     def backward(self, source: Source | None, roots: list[Any]) -> None: ...
@@ -81,6 +87,7 @@ class Notes(Protocol):
 
 
 _READS = ("item", "tolist", "numpy", "__float__", "__int__", "__bool__", "__format__", "__repr__", "__array__")
+_DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")
 _CLIPS = ("clip_grad_norm_", "clip_grad_value_", "clip_grad_norm", "clip_grads_with_norm_")
 
 
@@ -119,8 +126,10 @@ def _wraps(notes: Notes) -> Iterator[Callable[[], None]]:
     for name in _READS:
         yield _wrapped(Tensor, name, _read(notes, name))
     for name in ("detach", "detach_"):
-        yield _wrapped(Tensor, name, lambda source, self, *_: notes.note(
-            "detach", source, requires_grad=self._spec.requires_grad))  # fmt: skip
+        yield _wrapped(Tensor, name, lambda source, self, *_: notes.note("detach", source, **_taken(self)))
+    yield _wrapped(kadam, "tensor", _new(notes))
+    for name in _DROPOUTS:
+        yield _wrapped(functional, name, _dropout(notes, name))
     for name in [name for name in vars(Tensor) if _is_in_place(name)]:
         yield _wrapped(Tensor, name, _in_place(notes, name))
     for name in _CLIPS:
@@ -201,7 +210,36 @@ def _of_module(notes: Notes, kind: str) -> Callable[..., None]:
 
 def _read(notes: Notes, name: str) -> Callable[..., None]:
     def before(source: Source | None, self: Any, *_: Any, **__: Any) -> None:
-        notes.note("read", source, name.strip("_"), requires_grad=self._spec.requires_grad)
+        notes.note("read", source, name.strip("_"), **_taken(self))
+
+    return before
+
+
+def _taken(one: Any) -> dict[str, Setting]:
+    """What is known of a value that is taken out of the graph."""
+    return {"requires_grad": one._spec.requires_grad, "leaf": one.is_leaf, "single": one._spec.type.elements == 1}
+
+
+def _new(notes: Notes) -> Callable[..., None]:
+    """A tensor made of Python's numbers: if tensors with gradients are among them, these end there."""
+
+    def before(source: Source | None, data: Any = None, *_: Any, requires_grad: bool = False, **__: Any) -> None:
+        parts = data if isinstance(data, list | tuple) else (data,)
+        cut = any(isinstance(one, Tensor) and one._spec.requires_grad for one in parts)
+        if cut or requires_grad:
+            notes.note("new", source, "tensor", requires_grad=cut, leaf=False, single=False)
+
+    return before
+
+
+def _dropout(notes: Notes, name: str) -> Callable[..., None]:
+    """Dropout as a function: it does not know the mode of the module that calls it."""
+
+    def before(source: Source | None, input: Any, p: float = 0.5, *told: Any, **named: Any) -> None:
+        training = told[0] if told else named.get("training")
+        inside = notes.calling[-1][0].training if notes.calling else True
+        on = bool(p) and training is not False
+        notes.note("dropout", source, name, on=on, told=training is not None, training=bool(inside))
 
     return before
 

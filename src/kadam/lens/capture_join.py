@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,7 @@ class Joined:
         current: token -> the node of a tensor's value so far.
         lives: token -> the nodes that it has stood for, each with the serial of the recording that was cut then.
         snapshots: serial -> recording.
+        before: serial -> recording of the step before, of which only a part is here.
         called: id of a node -> name of the operation that emitted it.
         numbers: id of an input -> an operation's name for it.
         results: ids of the nodes that the program's calls returned.
@@ -60,6 +62,43 @@ class Joined:
     called: dict[int, str] = field(default_factory=dict)
     numbers: dict[int, str] = field(default_factory=dict)
     results: set[int] = field(default_factory=set)
+    before: dict[int, Snapshot] = field(default_factory=dict)
+
+    def add_earlier(self, earlier: Sequence[Snapshot], own: Sequence[Snapshot]) -> None:
+        """Append what backward passes of this step went through of the recordings of the step before."""
+        known = {taken.serial: taken for taken in earlier}
+        wanted: dict[int, set[int]] = {}
+        for taken in own:
+            for start, stop, serial in taken.sweeps:
+                ids = {node.origin for node in taken.nodes[start:stop] if node.origin is not None}
+                wanted.setdefault(serial, set()).update(ids)
+            for serial, node in (fed.history for fed in taken.fed if fed.history is not None):
+                wanted.setdefault(serial, set()).add(node)
+        swept = {serial for taken in own for *_, serial in taken.sweeps} & known.keys()
+        parts = []
+        for serial in sorted(swept, reverse=True):
+            taken = known[serial]
+            part = _ancestors(taken.nodes, wanted.get(serial, ()))
+            for fed in taken.fed:
+                if fed.node in part and fed.history is not None:
+                    wanted.setdefault(fed.history[0], set()).add(fed.history[1])
+            parts.append((taken, part))
+        for taken, part in reversed(parts):
+            self._add_part(taken, part)
+
+    def _add_part(self, taken: Snapshot, part: set[int]) -> None:
+        self.before[taken.serial] = taken
+        feeds = {fed.node: fed for fed in taken.fed}
+        for node in taken.nodes:
+            if node.id in part:
+                fed = feeds.get(node.id)
+                if fed is None:
+                    self._append(taken, node)
+                else:
+                    self.at[(taken.serial, node.id)] = self._fed(node, fed)
+        leaves = {fed.token for fed in taken.fed if fed.leaf}
+        made = {token: one for token, one in taken.made.items() if one in part and token not in leaves}
+        self._note(taken, part, made)
 
     def add(self, taken: Snapshot) -> None:
         """Append a recording."""
@@ -69,16 +108,17 @@ class Joined:
         for node in taken.nodes:
             if (taken.serial, node.id) not in self.at:
                 self._append(taken, node)
-        for one in taken.active:
-            self.active.add(self.at[(taken.serial, one)].id)
-        for one, name in taken.called.items():
-            self.called[self.at[(taken.serial, one)].id] = name
-        for one, name in taken.numbers.items():
-            self.numbers[self.at[(taken.serial, one)].id] = name
-        self.results.update(self.at[(taken.serial, one)].id for one in taken.created)
-        for one, value in taken.values.items():
-            self.values[self.at[(taken.serial, one)].id] = value
-        for token, one in taken.made.items():
+        self._note(taken, range(len(taken.nodes)), taken.made)
+
+    def _note(self, taken: Snapshot, part: Iterable[int], made: Mapping[int, int]) -> None:
+        """Note what is known of a recording's nodes, of those in `part`."""
+        now = {one: self.at[(taken.serial, one)].id for one in part}
+        self.active.update(now[one] for one in taken.active if one in now)
+        self.called.update((now[one], name) for one, name in taken.called.items() if one in now)
+        self.numbers.update((now[one], name) for one, name in taken.numbers.items() if one in now)
+        self.results.update(now[one] for one in taken.created if one in now)
+        self.values.update((now[one], value) for one, value in taken.values.items() if one in now)
+        for token, one in made.items():
             self.current[token] = node = self.at[(taken.serial, one)]
             self.lives.setdefault(token, []).append((taken.serial, node))
 
@@ -142,10 +182,10 @@ class Joined:
         if ref.token:
             lived = [node for serial, node in self.lives.get(ref.token, ()) if serial < ref.serial]
             return lived[-1] if lived else self.inputs.get(ref.token)
-        taken = self.snapshots.get(ref.serial)
+        taken = self.snapshots.get(ref.serial) or self.before.get(ref.serial)
         if taken is None or ref.position >= len(taken.created) or ~ref.position >= len(taken.fed):
             return None
-        return self.at[(ref.serial, taken.at(ref.position))]
+        return self.at.get((ref.serial, taken.at(ref.position)))
 
 
 def _same(a: Array, b: Array) -> bool:
@@ -199,7 +239,7 @@ def keep(joined: Joined, essential: Iterable[Node]) -> Kept:
     graph = Graph(nodes, inputs, tuple(node for node in nodes if node.id in ends), updates)
     known = {now[one].id: value for one, value in joined.values.items() if one in now}
     active = frozenset(now[one].id for one in joined.active if one in now)
-    return Kept(run(graph, known), active, now)
+    return Kept(Trace(graph, Values(graph, known)), active, now)
 
 
 def _moved(node: Node, number: int, inputs: tuple[Node, ...], origin: Node | None) -> Node:
@@ -221,21 +261,52 @@ def _ancestors(nodes: Sequence[Node], roots: Iterable[int]) -> set[int]:
     return wanted
 
 
-def run(graph: Graph, known: dict[int, Array]) -> Trace:
-    """Every value of a step: what is known as it is, the rest by the reference; nothing from where it fails on."""
-    trace = Trace(graph, dict(known))
-    with np.errstate(all="ignore"):
-        for node in graph.nodes:
-            if node.id in trace.values:
-                continue
-            if any(source.id not in trace.values for source in node.inputs):
-                continue
-            try:
-                values = [trace.values[source.id] for source in node.inputs]
-                trace.values[node.id] = np.asarray(node.primitive.reference(*values))
-            except REFUSALS:
-                continue
-    return trace
+class Values(dict[int, Array]):
+    """The values of a step by node id: what is known as it is, the rest by the reference, when it is asked for.
+
+    Nothing stands from where the reference fails on.
+    """
+
+    def __init__(self, graph: Graph, known: Mapping[int, Array]) -> None:
+        super().__init__(known)
+        self._nodes = graph.nodes
+        self._failed: set[int] = set()
+
+    def __missing__(self, id: int) -> Array:
+        found = self.get(id)
+        if found is None:
+            raise KeyError(id)
+        return found
+
+    def __contains__(self, id: object) -> bool:
+        return isinstance(id, int) and self.get(id) is not None
+
+    def get(self, id: int, default: Any = None) -> Any:
+        """The value of a node; `default` if it has none."""
+        if not super().__contains__(id) and id not in self._failed and 0 <= id < len(self._nodes):
+            self._compute(id)
+        return super().get(id, default)
+
+    def _compute(self, id: int) -> None:
+        wanted, waiting = set(), [id]
+        while waiting:
+            one = waiting.pop()
+            if one not in wanted and one not in self._failed and not super().__contains__(one):
+                wanted.add(one)
+                waiting += [source.id for source in self._nodes[one].inputs]
+        with np.errstate(all="ignore"):
+            for one in sorted(wanted):
+                self._run(self._nodes[one])
+
+    def _run(self, node: Node) -> None:
+        operands = [super(Values, self).get(source.id) for source in node.inputs]
+        if any(one is None for one in operands):
+            self._failed.add(node.id)
+            return
+        try:
+            self[node.id] = np.asarray(node.primitive.reference(*operands))
+        except REFUSALS:
+            self._failed.add(node.id)
 
 
-__all__ = ["Joined", "Kept", "Ref", "keep", "run"]
+__all__ = ["Joined", "Kept", "Ref", "Values", "keep"]

@@ -14,6 +14,7 @@ from kadam.lens.capture_events import line_of
 from kadam.lens.step import Setting
 from kadam.nn import init
 from kadam.nn.modules.module import Module
+from kadam.nn.parameter import Parameter
 from kadam.optim.optimizer import Optimizer
 from kadam.recording.tensor import Recorded
 from kadam.recording.watch import Tokens
@@ -45,7 +46,10 @@ def _wraps(notes: Notes) -> Iterator[Callable[[], None]]:
         yield _after(owner, "__init__", lambda source, self, *_, **__: _made(notes, source, self))
     yield _after(Module, "load_state_dict", lambda source, self, *_, **__: _loaded(notes, source, self))
     yield _after(Tensor, "requires_grad_", lambda source, self, flag=True: _frozen(notes, source, self, flag))
+    yield _after(Parameter, "__deepcopy__", lambda source, self, *_: notes.note(
+        "copy", source, token=notes.tokens.of(self)))  # fmt: skip
     yield _after_setting(notes)
+    yield _after_making(notes)
     for name in [name for name in vars(init) if name.endswith("_") and not name.startswith("_")]:
         yield _after(init, name, lambda source, tensor, *_, name=name, **__: _set(notes, source, name, tensor))
 
@@ -108,6 +112,20 @@ def _after_setting(notes: Notes) -> Callable[[], None]:
 
     Tensor.requires_grad = property(original.fget, set_and_tell, original.fdel, original.__doc__)  # type: ignore[assignment, method-assign]
     return lambda: setattr(Tensor, "requires_grad", original)
+
+
+def _after_making(notes: Notes) -> Callable[[], None]:
+    """Parameters tell of the line that made them."""
+    original = vars(Parameter)["__new__"]
+
+    @functools.wraps(original.__func__)
+    def make(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        parameter = original.__func__(cls, *args, **kwargs)
+        notes.note("made", line_of(sys._getframe(1)), token=notes.tokens.of(parameter))
+        return parameter
+
+    Parameter.__new__ = make  # type: ignore[method-assign, assignment]
+    return lambda: setattr(Parameter, "__new__", original)
 
 
 __all__ = ["origins_noted"]

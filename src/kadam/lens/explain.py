@@ -6,19 +6,25 @@ Forward, loss, backward, update, and what the update did. Every formula comes fr
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from difflib import get_close_matches
 
 import numpy as np
 
+from kadam import language
 from kadam.errors import KadamError
 from kadam.language import Speech
 from kadam.lens.explain_backward import backward, effect, reckoned, update
 from kadam.lens.explain_chain import Chain
 from kadam.lens.explain_forward import Telling, forward
 from kadam.lens.explain_loss import loss
-from kadam.lens.explain_names import Names
+from kadam.lens.explain_names import Names, index_text
 from kadam.lens.explain_parts import Explanation, Line, Section
 from kadam.lens.replay import Index, Replay
 from kadam.lens.step import Parameter, Step
+
+NAMED = 12  # weights that a message names
+CUTS = ("detach", "data", "read")  # events that may have cut a gradient's way
 
 
 class UnknownWeight(KadamError, ValueError):  # noqa: N818  (it says what it is)
@@ -48,9 +54,11 @@ def explain(step: Step, weight: str | None = None, lang: str = "en", say: Speech
             (Section("loss", say.label("explain.loss.title"), (Line(say("explain.no_loss")),)),),
         )
     replay = Replay(step)
-    found = chosen(step, weight)
+    found = chosen(step, weight, say.lang)
     chain = None if found is None else Chain(replay, *found)
-    telling = Telling(step, replay, Names(step), say, chain)
+    names = Names(step)
+    names.given = {one.moved.id: names.of(one.value) for one in step.parameters if one.moved is not None}
+    telling = Telling(step, replay, names, say, chain)
     sections = [forward(telling), loss(telling)]
     reckoning = None
     if chain is None:
@@ -61,31 +69,77 @@ def explain(step: Step, weight: str | None = None, lang: str = "en", say: Speech
     return Explanation(title, lang, step.index, tuple(sections), reckoning)
 
 
-def chosen(step: Step, weight: str | None) -> tuple[Parameter, Index] | None:
-    """The parameter and the element that an explanation follows; None if no parameter has a gradient."""
+def chosen(step: Step, weight: str | None, lang: str = "en") -> tuple[Parameter, Index] | None:
+    """The parameter and the element that an explanation follows; None if no parameter has a gradient.
+
+    Raises:
+        UnknownWeight: the step has no such weight, or no gradient has reached it.
+    """
     having = [one for one in step.parameters if one.grad is not None and one.grad.id in step.trace.values]
     if weight is None:
         first = next((one for one in having if one.value.rank >= 2), having[0] if having else None)
         return None if first is None else (first, _steepest(step, first))
-    found = re.fullmatch(r"\s*([^\[\]]+?)\s*(?:\[([\d\s,]*)\])?\s*", weight)
-    name = found[1] if found else weight
-    names = Names(step)
-    parameter = next((one for one in having if name in (one.name, names.of(one.value))), None)
-    if found is None or parameter is None:
-        raise UnknownWeight(
-            f"explain: the step has no weight {name!r} with a gradient. Fix: choose one of "
-            f"{', '.join(names.of(one.value) for one in having[:12]) or 'none: no gradient was computed'}."
-        )
+    found = re.fullmatch(r"\s*([^\[\]]+?(?:\[[^\]]*\])??)\s*(?:\[([-\d\s,]*)\])?\s*", weight)
+    parameter = None if found is None else _of_name(step, having, found[1])
+    if parameter is None or found is None:
+        parameter = _of_name(step, having, weight.strip())  # a name may have brackets of its own: params[0]
+        if parameter is None:
+            raise _unknown(step, having, found[1] if found else weight, lang)
+        return parameter, _steepest(step, parameter)
     if found[2] is None:
         return parameter, _steepest(step, parameter)
-    at = tuple(int(one) for one in found[2].split(",") if one.strip())
+    return parameter, _index(parameter, found[1], found[2], lang)
+
+
+def _of_name(step: Step, known: Sequence[Parameter], name: str) -> Parameter | None:
+    names = Names(step)
+    return next((one for one in known if name in (one.name, names.of(one.value))), None)
+
+
+def _index(parameter: Parameter, name: str, text: str, lang: str) -> Index:
+    """The element that a text such as `2,-1` means."""
     shape = parameter.value.shape
-    if len(at) != len(shape) or any(one >= size for one, size in zip(at, shape, strict=True)):
-        raise UnknownWeight(
-            f"explain: {name} has the shape {list(shape)}, so it has no element {list(at)}. Fix: give one index for "
-            "each axis, counted from 0."
+    try:
+        at = tuple(int(one) for one in text.split(",") if one.strip())
+    except ValueError:
+        at = ()
+    if len(at) != len(shape) or any(not -size <= one < size for one, size in zip(at, shape, strict=True)):
+        message = language.text(
+            "explain.unknown.index", lang, name=name, at=text.strip(), shape=list(shape), axes=len(shape),
+            example=index_text(name, tuple(size - 1 for size in shape)),
+        )  # fmt: skip
+        raise UnknownWeight(message)
+    return tuple(one % size for one, size in zip(at, shape, strict=True))
+
+
+def _unknown(step: Step, having: Sequence[Parameter], name: str, lang: str) -> UnknownWeight:
+    """What to say of a name that no weight with a gradient has."""
+    names = Names(step)
+    known = [names.of(one.value) for one in having]
+    held = {one for optimizer in step.optimizers for group in optimizer.parameters for one in group}
+    if name in held or _of_name(step, (*step.parameters, *step.frozen), name) is not None:
+        cuts = (one for one in step.events if one.kind in CUTS and one.fact("requires_grad") and one.source)
+        cut = next(cuts, None)
+        where = (
+            ""
+            if cut is None
+            else language.text("explain.unknown.cut", lang, line=cut.source, name=cut.name or cut.kind)
         )
-    return parameter, at
+        message = language.text("explain.unknown.still", lang, name=name)
+        return UnknownWeight(f"{message} {where}{_choice(known, lang)}".strip())
+    nearest = get_close_matches(name, known, 1, 0.5)
+    message = language.text("explain.unknown.name", lang, name=name)
+    if nearest:
+        message += " " + language.text("explain.unknown.nearest", lang, name=nearest[0])
+    return UnknownWeight(f"{message} {_choice(known, lang)}")
+
+
+def _choice(known: Sequence[str], lang: str) -> str:
+    if not known:
+        return language.text("explain.unknown.none", lang)
+    more = language.text("explain.more", lang, n=len(known) - NAMED) if len(known) > NAMED else ""
+    listed = ", ".join(f"`{name}`" for name in known[:NAMED])
+    return language.text("explain.unknown.choose", lang, names=f"{listed} {more}".strip())
 
 
 def _steepest(step: Step, parameter: Parameter) -> Index:

@@ -16,13 +16,15 @@ from kadam.lens.explain_forward import Telling
 from kadam.lens.explain_names import Names, index_text
 from kadam.lens.explain_parts import Block, Formula, Line, Reckoning, Section, table
 from kadam.lens.replay import Index
-from kadam.lens.step import Parameter
+from kadam.lens.step import Parameter, Step
 from kadam.primitives.sources import Input
 
 MOST_SHARES = 10
 MOST_ROUTES = 4
 MOST_LEVELS = 14
 DIFFERENT = 1e-3  # relative, from which a gradient is not what the forward pass says
+COARSE = 1e-5  # relative, up to which single precision alone may differ
+CANCELLED = 1e-6  # of what the products come to together, up to which rounding alone may differ
 DIGITS = 8  # of factors, so that their products can be checked
 
 
@@ -121,18 +123,35 @@ def _check(telling: Telling, reckoning: Reckoning) -> Iterator[Block]:
     ]
     head = (say.label("explain.head.found"), say.label("explain.head.number"))
     yield table("", head, rows)
+    yield Line(_verdict(telling, reckoning))
+
+
+def _verdict(telling: Telling, reckoning: Reckoning) -> str:
+    """How well the numbers agree, and if they do not, why that may be."""
+    say = telling.say
+    if not math.isfinite(reckoning.grad + reckoning.total):
+        return say("explain.check.not_finite")
     scale = max(abs(reckoning.grad - reckoning.before), 1e-30)
     by_slope = abs(reckoning.quotient - reckoning.total) / scale
-    if not math.isfinite(reckoning.grad + reckoning.total):
-        yield Line(say("explain.check.not_finite"))
-        return
+    apart, quotient = f"{reckoning.apart:.0e}", f"{by_slope:.0e}"
+    coarse = telling.replay.coarsest
+    if coarse is not None and reckoning.apart > COARSE:
+        return say("explain.check.coarse", grad=apart, dtype=f"`{coarse.name}`")
+    if reckoning.apart > COARSE and reckoning.cancelled < CANCELLED:
+        return say("explain.check.cancels", n=len(reckoning.products), total=number(reckoning.mass))
+    if reckoning.apart > COARSE and abs(reckoning.grad) < CANCELLED * _steepest(telling.step):
+        return say("explain.check.zero")
     if reckoning.apart > DIFFERENT:
-        yield Line(say("explain.check.differs"))
-        return
-    if by_slope > DIFFERENT:
-        yield Line(say("explain.check.bent", grad=f"{reckoning.apart:.0e}", quotient=f"{by_slope:.0e}"))
-        return
-    yield Line(say("explain.check.apart", grad=f"{reckoning.apart:.0e}", quotient=f"{by_slope:.0e}"))
+        return say("explain.check.differs")
+    if math.isnan(by_slope):
+        return say("explain.check.no_quotient", grad=apart)
+    return say(f"explain.check.{'bent' if by_slope > DIFFERENT else 'apart'}", grad=apart, quotient=quotient)
+
+
+def _steepest(step: Step) -> float:
+    """The largest element of all the step's gradients."""
+    known = [step.trace.values.get(one.grad.id) for one in step.parameters if one.grad is not None]
+    return max((float(np.abs(one).max()) for one in known if one is not None and one.size), default=0.0)
 
 
 def reckoned(telling: Telling, chain: Chain) -> Reckoning:
@@ -142,7 +161,7 @@ def reckoned(telling: Telling, chain: Chain) -> Reckoning:
     products = tuple(share.product for share in chain.shares())
     weight = index_text(telling.names.of(parameter.value), chain.at)
     before = _before(telling, parameter, chain.at)
-    return Reckoning(weight, products, sum(products), grad, before, telling.replay.slope(parameter.value, chain.at))
+    return Reckoning(weight, products, sum(products), grad, before, telling.replay.slope(parameter.met, chain.at))
 
 
 def _before(telling: Telling, parameter: Parameter, at: Index) -> float:
@@ -259,7 +278,10 @@ def _rule(telling: Telling, parameter: Parameter, given: Node | None, at: Index)
         text = _text_of(node, names, values, stops)
         names.given[node.id] = name
         yield Formula(f"{name} = {text}", telling.source(node))
-        element = Speller(names, values, stops).spell(node, at)
+        try:
+            element = Speller(names, values, stops).spell(node, at)
+        except TooLong:
+            continue
         here = index_text(name, at)
         result = number(float(element.value), DIGITS).replace("-", "−", 1)
         yield Formula(f"{here} = {element.numbers}\n{' ' * len(here)} = {result}")
@@ -269,8 +291,8 @@ def effect(telling: Telling) -> Section:
     """What the update did to the loss: the same batch again, with the new parameters."""
     say, step, replay = telling.say, telling.step, telling.replay
     changed = {
-        one.value.id: step.value(one.next) for one in step.parameters
-        if one.next is not None and one.value.id in replay.given and one.next.id in step.trace.values
+        one.met.id: step.value(one.next) for one in step.parameters
+        if one.next is not None and one.met.id in replay.given and one.next.id in step.trace.values
     }  # fmt: skip
     title = say.label("explain.effect.title")
     if not changed:

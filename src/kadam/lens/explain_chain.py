@@ -106,7 +106,7 @@ class Chain:
 
     def __init__(self, replay: Replay, parameter: Parameter, at: Index) -> None:
         self.replay, self.parameter, self.at = replay, parameter, at
-        self.weight = parameter.value.id
+        self.weight = parameter.met.id
         one = np.zeros(parameter.value.shape)
         one[at] = 1.0
         self.moved = replay.push(self.weight, one)

@@ -27,7 +27,8 @@ from kadam.primitives.sources import Full, Input
 
 MOST_TERMS = 6  # of a sum that is shown whole
 LONGEST_SUM = 20_000  # terms that are looked at
-LEAVES = 30_000  # elements that one formula may look at
+LEAVES = 20_000  # elements that one formula may look at
+PARTS = 300  # primitives that one formula may consist of, those within long sums aside
 DEEPEST = 40  # primitives within primitives
 LONGEST_TEXT = 3_000  # characters; what is longer is named, not spelled out
 
@@ -161,20 +162,27 @@ class Speller:
 
     def __init__(self, names: Names, values: Mapping[int, Array], stops: Collection[int]) -> None:
         self.names, self.values, self.stops = names, values, stops
-        self.left, self.depth = LEAVES, 0
+        self.left, self.depth, self.summing = LEAVES, 0, False
+        self.parts = PARTS
 
     def spell(self, node: Node, at: tuple[int, ...]) -> Element:
-        """One element of a node, spelled out."""
+        """One element of a node, spelled out.
+
+        Raises:
+            TooLong: it is a long sum of long sums, or looks at too many elements.
+        """
         return self._spelled(node, tuple(place(one) for one in at))
 
     def read(self, node: Node, at: Index) -> Element:
         """An operand's element: its name, or what it is made of."""
-        if node.id in self.stops or isinstance(node.primitive, Input) or self.left <= 0:
+        if node.id in self.stops or isinstance(node.primitive, Input):
             return self._leaf(node, at)
         return self._spelled(node, at)
 
     def _leaf(self, node: Node, at: Index) -> Element:
         self.left -= 1
+        if self.left < 0:
+            raise TooLong
         here = tuple(one.constant for one in at)
         value = self.values[node.id][here]
         known = not isinstance(node.primitive, Input) or node.shape or self.names.known(node) is not None
@@ -184,6 +192,9 @@ class Speller:
     def _spelled(self, node: Node, at: Index) -> Element:
         if self.depth >= DEEPEST:
             return self._leaf(node, at)
+        self.parts -= not self.summing
+        if self.parts < 0:
+            raise TooLong
         self.depth += 1
         try:
             element: Element = node.primitive.element(self, at, *[_Reader(self, source) for source in node.inputs])
@@ -235,7 +246,7 @@ class Speller:
     def reduce(self, word: str, sizes: Sequence[int], body: Callable[[Index], Element], record: dtype) -> Element:
         if prod(sizes) > LONGEST_SUM:
             raise NotLowered(word)
-        terms = [body(tuple(map(place, over))) for over in product(*map(range, sizes))]
+        terms = self._terms(sizes, body)
         if word == "sum":
             return summed([one for one in terms if one.text != "0"] or terms[:1])
         name, folded = _FOLDS[word]
@@ -243,6 +254,16 @@ class Speller:
         shown = [one.text for one in terms[:3]] + (["…"] if len(terms) > 3 else [])
         numbers = [one.numbers for one in terms[:3]] + (["…"] if len(terms) > 3 else [])
         return Element(f"{name}({', '.join(shown)})", f"{name}({', '.join(numbers)})", value)
+
+    def _terms(self, sizes: Sequence[int], body: Callable[[Index], Element]) -> list[Element]:
+        outer, is_long = self.summing, prod(sizes) > MOST_TERMS
+        if outer and is_long:
+            raise TooLong
+        self.summing = outer or is_long
+        try:
+            return [body(tuple(map(place, over))) for over in product(*map(range, sizes))]
+        finally:
+            self.summing = outer
 
     def best(self, size: int, body: Callable[[Place], Element], largest: bool) -> Element:
         raise NotLowered("best")

@@ -12,7 +12,7 @@ from kadam.ir.graph import Node, Phase
 from kadam.ir.primitive import Array
 from kadam.language import Speech, number
 from kadam.lens.explain_chain import Chain
-from kadam.lens.explain_formula import Speller, TooLong, of_tensor
+from kadam.lens.explain_formula import LEAVES, Speller, TooLong, of_tensor
 from kadam.lens.explain_names import Names, index_text, is_carrier, seen_through
 from kadam.lens.explain_parts import Block, Formula, Line, Section, table
 from kadam.lens.replay import Index, Replay
@@ -23,6 +23,7 @@ SMALL = 12  # elements of a value that are all spelled out
 SHOWN = 24  # elements of a value that are all shown
 MOST_ITEMS = 12  # layers that are told one by one
 MOST_ROWS = 40
+MOST_LOOKED_AT = 400  # elements that a layer's formulas look at, until no further one is spelled out
 MOST_SAMPLES = 8
 LONGEST = 110  # characters of a formula that is spelled out
 LONGEST_NUMBERS = 400
@@ -37,6 +38,7 @@ class Telling:
     names: Names
     say: Speech
     chain: Chain | None
+    looked_at: int = 0  # by the formulas so far
 
     @property
     def values(self) -> dict[int, Array]:
@@ -142,7 +144,7 @@ def _chosen(telling: Telling, found: Sequence[Item]) -> list[Item]:
 def _what(telling: Telling, item: Item) -> str:
     if item.call is not None and item.call.path:
         return f"{item.call.kind}({item.call.settings})" if len(item.call.settings) <= 48 else item.call.kind
-    return telling.step.called.get(item.node.id, type(item.node.primitive).__name__).strip("_")
+    return telling.names.called(item.node) or type(item.node.primitive).__name__
 
 
 def _item(telling: Telling, item: Item) -> Section:
@@ -155,10 +157,13 @@ def _item(telling: Telling, item: Item) -> Section:
         blocks.append(Line(say(key)))
     text = formula(telling, node)
     blocks.append(Formula(f"{name} = {text}", telling.source(node)))
+    begun = telling.looked_at
     for at in elements(telling, node):
         spelled = with_numbers(telling, node, at)
         if spelled:
             blocks.append(Formula(spelled))
+        if telling.looked_at - begun > MOST_LOOKED_AT:
+            break
     blocks.append(_shown(telling, node))
     title = say.label("explain.forward.item", name=name, what=_what(telling, item))
     return Section(name, title, tuple(blocks))
@@ -180,11 +185,11 @@ def formula(telling: Telling, node: Node, stops: frozenset[int] | None = None) -
         text = ""
     if 0 < len(text) <= LONGEST:
         return text
-    called = telling.step.called.get(node.id, type(node.primitive).__name__).strip("_")
+    called = telling.names.called(node) or type(node.primitive).__name__
     operands = _operands(node, ends)
     while is_carrier(node) and node.inputs:
         node = node.inputs[0]
-    called = telling.step.called.get(node.id, called).strip("_")
+    called = telling.names.called(node) or called
     return f"{called}({', '.join(telling.names.of(one) for one in operands[:6])}{', …' if len(operands) > 6 else ''})"
 
 
@@ -226,7 +231,13 @@ def elements(telling: Telling, node: Node) -> list[Index]:
 def with_numbers(telling: Telling, node: Node, at: Index, stops: frozenset[int] | None = None) -> str | None:
     """An element's formula, in names and in numbers; None if there is nothing to say or it would be too long."""
     ends = _ends_of(telling, node) if stops is None else stops
-    element = Speller(telling.names, telling.values, ends).spell(node, at)
+    speller = Speller(telling.names, telling.values, ends)
+    try:
+        element = speller.spell(node, at)
+    except TooLong:
+        return None
+    finally:
+        telling.looked_at += LEAVES - speller.left
     here = index_text(telling.names.of(node), at)
     result = number(float(element.value)).replace("-", "−", 1)
     if element.text == here or len(element.text) > LONGEST_NUMBERS:

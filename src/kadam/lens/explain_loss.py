@@ -41,7 +41,7 @@ def loss(telling: Telling) -> Section:
 
 def _criterion(telling: Telling, node: Node) -> str:
     made = [call.kind for call in telling.step.calls if any(one.id == node.id for one in call.outputs)]
-    return made[-1] if made else telling.step.called.get(node.id, "").strip("_")
+    return made[-1] if made else telling.names.called(node)
 
 
 def ends(telling: Telling) -> tuple[list[Node], list[Node]]:

@@ -8,10 +8,9 @@ from functools import cached_property
 
 from kadam.ir.graph import Node, Phase, Source
 from kadam.ir.primitive import View
-from kadam.lens.step import Step
+from kadam.lens.step import BOUNDARY, Step
 from kadam.primitives.elementwise import Cast
 from kadam.primitives.move import Copy, Detach
-from kadam.primitives.sources import Input
 
 LONGEST = 28  # a formula that serves as a name
 
@@ -107,15 +106,36 @@ class Names:
             self._found[node.id] = self._named(node)
         return self._found[node.id]
 
+    def called(self, node: Node) -> str:
+        """The operation of the program that made a value; of a function with a derivative of its own, its name."""
+        name = self.step.called.get(node.id, "").strip("_").removesuffix("_fixed")
+        return self._functions.get(node.id, "function") if name == BOUNDARY else name
+
+    @cached_property
+    def _functions(self) -> dict[int, str]:
+        """Results of functions with a derivative of their own -> the name of the function."""
+        given = {one.given.id: one.function for one in self.step.deliveries}
+        found: dict[int, str] = {}
+        for node in self.step.graph.nodes:
+            sources = [found.get(one.id) or given.get(one.id) for one in node.inputs]
+            name = next((one for one in sources if one), None)
+            if name and (node.id not in self.step.active or self.step.called.get(node.id) == BOUNDARY):
+                found[node.id] = name
+        return {id: name for id, name in found.items() if id in self.step.active}
+
+    @cached_property
+    def _unnamed(self) -> list[int]:
+        return [node.id for node in self.step.graph.inputs if node.shape and not self.known(node)]
+
     def _named(self, node: Node) -> str:
         known = self.known(node)
         if known:
             return known
-        if isinstance(node.primitive, Input):
-            return f"input {node.id}"
+        if node.id in self._unnamed:
+            return f"input{self._unnamed.index(node.id) + 1}" if len(self._unnamed) > 1 else "input"
         if is_carrier(node):
             return self.of(node.inputs[0])
-        called = self.step.called.get(node.id, "").strip("_")
+        called = self.called(node)
         operands = [self.of(source) for source in node.inputs if source.inputs or self.known(source)]
         if called and operands:
             text = f"{called}({operands[0]})"

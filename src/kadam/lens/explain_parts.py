@@ -91,6 +91,16 @@ class Reckoning:
         """The relative difference of the sum and `.grad`."""
         return abs(self.total + self.before - self.grad) / max(abs(self.grad), 1e-30)
 
+    @property
+    def mass(self) -> float:
+        """What the products come to without their signs."""
+        return sum(map(abs, self.products))
+
+    @property
+    def cancelled(self) -> float:
+        """The difference of the sum and `.grad`, beside the products without their signs."""
+        return abs(self.total + self.before - self.grad) / max(self.mass + abs(self.before), 1e-30)
+
 
 @dataclass(frozen=True)
 class Explanation:

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
 
 from kadam import autodiff
-from kadam.dtypes import FLOAT, dtype, float64
+from kadam.dtypes import FLOAT, dtype, float32, float64
 from kadam.errors import KadamError
 from kadam.ir.builder import Builder, building
-from kadam.ir.graph import Node
+from kadam.ir.graph import Node, Phase
 from kadam.ir.primitive import Array, Primitive
 from kadam.ir.types import TensorType
-from kadam.lens.step import Step
+from kadam.lens.step import BOUNDARY, Step
 from kadam.primitives.sources import Input
 
 Index = tuple[int, ...]
@@ -48,6 +48,15 @@ def evaluate(nodes: Iterable[Node], values: dict[int, Array]) -> dict[int, Array
     return values
 
 
+@dataclass(frozen=True)
+class _Way:
+    """How gradients are carried back from some nodes: `cts` are what stands there, `found` what arrives where."""
+
+    cts: tuple[Node, ...]
+    nodes: Sequence[Node]
+    found: Mapping[int, Node]
+
+
 class Replay:
     """The part of a step that leads to what its backward passes began from.
 
@@ -60,10 +69,16 @@ class Replay:
 
     def __init__(self, step: Step) -> None:
         self.step = step
+        self._ways: dict[tuple[tuple[int, ...], frozenset[int], frozenset[int]], _Way] = {}
         roots = step.roots or ((step.loss,) if step.loss is not None else ())
         self.roots = tuple(dict.fromkeys(node.id for node in roots))
-        self.needed = _ancestors(step.graph.nodes, self.roots)
-        self.nodes = _widened_nodes(step.graph.nodes[: max(self.roots, default=-1) + 1], self.needed)
+        moved = {one.met.id for one in step.parameters}
+        nodes = [
+            _as_given(node) if node.phase is Phase.UPDATE or node.id in moved else node
+            for node in step.graph.nodes[: max(self.roots, default=-1) + 1]
+        ]
+        self.needed = _ancestors(nodes, self.roots)
+        self.nodes = _widened_nodes(nodes, self.needed)
         self.given = {
             node.id: _wide(step.trace.values[node.id], node)
             for node in self.nodes
@@ -92,7 +107,7 @@ class Replay:
         given = self.given.get(node.id)
         if given is None:
             return math.nan
-        constant = {id: value for id, value in self.values.items() if id not in self.active}
+        constant = {id: value for id, value in self.values.items() if id not in self.active | self._behind}
         needed = [one for one in self.nodes if one.id in self.needed]
         width *= max(1.0, abs(float(given[at])))
         ends = []
@@ -105,33 +120,60 @@ class Replay:
         return (above - below) / float(right - left)
 
     @cached_property
+    def _behind(self) -> set[int]:
+        """What the program's own functions compute without gradients, and have a derivative of their own for."""
+        waiting = [node for node in self.nodes if node.id in self.active and self.step.called.get(node.id) == BOUNDARY]
+        found: set[int] = set()
+        while waiting:
+            for source in waiting.pop().inputs:
+                if source.id not in self.active and source.id not in found:
+                    found.add(source.id)
+                    waiting.append(self.nodes[source.id])
+        return found
+
+    @cached_property
     def active(self) -> frozenset[int]:
         """Ids of the needed nodes through which gradients flow."""
         return frozenset(self.step.active & self.needed)
+
+    @property
+    def coarsest(self) -> dtype | None:
+        """The type with the fewest digits that gradients flow through, if it has fewer than float32."""
+        met = {self.step.graph.nodes[id].dtype for id in self.active}
+        low = [one for one in met if one.category == FLOAT and one.itemsize < float32.itemsize]
+        return min(low, key=lambda one: (one.itemsize, one.name), default=None)
 
     @cached_property
     def gradients(self) -> dict[int, Array]:
         """The gradient of the loss with respect to every needed node through which gradients flow."""
         seeds = {root: np.ones(self.nodes[root].shape) for root in self.roots if root in self.active}
+        for one in self.step.deliveries:
+            id = one.given.id
+            if id in self.active:
+                seeds[id] = seeds.get(id, 0.0) + _wide(self.step.value(one.gradient), self.nodes[id])
         return self.pull(seeds, self.active)
 
     def pull(
         self, seeds: Mapping[int, Array], collect: Collection[int], stops: Collection[int] = ()
     ) -> dict[int, Array]:
         """Carry gradients back from some nodes: id -> gradient, for those of `collect` that they reach."""
+        key = tuple(seeds), frozenset(collect), frozenset(stops)
+        if key not in self._ways:
+            self._ways[key] = self._way(*key)
+        way = self._ways[key]
+        values = {**self.values, **{ct.id: seed for ct, seed in zip(way.cts, seeds.values(), strict=True)}}
+        evaluate(way.nodes, values)
+        return {id: values[node.id] for id, node in way.found.items()}
+
+    def _way(self, starts: Collection[int], collect: Collection[int], stops: Collection[int]) -> _Way:
         builder = Builder(list(self.nodes))
         builder.tracking = False
-        values = dict(self.values)
         with building(builder):
-            cts = {}
-            for id, seed in seeds.items():
-                cts[id] = builder.emit(Input(self.nodes[id].type))
-                values[cts[id].id] = seed
+            cts = {id: builder.emit(Input(self.nodes[id].type)) for id in starts}
             found = autodiff.backward(self.nodes, cts, self.active, collect, stops)
-        fresh = builder.nodes[len(self.nodes) :]
         wanted = _ancestors(builder.nodes, [node.id for node in found.values()])
-        evaluate([node for node in fresh if node.id in wanted], values)
-        return {id: values[node.id] for id, node in found.items()}
+        fresh = [node for node in builder.nodes[len(self.nodes) :] if node.id in wanted]
+        return _Way(tuple(cts.values()), fresh, found)
 
     def push(self, start: int, change: Array, stops: Collection[int] = ()) -> dict[int, Array]:
         """Carry a change of one input forward: id -> change of each node that it reaches, to first order.
@@ -177,6 +219,11 @@ def gradients(step: Step) -> dict[int, Array]:
         return Replay(step).gradients
     except (KadamError, KeyError, ValueError):
         return {}
+
+
+def _as_given(node: Node) -> Node:
+    """What was made before the forward pass began, by an update say, as an input: no gradient goes through it."""
+    return replace(node, primitive=Input(node.type), inputs=()) if node.inputs else node
 
 
 def _widened_nodes(nodes: Sequence[Node], needed: Collection[int]) -> list[Node]:

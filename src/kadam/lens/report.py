@@ -202,10 +202,11 @@ def _layers(records: Sequence[StepRecord], say: Speech) -> str:
 
 
 def _ratios(record: StepRecord) -> dict[str, float]:
+    weights = record.weights
     return {
-        name: one.norm / record.weights[name].norm
+        name: one.norm / weights[name].norm
         for name, one in record.updates.items()
-        if name in record.weights and record.weights[name].norm > 0
+        if name in weights and weights[name].norm > 0
     }
 
 

@@ -13,6 +13,7 @@ from kadam.ir.graph import Graph, Node, Source
 from kadam.ir.primitive import Array
 from kadam.ir.trace import Trace
 
+BOUNDARY = "boundary"  # the operation where the derivative of a function of the program's own begins
 Setting = bool | int | float | str | None | tuple[float, ...]
 
 
@@ -52,6 +53,7 @@ class Parameter:
         group: index of its group there.
         memory: what the optimizer remembers of it, by name -> before, after.
         token: its number, the same in all steps.
+        moved: where the last backward pass met it, if the optimizer had moved it within the step to try (L-BFGS).
     """
 
     name: str
@@ -63,6 +65,27 @@ class Parameter:
     group: int = 0
     memory: Mapping[str, tuple[Node, Node | None]] = field(default_factory=dict)
     token: int = 0
+    moved: Node | None = None
+
+    @property
+    def met(self) -> Node:
+        """Its value as the last backward pass met it."""
+        return self.moved or self.value
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A gradient that a function with a derivative of its own (`autograd.Function`) has found.
+
+    Attributes:
+        function: its name.
+        given: the argument.
+        gradient: of it.
+    """
+
+    function: str
+    given: Node
+    gradient: Node
 
 
 @dataclass(frozen=True)
@@ -156,9 +179,10 @@ class Step:
         called: id of a node -> name of the operation that the program called and that made it: `relu`, `softmax`.
         fault: where the program failed in this step; None if it did not.
         frozen: the models' parameters that the step met and that need no gradient.
-        roots: where the backward passes of the step began, in order.
+        roots: where the backward passes of the step began, in order; of a closure's, those since it last began again.
         results: ids of the nodes that the program's own calls returned.
         numbers: id of an input that is a number -> its name in the operation that was given it, such as `lr`.
+        deliveries: the gradients that functions with a derivative of their own have found, in order.
     """
 
     index: int
@@ -180,6 +204,7 @@ class Step:
     roots: tuple[Node, ...] = ()
     results: frozenset[int] = frozenset()
     numbers: Mapping[int, str] = field(default_factory=dict)
+    deliveries: tuple[Delivery, ...] = ()
 
     def value(self, node: Node) -> Array:
         """The value that a node had."""

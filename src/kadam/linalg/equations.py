@@ -230,7 +230,7 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
             "linalg.tensorinv: Expected self to satisfy the requirement prod(self.shape[ind:]) == "
             f"prod(self.shape[:ind]), but got {math.prod(columns)} != {math.prod(rows)}. Fix: another ind."
         )
-    return inv(A.reshape(math.prod(rows), math.prod(columns))).reshape(*columns, *rows)
+    return inv(A.reshape(math.prod(rows), math.prod(columns))).reshape((*columns, *rows))
 
 
 def tensorsolve(A: Tensor, B: Tensor, dims: Sequence[int] | None = None) -> Tensor:

@@ -145,6 +145,8 @@ def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpos
             f"{input.shape[-2]}. Fix: transpose `other`, or left={not left}."
         )
     vectors = _reflections("ormqr", input, tau)
+    if 0 in (*input.shape, *tau.shape):  # as in PyTorch, no gradient goes to reflections that are not there
+        return other * 1
     places = range(tau.shape[-1])
     if left:
         factors = conj(tau) if transpose else tau

@@ -11,12 +11,13 @@ import numpy as np
 from kadam import dtypes
 from kadam.dtypes import dtype
 from kadam.errors import NotATensorError
+from kadam.hot import slotted
 from kadam.ir.types import TensorType
 from kadam.primitives.move import Detach
 from kadam.recording.herd import leave_herd
 from kadam.recording.memory import take_memory
 from kadam.recording.spec import Size, spec_of
-from kadam.recording.tensor import from_array, read, set_requires_grad
+from kadam.recording.tensor import blank, from_array, read, set_requires_grad
 from kadam.tensor import Tensor
 
 Kind = TypeVar("Kind", bound=Tensor)
@@ -39,6 +40,7 @@ class _Member(Tensor):
         self._lent = flag
 
 
+@slotted
 class Parameter(_Member):
     """A tensor that a module registers when it is assigned to an attribute, and that an optimizer updates.
 
@@ -100,8 +102,7 @@ def _on_memory_of(data: Tensor, kind: type[MemberKind]) -> MemberKind:
         raise NotATensorError(
             f"{kind.__name__}: the data must be a Tensor, not {type(data).__name__}. Fix: torch.tensor(data)."
         )
-    owner = object.__new__(kind)
-    owner._spec = spec_of(data._spec.type)
+    owner = blank(kind, spec_of(data._spec.type))
     if data._base is not None or data._viewed or data.requires_grad:
         take_memory(owner, data)
         return owner
@@ -127,8 +128,12 @@ class UninitializedTensorMixin(Tensor):
     cls_to_become: type[Tensor] = Tensor
 
     @property
-    def _array(self) -> Any:  # type: ignore[override]
+    def _array(self) -> Any:
         raise ValueError(_UNINITIALIZED)
+
+    @_array.setter
+    def _array(self, array: Any) -> None:
+        """It begins without memory, as others do."""
 
     @property
     def shape(self) -> Size:
@@ -143,7 +148,7 @@ class UninitializedTensorMixin(Tensor):
         """Give it memory of a shape, with values that mean nothing yet; it stays the same object."""
         kind = TensorType(dtype or self.dtype, tuple(shape))
         self.__class__ = self.cls_to_become  # type: ignore[assignment]  # it stops being uninitialized
-        vars(self)["_array"] = np.empty(kind.shape, kind.dtype.numpy)
+        self._array = np.empty(kind.shape, kind.dtype.numpy)
         self._spec = spec_of(kind, self.requires_grad)
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
@@ -207,9 +212,7 @@ class UninitializedBuffer(UninitializedTensorMixin, Buffer):
 
 
 def _uninitialized(kind: type[Kind], dtype: dtype | None, requires_grad: bool) -> Kind:
-    tensor = object.__new__(kind)
-    tensor._spec = spec_of(TensorType(dtype or dtypes.default_float(), (0,)), requires_grad)
-    return tensor
+    return blank(kind, spec_of(TensorType(dtype or dtypes.default_float(), (0,)), requires_grad))
 
 
 def is_lazy(param: object) -> bool:

@@ -124,6 +124,7 @@ def _rsqrt(w: Writer, node: Node, x: str) -> str:
 
 
 @_rule(analysis.Log1p)
+@_rule(analysis.LibraryLog1p)
 def _log1p(w: Writer, node: Node, x: str) -> str:
     return w.apply("Log", w.apply("Add", x, _one(w, node)))
 

@@ -33,8 +33,15 @@ def _scaled(operand: Tensor, alpha: Any) -> Tensor:
 @operation
 def add(input: Tensor | Number, other: Tensor | Number, *, alpha: Number = 1) -> Tensor:
     """input + alpha * other. As `torch.add`."""
+    require_a_tensor("add", input, other)
     a, b = meet(input, other)
     return emit(Add(), a, _scaled(b, alpha))
+
+
+@operation(grad="AddBackward0")
+def radd(input: Tensor, other: Tensor | Number) -> Tensor:
+    """other + input, which is computed as input + other."""
+    return add(input, other)
 
 
 @operation
@@ -63,11 +70,19 @@ def rsub(input: Tensor, other: Tensor | Number, *, alpha: Number = 1) -> Tensor:
 @operation
 def mul(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """input * other. As `torch.mul`."""
+    require_a_tensor("mul", input, other)
     return emit(Mul(), *meet(input, other))
+
+
+@operation(grad="MulBackward0")
+def rmul(input: Tensor, other: Tensor | Number) -> Tensor:
+    """other * input, which is computed as input * other."""
+    return mul(input, other)
 
 
 @operation(grad="DivBackward0")
 def _true_div(input: Tensor | Number, other: Tensor | Number) -> Tensor:
+    require_a_tensor("div", input, other)
     return emit(Div(), *meet(input, other, floating=True))
 
 
@@ -99,9 +114,10 @@ def div(input: Tensor | Number, other: Tensor | Number, *, rounding_mode: str | 
     return _rounded_div(input, other, rounding_mode)
 
 
-def rdiv(self: Tensor, other: Number) -> Tensor:
-    """other / self."""
-    return _true_div(other, self)
+@operation(grad="DivBackward0")
+def rdiv(input: Tensor, other: Tensor | Number) -> Tensor:
+    """other / input."""
+    return _true_div(other, input)
 
 
 def floor_divide(input: Tensor | Number, other: Tensor | Number) -> Tensor:

@@ -104,8 +104,10 @@ def _upsample_bilinear2d_aa(
     scale_factors: Sequence[float] | None = None,
 ) -> Tensor:
     """`interpolate` by triangles that are as wide as the pixels they stand for."""
-    from kadam.nn.functional.interpolation import interpolate
+    from kadam.nn.functional.interpolation import interpolate, smoothed
 
+    if output_size is not None and (scales_h or scales_w):  # the scales then say how far pixels are apart
+        return smoothed(self, tuple(output_size), (scales_h, scales_w), "bilinear", align_corners)
     return interpolate(
         self,
         size=None if output_size is None else tuple(output_size),

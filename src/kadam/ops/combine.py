@@ -12,6 +12,7 @@ from kadam import dtypes
 from kadam.errors import OperandError, ShapeError
 from kadam.ops.fill import into
 from kadam.ops.numpy_names import numpy_names
+from kadam.ops.out import check_apart
 from kadam.ops.promotion import cast, constant, result_type, stretched
 from kadam.ops.shape import diagonal, sizes_of
 from kadam.primitives.compare import LessEqual
@@ -37,16 +38,18 @@ class EmptyListError(ShapeError, ValueError):
 @operation(grad="CatBackward0")
 def _cat(tensors: Sequence[Tensor], dim: int) -> Tensor:
     record = result_type(*tensors)
-    parts = [cast(one, record) for one in tensors if tuple(one.shape) != (0,)]
-    if not parts:
-        return tensors[0].clone()
-    rank = len(parts[0].shape)
-    axis = axis_of(dim, rank)
+    shapes = [tuple(one.shape) for one in tensors]
+    shape = next((one for one in shapes if one != (0,)), (0,))
+    rank = len(shape)
+    axis = 0 if shape == (0,) else axis_of(dim, rank)
     if rank == 0:
         raise ShapeError(
             "cat: zero-dimensional tensor (at position 0) cannot be concatenated. Fix: torch.stack, or unsqueeze(0) "
             "each."
         )
+    empty = (*shape[:axis], 0, *shape[axis + 1 :])  # what an empty vector counts as, whatever the shape of the others
+    parts = [cast(one, record) for one in tensors]
+    parts = [emit(Reshape(empty), one) if tuple(one.shape) == (0,) and rank > 1 else one for one in parts]
     for position, part in enumerate(parts):
         if len(part.shape) != rank:
             raise ShapeError(
@@ -54,10 +57,10 @@ def _cat(tensors: Sequence[Tensor], dim: int) -> Tensor:
                 "the tensors with fewer axes."
             )
         for other in range(rank):
-            if other != axis and part.shape[other] != parts[0].shape[other]:
+            if other != axis and part.shape[other] != shape[other]:
                 raise ShapeError(
                     f"cat: Sizes of tensors must match except in dimension {axis}. Expected size "
-                    f"{parts[0].shape[other]} but got size {part.shape[other]} for tensor number {position} in the "
+                    f"{shape[other]} but got size {part.shape[other]} for tensor number {position} in the "
                     "list. Fix: give another dim, or slice or pad the other axes."
                 )
     return emit(Concat(axis), *parts)
@@ -111,6 +114,8 @@ def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
         ShapeError: they differ in another axis, or there are none.
     """
     parts = _listed("cat", tensors)
+    if out is not None:
+        check_apart(cat, out, parts)
     at_once = _known(parts) and _alike(parts, dim)
     joined = from_array(np.concatenate([read(one) for one in parts], dim)) if at_once else _cat(parts, dim)
     return joined if out is None else into(out, joined)

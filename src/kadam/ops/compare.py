@@ -14,7 +14,6 @@ from kadam.ir.primitive import Primitive
 from kadam.ops.draws import ElementTypeError
 from kadam.ops.indexing import nonzero
 from kadam.ops.promotion import as_tensor_of, cast, meet, result_type, stretched
-from kadam.ops.require import require_a_tensor
 from kadam.primitives import bits
 from kadam.primitives import compare as p
 from kadam.primitives.elementwise import Abs, Where
@@ -34,8 +33,7 @@ class InvertError(DTypeError, TypeError):
 
 
 def _comparison(name: str, primitive: Callable[[], Primitive], sign: str) -> Callable[..., Tensor]:
-    def body(input: Tensor | Number, other: Tensor | Number) -> Tensor:
-        require_a_tensor(name, input, other)
+    def body(input: Tensor, other: Tensor | Number) -> Tensor:
         return emit(primitive(), *meet(input, other))
 
     body.__name__ = body.__qualname__ = name
@@ -54,6 +52,8 @@ less, less_equal, greater, greater_equal, not_equal = lt, le, gt, ge, ne
 
 def equal_operator(self: Tensor, other: Any) -> Any:
     """self == other; False where `other` is neither a tensor nor a number, as Python has it."""
+    if isinstance(other, np.ndarray) and other.dtype.kind in "biufc":
+        return eq(self, from_array(other.copy()))
     return eq(self, other) if isinstance(other, Recorded | int | float | complex | np.generic) else NotImplemented
 
 
@@ -211,9 +211,21 @@ def _bitwise(name: str, primitive: Callable[[], Primitive], what: str) -> Callab
     return operation(body)
 
 
+def _reflected(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The method that Python calls where the left operand is a number."""
+
+    def body(input: Tensor, other: Tensor | Number) -> Tensor:
+        return function(input, other)
+
+    body.__name__ = body.__qualname__ = function.__name__.replace("_", "_r")
+    body.__doc__ = f"As `{function.__name__}`, with the operands exchanged."
+    return operation(body)
+
+
 bitwise_and = _bitwise("bitwise_and", bits.And, "Bitwise and")
 bitwise_or = _bitwise("bitwise_or", bits.Or, "Bitwise or")
 bitwise_xor = _bitwise("bitwise_xor", bits.Xor, "Bitwise exclusive or")
+bitwise_rand, bitwise_ror, bitwise_rxor = _reflected(bitwise_and), _reflected(bitwise_or), _reflected(bitwise_xor)
 bitwise_left_shift = _bitwise("bitwise_left_shift", bits.ShiftLeft, "Left shift")
 bitwise_right_shift = _bitwise("bitwise_right_shift", bits.ShiftRight, "Right shift")
 

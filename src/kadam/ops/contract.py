@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from kadam.dtypes import dtype
 from kadam.errors import DTypeError, OperandError, ShapeError
 from kadam.ops.arithmetic import _scaled
@@ -19,6 +21,7 @@ from kadam.recording.arguments import guarded, require_tensors
 from kadam.recording.calls import emit
 from kadam.recording.memory import in_place
 from kadam.recording.operation import operation
+from kadam.recording.place import in_operator
 from kadam.recording.step import state
 from kadam.recording.tensor import Recorded
 from kadam.shapes import axis_of, broadcast, count
@@ -176,6 +179,8 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     try:
         left, right = len(input._spec.shape), len(other._spec.shape)
     except AttributeError:
+        if isinstance(other, np.ndarray) and in_operator():
+            return NotImplemented  # as for the operations: see `calls.refuse`
         require_tensors("matmul", input=input, other=other)
         raise
     if input._spec.dtype is not other._spec.dtype:

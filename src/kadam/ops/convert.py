@@ -48,6 +48,9 @@ def _cast_now(array: np.ndarray[Any, Any], record: dtype) -> np.ndarray[Any, Any
         return np.array(Cast(record).reference(array))
 
 
+_TO = ("dtype", "device", "other", "non_blocking", "copy", "memory_format")
+
+
 def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """This tensor with another element type or on another device. As `Tensor.to`.
 
@@ -55,6 +58,9 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         DeviceError: a device other than the CPU.
         OperandError: arguments that name neither.
     """
+    unknown = next((name for name in kwargs if name not in _TO), None)
+    if unknown is not None:
+        raise OperandError(f"to() got an unexpected keyword argument '{unknown}'. Fix: it takes {', '.join(_TO)}.")
     record, copy = kwargs.get("dtype"), bool(kwargs.get("copy", False))
     record = dtypes.PYTHON_TYPES.get(record, record)
     if record is not None and not isinstance(record, dtypes.dtype):
@@ -242,3 +248,22 @@ def isreal(input: Tensor) -> Tensor:
     """Where the imaginary part is zero. As `torch.isreal`."""
     same: Tensor = imag(input) == 0 if input.dtype.is_complex else input == input
     return same
+
+
+def to_sparse(self: Tensor, sparse_dim: int | None = None, *, layout: str | None = None) -> Any:
+    """The elements that are not zero, and their places: a `sparse.SparseTensor`. As `Tensor.to_sparse`."""
+    from kadam.sparse.creation import to_sparse
+
+    return to_sparse(self, sparse_dim, layout=layout)
+
+
+def to_sparse_csr(self: Tensor, dense_dim: int | None = None) -> Any:
+    """A matrix in compressed rows: a `sparse.SparseTensor`. As `Tensor.to_sparse_csr`."""
+    from kadam.sparse.creation import to_sparse_csr
+
+    return to_sparse_csr(self, dense_dim)
+
+
+def to_dense(self: Tensor, dtype: dtype | None = None, *, masked_grad: bool | None = None) -> Tensor:
+    """The tensor itself: it is dense. As `Tensor.to_dense`."""
+    return self if dtype is None else to(self, dtype)

@@ -217,8 +217,6 @@ full = guarded(full)
 def _filled(name: str, value: int, sizes: tuple[Any, ...], dtype: dtype | None, options: dict[str, Any]) -> Tensor:
     if "size" in options:
         sizes = (options.pop("size"),)
-    elif not sizes:
-        raise OperandError(f'{name}() missing 1 required positional arguments: "size". Fix: torch.{name}(2, 3).')
     return _full(sizes_of(name, sizes), value, dtype=dtype or dtypes.default_float(), **options)
 
 
@@ -360,6 +358,10 @@ def arange(
         raise ShapeError(f"arange: unsupported range: {start} -> {end}. Fix: give finite bounds.")
     if step == 0:
         raise ShapeError("arange: step must be nonzero. Fix: step=1.")
+    if dtype.category < dtypes.FLOAT:  # PyTorch counts in the type of the result
+        start, end, step = int(start), int(end), int(step)  # type: ignore[arg-type]
+        if step == 0:
+            raise ArgumentError("arange: step must be nonzero, in whole numbers too. Fix: dtype=torch.float32.")
     if (end - start) * (1 if step > 0 else -1) < 0:  # type: ignore[operator]
         raise ShapeError(
             "arange: upper bound and lower bound inconsistent with step sign. Fix: exchange the bounds, or change the "

@@ -19,7 +19,7 @@ from kadam.primitives.move import Reshape, Slice
 from kadam.recording.arguments import guarded
 from kadam.recording.calls import emit
 from kadam.recording.layout import check_overlap
-from kadam.recording.memory import assign
+from kadam.recording.memory import assign, is_free
 from kadam.recording.operation import Raw, operation, view
 from kadam.recording.spec import Spec
 from kadam.recording.step import state
@@ -449,21 +449,11 @@ def _unpadded(value: Any) -> Any:
     return value
 
 
-def _is_free(tensor: Tensor, value: Any) -> bool:
-    """Whether memory can be written at once: no gradient flows, and no recorded call has read it."""
-    rec, root = state.rec, tensor.root
-    if rec is None or not is_current(tensor) or tensor._spec.requires_grad or root._rec is rec:
-        return False
-    if isinstance(value, Recorded) and (value._spec.requires_grad or not is_current(value)):
-        return False
-    return not (root._viewed and any(getattr(feed, "_base", None) is root for feed in rec.feeds))
-
-
 def _write(whole: Tensor, seen: Tensor, value: Any) -> None:
     if isinstance(value, Recorded):
         check_overlap(seen, value)
     value = _unpadded_to(value, len(seen.shape))
-    if _is_free(seen, value):
+    if is_free(seen, value):
         overwrite(seen, _item(value))
     else:
         assign(seen, value)
@@ -476,7 +466,7 @@ def _unpadded_to(value: Any, rank: int) -> Any:
 
 
 def _write_now(seen: Tensor, axes: list[int], arrays: list[Any], value: Any) -> bool:
-    if not _is_free(seen, value) or not all(is_current(array) for array in arrays if isinstance(array, Recorded)):
+    if not is_free(seen, value) or not all(is_current(array) for array in arrays if isinstance(array, Recorded)):
         return False
     axes, arrays = _integers(seen, axes, arrays)
     values = [np.asarray(_item(array)) for array in arrays]

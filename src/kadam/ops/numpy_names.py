@@ -6,6 +6,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
+from kadam.errors import KadamError
+from kadam.recording.arguments import wrong_call
+from kadam.recording.refused import mend
+
 _OURS = {"axis": "dim", "keepdims": "keepdim"}
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -18,7 +22,16 @@ def numpy_names(function: Function) -> Function:
         if kwargs:
             for name in _OURS.keys() & kwargs.keys():
                 kwargs[_OURS[name]] = kwargs.pop(name)
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except KadamError:
+            raise
+        except TypeError as error:
+            mend(error)
+            wrong = wrong_call(function, args, kwargs) if "Fix:" not in str(error) else None
+            if wrong is None:
+                raise
+        raise wrong
 
     called.takes_numpy_names = True  # type: ignore[attr-defined]
     return called  # type: ignore[return-value]

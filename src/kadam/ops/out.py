@@ -19,6 +19,7 @@ from kadam.ops.numpy_names import numpy_names
 from kadam.recording.layout import check_overlap, strides_of
 from kadam.recording.memory import assign, take_memory
 from kadam.recording.operation import source_of
+from kadam.recording.refused import mend
 from kadam.recording.step import state
 from kadam.recording.tensor import Recorded
 
@@ -31,37 +32,40 @@ def {name}({signature}):
 _WITH = """\
     if out is not None:
         check_apart(function, out, ({operands}))
-        return into(out, function({passing}))
+        return into(out, function({passing}), function.__name__)
 """
 _WITHOUT = """\
     return function({passing})
 """
 
 
-def into(out: Any, result: Any) -> Any:
+def into(out: Any, result: Any, name: str = "") -> Any:
     """A result, put into the memory of `out` if that is given: what `out=` does.
 
     Args:
         out: a tensor, or as many as there are results; one of another shape gets memory of the result's shape.
         result: a tensor, a named tuple of tensors, or a list of tensors, of which PyTorch returns nothing.
+        name: of the function; some convert nothing.
 
     Raises:
-        DTypeError: the result's element type cannot become that of `out`.
+        DTypeError: the result's element type cannot become that of `out`, or is to be the same and is not.
         GradientError: gradients would flow through it.
         OperandError: `out` is no tensor, or not as many as the results.
     """
     if out is None:
         return result
     if isinstance(result, Recorded):
-        return _into(out, result)
+        return _into(out, result, name)
     if isinstance(out, Recorded) or len(out) != len(result):
         given = "one tensor" if isinstance(out, Recorded) else f"{len(out)} tensors"
         raise OperandError(f"out= takes {len(result)} tensors here, but {given} came. Fix: out=(first, second).")
-    parts = [_into(one, part) for one, part in zip(out, result, strict=True)]
-    return type(result)(*parts) if hasattr(result, "fields") else None
+    parts = [_into(one, part, name) for one, part in zip(out, result, strict=True)]
+    if hasattr(result, "fields"):
+        return type(result)(*parts)
+    return None if isinstance(result, list) or name.endswith("_copy") else tuple(parts)
 
 
-def _into(out: Any, result: Any) -> Tensor:
+def _into(out: Any, result: Any, name: str) -> Tensor:
     if not isinstance(out, Recorded):
         raise OperandError(f"argument 'out' must be Tensor, not {type(out).__name__}. Fix: out=torch.empty(0).")
     if state.grad and (out._spec.requires_grad or result._spec.requires_grad):
@@ -74,6 +78,11 @@ def _into(out: Any, result: Any) -> Tensor:
         raise InPlaceError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation. Fix: out=torch.empty(0)."
+        )
+    if name in _EXACT and out._spec.dtype is not result._spec.dtype:
+        raise DTypeError(
+            f"{name}: Expected out tensor to have dtype {result._spec.dtype}, but got {out._spec.dtype} instead. Fix: "
+            f"out=torch.empty(0, dtype={result._spec.dtype})."
         )
     if not dtypes.can_cast(result._spec.dtype, out._spec.dtype):
         raise DTypeError(
@@ -108,7 +117,8 @@ def with_out(function: Callable[..., Any]) -> Callable[..., Any]:
         **(function.__globals__ if _is_operation(function) else {}),
         "function": function,
         "into": into,
-        "check_apart": _check_apart,
+        "mend": mend,
+        "check_apart": check_apart,
     }
 
     def generate() -> Callable[..., Any]:
@@ -128,7 +138,11 @@ def with_out(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _first_call(*args: Any, **kwargs: Any) -> Any:
-    return generate()(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821  (a name of each caller's own)
+    try:
+        return generate()(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821  (a name of each caller's own)
+    except TypeError as error:
+        mend(error)
+        raise
 
 
 def takes_out(function: Any) -> bool:
@@ -151,7 +165,7 @@ def give_out(room: MutableMapping[str, Any], names: str) -> None:
             room[name] = with_out(room[name])
 
 
-def _check_apart(function: Callable[..., Any], out: Any, operands: Sequence[Any]) -> None:
+def check_apart(function: Callable[..., Any], out: Any, operands: Sequence[Any]) -> None:
     """Raise where PyTorch refuses to write into memory that is read.
 
     Raises:
@@ -176,6 +190,47 @@ def _tensors(operands: Iterable[Any]) -> Iterator[Recorded]:
             yield from _tensors(one)
 
 
+# What converts nothing on the way into `out`.
+_EXACT = frozenset(
+    {
+        "addmm",
+        "amax",
+        "amin",
+        "aminmax",
+        "argmax",
+        "argmin",
+        "bmm",
+        "complex",
+        "cross",
+        "cummax",
+        "cummin",
+        "diag",
+        "dot",
+        "gather",
+        "histc",
+        "index_add",
+        "index_copy",
+        "index_select",
+        "kthvalue",
+        "masked_select",
+        "matmul",
+        "median",
+        "mm",
+        "mode",
+        "mv",
+        "nonzero",
+        "polar",
+        "renorm",
+        "scatter",
+        "scatter_add",
+        "sort",
+        "take",
+        "topk",
+        "tril",
+        "triu",
+        "where",
+    }
+)
 # What reads operands at places other than those that it writes.
 _APART = frozenset({"cat", "gather", "index_select", "kthvalue", "masked_select", "mode", "take"})
 

@@ -455,7 +455,8 @@ def norm(
     return vector_norm(input, order, dim, keepdim, dtype)  # type: ignore[arg-type]
 
 
-def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+@operation
+def dist(input: Tensor, other: Tensor, p: Fixed = 2) -> Tensor:
     """The norm of the difference. As `torch.dist`."""
     return vector_norm(input - other, float(p))
 

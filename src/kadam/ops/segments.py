@@ -106,6 +106,8 @@ def chunk_cat(tensors: Sequence[Tensor], dim: int, num_chunks: int) -> Tensor:
     ranks = {len(one.shape) for one in tensors}
     if len(ranks) > 1 and dim < 0:
         raise ShapeError("_chunk_cat expects non-negative dim when input tensors have different ndims. Fix: dim=0.")
+    if dim >= min(ranks):
+        raise ShapeError(f"_chunk_cat expects dim < ndim for all input tensors: {dim} >= {min(ranks)}. Fix: dim=0.")
     axis = axis_of(dim, min(ranks))
     lead = tuple(tensors[0].shape[:axis])
     for one in tensors:

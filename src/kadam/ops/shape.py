@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from kadam.dtypes import ALIASES, NAMES
 from kadam.errors import AxisError, OperandError, ShapeError
 from kadam.ir.primitive import Primitive
 from kadam.primitives import move as p
@@ -27,16 +28,20 @@ def sizes_of(name: str, sizes: tuple[Any, ...]) -> Shape:
     """Sizes given one by one or as one sequence, as a shape.
 
     Raises:
-        OperandError: something else than whole numbers.
+        OperandError: none at all, or something else than whole numbers.
     """
     if len(sizes) == 1 and isinstance(sizes[0], list | tuple):
         sizes = tuple(sizes[0])
+    elif not sizes:
+        raise OperandError(f"{name}() missing 1 required positional arguments. Fix: {name}(2, 3), whole numbers.")
     try:
         return tuple([size if type(size) is int else size.__index__() for size in sizes])
     except (AttributeError, TypeError):
         odd = next(one for one in sizes if not hasattr(one, "__index__"))
+        is_type = isinstance(odd, str) and (odd in ALIASES or odd in NAMES)
         raise OperandError(
-            f"{name}(): its arguments must be ints, not {type(odd).__name__} ({odd!r}). Fix: give whole numbers."
+            f"{name}(): its arguments must be ints, not {type(odd).__name__} ({odd!r}). Fix: "
+            f"{f'dtype=torch.{odd}' if is_type else 'give whole numbers'}."
         ) from None
 
 
@@ -92,12 +97,12 @@ def reshape(input: Tensor, *given: Any, shape: Sequence[int] | None = None) -> T
 
 def view_as(self: Tensor, other: Tensor) -> Tensor:
     """This tensor with the shape of another. As `Tensor.view_as`."""
-    return view_as_shape(self, *other.shape)
+    return view_as_shape(self, other.shape)
 
 
 def reshape_as(self: Tensor, other: Tensor) -> Tensor:
     """This tensor with the shape of another. As `Tensor.reshape_as`."""
-    return reshape(self, *other.shape)
+    return reshape(self, other.shape)
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
@@ -239,7 +244,7 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     order = [axis for axis in range(rank) if axis not in sources]
     for target, axis in sorted(zip(targets, sources, strict=True)):
         order.insert(target, axis)
-    return permute(input, *order)
+    return permute(input, order)
 
 
 @view(grad="SqueezeBackward0")
@@ -309,12 +314,12 @@ def expand(self: Tensor, *given: Any, size: Sequence[int] | None = None) -> Tens
 
 def expand_as(self: Tensor, other: Tensor) -> Tensor:
     """Stretched to the shape of another tensor. As `Tensor.expand_as`."""
-    return expand(self, *other.shape)
+    return expand(self, other.shape)
 
 
 def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     """Stretched to a shape. As `torch.broadcast_to`."""
-    return expand(input, *size)
+    return expand(input, tuple(size))
 
 
 @view(grad="SliceBackward0")

@@ -96,7 +96,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> tup
         ShapeError: the axis has fewer than k.
     """
     axis = axis_of(dim, len(input.shape))
-    if input.shape and not 1 <= k <= input.shape[axis]:
+    if not 1 <= k <= (input.shape[axis] if input.shape else 1):
         raise ShapeError(
             f"kthvalue(): selected number k out of range for dimension {axis}. Fix: a k from 1 to the axis's size."
         )

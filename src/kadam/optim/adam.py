@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from kadam.hot import hot
 from kadam.ir.graph import Phase
 from kadam.optim.optimizer import ParamsT
 from kadam.optim.rule import (
@@ -92,6 +93,7 @@ class Adam(RuleOptimizer):
             state["max_exp_avg_sq"] = filled_like(param)
         return state
 
+    @hot
     def _update(self, group: dict[str, Any], step: float, batch: Batch) -> None:
         lr, (beta1, beta2) = number(group["lr"]), map(number, group["betas"])
         means, squares = batch.column("exp_avg"), batch.column("exp_avg_sq")

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from kadam.dtypes import float32, float64
+from kadam.hot import hot, slotted
 from kadam.ir.primitive import Array
 from kadam.recording.tensor import add_now, is_current, read
 from kadam.tensor import Tensor
 
 
+@slotted
 class Clock:
     """How many steps the tensors that were made its hands have counted together.
 
@@ -66,13 +68,19 @@ Hand.__name__ = Hand.__qualname__ = Tensor.__name__
 Hand.__module__ = Tensor.__module__
 
 
+@hot
 def tick(counts: Sequence[Any]) -> float | None:
     """Count one more step in all of them; what they stand at, or None if that differs from one to the other."""
-    clock: Clock | None = getattr(counts[0], "_clock_of", None)
+    clock: Any = getattr(counts[0], "_clock_of", None)
     if clock is not None and clock.hands and (clock.kept is counts or clock.hands == list(map(id, counts))):
         clock.count += 1.0
         clock.kept = counts
-        return clock.count
+        count: float = clock.count
+        return count
+    return _tick_each(counts)
+
+
+def _tick_each(counts: Sequence[Any]) -> float | None:
     for count in counts:
         add_now(count, 1)
     values = [value_of(count) for count in counts]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from kadam.ir.graph import Phase
 from kadam.ops.combine import cat
+from kadam.ops.creation import full
+from kadam.ops.query import is_tensor
 from kadam.optim.line_search import Point, strong_wolfe
 from kadam.optim.optimizer import Optimizer, ParamsT
 from kadam.optim.rule import as_pairs, check_numbers, filled_like, from_pairs, number
@@ -104,7 +106,7 @@ class LBFGS(Optimizer):
                 break
             start = Point(0, loss, grad, slope)
             reached, used = self._advance(closure, start, direction, t, steps_left, max_eval - evaluations)
-            loss, grad, state["t"] = reached.loss, reached.grad, float(reached.t)
+            loss, grad, state["t"] = reached.loss, reached.grad, _as_rate(reached.t, group["lr"])
             state["func_evals"] += used
             evaluations += used
             if not steps_left or evaluations >= max_eval or _largest(grad) <= group["tolerance_grad"]:
@@ -170,6 +172,11 @@ class LBFGS(Optimizer):
 def _number_in(value: Tensor) -> Any:
     """As a NumPy number of the tensor's own precision, in which the search then computes."""
     return read(value)[()]
+
+
+def _as_rate(length: Any, rate: Any) -> Any:
+    """A step's length as the state keeps it: a tensor if the learning rate is one."""
+    return full((), float(length), dtype=rate.dtype) if is_tensor(rate) else float(length)
 
 
 def _largest(values: Tensor) -> float:

@@ -11,12 +11,14 @@ from itertools import chain
 from typing import Any, TypeAlias
 
 from kadam.errors import MissingKeyError, OperandError
+from kadam.hot import hot
 from kadam.ir.graph import Phase
 from kadam.optim.count import write_down
 from kadam.optim.remembered import Memory, Remembered, remembering
 from kadam.primitives.sources import Full
 from kadam.recording.hooks import Handle
 from kadam.recording.operation import State, emit, operation
+from kadam.recording.refused import tell_constructor
 from kadam.tensor import Tensor
 
 ParamsT: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
@@ -69,6 +71,7 @@ class Optimizer:
         super().__init_subclass__(**options)
         if "step" in vars(cls):
             cls.step = _with_hooks(vars(cls)["step"])  # type: ignore[method-assign]
+        tell_constructor(cls)
 
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -108,21 +111,18 @@ class Optimizer:
             f"{type(self).__name__} does not define step(). Fix: define step(self, closure=None)."
         )
 
+    @hot
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or fill them with zeros if not `set_to_none`."""
-        grads: list[Tensor] = []
+        grads: list[Any] = []
         for group in self.param_groups:
             for param in group["params"]:
                 if set_to_none:
                     param._grad = None
                 elif param._grad is not None:
                     grads.append(param._grad)
-        for grad in grads:
-            if grad._spec.requires_grad:
-                grad.detach_()
-                grad.requires_grad_(False)
         if grads:
-            zero_each(grads)
+            _fill_with_zeros(grads)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group: a dict with `params` and whatever options differ from the defaults.
@@ -390,6 +390,14 @@ def _step_amid_hooks(step: Callable[..., Any], self: Optimizer, rest: tuple[Any,
     for hook in (*self._hooks["step_post"].values(), *_everyones_post_hooks.values()):
         hook(self, args, kwargs)
     return result
+
+
+def _fill_with_zeros(grads: Sequence[Tensor]) -> None:
+    for grad in grads:
+        if grad._spec.requires_grad:
+            grad.detach_()
+            grad.requires_grad_(False)
+    zero_each(grads)
 
 
 @operation(differentiable=False, phase=Phase.UPDATE)

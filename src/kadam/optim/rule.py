@@ -10,6 +10,7 @@ import numpy as np
 
 from kadam.dtypes import default_float, dtype, float32, float64
 from kadam.errors import AxisError, OperandError, UnsupportedError
+from kadam.hot import hot, slotted
 from kadam.ops.combine import stack
 from kadam.ops.convert import imag, make_complex, real
 from kadam.optim.count import tick, value_of
@@ -22,6 +23,7 @@ from kadam.shapes import Shape
 from kadam.tensor import Tensor
 
 
+@slotted
 class Batch:
     """Parameters of a group that take the same step: with their gradients and what is remembered of each.
 
@@ -52,6 +54,7 @@ class Batch:
         return list(parts.items())
 
 
+@slotted
 class Team(Batch):
     """A batch that is kept from step to step."""
 
@@ -63,6 +66,7 @@ class Team(Batch):
         self.memory, self.changes = memory, Changes.count
         self.columns: dict[str, list[Tensor]] = {}
 
+    @hot
     def fits(self, params: Sequence[Tensor], memory: Any, grads: list[Tensor]) -> bool:
         """Whether these parameters are the team's, and what it remembers is as it was; if so it takes the gradients."""
         if self.changes != Changes.count or self.memory is not memory or len(grads) != len(params):
@@ -70,14 +74,28 @@ class Team(Batch):
         self.grads = grads
         return len(params) == len(self.params) and all(map(is_, params, self.params))
 
+    @hot
     def column(self, name: str) -> list[Tensor]:
         found: Any = self.columns.get(name)
-        if found is None or (found.__class__ is Herd and not found.together):
-            found = super().column(name)
-            if all(map(may_herd, found)) and len(set(map(id, found))) == len(found):
-                found = Herd(found)
-            self.columns[name] = found
+        if found is None or (found.__class__ is Herd and not found.bond.open):
+            found = self.columns[name] = self._gathered(name)
         return found  # type: ignore[no-any-return]
+
+    def _gathered(self, name: str) -> list[Tensor]:
+        found = super().column(name)
+        herding = all(map(may_herd, found)) and len(set(map(id, found))) == len(found)
+        return Herd(found) if herding else found  # type: ignore[return-value]
+
+
+def _evaluated(closure: Callable[[], Any]) -> Any:
+    with enable_grad():
+        return closure()
+
+
+def _clocks(batch: Batch, names: Sequence[str]) -> list[Any]:
+    """The remembered numbers of each parameter."""
+    clocks: list[Any] = [tuple([value_of(state[name]) for name in names]) for state in batch.states]
+    return [clock[0] for clock in clocks] if len(names) == 1 else clocks
 
 
 class RuleOptimizer(Optimizer):
@@ -98,6 +116,7 @@ class RuleOptimizer(Optimizer):
         """Apply the rule, with the scalars of this clock."""
         raise NotImplementedError
 
+    @hot
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters that have a gradient.
 
@@ -107,10 +126,7 @@ class RuleOptimizer(Optimizer):
         Returns:
             What the closure returned.
         """
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
+        loss = None if closure is None else _evaluated(closure)
         for group in self.param_groups:
             grads: list[Any] = [grad for param in group["params"] if (grad := param._grad) is not None]
             team: Any = self._teams.get(id(group))
@@ -143,6 +159,7 @@ class RuleOptimizer(Optimizer):
                 state.update(self._start(param, group))
         return states
 
+    @hot
     def _parts(self, batch: Batch, group: dict[str, Any]) -> Iterable[tuple[Any, Batch]]:
         """The batch by clocks, once its steps are counted: one part, unless some parameters missed earlier steps.
 
@@ -152,8 +169,7 @@ class RuleOptimizer(Optimizer):
         names = self._numbers
         if not names or (count is not None and names == ("step",)):
             return ((count, batch),)
-        clocks: list[Any] = [tuple([value_of(state[name]) for name in names]) for state in batch.states]
-        return batch.split([clock[0] if len(names) == 1 else clock for clock in clocks])
+        return batch.split(_clocks(batch, names))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -165,6 +181,7 @@ class RuleOptimizer(Optimizer):
                 remembered["step"] = scalar(float(remembered["step"]))
 
 
+@hot
 def course(group: dict[str, Any], lr: float = 0.0) -> tuple[str, float | None, bool]:
     """What else than its gradients steers a group: the arguments decay, amount and maximize of `on_course`.
 
@@ -235,6 +252,7 @@ def zeros(shape: Shape, record: dtype) -> Tensor:
     return from_array(np.zeros(shape, record.numpy))
 
 
+@hot
 def number(value: Any) -> Any:
     """An option as a number, which may be given as a tensor of one element."""
     return value.item() if isinstance(value, Tensor) else value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kadam.hot import hot
 from kadam.ir.graph import Phase
 from kadam.optim.optimizer import ParamsT
 from kadam.optim.rule import (
@@ -84,9 +85,11 @@ class SGD(RuleOptimizer):
         memory = self.state
         return [memory[param] for param in params]
 
+    @hot
     def _parts(self, batch: Batch, group: dict[str, Any]) -> Iterable[tuple[Any, Batch]]:
-        if batch.kept:
-            return (("moving", batch),)
+        return (("moving", batch),) if batch.kept else self._split(batch)
+
+    def _split(self, batch: Batch) -> Iterable[tuple[Any, Batch]]:
         at_rest = [state.get("momentum_buffer") is None for state in batch.states]
         if True not in at_rest:
             return (("moving", batch),)
@@ -95,6 +98,7 @@ class SGD(RuleOptimizer):
                 state["momentum_buffer"] = filled_like(param)
         return batch.split(["at rest" if rests else "moving" for rests in at_rest])
 
+    @hot
     def _update(self, group: dict[str, Any], clock: Hashable, batch: Batch) -> None:
         momentum = group["momentum"]
         moves = momentum != 0

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from kadam.ir.graph import Phase
 from kadam.ops.compare import where
+from kadam.ops.creation import ones_like
+from kadam.ops.query import is_tensor
 from kadam.optim.optimizer import Optimizer, ParamsT
 from kadam.optim.rule import Batch, RuleOptimizer, check_betas, check_numbers, filled_like, for_each, number
 from kadam.recording.operation import State, operation
 from kadam.recording.tensor import Number
+from kadam.sparse.tensor import SparseTensor
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
@@ -19,8 +22,8 @@ if TYPE_CHECKING:
 class SparseAdam(RuleOptimizer):
     """Adam for tables such as `nn.Embedding(sparse=True)`, whose gradients are zero in most rows.
 
-    Kadam's gradients are dense. A row whose gradient is all zeros stands for one that PyTorch's sparse gradient lacks:
-    its weights and moments stay as they are.
+    A gradient may be a sparse tensor: what it leaves out stays as it is. The gradients that Kadam computes are dense;
+    in these, a row of zeros stands for one that PyTorch's sparse gradient lacks.
 
     Args:
         params: tables, or groups of them.
@@ -43,6 +46,9 @@ class SparseAdam(RuleOptimizer):
         eps: float = 1e-8,
         maximize: bool = False,
     ) -> None:
+        if not is_tensor(params):
+            params = list(params)  # type: ignore[assignment]
+            _require_dense(params)
         check_numbers("SparseAdam", lr=lr, eps=eps)
         if number(lr) == 0 or eps == 0:
             name = "eps" if eps == 0 else "learning rate"
@@ -72,7 +78,8 @@ class SparseAdam(RuleOptimizer):
         (beta1, beta2), lr = group["betas"], number(group["lr"])
         sparse_adam(
             batch.params,
-            batch.grads,
+            [grad.to_dense() for grad in batch.grads],
+            [_seen(grad) for grad in batch.grads],
             batch.column("exp_avg"),
             batch.column("exp_avg_sq"),
             step_size=lr * (1 - beta2**step) ** 0.5 / (1 - beta1**step),
@@ -87,6 +94,7 @@ class SparseAdam(RuleOptimizer):
 def sparse_adam(
     params: Sequence[State],
     grads: Sequence[Tensor],
+    seen: Sequence[Tensor],
     means: Sequence[State],
     squares: Sequence[State],
     step_size: Number,
@@ -95,9 +103,10 @@ def sparse_adam(
     eps: Number,
     maximize: bool,
 ) -> list[Tensor]:
-    """p - step_size m / (sqrt(v) + eps) in rows with a gradient, with m += fresh1 (g - m), v += fresh2 (g^2 - v).
+    """p - step_size m / (sqrt(v) + eps) where there is a gradient, with m += fresh1 (g - m), v += fresh2 (g^2 - v).
 
     Args:
+        seen: where there is one.
         step_size: lr sqrt(1 - beta2^t) / (1 - beta1^t).
         fresh1, fresh2: 1 - beta1 and 1 - beta2.
 
@@ -105,13 +114,30 @@ def sparse_adam(
         The parameters, the means m, and the means of squares v.
     """
 
-    def rule(param: Tensor, grad: Tensor, mean: Tensor, square: Tensor) -> tuple[Tensor, ...]:
-        inner = tuple(range(1, len(param.shape)))
-        seen = (grad != 0).any(inner, True) if inner else grad != 0
+    def rule(param: Tensor, grad: Tensor, seen: Tensor, mean: Tensor, square: Tensor) -> tuple[Tensor, ...]:
         grad = -grad if maximize else grad
         moved = mean + fresh1 * (grad - mean)
         spread = square + fresh2 * (grad * grad - square)
         stepped = param - step_size * (moved / (spread.sqrt() + eps))
         return where(seen, stepped, param), where(seen, moved, mean), where(seen, spread, square)
 
-    return for_each(rule, params, grads, means, squares)
+    return for_each(rule, params, grads, seen, means, squares)
+
+
+def _seen(grad: Any) -> Tensor:
+    """Where a gradient says something: a sparse one at its places, a dense one in the rows that are not zero."""
+    if isinstance(grad, SparseTensor):
+        marks = grad.detach().like(ones_like(grad.parts.detach()))
+        return marks.to_dense() != 0  # type: ignore[no-any-return]
+    inner = tuple(range(1, grad.dim()))
+    return (grad != 0).any(inner, True) if inner else grad != 0  # type: ignore[no-any-return]
+
+
+def _require_dense(params: Iterable[Any]) -> None:
+    given = [one for group in params for one in (group["params"] if isinstance(group, dict) else [group])]
+    sparse = [index for index, one in enumerate(given) if isinstance(one, SparseTensor)]
+    if sparse:
+        raise ValueError(
+            f"SparseAdam: Sparse params at indices {sparse}: SparseAdam requires dense parameter tensors. Fix: "
+            "x.to_dense()."
+        )

@@ -52,8 +52,8 @@ class IncompleteGamma(Primitive):
 def _lower(a: Array, x: Array) -> Array:
     small = x < a + 1
     found = np.zeros_like(x)
-    found[small] = _series(a[small], x[small])
-    found[~small] = 1 - _fraction(a[~small], x[~small])
+    found[small] = series(a[small], x[small]) * _scale(a[small], x[small])
+    found[~small] = 1 - fraction(a[~small], x[~small]) * _scale(a[~small], x[~small])
     found[x == 0] = 0.0
     found[(a == 0) & (x > 0)] = 1.0
     return _outside(found, a, x, far=1.0)
@@ -62,8 +62,8 @@ def _lower(a: Array, x: Array) -> Array:
 def _upper(a: Array, x: Array) -> Array:
     small = x < a + 1
     found = np.zeros_like(x)
-    found[small] = 1 - _series(a[small], x[small])
-    found[~small] = _fraction(a[~small], x[~small])
+    found[small] = 1 - series(a[small], x[small]) * _scale(a[small], x[small])
+    found[~small] = fraction(a[~small], x[~small]) * _scale(a[~small], x[~small])
     found[x == 0] = 1.0
     found[(a == 0) & (x > 0)] = 0.0
     return _outside(found, a, x, far=0.0)
@@ -82,19 +82,19 @@ def _scale(a: Array, x: Array) -> Array:
     return scale
 
 
-def _series(a: Array, x: Array) -> Array:
-    """P(a, x) = x**a e**-x / gamma(a + 1) * (1 + x / (a + 1) + x**2 / ((a + 1)(a + 2)) + ...)."""
+def series(a: Array, x: Array) -> Array:
+    """P(a, x) gamma(a) / (x**a e**-x) = 1 / a * (1 + x / (a + 1) + x**2 / ((a + 1)(a + 2)) + ...)."""
     term = total = 1 / a
     for step in range(1, _TERMS):
         term = term * x / (a + step)
         total = total + term
         if not np.any(np.abs(term) > np.abs(total) * 1e-17):
             break
-    return total * _scale(a, x)
+    return total
 
 
-def _fraction(a: Array, x: Array) -> Array:
-    """Q(a, x), by Lentz's evaluation of its continued fraction."""
+def fraction(a: Array, x: Array) -> Array:
+    """Q(a, x) gamma(a) / (x**a e**-x), by Lentz's evaluation of its continued fraction."""
     b = x + 1 - a
     c, d = np.full_like(x, 1 / _TINY), 1 / np.where(b == 0, _TINY, b)
     total = d
@@ -106,4 +106,4 @@ def _fraction(a: Array, x: Array) -> Array:
         total = total * c * d
         if not np.any(np.abs(c * d - 1) > 1e-16):
             break
-    return total * _scale(a, x)
+    return total

@@ -49,7 +49,10 @@ class Writing(Primitive):
     def infer(self, base: TensorType, value: TensorType, *indices: TensorType) -> TensorType:
         expected = self.reading().infer(base, *indices)
         if value != expected:
-            raise ShapeError(f"{type(self).__name__}: the indices show {expected} of {base}, the value is {value}")
+            raise ShapeError(
+                f"{type(self).__name__}: the indices show {expected} of {base}, the value is {value}. Fix: give a "
+                f"value of shape {list(expected.shape)}."
+            )
         return base
 
 

@@ -345,7 +345,7 @@ def polygamma(order: int, x: Array) -> Array:
 
     Source: NIST Handbook of Mathematical Functions (2010), 5.15.1 and 5.15.6; 25.11 for the zeta function.
     """
-    right = _digamma if order == 0 else lambda x: (-1) ** (order + 1) * math.factorial(order) * _zeta(order + 1.0, x)
+    right = digamma if order == 0 else lambda x: (-1) ** (order + 1) * math.factorial(order) * _zeta(order + 1.0, x)
 
     def reflected(x: Array) -> Array:
         # The derivatives of cot(pi x) are polynomials in c = cot(pi x), as d c / dx = -pi (1 + c^2).
@@ -360,7 +360,7 @@ def polygamma(order: int, x: Array) -> Array:
     return _by_range(x, (0.5,), (reflected, right))
 
 
-def _digamma(x: Array) -> Array:
+def digamma(x: Array) -> Array:
     shift = np.zeros_like(x)
     for _ in range(10):
         low = x < 10

@@ -13,6 +13,7 @@ from kadam.ir.graph import Node
 from kadam.ir.primitive import Array
 from kadam.primitives.analysis import Analytic, Rsqrt
 from kadam.primitives.elementwise import Cast, Elementwise, conj, where
+from kadam.primitives.precision import at_least
 
 
 class Sin(Analytic):
@@ -132,6 +133,7 @@ class Tanh(Analytic):
 
     domain: ClassVar = (-1.2, 1.2)
 
+    @at_least(np.float64)
     def reference(self, x: Array) -> Array:
         return np.tanh(x)
 

@@ -46,7 +46,8 @@ def window_counts(
     if min((*kernel, *stride, *dilation), default=1) < 1 or any(map(int.__gt__, reach, inside)):
         raise ShapeError(
             f"{name}: Calculated padded input size per channel: ({_by(inside)}). Kernel size: ({_by(reach)}). "
-            "Kernel size can't be greater than actual input size"
+            "Kernel size can't be greater than actual input size. Fix: a smaller kernel or fewer layers that shrink "
+            "the input, padding, or larger inputs; sizes, strides and dilations are at least 1."
         )
     return tuple((size - width) // step + 1 for size, width, step in zip(inside, reach, stride, strict=True))
 

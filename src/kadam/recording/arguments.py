@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import numbers
+import re
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, TypeVar
@@ -138,6 +139,10 @@ def _fix(kind: str, name: str, value: Any, example: str) -> str:
         kind, example = "Tensor", "torch.tensor({name})"
     if kind == "Tensor" and (value is None or isinstance(value, str | dict)):
         return f"give a tensor for {name}"
+    if kind == "Tensor" and isinstance(value, list | tuple) and any(map(_is_tensor, value)):
+        return "take the tensor out first, as in  output, state = layer(x); torch.stack(tensors) for equal ones"
+    if kind == "Tensor" and hasattr(value, "named_parameters"):
+        return "give one of its parameters, such as layer.weight"
     if kind == "Tensor" and isinstance(value, numbers.Number | list | tuple) and len(repr(value)) < 30:
         return f"torch.tensor({value!r})"
     if kind == "tuple of Tensors" and not isinstance(value, Recorded):
@@ -149,7 +154,7 @@ def _type_name(value: Any) -> str:
     return "Tensor" if isinstance(value, Recorded) else type(value).__name__
 
 
-def _wrong_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> OperandError | None:
+def wrong_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> OperandError | None:
     """The error about a call of a function that is no operation; None where its annotations tell nothing."""
     name = function.__name__
     signature = inspect.signature(function)
@@ -168,13 +173,38 @@ def _wrong_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dic
     return None if wrong is None else wrong[0](wrong[1])
 
 
+def _wrong_option(function: Callable[..., Any], kwargs: dict[str, Any], error: Exception) -> OperandError | None:
+    """The error about a named argument that a function has handed on, and an inner function has refused."""
+    unknown = _UNKNOWN.search(str(error))
+    if unknown is None or unknown[1] not in kwargs:
+        return None
+    return OperandError(
+        f"{function.__name__}() {unknown[0]}. Fix: its parameters are {shown(inspect.signature(function))}."
+    )
+
+
+_UNKNOWN = re.compile(r"got an unexpected keyword argument '(\w+)'")
+
+
 def shown(signature: inspect.Signature) -> str:
     """The parameters as a user writes them: without annotations and `self`."""
-    return str(
-        inspect.Signature(
-            [one.replace(annotation=one.empty) for one in signature.parameters.values() if one.name != "self"]
-        )
-    )
+    given = [one for one in signature.parameters.values() if one.name not in ("self", "cls")]
+    return str(inspect.Signature([one.replace(annotation=one.empty, default=_Plain.of(one.default)) for one in given]))
+
+
+class _Plain:
+    """A default that is a function or class, shown by its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @classmethod
+    def of(cls, default: Any) -> Any:
+        named = inspect.isroutine(default) or (isinstance(default, type) and default is not inspect.Parameter.empty)
+        return cls(default.__name__) if named else default
 
 
 def guarded(function: Function) -> Function:
@@ -186,11 +216,11 @@ def guarded(function: Function) -> Function:
             return function(*args, **kwargs)
         except KadamError:
             raise
-        except (AttributeError, TypeError, ValueError, OverflowError):
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
             record = dtypes.PYTHON_TYPES.get(kwargs.get("dtype"))
             if record is not None:
                 return call(*args, **{**kwargs, "dtype": record})
-            wrong = _wrong_call(function, args, kwargs)
+            wrong = wrong_call(function, args, kwargs) or _wrong_option(function, kwargs, error)
             if wrong is None:
                 raise
         raise wrong

@@ -17,6 +17,7 @@ import numpy as np
 
 from kadam import autodiff
 from kadam.errors import GradientError, OperandError, ShapeError
+from kadam.hot import hot
 from kadam.ir.builder import current_builder
 from kadam.ir.graph import Node, Phase
 from kadam.ir.types import TensorType
@@ -30,14 +31,13 @@ from kadam.recording.modes import grad_mode
 from kadam.recording.operation import Raw, State, operation
 from kadam.recording.spec import spec_of
 from kadam.recording.step import Recording, cut, state
-from kadam.recording.tensor import Recorded, from_array, made, up_to_date
-from kadam.recording.trail import Path
+from kadam.recording.tensor import Recorded, blank, from_array, made, up_to_date
+from kadam.recording.trail import Path, TrailNode
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 Places = tuple[int, ...]
-_new = object.__new__
 
 
 class Stop:
@@ -436,12 +436,11 @@ def _as_tensor(history: History, one: int) -> Recorded:
     value = history.value(one)
     if isinstance(value, Recorded):
         return value
-    tensor = object.__new__(made.cls)
-    tensor._array = value = np.asarray(value)
     path = history.current_path()
     active = one in path.builder.active
     node = path.builder.nodes[one]
-    tensor._spec = spec_of(TensorType(node.dtype, node.shape), active, "Saved" if active else None)
+    tensor = blank(made.cls, spec_of(TensorType(node.dtype, node.shape), active, "Saved" if active else None))
+    tensor._array = np.asarray(value)
     tensor._history, tensor._place = history, one
     return tensor
 
@@ -559,6 +558,7 @@ def backward(
             accumulate(tensor, ct, create_graph)
 
 
+@hot
 def backward_as_before(root: Recorded) -> bool:
     """`backward` from a scalar at whose place a recording like this one has done it, to leaves only; whether it was so.
 
@@ -574,9 +574,8 @@ def backward_as_before(root: Recorded) -> bool:
     position = start = len(created)
     waiting = False
     for leaf_at, spec in node.info:
-        ct = _new(cls)
+        ct = blank(cls, spec)
         ct._rec = rec
-        ct._spec = spec
         ct._pos = position
         position += 1
         created.append(ct)
@@ -587,11 +586,12 @@ def backward_as_before(root: Recorded) -> bool:
             leaf._grad = ct
     rec.here = node
     if waiting:
-        _deliver_rest([feeds[leaf_at] for leaf_at, _ in node.info], created[start:])
+        _deliver_rest(node, feeds, created[start:])
     return True
 
 
-def _deliver_rest(leaves: Sequence[Recorded], cts: Sequence[Any]) -> None:
+def _deliver_rest(node: TrailNode, feeds: Sequence[Any], cts: Sequence[Any]) -> None:
+    leaves = [feeds[leaf_at] for leaf_at, _ in node.info]
     rest = [(leaf, ct) for leaf, ct in zip(leaves, cts, strict=True) if leaf._grad is not ct]
     accumulate_all([leaf for leaf, _ in rest], [ct for _, ct in rest])
 
@@ -639,20 +639,3 @@ def gradients(
                     ct = hooked(hook, ct)
         found.append(ct)
     return found
-
-
-class GradFn:
-    """What made a tensor, as far as gradients are concerned: what `Tensor.grad_fn` shows, under PyTorch's name."""
-
-    def __new__(cls, tensor: Recorded) -> GradFn:
-        return object.__new__(type(str(tensor._spec.grad_name), (GradFn,), {}))
-
-    def __init__(self, tensor: Recorded) -> None:
-        self.tensor = tensor
-
-    def name(self) -> str:
-        """PyTorch's name of the operation, such as `MeanBackward0`."""
-        return str(self.tensor._spec.grad_name)
-
-    def __repr__(self) -> str:
-        return f"<{self.name()} object at {id(self.tensor):#x}>"

@@ -32,7 +32,10 @@ _OF_USERS = ("site-packages", "dist-packages")
 _INNER = ("errors", "shapes", "dtypes", "device", "missing", "primitives", "ir", "engines", "passes", "autodiff")
 _WAYS_IN = ("cli", "script", "lens", "language", "studio", "train", "torch_imports", "tracebacks", "__main__")
 _NAMED = re.compile(r"(\w[\w.]*?)(\(\))?(?:\[\w+\])? ?: ")
-_SPOKEN = {"getitem": "indexing", "setitem": "indexed assignment", "__getitem__": "indexing"}
+_SPOKEN = {
+    "getitem": "indexing", "setitem": "indexed assignment", "__getitem__": "indexing", "equal_operator": "eq",
+    "unequal_operator": "ne",
+}  # fmt: skip
 _MOST = 8  # operands that are shown
 _ANY_ARGUMENTS = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 
@@ -118,24 +121,51 @@ def placed(failure: RunError, here: TrailNode) -> BaseException:
     said, mark, fix = str(cause.args[0] if cause.args else cause).rpartition(" Fix: ")
     said = (said or fix).rstrip()
     if isinstance(cause, KadamError) and "\n" not in said:
-        name = _recorded_as(node, here)
-        said = said if name is None else _with_name(name, said)
-        lines = [f"  {one!s:<10} {one.type!s:<16} {_of_node(one).partition(' ')[2]}" for one in node.inputs[:_MOST]]
+        call = _call_of(node, here)
+        said = said if call is None else _with_name(_public(call[0].name, call[0].grad_name), said)
+        labels = [""] * len(node.inputs) if call is None else _labels(node, *call, Path(here))
+        lines = [
+            f"  {label or str(one):<10} {one.type!s:<16} {_of_node(one).partition(' ')[2]}"
+            for label, one in list(zip(labels, node.inputs, strict=True))[:_MOST]
+        ]
         said = "\n".join([said, *lines])
     place = f"  recorded at {node.source or 'an unknown line'}" + (f" in {node.scope}" if node.scope else "")
     cause.args = ("\n".join([said, place, *([f"  Fix: {fix}"] if mark else [])]), *cause.args[1:])
     return cause
 
 
-def _recorded_as(node: Node, here: TrailNode) -> str | None:
-    """PyTorch's name of the operation whose call emitted a node (which passes may have numbered anew)."""
+def _call_of(node: Node, here: TrailNode) -> tuple[Any, tuple[Any, ...]] | None:
+    """The operation that emitted a node (which passes may have numbered anew), and the positions of its operands."""
     for call in here.line():
         if any(one.source == node.source and one.primitive == node.primitive for one in call.nodes):
             assert call.parent is not None
             for key, known in call.parent.items():
                 if known is call and hasattr(key[0], "grad_name"):
-                    return _public(key[0].name, key[0].grad_name)
+                    return key[0], key[1:]
     return None
+
+
+def _labels(node: Node, operation: Any, positions: tuple[Any, ...], path: Path) -> list[str]:
+    """The names of the arguments that a node's inputs are; empty where an input is none, but computed from some."""
+    operands = [
+        (name, path.at(position))
+        for name, role, position in zip(operation.names, operation.roles, positions, strict=False)
+        if role in _OPERANDS and type(position) is int
+    ]
+    labels = []
+    for one in node.inputs:
+        same = next((operand for operand in operands if _alike(operand[1], one)), None)
+        if same is not None:
+            operands.remove(same)
+        labels.append("" if same is None else same[0])
+    return labels
+
+
+_OPERANDS = ("operand", "optional", "mixed", "mixed_optional")
+
+
+def _alike(a: Node, b: Node) -> bool:
+    return a.primitive == b.primitive and a.type == b.type and a.source == b.source
 
 
 def _public(name: str, grad_name: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from kadam import dtypes
 from kadam.errors import KadamError, OperandError, RecordingError
+from kadam.hot import hot
 from kadam.ir.builder import Builder, building, current_builder
 from kadam.ir.graph import Node, Phase
 from kadam.ir.primitive import Primitive, View
@@ -20,10 +21,10 @@ from kadam.primitives.sources import Input
 from kadam.recording import precision
 from kadam.recording.arguments import check_arguments
 from kadam.recording.herd import Herd
-from kadam.recording.place import where
+from kadam.recording.place import in_operator, where
 from kadam.recording.spec import Spec, spec_of
 from kadam.recording.step import LONGEST, Recording, cut, start, state
-from kadam.recording.tensor import Recorded, made, read
+from kadam.recording.tensor import Recorded, blank, made, read
 from kadam.recording.trail import Path, TrailNode
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ def structure(value: Any) -> Any:
     return freeze(value) if isinstance(value, Recorded | np.generic) else value
 
 
+@hot
 def ends(rec: Recording, operands: Sequence[Any], differentiable: bool) -> bool:
     """Cut a recording that has updated state where the next step begins, before operands are admitted to it in vain.
 
@@ -131,16 +133,22 @@ def ends(rec: Recording, operands: Sequence[Any], differentiable: bool) -> bool:
     were the beginning of a step recorded with the end of the one before, each step would be another path, for ever.
     """
     flow = differentiable and state.grad
-    if not any(_begins_step(rec, one, flow) for one in operands):
-        return False
-    cut(rec)
-    return True
+    for one in operands:
+        if _begins_step(rec, one, flow):
+            cut(rec)
+            return True
+    return False
 
 
+@hot
 def _begins_step(rec: Recording, operand: Any, flow: bool) -> bool:
     if isinstance(operand, Recorded):
         return operand._rec is rec.anchor or (flow and operand._spec.requires_grad)
-    return isinstance(operand, list | tuple) and any(_begins_step(rec, one, flow) for one in operand)
+    if isinstance(operand, list | tuple):
+        for one in operand:
+            if _begins_step(rec, one, flow):
+                return True
+    return False
 
 
 def end_step(rec: Recording) -> None:
@@ -171,10 +179,9 @@ def node_of(operand: Recorded) -> Node:
 
 def symbol(node: Node, weak: bool = False) -> Tensor:
     """In a body: the tensor that stands for a node. `weak`: a Python number."""
-    tensor = object.__new__(made.cls)
-    tensor._node = node
     active = node.id in current_builder().active
-    tensor._spec = spec_of(node.type, active, "symbol" if active else None, weak)
+    tensor = blank(made.cls, spec_of(node.type, active, "symbol" if active else None, weak))
+    tensor._node = node
     return tensor  # type: ignore[return-value]
 
 
@@ -213,6 +220,8 @@ def _parts(result: Any) -> Iterable[Any]:
 def refuse(op: Operation, rec: Recording, arguments: tuple[Any, ...], error: Exception) -> Any:
     """A call whose arguments make no key: say which one, as PyTorch does."""
     rec.roll_back()
+    if any(isinstance(one, np.ndarray) for one in arguments) and in_operator():
+        return NotImplemented  # NumPy computes it, and `Tensor.__array_wrap__` makes it a tensor
     check_call(op, arguments)
     if isinstance(error, KadamError | TypeError):
         raise error
@@ -365,11 +374,11 @@ def _remember(node: TrailNode, result: Any, symbols: Sequence[Any]) -> None:
         node.assemble = _assembler(type(result), recipe)
 
 
+@hot
 def create(rec: Recording, spec: Spec) -> Recorded:
     """The next tensor of a recording."""
-    tensor = object.__new__(made.cls)
+    tensor = blank(made.cls, spec)
     tensor._rec = rec
-    tensor._spec = spec
     tensor._pos = len(rec.created)
     rec.created.append(tensor)
     return tensor

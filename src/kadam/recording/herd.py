@@ -10,24 +10,28 @@ import weakref
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from kadam.hot import hot, slotted
 from kadam.recording.step import Anchor, Recording
 
 if TYPE_CHECKING:
     from kadam.recording.tensor import Recorded
 
 
+@slotted
 class Bond(Anchor):
     """Stands in `_rec` of a herd's tensors; `rec` is the recording that has their newest values, if any.
 
     It counts as open until the herd scatters, so that whoever meets one of the tensors looks closer.
     """
 
-    rec: Recording | None = None
+    __slots__ = ("herd",)
 
     def __init__(self, herd: Herd) -> None:
+        super().__init__(None)
         self.herd = weakref.ref(herd)
 
 
+@slotted
 class Herd(list["Recorded"]):
     """Tensors in memory of their own that nothing else sees, and to which no gradients flow.
 
@@ -54,6 +58,7 @@ class Herd(list["Recorded"]):
         """Whether none of the tensors has been asked for."""
         return self.bond.open
 
+    @hot
     def admit(self, rec: Recording) -> tuple[Any, ...]:
         """Make the tensors feeds of `rec`: their part of the key."""
         rec.feeds += self
@@ -61,6 +66,7 @@ class Herd(list["Recorded"]):
         self.first = -len(rec.feeds)
         return self.specs
 
+    @hot
     def update(self, rec: Recording, start: int) -> None:
         """The tensors have new values: the results of `rec` from position `start` on."""
         self.first, self.bond.rec = start, rec

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kadam import autodiff
 from kadam.errors import GradientError
+from kadam.hot import hot, slotted
 from kadam.ir.builder import Builder, building, emit
 from kadam.ir.graph import Node
 from kadam.ir.primitive import Array, View
@@ -107,6 +108,10 @@ def _ancestors(nodes: Sequence[Node], roots: Iterable[int]) -> set[int]:
     return seen
 
 
+_NOTHING: Any = MappingProxyType({})
+_NO_NODES: frozenset[int] = frozenset()
+
+
 class Needs:
     """What a later backward pass will need of a recording.
 
@@ -144,6 +149,7 @@ def needs_of(path: Path, watched: Sequence[Node], stops: Sequence[Node], swept: 
     return Needs(saved, reads, found.reading)
 
 
+@slotted
 class History:
     """A closed recording, as far as a later backward pass needs it.
 
@@ -160,15 +166,12 @@ class History:
             itself may be changed in place later.
     """
 
-    # What most histories never have; attributes of the class, so that making one is setting few of the instance.
-    path: Path | None = None
-    stops: dict[int, Any] = MappingProxyType({})  # type: ignore[assignment]
-    origins: Mapping[int, tuple[History, int]] = MappingProxyType({})
-    versions: Mapping[int, tuple[int, Any]] = MappingProxyType({})
-    saved: dict[int, tuple[Array, weakref.ref[Recorded] | None, int]] = MappingProxyType({})  # type: ignore[assignment]
-    _freed: set[int] | None = None
-    _swept: frozenset[int] = frozenset()
+    __slots__ = (
+        "__weakref__", "_freed", "_swept", "end", "feeds", "origins", "path", "reading", "saved", "serial", "stops",
+        "versions",
+    )  # fmt: skip
 
+    @hot
     def __init__(
         self,
         end: TrailNode,
@@ -181,13 +184,20 @@ class History:
         self.serial = rec.serial
         self.feeds: list[Any] = rec.feeds
         self.reading = program.reading
+        self.path: Path | None = None
+        self.stops: dict[int, Any] = _NOTHING
+        self.origins: Mapping[int, tuple[History, int]] = _NOTHING
+        self.versions: Mapping[int, tuple[int, Any]] = _NOTHING
+        self.saved: dict[int, tuple[Array, weakref.ref[Recorded] | None, int]] = _NOTHING
+        self._freed: set[int] | None = None
+        self._swept = _NO_NODES
         if rec.loose:
             self._swept = rec.swept
             self.stops = self._moved(rec.stops)
         if end.derived or rec.displaced:
             self.origins = self._origins(rec)
         if program.reads:
-            self.versions = {index: _standing(rec.feeds[index]) for index in program.reads}
+            self.versions = _standings(rec.feeds, program.reads)
         if program.saved:
             self.saved = self._kept(program, values, wanted)
 
@@ -268,6 +278,10 @@ class History:
         self.freed.update(reading)
         if self.freed.issuperset(self.reading):
             self.saved = {}
+
+
+def _standings(feeds: Sequence[Any], reads: Iterable[int]) -> dict[int, tuple[int, Any]]:
+    return {index: _standing(feeds[index]) for index in reads}
 
 
 def _standing(feed: Any) -> tuple[int, Any]:

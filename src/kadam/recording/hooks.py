@@ -16,8 +16,8 @@ class Handle:
     _next = 0
 
     def __init__(self, hooks: dict[int, Any]) -> None:
-        Handle._next += 1
         self.id = Handle._next
+        Handle._next += 1
         self.hooks = hooks
 
     def remove(self) -> None:

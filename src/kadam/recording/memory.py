@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from kadam import dtypes
 from kadam.dtypes import dtype
 from kadam.errors import DTypeError, RecordingError, ShapeError
+from kadam.hot import hot
 from kadam.ir.builder import current_builder
 from kadam.ir.builder import emit as emit_node
 from kadam.ir.primitive import View
@@ -23,7 +26,19 @@ from kadam.recording.modes import grad_mode
 from kadam.recording.operation import operation
 from kadam.recording.spec import Spec, spec_of
 from kadam.recording.step import Recording, cut, state
-from kadam.recording.tensor import Number, Recorded, check_writable, is_shared, made, owner_of, read, touch
+from kadam.recording.tensor import (
+    Number,
+    Recorded,
+    blank,
+    check_writable,
+    is_current,
+    is_shared,
+    made,
+    overwrite,
+    owner_of,
+    read,
+    touch,
+)
 from kadam.recording.trail import TrailNode
 
 if TYPE_CHECKING:
@@ -142,6 +157,7 @@ def _move(rec: Recording, targets: Sequence[Recorded], positions: Iterable[int])
     rec.writes.append(targets)
 
 
+@hot
 def update(rec: Recording, node: TrailNode, arguments: Sequence[Any]) -> None:
     """The end of a call that updates its operands: they take its results, for which no tensors are made."""
     anchor = rec.anchor
@@ -151,22 +167,26 @@ def update(rec: Recording, node: TrailNode, arguments: Sequence[Any]) -> None:
     for index in node.info:
         targets = arguments[index]
         first = position
-        if targets.__class__ is Herd and targets.together:
+        if targets.__class__ is Herd and targets.bond.open:
             targets.update(rec, first)
             position += len(targets)
             rec.writes.append(targets)
             continue
         for target in targets:
             if target._shared or target._array is None:
-                rest = [one for each in node.info for one in arguments[each]][position - start :]
                 rec.writes.append(targets[: position - first])
-                _update_rest(rec, node.specs[position - start :], rest, position)
+                _update_rest(rec, node.specs[position - start :], _rest(node, arguments, position - start), position)
                 return
             target._pos = position
             target._rec = anchor if target._spec.requires_grad else rec
             target._version += 1
             position += 1
         rec.writes.append(targets)
+
+
+def _rest(node: TrailNode, arguments: Sequence[Any], start: int) -> list[Any]:
+    """The tensors that a call updates, from one of them on."""
+    return [one for each in node.info for one in arguments[each]][start:]
 
 
 def _update_rest(rec: Recording, specs: Sequence[Spec], targets: Sequence[Any], start: int) -> None:
@@ -187,8 +207,8 @@ def _update_rest(rec: Recording, specs: Sequence[Spec], targets: Sequence[Any], 
             target._version += 1
         else:
             rec.loose = True
-            value = object.__new__(made.cls)
-            value._rec, value._pos, value._spec = rec, position, spec
+            value = blank(made.cls, spec)
+            value._rec, value._pos = rec, position
             rec.created[position] = value
             others.append((target, value))
     with grad_mode(False):
@@ -322,6 +342,29 @@ def hold(rec: Recording, tensor: Recorded) -> None:
                 base._rec = rec.anchor
 
 
+_AT_ONCE = {"add": np.add, "sub": np.subtract, "mul": np.multiply}
+
+
+def _counts(place: Recorded, number: Any) -> bool:
+    """Whether an in-place change is bookkeeping: a number at one place of memory that no recording has met.
+
+    Each place would be a path of its own: `confusion[truth][guess] += 1`.
+    """
+    kind = place._spec.dtype.category
+    fits = (number.__class__ is int and kind > dtypes.BOOL) or (number.__class__ is float and kind >= dtypes.FLOAT)
+    return fits and not place._spec.shape and place._base is not None and is_free(place)
+
+
+def is_free(tensor: Recorded, value: Any = None) -> bool:
+    """Whether memory can be written at once: no gradient flows, and no recorded call has read it."""
+    rec, root = state.rec, tensor.root
+    if rec is None or not is_current(tensor) or tensor._spec.requires_grad or root._rec is rec:
+        return False
+    if isinstance(value, Recorded) and (value._spec.requires_grad or not is_current(value)):
+        return False
+    return not (root._viewed and any(getattr(feed, "_base", None) is root for feed in rec.feeds))
+
+
 def in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """The in-place form of an operation: `add_ = in_place(add)`."""
 
@@ -332,6 +375,10 @@ def in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         if rec is None:
             raise RecordingError("the body of an operation cannot change a tensor in place")
         if self._base is not None or self._viewed:
+            if at_once is not None and len(args) == 1 and not kwargs and _counts(self, args[0]):
+                array = read(self)
+                overwrite(self, at_once(array, np.asarray(args[0]).astype(array.dtype)))
+                return self
             for operand in (*args, *kwargs.values()):
                 if isinstance(operand, Recorded):
                     check_overlap(self, operand)
@@ -343,11 +390,17 @@ def in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         finally:
             if anchored and state.rec is rec:
                 root._rec = rec.anchor
-        _check_result(name, self, value)
+        try:
+            _check_result(name, self, value)
+        except AttributeError:
+            if value is NotImplemented:  # `x += array` is NumPy's business
+                return value  # type: ignore[no-any-return]
+            raise
         if value._spec.type != self._spec.type:
             return assign(self, value)
         return give(self, value, since)
 
+    at_once = _AT_ONCE.get(function.__name__)
     name = function.__name__ + "_"
     method.__name__ = method.__qualname__ = name
     method.__code__ = method.__code__.replace(co_name=name, co_qualname=name)  # by which errors call it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
@@ -30,6 +31,13 @@ def _switch(grad: bool) -> None:
         rec.here = before  # nothing was called since the mode was entered
     else:
         turn(_Move)
+
+
+class _Thread(threading.local):
+    inference = False
+
+
+_thread = _Thread()
 
 
 class _Move:
@@ -137,6 +145,18 @@ class inference_mode(_Mode):  # noqa: N801  (PyTorch's name)
         super().__init__()
         self.mode = mode
         self.grad = not mode
+        self.outer_inference: list[bool] = []
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self.outer_inference.append(_thread.inference)
+        _thread.inference = bool(self.mode)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _thread.inference = self.outer_inference.pop()
+        super().__exit__(kind, error, trace)
 
     def clone(self) -> _Mode:
         return inference_mode(self.mode)
@@ -169,5 +189,5 @@ class set_grad_enabled(_Mode):  # noqa: N801  (PyTorch's name)
 
 
 def is_inference_mode_enabled() -> bool:
-    """Whether gradients are off (Kadam's inference mode is `no_grad`)."""
-    return not state.grad
+    """Whether `inference_mode` is on, in this thread."""
+    return _thread.inference

@@ -17,14 +17,17 @@ look-up: it computes the key from the arguments' roles, which stand in the body'
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from kadam import hot
 from kadam.errors import KadamError
 from kadam.ir.graph import Phase
 from kadam.recording import calls
 from kadam.recording.calls import Operation, emit
+from kadam.recording.refused import mend
 from kadam.recording.step import CallAgain, state
 from kadam.recording.tensor import Number, Recorded, admit, admit_all, admit_number, alias, made, sees_now
 
@@ -85,13 +88,7 @@ def {name}({signature}):
         return {name}({passing})
     _rec.here = _node
     if _node.plain:
-        _tensor = new(made.cls)
-        _tensor._rec = _rec
-        _tensor._spec = _node.spec
-        _created = _rec.created
-        _tensor._pos = len(_created)
-        _created.append(_tensor)
-        return _tensor
+        return create(_rec, _node.spec)
     return _node.assemble(_rec, _node, ({arguments}))
 """
 _SEEN = """\
@@ -107,18 +104,21 @@ def _caller_of(op: Operation) -> Callable[..., Any]:
         op=op, state=state, made=made, admit=admit, admit_all=admit_all, number=admit_number, Recorded=Recorded,
         PLAIN=calls.PLAIN, freeze=calls.freeze, inner=calls.inner, end_step=calls.end_step, KadamError=KadamError,
         CallAgain=CallAgain, ends=calls.ends,
-        refuse=calls.refuse, first_sight=calls.first_sight, new=object.__new__, sees_now=sees_now, see_now=_see_now,
+        refuse=calls.refuse, first_sight=calls.first_sight, create=calls.create, sees_now=sees_now, see_now=_see_now,
+        mend=mend,
     )  # fmt: skip
     taken = names.keys() & set(op.names)
     if taken:
         raise TypeError(f"{op.name}: a parameter may not be named {min(taken)!r}: the generated caller uses that name")
 
     def generate() -> Callable[..., Any]:
-        exec(compile(source_of(op), f"<call of {op.name}>", "exec"), names)
+        tree = ast.parse(source_of(op))
+        exec(compile(tree, f"<call of {op.name}>", "exec"), names)
         generated = names[op.name]
         caller.__code__ = generated.__code__
         caller.__defaults__, caller.__kwdefaults__ = generated.__defaults__, generated.__kwdefaults__
         names[op.name] = caller
+        hot.callers[caller] = tree
         return caller
 
     names["generate"] = generate
@@ -128,7 +128,11 @@ def _caller_of(op: Operation) -> Callable[..., Any]:
 
 
 def _first_call(*args: Any, **kwargs: Any) -> Any:
-    return generate()(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821  (a name of each caller's own)
+    try:
+        return generate()(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821  (a name of each caller's own)
+    except TypeError as error:
+        mend(error)
+        raise
 
 
 def source_of(op: Operation) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from opcode import opmap
 from types import CodeType, FrameType
 from typing import Any
 
 from kadam.ir.graph import Source
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_BINARY_OP = opmap["BINARY_OP"]
 _LESSONS = os.path.join(PACKAGE, "lessons") + os.sep
 GENERATED = ("<call of ", "<out= of ")  # how the names of callers' code begin
 # The code of `Module.__call__`, whose frames tell the modules that are being called.
@@ -37,6 +39,14 @@ def where() -> tuple[str, Source | None]:
             source = Source(shown(code.co_filename), frame.f_lineno)
         frame = frame.f_back
     return _scope(modules[::-1]), source
+
+
+def in_operator() -> bool:
+    """Whether what the user's code is calling is an operator, such as `a + b`."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and is_ours(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_code[frame.f_lasti] == _BINARY_OP
 
 
 def parameter_name(tensor: Any) -> str | None:

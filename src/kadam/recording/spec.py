@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kadam.dtypes import dtype
+from kadam.hot import slotted
 from kadam.ir.types import TensorType
 from kadam.shapes import Shape
 
@@ -35,6 +36,7 @@ class Size(tuple[int, ...]):
         return Size, (tuple(self),)
 
 
+@slotted
 class Spec:
     """Type and role of a tensor; it stands in the trail's keys for a tensor that a recording meets first.
 

@@ -27,6 +27,7 @@ import numpy as np
 from kadam import passes
 from kadam.engines.reference import RunError
 from kadam.errors import RecordingError
+from kadam.hot import hot, slotted
 from kadam.ir.graph import Graph
 from kadam.ir.primitive import Array, seen_through
 from kadam.recording import tiers
@@ -42,7 +43,7 @@ LONGEST = 4_000  # calls in one recording
 TRAIL_BOUND = 20_000  # calls in one thread's trail
 _NOTHING: Any = MappingProxyType({})
 _NONE: Any = ()
-_new = object.__new__
+_NO_NODES: frozenset[int] = frozenset()
 _DEAD = 3  # references to a tensor that only its recording holds: the list, the loop's variable, getrefcount's own
 
 
@@ -50,13 +51,19 @@ class CallAgain(Exception):  # noqa: N818  (a signal, not an error)
     """An operand needed a call of its own first: the call that met it starts over."""
 
 
+@slotted
 class Anchor:
     """Stands in `_rec` of a tensor that requires grad and whose memory `rec` updates; `rec` is None once it has."""
 
-    rec: Recording | None
-    open = True
+    __slots__ = ("open", "rec")
+
+    @hot
+    def __init__(self, rec: Recording | None) -> None:
+        self.rec = rec
+        self.open = True
 
 
+@slotted
 class Recording:
     """The calls since the last cut.
 
@@ -83,17 +90,29 @@ class Recording:
         serial: counts recordings, so that histories can be ordered.
     """
 
-    # What most recordings never have; attributes of the class, so that starting one is setting few of the instance.
-    loose = ending = False
-    herds: tuple[Herd, ...] = ()
-    joined: dict[int, Recorded] = _NOTHING
-    stops: dict[int, Any] = _NOTHING
-    displaced: dict[int, tuple[History, int]] = _NOTHING
-    awaited: tuple[int, ...] = ()
-    swept: frozenset[int] = frozenset()
-    history: History | None = None
-    path: Path | None = None
+    __slots__ = (
+        "__weakref__",
+        "anchor",
+        "awaited",
+        "created",
+        "displaced",
+        "ending",
+        "feeds",
+        "herds",
+        "here",
+        "history",
+        "joined",
+        "loose",
+        "open",
+        "path",
+        "serial",
+        "stops",
+        "swept",
+        "values",
+        "writes",
+    )  # fmt: skip
 
+    @hot
     def __init__(self, root: TrailNode, serial: int) -> None:
         self.here = root
         self.serial = serial
@@ -102,8 +121,16 @@ class Recording:
         self.values: list[Any] = []
         self.created: list[Recorded | None] = []
         self.writes: list[Sequence[Recorded]] = []
-        self.anchor = anchor = _new(Anchor)
-        anchor.rec = self
+        self.anchor = Anchor(self)
+        self.loose = self.ending = False
+        self.joined: dict[int, Recorded] = _NOTHING
+        self.stops: dict[int, Any] = _NOTHING
+        self.displaced: dict[int, tuple[History, int]] = _NOTHING
+        self.herds: tuple[Herd, ...] = ()
+        self.awaited: tuple[int, ...] = ()
+        self.swept: frozenset[int] = _NO_NODES
+        self.history: History | None = None
+        self.path: Path | None = None
 
     def current_path(self) -> Path:
         """The graph so far."""
@@ -177,6 +204,7 @@ class _State(threading.local):
 state = _State()
 
 
+@hot
 def start() -> Recording:
     """A fresh recording for this thread."""
     own = vars(state)  # looked up once: attributes of a `threading.local` take their time
@@ -222,6 +250,7 @@ def _trim(root: TrailNode) -> None:
         del root[key]
 
 
+@hot
 def cut(rec: Recording) -> None:
     """End `rec`: compute what is asked for and what Python still holds, write the updated memory.
 
@@ -253,8 +282,10 @@ def cut(rec: Recording) -> None:
 _CLOSED = TrailNode()  # where closed recordings stand: no call is known there
 
 
+@hot
 def _close(rec: Recording) -> None:
-    rec.anchor.rec, rec.anchor.open = None, False
+    anchor = rec.anchor
+    anchor.rec, anchor.open = None, False
     if rec.herds:
         for herd in rec.herds:
             herd.bond.rec = None
@@ -308,6 +339,7 @@ def _over(rec: Recording, written: Sequence[Recorded]) -> tuple[int | None, ...]
     )
 
 
+@hot
 def _run(rec: Recording, here: TrailNode) -> None:
     """Run the program of what is asked for.
 
@@ -318,25 +350,31 @@ def _run(rec: Recording, here: TrailNode) -> None:
         _run_asked(rec, here, _Asked(rec, _alive(rec)))
         return
     alive: list[Any] = [one for one in rec.created if getrefcount(one) > _DEAD and one is not None]
-    known = here.known.get(places := tuple([one._pos for one in alive]))
+    places = tuple([one._pos for one in alive])
+    known = here.known.get(places)
     if known is None:
-        asked = _Asked(rec, alive)
-        program = _program(here, asked.key)
-        index_of = {id(one): index for index, one in enumerate(alive)}
-        begins = [(index_of[id(one)], place) for one, place in zip(asked.derived, program.watched, strict=True)]
-        here.known[places] = program, tuple(begins)
-        _run_asked(rec, here, asked)
+        _run_first(rec, here, alive, places)
         return
     program, derived = known
     values = _values(rec, here, program, alive)
     for one, value in zip(alive, values):  # noqa: B905  (updated state and saved values follow)
         one._array = value
     if derived:
-        owners = [*alive, *rec.written.values()] if program.saved else alive
+        owners = alive + list(rec.written.values()) if program.saved else alive
         rec.history = history = History(here, rec, program, values, owners)
         for index, place in derived:
             one = alive[index]
             one._history, one._place = history, place
+
+
+def _run_first(rec: Recording, here: TrailNode, alive: list[Recorded], places: tuple[int, ...]) -> None:
+    """The same, and note which program it is."""
+    asked = _Asked(rec, alive)
+    program = _program(here, asked.key)
+    index_of = {id(one): index for index, one in enumerate(alive)}
+    begins = [(index_of[id(one)], place) for one, place in zip(asked.derived, program.watched, strict=True)]
+    here.known[places] = program, tuple(begins)
+    _run_asked(rec, here, asked)
 
 
 def _run_asked(rec: Recording, here: TrailNode, asked: _Asked) -> None:
@@ -351,20 +389,28 @@ def _run_asked(rec: Recording, here: TrailNode, asked: _Asked) -> None:
             one._history, one._place = history, place
 
 
+@hot
 def _values(rec: Recording, here: TrailNode, program: Program, wanted: Sequence[Recorded]) -> Sequence[Any]:
     """Run a program; if it fails on its data, what was computed before is delivered."""
-    if program.count == tiers.NATIVE_AFTER:
-        tiers.promote(program)
+    if program.count < tiers.SETTLED:
+        tiers.before_run(program)
     program.count += 1
     here.first.visited = rec.serial
     try:
         return program.run(rec.values)
     except RunError as failure:
-        _deliver(wanted, program, failure.outputs)
-        _show(_alive(rec))
-        from kadam.recording.blame import placed
+        raise _failed(rec, here, program, wanted, failure) from None
 
-        raise placed(failure, here) from None
+
+def _failed(
+    rec: Recording, here: TrailNode, program: Program, wanted: Sequence[Recorded], failure: RunError
+) -> BaseException:
+    """The error of a run; what was computed before is delivered."""
+    from kadam.recording.blame import placed
+
+    _deliver(wanted, program, failure.outputs)
+    _show(_alive(rec))
+    return placed(failure, here)
 
 
 def _deliver(wanted: Sequence[Recorded], program: Program, values: Sequence[Array | None]) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from kadam import dtypes
 from kadam.dtypes import dtype
 from kadam.errors import DTypeError, GradientError, InPlaceError, OperandError, RecordingError, ShapeError
+from kadam.hot import hot
 from kadam.ir.graph import Node
 from kadam.ir.primitive import Array, View, seen_through
 from kadam.ir.types import TensorType
@@ -24,33 +25,42 @@ if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 Number = bool | int | float | complex
+Kind = TypeVar("Kind", bound="Recorded")
 
 
-class Recorded:
+class Slots:
+    """What every step asks of a tensor, in slots, where compiled code finds it."""
+
+    __slots__ = (
+        "_after_hooks", "_array", "_base", "_grad", "_history", "_hooks", "_place", "_pos", "_rec", "_shared", "_spec",
+        "_version",
+    )  # fmt: skip
+
+
+class Recorded(Slots):
     """A tensor, as far as recording is concerned; `kadam.Tensor` adds the surface.
 
     Its value stands in one of three places: in memory (`_array`), in a recording (`_rec`, `_pos`), or behind a view of
-    another tensor (`_base`, `_chain`). Class attributes are the values of a plain new tensor, so that making one is
-    setting three attributes.
+    another tensor (`_base`, `_chain`). It begins as a `blank`; class attributes are what most tensors never change.
     """
 
-    _rec: Any = None  # the recording in which `_pos` is its value; the recording's anchor: see `Recording`
-    _pos: int = 0
+    _rec: Any  # the recording in which `_pos` is its value; the recording's anchor: see `Recording`
+    _pos: int
     _spec: Spec
-    _array: Array | None = None  # its memory; current unless a recording has a newer value for it
-    _base: Recorded | None = None  # the tensor whose memory it sees
+    _array: Array | None  # its memory; current unless a recording has a newer value for it
+    _base: Recorded | None  # the tensor whose memory it sees
     _chain: tuple[Any, ...] = ()  # how it sees it: view primitives, from the base's shape to its own
     _viewed: bool = False  # whether views of it have been made
     _tracked: bool = True  # False for `.data`: changes through it are not seen by autograd
     _exposed: bool = False  # whether NumPy code may hold its memory
-    _shared: bool = False  # False: it is no view, and neither viewed nor exposed
-    _version: int = 0
+    _shared: bool  # False: it is no view, and neither viewed nor exposed
+    _version: int
     _as_of: int = 0  # of a view: the version of its base for which `_spec` and `_history` hold
-    _history: History | None = None  # how an earlier recording made it ...
-    _place: int = 0  # ... and as which node
-    _grad: Recorded | None = None
-    _hooks: dict[int, Any] | None = None  # of a leaf: called with its gradient
-    _after_hooks: dict[int, Any] | None = None  # of a leaf: called after its gradient has been accumulated
+    _history: History | None  # how an earlier recording made it ...
+    _place: int  # ... and as which node
+    _grad: Recorded | None
+    _hooks: dict[int, Any] | None  # of a leaf: called with its gradient
+    _after_hooks: dict[int, Any] | None  # of a leaf: called after its gradient has been accumulated
     _node: Node | None = None  # its node, while an operation's body runs on symbols
     _retains: bool = False  # whether it keeps its gradient although it is no leaf
     _tag: str | None = None  # and the name of the operation that made it
@@ -88,19 +98,38 @@ made = _Made()
 _new = object.__new__
 
 
+@hot
+def blank(cls: type[Kind], spec: Spec) -> Kind:
+    """A new tensor of a class, without memory."""
+    tensor = _new(cls)
+    tensor._spec = spec
+    tensor._rec = tensor._array = tensor._base = tensor._grad = tensor._history = None
+    tensor._hooks = tensor._after_hooks = None
+    tensor._pos = tensor._place = tensor._version = 0
+    tensor._shared = False
+    return tensor
+
+
 def from_array(array: Array, requires_grad: bool = False) -> Tensor:
     """A new tensor that owns `array` (not copied).
 
     Raises:
         DTypeError: PyTorch has no such element type.
     """
-    tensor = _new(made.cls)
     record = dtypes.of_numpy(array.dtype)
     if not array.dtype.isnative:
         array = array.astype(record.numpy)
+    tensor = blank(made.cls, spec_of(TensorType(record, array.shape), requires_grad))
     tensor._array = array
-    tensor._spec = spec_of(TensorType(record, array.shape), requires_grad)
     return tensor  # type: ignore[return-value]
+
+
+def has_memory(tensor: Recorded) -> bool:
+    """Whether it has memory; asking gives it none, unlike reading."""
+    try:
+        return vars(Slots)["_array"].__get__(tensor) is not None
+    except AttributeError:  # a step counter that nobody has looked at
+        return False
 
 
 def is_current(tensor: Recorded) -> bool:
@@ -247,6 +276,7 @@ def touch(tensor: Recorded) -> None:
         tensor.root._version += 1
 
 
+@hot
 def admit(rec: Recording, tensor: Any) -> Any:
     """Make a tensor that `rec` has not met an operand of it: its part of the key.
 
@@ -287,6 +317,7 @@ def admit(rec: Recording, tensor: Any) -> Any:
     return tensor._spec
 
 
+@hot
 def admit_all(rec: Recording, tensors: Iterable[Any]) -> tuple[Any, ...]:
     """`admit` for several tensors, those included that the recording has met."""
     if tensors.__class__ is Herd and rec.open and tensors.bond.rec is None and tensors.together:
@@ -373,6 +404,7 @@ def look_again(tensor: Any) -> None:
     fresh._rec.join(tensor)
 
 
+@hot
 def admit_number(rec: Recording, value: Any) -> Any:
     """Make a Python number an input of this run: only its kind enters the key.
 
@@ -464,12 +496,11 @@ def detached(tensor: Recorded, tracked: bool = True) -> Tensor:
         from kadam.recording.calls import emit
 
         return emit(Detach(), tensor)  # type: ignore[arg-type]
-    alias = _new(made.cls)
+    alias = blank(made.cls, spec_of(tensor._spec.type))
     root = tensor.root
     leave_herd(root)
     root._viewed = root._shared = alias._shared = True
     alias._base, alias._chain = root, (*tensor._chain, Detach())
-    alias._spec = spec_of(tensor._spec.type)
     if not tracked:
         alias._tracked = False
     alias._array = tensor._array  # this very memory, also if a recording has a newer value for it
@@ -493,11 +524,11 @@ def alias(tensor: Recorded, chain: tuple[Any, ...]) -> Recorded:
 
 def alias_of(tensor: Recorded, chain: tuple[Any, ...], array: Array, spec: Spec) -> Tensor:
     """The view of a tensor's memory that `chain` shows, which is `array`."""
-    seen = _new(made.cls)
+    seen = blank(made.cls, spec)
     root = tensor if tensor._base is None else tensor._base
     leave_herd(root)
     root._viewed = root._shared = seen._shared = True
-    seen._base, seen._chain, seen._array, seen._spec = root, tensor._chain + chain, array, spec
+    seen._base, seen._chain, seen._array = root, tensor._chain + chain, array
     seen._as_of = root._version
     if not tensor._tracked:
         seen._tracked = False

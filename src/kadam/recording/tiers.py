@@ -17,10 +17,20 @@ from kadam.recording.trail import Program
 # Runs on the reference engine: what runs once or twice is not worth compiling.
 NATIVE_AFTER = {"reference": -1, "native": 0}.get(os.environ.get("KADAM_ENGINE", ""), 2)
 
+SETTLED = 40  # runs after which a program is part of a loop that goes on: what Python does around it is compiled too
+
 
 def first_tier(graph: Graph, over: Over) -> Run:
     """The run function that every program starts with."""
     return delivered(reference.compile(graph), over)
+
+
+def before_run(program: Program) -> None:
+    """What is to be done before one of a program's first runs."""
+    if program.count == NATIVE_AFTER:
+        promote(program)
+    if program.count == SETTLED - 1 and NATIVE_AFTER >= 0:
+        native.compile_own()
 
 
 def promote(program: Program) -> None:

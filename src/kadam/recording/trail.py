@@ -11,11 +11,13 @@ from dataclasses import replace
 from typing import Any
 
 from kadam.engines.reference import Run
+from kadam.hot import slotted
 from kadam.ir.builder import Builder
 from kadam.ir.graph import Graph, Node
 from kadam.recording.spec import Spec
 
 
+@slotted
 class TrailNode(dict[Any, "TrailNode"]):
     """One recorded call after the calls above it; its items are the calls that followed, by key.
 
@@ -99,6 +101,7 @@ class TrailNode(dict[Any, "TrailNode"]):
             waiting.extend(node.values())
 
 
+@slotted
 class Program:
     """What runs when a recording ends at a trail node and certain values are asked for.
 

@@ -107,20 +107,29 @@ class Snapshot:
 
 def snapshot(rec: Recording, tokens: Tokens) -> Snapshot:
     """A recording that is about to be cut."""
+    plan = rec.here.plans.get(_Plan)
+    if plan is None:
+        plan = rec.here.plans[_Plan] = _plan(rec)
+    fed = tuple([_fed(node, feed, value, tokens) for node, feed, value in zip(plan.feeds, rec.feeds, rec.values)])  # noqa: B905
+    return Snapshot(rec.serial, plan.nodes, fed, plan.created, plan.active, called=plan.called, numbers=plan.numbers)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What all recordings that end at one node of the trail have in common."""
+
+    nodes: tuple[Node, ...]
+    feeds: tuple[Node, ...]
+    created: tuple[int, ...]
+    active: frozenset[int]
+    called: dict[int, str]
+    numbers: dict[int, str]
+
+
+def _plan(rec: Recording) -> _Plan:
     path = Path(rec.here)
-    fed = tuple(
-        _fed(node, feed, value, tokens) for node, feed, value in zip(path.feeds, rec.feeds, rec.values, strict=False)
-    )
-    called, numbers = _named(rec)
-    return Snapshot(
-        rec.serial,
-        tuple(path.builder.nodes),
-        fed,
-        tuple([node.id for node in path.created]),
-        frozenset(path.builder.active),
-        called=called,
-        numbers=numbers,
-    )
+    created = tuple([node.id for node in path.created])
+    return _Plan(tuple(path.builder.nodes), tuple(path.feeds), created, frozenset(path.builder.active), *_named(rec))
 
 
 def _named(rec: Recording) -> tuple[dict[int, str], dict[int, str]]:

@@ -61,7 +61,7 @@ def save(
 
     Raises:
         FileError: the path cannot be a file.
-        UnsupportedError: a whole module (save its state_dict), another pickle module, or the legacy format.
+        UnsupportedError: another pickle module, or the legacy format.
     """
     if pickle_module not in (None, pickle):
         raise UnsupportedError("save: another pickle_module is not supported. Fix: leave pickle_module out.")
@@ -92,14 +92,14 @@ def load(
     mmap: bool | None = None,
     **pickle_load_args: Any,
 ) -> Any:
-    """Read an object that `torch.save` or `kadam.save` has written, as `torch.load` with `weights_only=True`.
+    """Read an object that `torch.save` or `kadam.save` has written, as `torch.load`.
 
     Args:
         f: a path, or a file-like object that can `read` and `seek`; reading begins where it stands.
         map_location: where tensors saved on other devices go; the CPU is the only place there is.
         pickle_module: only None.
-        weights_only: makes no difference: a file can never run code here, so with False too it may only name what is
-            allowed.
+        weights_only: with False the file may hold whole modules, objects of the program's own classes, which are
+            made empty and given their attributes, and NumPy's arrays: a file can never run code here.
         mmap: read tensors from the file only when they are used; the file must be given by its path.
 
     Raises:
@@ -118,7 +118,7 @@ def load(
         )
     with _opened(f) as archive:
         storages = _Storages(archive, map_location, bool(mmap))
-        return unpickled(archive.read("data.pkl"), storages.find, archive.name, encoding)
+        return unpickled(archive.read("data.pkl"), storages.find, archive.name, encoding, weights_only is False)
 
 
 def get_unsafe_globals_in_checkpoint(f: FileLike) -> list[str]:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import copyreg
 import io
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from kadam.device import device
-from kadam.errors import UnsupportedError
+from kadam.errors import KadamError, UnsupportedError
 from kadam.nn.modules.module import Module
 from kadam.nn.parameter import Buffer, Parameter
 from kadam.recording.spec import Size
 from kadam.recording.storage import memory_of
 from kadam.serialization import vocabulary
 from kadam.serialization.files import FileError
+from kadam.serialization.programs import public_name, state_of
 from kadam.serialization.storage import UNTYPED, Storage, type_for
 from kadam.serialization.vocabulary import TORCH, attributes_of
 from kadam.tensor import Tensor
@@ -26,16 +29,27 @@ from kadam.tensor import Tensor
 _NAME_OF = {id(known): name for name, known in TORCH.items()}
 
 
+class UnpicklableError(KadamError, pickle.PicklingError, AttributeError, TypeError):
+    """Something that a file cannot hold; pickle raises any of the three for it."""
+
+
 def pickled(obj: object, protocol: int) -> tuple[bytes, list[Storage]]:
     """The pickle of `obj`, and the storages that it refers to, in the order of their keys.
 
     Raises:
-        UnsupportedError: `obj` holds a whole module.
-        pickle.PicklingError: `obj` holds something that cannot be pickled.
+        UnpicklableError: `obj` holds something that cannot be pickled.
     """
     file = io.BytesIO()
     pickler = _Pickler(file, protocol)
-    pickler.dump(obj)
+    try:
+        pickler.dump(obj)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        if isinstance(error, KadamError):
+            raise
+        raise UnpicklableError(
+            f"save: {error}. Fix: save what is made of tensors, numbers, strings, lists and dicts, such as "
+            "model.state_dict()."
+        ) from None
     return file.getvalue(), list(pickler.storages.values())
 
 
@@ -63,6 +77,8 @@ class _Pickler(pickle._Pickler):
     def reducer_override(self, obj: Any) -> Any:
         if id(obj) in _NAME_OF:
             return _NAME_OF[id(obj)]
+        if isinstance(obj, type | FunctionType):
+            return public_name(obj) or NotImplemented
         if isinstance(obj, Tensor):
             return self._tensor(obj)
         if isinstance(obj, _Data):
@@ -71,15 +87,12 @@ class _Pickler(pickle._Pickler):
             return Size, (tuple(obj),)
         if isinstance(obj, device):
             return device, (obj.type,) if obj.index is None else (obj.type, obj.index)
-        if isinstance(obj, Module):
-            raise UnsupportedError(
-                f"save: a whole module ({type(obj).__name__}) cannot be saved, because loading it would run code that "
-                "the file names. Fix: save model.state_dict(); load it with model.load_state_dict(torch.load(path))."
-            )
+        if isinstance(obj, Module) and type(obj).__getstate__ is object.__getstate__:
+            return copyreg.__newobj__, (type(obj),), state_of(obj)  # type: ignore[attr-defined]
         return NotImplemented
 
     def save_global(self, obj: Any, name: str | None = None) -> None:
-        if name is None or id(obj) not in _NAME_OF:
+        if name is None or not name.startswith("torch."):
             super().save_global(obj, name)  # type: ignore[misc]
             return
         module, _, attribute = name.rpartition(".")

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kadam.errors import KadamError, UnsupportedError
+from kadam.serialization import programs
 from kadam.serialization.allowlist import allowed_by_user
 from kadam.serialization.files import CheckpointError, FileError
 from kadam.serialization.storage import Storage, StorageType
@@ -44,7 +45,9 @@ _HARMLESS = (
 )  # fmt: skip
 
 
-def unpickled(pickled: bytes, load_storage: LoadStorage, source: str, encoding: str = "utf-8") -> object:
+def unpickled(
+    pickled: bytes, load_storage: LoadStorage, source: str, encoding: str = "utf-8", has_modules: bool = False
+) -> object:
     """The object that a checkpoint's pickle describes.
 
     Args:
@@ -52,12 +55,13 @@ def unpickled(pickled: bytes, load_storage: LoadStorage, source: str, encoding: 
         load_storage: finds a storage by its type, key, place and number of elements.
         source: how messages call the file.
         encoding: of the byte strings that Python 2 wrote.
+        has_modules: let it name classes of modules, the program's own classes and functions, and NumPy's arrays.
 
     Raises:
         CheckpointError: the pickle is broken, or names what is not allowed; a pickle.UnpicklingError.
     """
     try:
-        return _Unpickler(pickled, load_storage, source, encoding).load()
+        return _Unpickler(pickled, load_storage, source, encoding, has_modules).load()
     except (CheckpointError, FileError, UnsupportedError):
         raise
     except (KadamError, *_DAMAGE) as error:
@@ -105,11 +109,14 @@ class _Unpickler(pickle._Unpickler):
     stack: list[Any]
     pop_mark: Callable[[], list[Any]]
 
-    def __init__(self, pickled: bytes, load_storage: LoadStorage, source: str, encoding: str) -> None:
+    def __init__(
+        self, pickled: bytes, load_storage: LoadStorage, source: str, encoding: str, has_modules: bool
+    ) -> None:
         super().__init__(io.BytesIO(pickled), encoding=encoding)
         self._load_storage = load_storage
         self._source = source
-        by_user = allowed_by_user()
+        self._has_modules = has_modules
+        by_user = {**(programs.NUMPY if has_modules else {}), **allowed_by_user()}
         self._allowed = by_user | PYTHON | TORCH
         self._callables = {id(known) for known in self._allowed.values()}
         self._user_classes = {id(known) for known in by_user.values() if isinstance(known, type)}
@@ -121,17 +128,22 @@ class _Unpickler(pickle._Unpickler):
                 f"load: {self._source} names {full_name}; a file may name nothing in that module. Fix: save a "
                 "state_dict instead."
             )
+        if full_name not in self._allowed and self._has_modules:
+            known = programs.found(module, name)
+            if known is not None:
+                return known
         if full_name not in self._allowed and module.split(".")[0] == "torch":
             raise CheckpointError(
                 f"load: {self._source} holds PyTorch's {full_name}, which Kadam does not read: of PyTorch's objects it "
-                "reads plain tensors, parameters, sizes, types and devices. Fix: save a state_dict instead."
+                "reads plain tensors, parameters, sizes, types and devices, and whole modules with weights_only=False. "
+                "Fix: save a state_dict instead."
             )
         if full_name not in self._allowed:
             raise CheckpointError(
                 f"load: Weights only load failed: {self._source} names the global {full_name}, which was not an "
                 "allowed global by default. A file cannot run code here, so only what is allowed is called. Fix: if "
-                f"you trust it with any arguments, torch.serialization.add_safe_globals([{name}]); or save a "
-                "state_dict instead."
+                f"you trust it with any arguments, torch.serialization.add_safe_globals([{name}]); for a whole module, "
+                "weights_only=False; or save a state_dict instead."
             )
         return self._allowed[full_name]
 
@@ -153,14 +165,15 @@ class _Unpickler(pickle._Unpickler):
 
     def _new(self) -> None:
         arguments, made = self.stack.pop(), self.stack.pop()
-        self.stack.append(self._class_of_user(made).__new__(made, *arguments))
+        is_allowed = id(self._class_of_user(made)) in self._user_classes
+        self.stack.append(made.__new__(made, *arguments) if is_allowed else object.__new__(made))
 
     def _new_with_keywords(self) -> None:
         keywords, arguments, made = self.stack.pop(), self.stack.pop(), self.stack.pop()
         self.stack.append(self._class_of_user(made).__new__(made, *arguments, **keywords))
 
     def _class_of_user(self, made: Any) -> Any:
-        if id(made) not in self._user_classes:
+        if id(made) not in self._user_classes and not (self._has_modules and programs.is_class(made)):
             raise CheckpointError(
                 f"load: {self._source} makes an object of {made!r}, which is not an allowed class. Fix: save a "
                 "state_dict instead."
@@ -174,6 +187,9 @@ class _Unpickler(pickle._Unpickler):
             vars(target).update(state)
             return
         self._class_of_user(type(target))
+        if id(type(target)) not in self._user_classes:
+            programs.give_state(target, state)
+            return
         if hasattr(target, "__setstate__"):
             target.__setstate__(state)
             return

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from kadam.train.estimators import KadamClassifier, KadamRegressor
     from kadam.train.history import History
     from kadam.train.metrics import METRICS, Metric
+    from kadam.train.tensorboard import TensorBoard
     from kadam.train.trainer import Trainer
 
 __all__ = [
     "METRICS", "Callback", "CheckpointWarning", "History", "KadamClassifier", "KadamRegressor", "Metric",
-    "NonFiniteLoss", "ResumeError", "Trainer",
+    "NonFiniteLoss", "ResumeError", "TensorBoard", "Trainer",
 ]  # fmt: skip
 
 # Loaded when they are first asked for: the command line need not load a trainer, nor a trainer scikit-learn.
@@ -27,6 +28,7 @@ _ROOMS = {
     "estimators": "KadamClassifier KadamRegressor",
     "history": "History",
     "metrics": "METRICS Metric",
+    "tensorboard": "TensorBoard",
     "trainer": "Trainer",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}

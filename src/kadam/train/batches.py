@@ -18,7 +18,16 @@ from kadam.recording.generator import Generator, default_generator
 from kadam.recording.tensor import from_array, read
 from kadam.tensor import Tensor
 from kadam.train.frames import as_array
-from kadam.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+from kadam.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    TensorDataset,
+    default_collate,
+)
 
 
 class Batches(ABC):
@@ -79,7 +88,9 @@ class ArrayBatches(Batches):
 
     def start(self, skip: int = 0) -> Iterator[Any]:
         order = self._order()
-        return self._batches(order, skip)
+        if self._whole is not None:
+            return iter([self._whole] if skip == 0 and self._stop else [])
+        return Pass(self.arrays, order, self.batch_size, self._stop, skip)
 
     def _order(self) -> np.ndarray | None:
         if self._draws or self._shuffle:
@@ -89,22 +100,53 @@ class ArrayBatches(Batches):
         order = Generator().manual_seed(default_generator.random_int64()).permutation(self.rows)
         return order if self._chosen is None else self._chosen[order]
 
-    def _batches(self, order: np.ndarray | None, skip: int) -> Iterator[Any]:
-        if self._whole is not None:
-            if skip == 0 and self._stop:
-                yield self._whole
-            return
-        size = self.batch_size
-        for start in range(skip * size, self._stop, size):
-            end = min(start + size, self._stop)
-            if order is None:
-                yield [from_array(one[start:end].copy()) for one in self.arrays]
-            else:
-                rows = order[start:end]
-                yield [from_array(one.take(rows, 0)) for one in self.arrays]
-
     def __len__(self) -> int:
         return -(-self._stop // self.batch_size)
+
+
+class Pass(Iterator[Any]):
+    """One pass over arrays, which can also be asked for many batches at once.
+
+    Args:
+        arrays: of which rows are taken.
+        order: of the rows; None as they are.
+        size: rows in a batch.
+        stop: how many rows are taken in all.
+        done: batches that are left out at the beginning.
+    """
+
+    def __init__(self, arrays: Sequence[np.ndarray], order: np.ndarray | None, size: int, stop: int, done: int) -> None:
+        self._arrays = arrays
+        self._order = order
+        self.size = size
+        self._stop = stop
+        self._next = done * size
+
+    def __next__(self) -> Any:
+        start, end = self._next, min(self._next + self.size, self._stop)
+        if start >= end:
+            raise StopIteration
+        self._next = end
+        return [from_array(one) for one in self._rows(start, end)]
+
+    @property
+    def full_left(self) -> int:
+        """How many full batches there still are."""
+        return max(0, self._stop - self._next) // self.size
+
+    def ahead(self, batches: int) -> list[np.ndarray]:
+        """The rows of the next full batches, of each array; they are not done thereby."""
+        return self._rows(self._next, self._next + batches * self.size)
+
+    def skip(self, batches: int) -> None:
+        """Full batches are done."""
+        self._next += batches * self.size
+
+    def _rows(self, start: int, end: int) -> list[np.ndarray]:
+        if self._order is None:
+            return [one[start:end].copy() for one in self._arrays]
+        rows = self._order[start:end]
+        return [one.take(rows, 0) for one in self._arrays]
 
 
 class LoaderBatches(Batches):
@@ -167,6 +209,10 @@ def batches_of(
         return data
     if isinstance(data, TensorDataset) and type(data) is TensorDataset and target is None:
         data = data.tensors
+    if target is None and _is_plain(data):
+        arrays = [_array(one, dtype) for one in data.dataset.tensors]
+        in_order = isinstance(data.sampler, SequentialSampler)
+        return ArrayBatches(arrays, data.batch_size, not in_order, data.drop_last, draws=True)
     if isinstance(data, Dataset) and target is None:
         ordered = not isinstance(data, IterableDataset)
         loader: Any = DataLoader(data, batch_size, shuffle=shuffle if ordered else None, drop_last=drop_last)
@@ -181,6 +227,22 @@ def batches_of(
     if target is not None:
         parts.append(target)
     return ArrayBatches([_array(one, dtype) for one in parts], batch_size, shuffle, drop_last, draws)
+
+
+def _is_plain(loader: Any) -> bool:
+    """Whether a loader only cuts tensors into batches, in order or shuffled: what `ArrayBatches` does faster."""
+    if type(loader) is not DataLoader or type(loader.dataset) is not TensorDataset or loader.num_workers:
+        return False
+    batches, sampler = loader.batch_sampler, loader.sampler
+    if type(batches) is not BatchSampler or batches.sampler is not sampler or loader.collate_fn is not default_collate:
+        return False
+    if type(sampler) is SequentialSampler:
+        whole = True
+    elif type(sampler) is RandomSampler:
+        whole = sampler.generator is None and not sampler.replacement and sampler._num_samples is None
+    else:
+        return False
+    return whole and sampler.data_source is loader.dataset and loader.generator is None and not loader.timeout
 
 
 def _is_arrays(data: Any) -> bool:

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from kadam.errors import KadamError
+from kadam.nn.modules.module import Module
 from kadam.recording import counts
 from kadam.recording.generator import Generator, default_generator
 from kadam.recording.step import state
-from kadam.recording.tensor import from_array
+from kadam.recording.tensor import from_array, read
 from kadam.serialization import load, save
 from kadam.serialization.files import replacing
 from kadam.tensor import Tensor
@@ -105,6 +106,18 @@ def readable(path: Path) -> dict[str, Any] | None:
             stacklevel=3,
         )
         return None
+
+
+def weights_of(model: Module) -> dict[str, Any]:
+    """A model's state, to be written at once: its tensors share the parameters' memory, which nobody notices.
+
+    `state_dict()` gives views of the parameters instead, and a parameter that may have views is updated with more care.
+    """
+    seen: dict[int, Tensor] = {}
+    return {
+        name: seen.setdefault(id(one), from_array(read(one))) if isinstance(one, Tensor) else one
+        for name, one in model.state_dict(keep_vars=True).items()
+    }
 
 
 def generator_states(own: Sequence[Generator]) -> dict[str, Any]:

@@ -49,12 +49,15 @@ def predict(
     folder: Annotated[Path, typer.Argument(help="What `kadam train` has written.")],
     data: Annotated[Path, typer.Argument(help="A table with the columns that it was trained on.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A CSV file; else standard output.")] = None,
+    refuse_odd: Annotated[
+        bool, typer.Option("--refuse-odd", help="End at a cell that is no number where one is due; else it is missing.")
+    ] = False,
 ) -> None:
     """Predict for each row of a table."""
     from kadam.train.tabular import job
 
     with _errors_told("Broken off; nothing was written."):
-        rows = job.predict(folder, data, out, lambda text: typer.echo(text, err=True))
+        rows = job.predict(folder, data, out, lambda text: typer.echo(text, err=True), refuse_odd=refuse_odd)
         if out is not None:
             typer.echo(f"wrote {rows:,} predictions to {out}")
 

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from signal import SIGTERM
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from kadam.nn.utils.clip_grad import clip_grad_norm_, clip_grad_value_
 from kadam.optim import LBFGS
 from kadam.optim.lr_scheduler import ReduceLROnPlateau
-from kadam.recording.tensor import from_array, read
 from kadam.tensor import Tensor
 from kadam.train import checkpoints, divergence
+from kadam.train.ahead import Ahead
 from kadam.train.batches import Batches, rows_in
 from kadam.train.history import History, Row
 from kadam.train.progress import Display
@@ -91,11 +92,12 @@ class Run:
         self._held_out = held_out
         self._gathers = bool(trainer.metrics) and held_out is None
         self._own = data.generators()
-        self._best: dict[str, np.ndarray] | None = None
+        self._best: dict[str, Any] | None = None
         self._epoch_start: dict[str, Any] = {}
         self._mid_epoch: dict[str, Any] | None = None  # generators, where a checkpoint stands within an epoch
         self._metrics: list[dict[str, Any]] = []
-        self._replaying = False
+        self._replaying = self._looks = False
+        self._ahead = Ahead(trainer)
 
     # ---- The loop
 
@@ -125,8 +127,12 @@ class Run:
         """The rest of the present epoch."""
         place, started_s = self.place, time.monotonic()
         self._begin_metrics()
-        for batch in self._rest():
+        batches = self._rest()
+        self._looks = not self._replaying and self._ahead.possible(batches)
+        for batch in batches:
             self._take_step(batch)
+            while not (self._is_due() or wish.signal is not None) and self._take_stretch(batches):
+                pass
             if wish.signal is not None or self._is_due():
                 self._between_steps(wish)
             if self.stopped:
@@ -158,7 +164,38 @@ class Run:
         return batches
 
     def _take_step(self, batch: Any) -> None:
-        """Forward, backward and update, in the order of a loop written by hand."""
+        """One step, taken by Python."""
+        if self._looks:
+            with self._ahead.looking(batch) as results:
+                loss, output = self._computed(batch)
+                results += loss, output
+                value = loss.item()
+        else:
+            loss, output = self._computed(batch)
+            value = loss.item()
+        self._note(value, output, batch, rows_in(batch))
+
+    def _take_stretch(self, batches: Any) -> bool:
+        """Steps that need no Python, if there are any; whether there were."""
+        if not self._looks:
+            return False
+        stretch = self._ahead.take(batches, self._steps_left())
+        if stretch is None:
+            return False
+        for step, value in enumerate(stretch.losses):
+            held = self._gathers or not math.isfinite(value)
+            self._note(value, stretch.output(step), stretch.batch(step) if held else None, stretch.size)
+        return bool(stretch.losses)
+
+    def _steps_left(self) -> int:
+        """How many steps there are to the next at which something is due."""
+        plan, step = self.plan, self.place.step
+        every = plan.save_every_steps if self.folder is not None else None
+        bounds = [plan.max_steps, None if every is None else step - step % every + every]
+        return min([one - step for one in bounds if one is not None], default=sys.maxsize)
+
+    def _computed(self, batch: Any) -> tuple[Tensor, Any]:
+        """Forward, backward and update, in the order of a loop written by hand; the loss, and the output if held."""
         trainer, place = self.trainer, self.place
         if isinstance(trainer.optimizer, LBFGS):
             loss, output = self._closure_step(batch), None
@@ -172,12 +209,15 @@ class Run:
             (loss if accumulate == 1 else loss / accumulate).backward()
             if accumulate == 1 or (place.batch + 1) % accumulate == 0 or place.batch + 1 == len(self.data):
                 self._update()
+        return loss, output
+
+    def _note(self, value: float, output: Any, batch: Any, rows: int) -> None:
+        """A step is done: its loss, its output if that is held, and its batch where one of these asks for it."""
+        trainer, place = self.trainer, self.place
         place.batch += 1
         place.step += 1
-        value = loss.item()
         if not math.isfinite(value):
             divergence.report(self, batch, place.step, value)
-        rows = rows_in(batch)
         place.total += value * rows
         place.rows += rows
         if output is not None:
@@ -280,10 +320,9 @@ class Run:
             place.best, place.best_epoch, place.waited = value, place.epoch, 0
             self.history.best = len(self.history) - 1
             if self.plan.restore_best or self.folder is not None:
-                self._best = {name: read(one).copy() for name, one in self.trainer.model.state_dict().items()}
+                self._best = deepcopy(checkpoints.weights_of(self.trainer.model))
             if self.folder is not None and not self._replaying:
-                model = {name: from_array(values) for name, values in (self._best or {}).items()}
-                content = {"format": checkpoints.FORMAT, "model": model, "epoch": place.epoch + 1, "value": value}
+                content = {"format": checkpoints.FORMAT, "model": self._best, "epoch": place.epoch + 1, "value": value}
                 checkpoints.written(self.folder.best, content)
         else:
             place.waited += 1
@@ -304,7 +343,11 @@ class Run:
         looked = self._held_out is None or "val_loss" in row
         missing = [name for name in plan.until if name not in row]
         if missing and looked:
-            raise KeyError(f"fit: until names {missing[0]!r}, which is no column; there are {', '.join(row)}.")
+            near = [name for name in row if name == f"val_{missing[0]}"] or get_close_matches(missing[0], row, 1)
+            fix = f"until={{{near[0]!r}: ...}}" if near else "one of these"
+            raise KeyError(
+                f"fit: until names {missing[0]!r}, which is no column; there are {', '.join(row)}. Fix: {fix}."
+            )
         reached = [] if missing else [
             row[name] >= bound if self._more_is_better(name) else row[name] <= bound
             for name, bound in plan.until.items()
@@ -324,7 +367,7 @@ class Run:
             self.save()
         self.history.stopped = self.stopped
         if plan.restore_best and self._best is not None:
-            trainer.model.load_state_dict({name: from_array(values) for name, values in self._best.items()})
+            trainer.model.load_state_dict(self._best)
         self._display.end()
         self._display.say(f"{self.stopped[:1].upper()}{self.stopped[1:]}.")
         for callback in trainer.callbacks:
@@ -342,7 +385,7 @@ class Run:
         scheduler = trainer.scheduler
         content = {
             "format": checkpoints.FORMAT,
-            "model": trainer.model.state_dict(),
+            "model": checkpoints.weights_of(trainer.model),
             "optimizer": trainer.optimizer.state_dict(),
             "scheduler": None if scheduler is None else scheduler.state_dict(),
             "generators": checkpoints.generator_states(self._own),
@@ -382,7 +425,7 @@ class Run:
         if content is not None:
             self.restore(content)
             best = checkpoints.readable(folder.best) if self.place.best_epoch is not None else None
-            self._best = None if best is None else {name: read(one) for name, one in best["model"].items()}
+            self._best = None if best is None else best["model"]
 
     def restore(self, content: dict[str, Any]) -> None:
         """Stand where a checkpoint was written."""

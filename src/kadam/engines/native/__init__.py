@@ -39,6 +39,13 @@ def compile(graph: Graph, over: Over, fallback: Run) -> Run:
         return fallback
 
 
+def compile_own() -> None:
+    """Compile the functions of Kadam's own that run at every step; see `kadam.hot`."""
+    from kadam.engines.native import own
+
+    own.compile_own()
+
+
 def _warn(reason: str) -> None:
     if reason not in _told:
         _told.add(reason)

@@ -32,6 +32,7 @@ class Layout:
     list_items: int = 24
     list_room: int = 32
     list_bytes: int = 40
+    tuple_items: int = 24
     float_value: int = 16
     float_bytes: int = 24
     array_data: int = 16
@@ -63,6 +64,7 @@ def is_true(layout: Layout) -> bool:
     return (
         np.ndarray.__basicsize__ > layout.array_flags + 8
         and _is_list(layout)
+        and _is_tuple(layout)
         and _is_float(layout)
         and _is_array(layout)
     )
@@ -81,6 +83,15 @@ def _is_list(layout: Layout) -> bool:
             return False
     return all(
         ctypes.c_int64.from_address(_word(one, layout.list_items) + 8 * index).value == id(item)
+        for one in samples
+        for index, item in enumerate(one)
+    )
+
+
+def _is_tuple(layout: Layout) -> bool:
+    samples = [tuple(object() for _ in range(count)) for count in (1, 3, 10)]
+    return all(
+        _word(one, layout.list_size) == len(one) and _word(one, layout.tuple_items + 8 * index) == id(item)
         for one in samples
         for index, item in enumerate(one)
     )

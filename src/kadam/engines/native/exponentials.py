@@ -197,17 +197,7 @@ def expm1(x: Term) -> Term:
 
 
 def sigmoid(x: Term) -> Term:
-    # Of e = exp(-|x|) it is e / (1 + e) or 1 / (1 + e), with the bits that e and 1 + e lose to their rounding.
-    total, rest, whole = _exp_parts(-abs(x))
-    e = scaled(total + rest, whole)
-    e_lost = scaled((total - (total + rest)) + rest, whole)
-    below, below_lost = two_sum(e.like(1.0), e)
-    above, above_lost = where(x < 0, e, 1.0), where(x < 0, e_lost, 0.0)
-    inverse = 1 / below
-    near = above * inverse
-    error = fma(-near, below, above) + (above_lost - near * (below_lost + e_lost))
-    # As in PyTorch it is 0, not a denormal number, where exp -x is infinite.
-    return where(x < -format_of(x.dtype).last_finite, 0.0, fma(error, inverse, near))
+    return 1 / (exp(-x) + 1)  # as PyTorch computes it, so that results are rounded alike: 0 where exp -x is infinite
 
 
 def tanh(x: Term) -> Term:

@@ -348,5 +348,7 @@ define void @kernel(ptr %addresses, i64 %begin, i64 %end) nounwind {
   store ptr @kadam_team_make, ptr %make.at
   store ptr @kadam_team_stop, ptr %stop.at
   store ptr @kadam_team_resume, ptr %resume.at
+  %repeat.at = getelementptr ptr, ptr %addresses, i64 5
+  store ptr @kadam_repeat, ptr %repeat.at
   ret void
 }

@@ -52,6 +52,8 @@ class Launches:
             aligned array (or, where a number is due, neither a float nor an array of float64): nothing ran, and the
             caller copies and calls again; or the positive code that a kernel stored to the error cell.
             Several threads may call at once; they take turns.
+        address: of its table.
+        feed_slots, output_slots: where the addresses of inputs and outputs go.
 
     Args:
         slots: how many slots there are.
@@ -84,6 +86,9 @@ class Launches:
         counts: dict[Kind, int] = {Program: 1, "slot": slots, "error": 1, Feed: len(feeds), "output": len(outputs)}
         places = _Places(counts | {tables.Launch: len(launches), "arg": len(args)})
         self._words = places.words
+        self.address = places.address(Program)
+        self.feed_slots = [places.address("slot", slot) for slot, _ in feeds]
+        self.output_slots = [places.address("slot", slot) for slot in outputs]
         self._slots = places.numbers("slot")
         for slot, address in fixed.items():
             self._slots[slot] = address

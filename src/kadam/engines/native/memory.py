@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from kadam.hot import hot, slotted
 from kadam.ir.types import TensorType
 
 ALIGNMENT = 64
 LARGE_BYTES = 1 << 16
-_UNHELD = 3
+_UNHELD = 3  # references to an array that only its list of the kept holds: this, the loop's variable, getrefcount's own
 
 
 class Arena:
@@ -47,33 +48,45 @@ def arena(size_bytes: int) -> Arena:
     return _of_thread.arena
 
 
+@slotted
 class Results:
-    """Arrays for the results of a program's runs. Large ones are used again once nobody else holds them: memory fresh
-    from the system costs as much as computing what goes there.
+    """Arrays for the results of a program's runs, used again once nobody else holds them: memory fresh from the system
+    costs as much as computing what goes there, and making an array as much as a small step's computing.
+
+    Small ones are kept twice, for a loop mostly holds those of the step before while it runs the next.
 
     Args:
         types: of the results.
     """
 
-    def __init__(self, types: Sequence[TensorType]) -> None:
-        self._kinds = [(one.shape, one.dtype.numpy) for one in types]
-        self._large = {index for index, one in enumerate(types) if one.size_bytes >= LARGE_BYTES}
-        self._kept: list[Any] = [None for _ in self._large]
+    __slots__ = ("_kept", "_kinds")
 
+    def __init__(self, types: Sequence[TensorType]) -> None:
+        self._kinds = [(one.shape, one.dtype.numpy, 1 if one.size_bytes >= LARGE_BYTES else 2) for one in types]
+        self._kept: list[list[Any]] = [[] for _ in types]
+
+    @hot
     def fresh(self) -> list[np.ndarray[Any, Any]]:
         """An array for each result, which nobody else holds."""
-        if not self._large:
-            return [np.empty(shape, kind) for shape, kind in self._kinds]
-        kept, found = iter(self._kept), []
-        for index, (shape, kind) in enumerate(self._kinds):
-            if index not in self._large:
-                found.append(np.empty(shape, kind))
-                continue
-            array = next(kept)
-            # Held by the list of the kept, by `array` and by the call that counts: by nobody else.
-            found.append(np.empty(shape, kind) if array is None or getrefcount(array) > _UNHELD else array)
-        self._kept = [found[index] for index in sorted(self._large)]
+        found = []
+        for index, kept in enumerate(self._kept):
+            free = None
+            for array in kept:
+                if getrefcount(array) <= _UNHELD:
+                    free = array
+                    break
+            array = None
+            found.append(self._another(index) if free is None else free)
         return found
+
+    def _another(self, index: int) -> np.ndarray[Any, Any]:
+        shape, kind, count = self._kinds[index]
+        array = np.empty(shape, kind)
+        kept = self._kept[index]
+        kept.append(array)
+        if len(kept) > count:
+            del kept[0]
+        return array
 
 
 def placed(lives: Mapping[Any, tuple[int, int, int]]) -> tuple[dict[Any, int], int]:

@@ -17,7 +17,8 @@ from kadam.shapes import count
 
 # What an element of a primitive costs, in vector instructions of an addition's length; of others 1.
 COSTS = {
-    "Exp": 16, "Expm1": 16, "Exp2": 16, "Log": 16, "Log1p": 16, "Tanh": 16, "Sigmoid": 20, "Erf": 20, "Erfc": 20,
+    "Exp": 16, "Expm1": 16, "Exp2": 16, "Log": 16, "Log1p": 16, "LibraryLog1p": 16, "Tanh": 16, "Sigmoid": 20,
+    "Erf": 20, "Erfc": 20,
     "Pow": 40, "Sin": 24, "Cos": 24, "Div": 10, "Sqrt": 14, "Rsqrt": 20, "Reciprocal": 10,
     "Gather": 4, "Index": 4, "WindowPick": 4,
 }  # fmt: skip

@@ -17,7 +17,7 @@ from kadam.engines.native.build import addresses
 from kadam.engines.native.element import Checked, Load, walk
 from kadam.engines.native.fuse import Group, Plan, squeezed
 from kadam.engines.native.kernels import KERNELS, is_own, tile
-from kadam.engines.native.launch import Launch, Launches
+from kadam.engines.native.launch import Call, Launch, Launches
 from kadam.engines.native.loops import ERROR, Store
 from kadam.engines.native.memory import Results, arena, placed
 from kadam.engines.native.nest import nest
@@ -25,6 +25,7 @@ from kadam.engines.native.profile import profile
 from kadam.engines.native.split import split
 from kadam.engines.native.stage import Piece, Stage
 from kadam.engines.reference import REFUSALS, Run
+from kadam.hot import hot, slotted
 from kadam.ir.graph import Graph, Node
 from kadam.ir.place import Var, flat, place
 from kadam.ir.primitive import Array
@@ -45,6 +46,9 @@ class NativeProgram:
         over: for each output the index of the input in whose memory it is made, or None: see `kadam.engines.delivery`.
         plan: the groups.
         stages: what runs, in order; a node in the place of a stage is computed by the reference engine.
+        places: for each output its index among the arrays made for outputs, or, after these, the feeds.
+        whole: all of it, if it is one native call.
+        fresh: an array for each output that is not made in a feed's memory.
         copies: outputs that had to be made elsewhere, and the input into whose memory each is copied at the end.
     """
 
@@ -186,6 +190,14 @@ class NativeProgram:
         self._slot_count = len(self._offsets) + len(outputs) + len(self.graph.inputs) + 1
         self._outputs = outputs
         self._parts = self._programs()
+        made = {node: index for index, node in enumerate(outputs)}
+        self.places = [
+            made[node] if over is None else len(made) + over
+            for node, over in zip(self.graph.outputs, self.over, strict=True)
+        ]
+        first = self._parts[0]
+        self.whole = first if len(self._parts) == 1 and isinstance(first, Launches) else None
+        self.results = Results([node.type for node in outputs])
 
     def _copy_over(self, node: Node, index: int) -> None:
         """At the end, an output goes into its input's memory."""
@@ -228,32 +240,17 @@ class NativeProgram:
 
     def function(self) -> Run:
         """The program as engines are called: feeds -> outputs."""
-        results = Results([node.type for node in self._outputs])
-        whole = self._parts[0] if len(self._parts) == 1 else None
-        run = whole.call if isinstance(whole, Launches) and not profile.active else self._run_parts
-        pick, again = self._pick(), self._call_again
-
-        def call(feeds: list[Any]) -> Sequence[Any]:
-            outputs = results.fresh()
-            code = run(feeds, outputs)
-            if code:
-                return again(call, feeds, code)
-            return pick(outputs + feeds)
-
-        return call
+        run = self.whole.call if self.whole is not None and not profile.active else self._run_parts
+        return Function(self, run, self._pick())
 
     def _pick(self) -> Callable[[list[Any]], Sequence[Any]]:
         """Finds the results, in order, among the arrays that were made and the feeds."""
-        made = {node: index for index, node in enumerate(self._outputs)}
-        places = [
-            made[node] if over is None else len(made) + over
-            for node, over in zip(self.graph.outputs, self.over, strict=True)
-        ]
-        if places == list(range(len(made))):
+        places = self.places
+        if places == list(range(len(self._outputs))):
             return lambda values: values[: len(places)]
         return itemgetter(*places) if len(places) > 1 else lambda values: (values[places[0]],)
 
-    def _call_again(self, call: Run, feeds: list[Any], code: int) -> Sequence[Any]:
+    def call_again(self, call: Run, feeds: list[Any], code: int) -> Sequence[Any]:
         """What a run that compiled code has refused comes to: the error of the data, or a feed made plain first."""
         index = -1 - code
         if index not in range(len(feeds)) or index in self.over:
@@ -296,6 +293,36 @@ class NativeProgram:
         if base in places:
             return places[base].reshape(node.shape)
         return self._arena.array(self._offsets[base], node.shape, node.dtype.numpy)
+
+
+@slotted
+class Function:
+    """A program to be called.
+
+    Attributes:
+        program: what it runs.
+        launch: runs it: lists of feeds and outputs -> a code, see `Launches`.
+        results: arrays for its outputs.
+        pick: finds the results among outputs and feeds.
+        again: what a run comes to that compiled code has refused.
+    """
+
+    __slots__ = ("again", "launch", "pick", "program", "results")
+
+    def __init__(self, program: NativeProgram, launch: Call, pick: Callable[..., Any]) -> None:
+        self.program = program
+        self.launch = launch
+        self.pick = pick
+        self.results = program.results
+        self.again = program.call_again
+
+    @hot
+    def __call__(self, feeds: list[Any]) -> Sequence[Any]:
+        outputs = self.results.fresh()
+        code = self.launch(feeds, outputs)
+        if code:
+            return self.again(self, feeds, code)
+        return self.pick(outputs + feeds)  # type: ignore[no-any-return]
 
 
 def _all(group: Group) -> list[Any]:

@@ -59,6 +59,26 @@ class Program(ctypes.Structure):
     )
 
 
+class Moving(ctypes.Structure):
+    """A slot whose address moves on from run to run."""
+
+    _fields_ = (("slot", POINTER), ("next", POINTER), ("stride", WORD))
+
+
+class Repeat(ctypes.Structure):
+    """Many runs of a program."""
+
+    _fields_ = (
+        ("program", POINTER),
+        ("movings", POINTER),
+        ("moving_count", WORD),
+        ("runs", WORD),
+        ("watched", POINTER),  # the slot of a value after which no run follows if it is nan or infinite
+        ("watched_bytes", WORD),  # its size; 0: nobody asks
+        ("done", WORD),  # how many runs there were
+    )
+
+
 class Process(ctypes.Structure):
     """What compiled code must know of this process: read, not compiled in, so that the code can stand on the disk."""
 
@@ -102,7 +122,7 @@ class Team(ctypes.Structure):
     )
 
 
-TABLES: Sequence[type[ctypes.Structure]] = (Launch, Feed, Program, Process, Team)
+TABLES: Sequence[type[ctypes.Structure]] = (Launch, Feed, Program, Moving, Repeat, Process, Team)
 
 
 def text(names: Sequence[str], constants: dict[str, int | str]) -> str:

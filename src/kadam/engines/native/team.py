@@ -1,4 +1,4 @@
-"""The team of threads and the engine's own compiled code (team.ll, interpreter.ll), as this process has them."""
+"""The team of threads and the engine's own compiled code (*.ll), as this process has them."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ PAUSES = {"x86_64": PAUSE_X86, "amd64": PAUSE_X86, "aarch64": PAUSE_ARM, "arm64"
 
 _KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 _RUN = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+_REPEAT = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
 _TABLE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 _RESUME = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
 
@@ -37,16 +38,18 @@ class Runtime:
         layout: how Python's objects lie; None where that is not known, and addresses are gathered in Python.
         call: address of the builtin function that runs a program.
         run: runs a program: its table, two lists (or none, if its slots are filled), and where times go.
+        repeat: runs a program many times: see `kadam.engines.native.repeat`.
         process: address of what compiled code knows of this process.
         team: address of the threads' table.
     """
 
     def __init__(self, layout: cpython.Layout | None) -> None:
         self.layout = layout
-        found = (ctypes.c_void_p * 5)()
+        found = (ctypes.c_void_p * 6)()
         _KERNEL(addresses([_own_text(layout or cpython.EXPECTED)])[0])(ctypes.addressof(found), 0, 1)
-        self.call, run, make, stop, resume = (int(one or 0) for one in found)
+        self.call, run, make, stop, resume, repeat = (int(one or 0) for one in found)
         self.run: Callable[..., int] = _RUN(run)
+        self.repeat: Callable[[int], int] = _REPEAT(repeat)
         self._make, self._stop, self._resume = _TABLE(make), _TABLE(stop), _RESUME(resume)
         self._process = _process()
         self.process = ctypes.addressof(self._process)
@@ -95,7 +98,7 @@ _lock = threading.RLock()  # held while helpers are started over, and through a 
 def _own_text(layout: cpython.Layout) -> str:
     constants = layout.constants() | PAUSES[host().triple.split("-")[0]]
     constants |= {"team_bytes": ctypes.sizeof(Team), "patience_ns": PATIENCE_NS, "rest_factor": REST_FACTOR}
-    return text(["team" if HAS_THREADS else "solo", "interpreter"], constants)
+    return text(["team" if HAS_THREADS else "solo", "interpreter", "repeat"], constants)
 
 
 def _process() -> Process:

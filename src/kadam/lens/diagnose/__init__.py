@@ -11,9 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from kadam.lens.diagnose.axes import Axes
 from kadam.lens.diagnose.data import LabelOrder, Scale, SmallBatches
+from kadam.lens.diagnose.direction import Direction
 from kadam.lens.diagnose.dynamics import Rates
 from kadam.lens.diagnose.finding import Finding, ranked
+from kadam.lens.diagnose.idle import Idle
 from kadam.lens.diagnose.layers import DeadUnits, Flow, Symmetry
 from kadam.lens.diagnose.links import Links
 from kadam.lens.diagnose.loop import LoopOrder, StaleGradients
@@ -23,14 +26,18 @@ from kadam.lens.diagnose.modes import Modes
 from kadam.lens.diagnose.numbers import FirstNonFinite
 from kadam.lens.diagnose.parameters import Cuts, Frozen, Owners
 from kadam.lens.diagnose.program import Program
+from kadam.lens.diagnose.recurrence import Recurrence
+from kadam.lens.diagnose.schedule import Decay, Remade, Schedules
+from kadam.lens.diagnose.targets import Constant, Targets
 from kadam.lens.step import Fault, Step, StepRecord
 from kadam.lens.watch import Watched, capture, watch
 
 STEPS = 1000  # after so many steps a program is stopped, unless the user says otherwise
 DENSE = 16  # the first 32 steps are all looked at whole, then 16 of each doubling: 32 to 64, 64 to 128 ...
 ROOMS = (
-    FirstNonFinite, LoopOrder, StaleGradients, Owners, Frozen, Cuts, Damage, Modes, Losses, Symmetry, DeadUnits, Flow,
-    Scale, LabelOrder, SmallBatches, Rates,
+    FirstNonFinite, LoopOrder, StaleGradients, Owners, Frozen, Cuts, Recurrence, Idle, Damage, Modes, Losses, Axes,
+    Direction, Symmetry, DeadUnits, Flow, Scale, LabelOrder, Targets, Constant, SmallBatches, Schedules, Remade,
+    Decay, Rates,
 )  # fmt: skip
 
 

@@ -99,7 +99,7 @@ class LabelOrder:
 
 def _blocks(batches: list[tuple[int, Array]]) -> dict[str, int | float | str] | None:
     labels = [value for _, value in batches]
-    if len({value.tobytes() for value in labels}) < BATCHES:
+    if len({value.tobytes() for value in labels}) < BATCHES and not _in_runs(batches):
         return None
     classes, counts = np.unique(np.concatenate(labels), return_counts=True)
     mix = counts / counts.sum()
@@ -114,6 +114,19 @@ def _blocks(batches: list[tuple[int, Array]]) -> dict[str, int | float | str] | 
         return None
     alone = sum(bool(np.all(value == value[0])) for value in labels)
     return {"alone": alone, "batches": len(labels), "classes": len(classes)}
+
+
+def _in_runs(batches: list[tuple[int, Array]]) -> bool:
+    """Whether batches of one class each follow each other: several of the first, several of the next, and so on.
+
+    A game of two networks shows one class and the other in turn.
+    """
+    steps = [index for index, _ in batches]
+    if len(set(steps)) < len(steps) or any(np.ptp(value) for _, value in batches):
+        return False
+    first = [value[0] for _, value in batches]
+    turns = sum(one != other for one, other in zip(first, first[1:], strict=False))
+    return bool(turns) and len(first) >= BATCHES * (turns + 1) // 2
 
 
 def _distance(labels: Array, classes: Array, mix: Array) -> float:
@@ -156,7 +169,9 @@ class SmallBatches:
                 shape = call.inputs[0].shape
                 self.sizes.append(shape[0])
                 if shape[0] <= (TINY_FLAT if len(shape) == 2 else TINY):
-                    self.small.append((shape[0], call.path, call.source, call.made))
+                    line = links.place_of(call)
+                    other = call.made if line == call.source else call.source
+                    self.small.append((shape[0], call.path, line, other))
                     value = step.trace.values.get(call.inputs[0].id)
                     if value is not None:
                         self.contents.add(np.sign(value - value.mean()).tobytes()[:4096])
@@ -167,7 +182,7 @@ class SmallBatches:
             alone: dict[str, Value] = {"size": 1, "name": program.fault.scope or "BatchNorm", "steps": 1}
             yield Finding("batchnorm_tiny_batches", program.fault.source, alone)
         elif len(self.small) >= SEEN and len(self.small) * 2 > len(self.sizes) and len(self.contents) >= BATCHES:
-            size, name, source, made = self.small[0]
-            also = () if made is None else (made,)
+            size, name, source, other = self.small[0]
+            also = () if other is None else (other,)
             values: dict[str, Value] = {"size": size, "name": name, "steps": len(self.small)}
             yield Finding("batchnorm_tiny_batches", source, values, also)

@@ -23,7 +23,8 @@ LEAP = 0.12  # a step that moves weights by this part of their norm; healthy one
 JUMP = 0.02  # ... and by this where the loss grows: it also grows where there is more to lose (values of a policy)
 CREEP = 1e-4  # ... and one below a ten-thousandth hardly moves them
 TRAVELLED = 0.02  # the way of all steps together, relative to the norm
-HEADROOM = 0.02  # part of the loss that a step of a hundredth of the norm takes off: below, little is left to gain
+CLIPPED = 0.01  # part of the gradient that a clip leaves: less is no guard against outliers but a brake
+HEADROOM = 0.01  # part of the loss that a step of a hundredth of the norm takes off: below, little is left to gain
 
 
 class Rates:
@@ -39,11 +40,14 @@ class Rates:
         self.sums: dict[int, Array] = {}
         self.sizes: dict[int, float] = {}
         self.counted = 0
+        self.clipped = False
+        self.left: list[float] = []  # what clipping left of the gradient, where both are known
 
     def see(self, record: StepRecord, links: Links | None) -> None:
         if links is None:
             return
         step = links.step
+        self.clipped = self.clipped or any(event.kind == "clip" for event in record.events)
         moves, sizes = [], []
         for one in step.parameters:
             if one.next is None or one.grad is None:
@@ -52,6 +56,9 @@ class Rates:
             if before is None or after is None or grad is None or not np.all(np.isfinite(after)):
                 continue
             moves.append(norm(after - before))
+            given = None if one.used is None else step.trace.values.get(one.used.id)
+            if given is not None and (whole := norm(grad)) > 0:
+                self.left.append(norm(given) / whole)
             sizes.append(norm(before))
             self.sums[one.token] = self.sums.get(one.token, 0.0) + grad.astype(np.float64)
             self.sizes[one.token] = sizes[-1]
@@ -68,14 +75,20 @@ class Rates:
         end = float(np.median(losses[-part:]))
         leap = float(np.median(self.leaps[:LEAPS]))
         finite = losses[np.isfinite(losses)]
-        values: dict[str, Value] = {"begin": float(losses[0]), "end": end, "rate": _rate(program), "leap": leap}
+        values: dict[str, Value] = {"begin": float(losses[0]), "end": end, "leap": leap, **_rate(program)}
+        variant = "" if "rate" in values else "by_hand"
         ruined = not np.isfinite(losses[-1]) or end > RUINED * abs(begin)
         stays = not np.isfinite(end) or end > begin - GAIN * abs(begin)
         thrown = leap > LEAP or (leap > JUMP and finite.max() > SPIKE * abs(losses[0]))
         if (diverges(losses) and (leap > JUMP or ruined)) or (np.isfinite(end) and stays and thrown):
-            yield Finding("learning_rate_too_high", _updates_at(program), values)
+            yield Finding("learning_rate_too_high", updates_at(program), values, variant=variant)
         elif stays and self._creeps(program, begin, float(np.median(self.leaps))):
-            yield Finding("learning_rate_too_low", _updates_at(program), values)
+            if self.clipped and float(np.median(self.left)) < CLIPPED:
+                limits = [event for event in program.events if event.kind == "clip"]
+                told: dict[str, Value] = {**values, "left": 100 * float(np.median(self.left)), "n": len(limits)}
+                yield Finding("clipped_away", limits[0].source, told)
+                return
+            yield Finding("learning_rate_too_low", updates_at(program), values, variant=variant)
 
     def _creeps(self, program: Program, begin: float, leap: float) -> bool:
         rates = [max(one) for one in program.rates if one]
@@ -89,11 +102,13 @@ class Rates:
         return headroom > HEADROOM * abs(begin) or headroom > HEADROOM
 
 
-def _rate(program: Program) -> Value:
-    return max((max(rates) for rates in program.rates if rates), default="?")
+def _rate(program: Program) -> dict[str, Value]:
+    """The largest learning rate; nothing where the program updates its weights by itself."""
+    rates = [max(one) for one in program.rates if one]
+    return {"rate": max(rates)} if rates else {}
 
 
-def _updates_at(program: Program) -> Source | None:
+def updates_at(program: Program) -> Source | None:
     """The line of the optimizer; without one, that of the update by hand."""
     if program.facts:
         return program.facts[-1].source

@@ -25,18 +25,29 @@ ORDER = (
     "in_place_damage",
     "parameters_not_in_optimizer",
     "target_broadcast",
+    "class_axis",
     "softmax_before_cross_entropy",
     "sigmoid_before_bce_with_logits",
+    "softmax_axis",
     "nll_without_log_softmax",
+    "bce_without_sigmoid",
     "output_activation",
+    "wrong_sign",
     "frozen_by_mistake",
     "symmetric_initialisation",
+    "constant_inputs",
     "training_in_evaluation_mode",
     "evaluation_in_training_mode",
     "sorted_labels",
     "unscaled_inputs",
+    "unscaled_targets",
     "batchnorm_tiny_batches",
     "scheduler_before_optimizer",
+    "schedule_too_fast",
+    "optimizer_remade",
+    "unused_parameters",
+    "weight_decay_too_high",
+    "clipped_away",
     "exploding_gradients",
     "learning_rate_too_high",
     "vanishing_gradients",
@@ -60,7 +71,7 @@ class Finding:
         values: what the texts name: numbers of the evidence, names, lines.
         also: further lines that belong to it.
         follows: whether another finding, if there is one, is its reason.
-        variant: which evidence speaks, where a kind has several.
+        variant: which of a kind's texts speak, where it has several for a part.
     """
 
     kind: str
@@ -72,8 +83,9 @@ class Finding:
 
     def text(self, part: str, say: language.Speech) -> str:
         """The cause, the evidence, the fix, or what would make it a false alarm."""
-        variant = f"_{self.variant}" if self.variant and part == "evidence" else ""
-        return say(f"diagnose.{self.kind}.{part}{variant}", **self._shown())
+        key, known = f"diagnose.{self.kind}.{part}", language.keys()
+        own = f"{key}_{self.variant}"
+        return say(own if own in known else key, **self._shown())
 
     def title(self, say: language.Speech) -> str:
         """A few words that name it."""

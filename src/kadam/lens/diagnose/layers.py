@@ -78,7 +78,7 @@ class Symmetry:
         lives = [life for life in lives if life.with_grad > UPDATES]
         if lives and any(life.updated for life in program.lives.values()):
             life = lives[0]
-            source = life.set_at or self.readers.get(life.token)
+            source = life.set_at or life.made_at or self.readers.get(life.token)
             reader = self.readers.get(life.token)
             values: dict[str, Value] = {
                 "name": life.name,
@@ -103,9 +103,9 @@ class DeadUnits:
             if links.called(node) not in ("relu", "relu6", "threshold") or node.id not in step.active:
                 continue
             value = links.value(node)
-            if value is None or value.ndim < 2 or not _ends_call(links, node):
+            if value is None or value.ndim < 2 or not links.ends_call(node) or not np.all(np.isfinite(value)):
                 continue
-            place = node.scope, node.source
+            place = node.scope, links.place(node)
             order[place] = order.get(place, 0) + 1
             axis = 1 if value.ndim == 4 else value.ndim - 1
             units = np.any(value > 0, axis=tuple(at for at in range(value.ndim) if at != axis))
@@ -127,13 +127,6 @@ class DeadUnits:
                 }
                 yield Finding("dead_relus", source, values)
                 return
-
-
-def _ends_call(links: Links, node: Node) -> bool:
-    """Whether a node is the result of its call: no node of the same call reads it."""
-    name, source = links.called(node), node.source
-    return not any(links.called(one) == name and one.source == source and one.scope == node.scope
-                   for one in links.readers.get(node.id, ()))  # fmt: skip
 
 
 class Flow:
@@ -164,10 +157,11 @@ class Flow:
             if len(sizes) >= DEEP:
                 # of several products side by side (queries, keys, values) the one that gets most counts
                 first, last = max(sizes[: len(sizes) // 3 or 1], key=lambda one: one[0]), sizes[-1]
-                self.ratios.append((first[0] / last[0], len(sizes), first[1].source, kind))
+                self.ratios.append((first[0] / last[0], len(sizes), links.place(first[1]), kind))
 
     def findings(self, program: Program) -> Iterator[Finding]:
-        if len(self.norms) < LOOKED or not self.ratios:
+        broken = any(not np.isfinite(loss) for _, loss in program.losses)
+        if not self.ratios or (len(self.norms) < LOOKED and not broken):
             return
         early = sorted(self.ratios, key=lambda one: one[0])
         low, high = early[len(early) // 4], early[-1 - len(early) // 4]

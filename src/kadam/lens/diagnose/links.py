@@ -9,7 +9,7 @@ import numpy as np
 
 from kadam.ir.graph import Node, Phase, Source
 from kadam.ir.primitive import Array
-from kadam.lens.step import Step
+from kadam.lens.step import ModuleCall, Step
 from kadam.primitives.broadcast import Broadcast
 from kadam.primitives.elementwise import Abs, Cast, Mul, Sub
 from kadam.primitives.move import Copy, Permute, Reshape, Slice
@@ -42,14 +42,16 @@ class Links:
     def __init__(self, step: Step) -> None:
         self.step = step
         phases = Phase.FORWARD, Phase.LOSS
-        self.forward = [
-            node for node in step.graph.nodes if node.phase in phases and step.called.get(node.id) != "summarize"
-        ]
+        self.forward = [node for node in step.graph.nodes if node.phase in phases and not self._is_own(node)]
         self.readers: dict[int, list[Node]] = {}
         for node in self.forward:
             for source in dict.fromkeys(node.inputs):
                 self.readers.setdefault(source.id, []).append(node)
         self.weights = {one.value.id for one in (*step.parameters, *step.frozen)}
+
+    def _is_own(self, node: Node) -> bool:
+        """Whether a node is no call of the program's: summaries, and sweeps through what was read before."""
+        return self.step.called.get(node.id, "").startswith(("summarize", "sweep"))
 
     def value(self, node: Node) -> Array | None:
         """The value that a node had; None if the step failed before it."""
@@ -58,6 +60,33 @@ class Links:
     def called(self, node: Node) -> str:
         """The operation that the program called, such as `softmax`."""
         return self.step.called.get(node.id, "").strip("_")
+
+    def place(self, node: Node) -> Source | None:
+        """The line that a reader would look at for a node; see `place_of`."""
+        calls = (call for call in self.step.calls if call.path == node.scope and call.depth > 0)
+        call = next(calls, None)
+        return node.source if call is None or call.source != node.source else self.place_of(call)
+
+    def place_of(self, call: ModuleCall) -> Source | None:
+        """The line that calls a module, or, where the program only calls what holds it, the line that made it."""
+        outer = {one.source for one in self.step.calls if one.depth == 0}
+        return call.made if call.depth > 0 and call.made is not None and call.source in outer else call.source
+
+    def call_of(self, node: Node) -> list[Node]:
+        """The nodes of the call that a node is the result of."""
+        mine = self.called(node), node.source, node.scope
+        found, waiting = {node.id: node}, [node]
+        while waiting:
+            for one in waiting.pop().inputs:
+                if one.id not in found and (self.called(one), one.source, one.scope) == mine:
+                    found[one.id] = one
+                    waiting.append(one)
+        return list(found.values())
+
+    def ends_call(self, node: Node) -> bool:
+        """Whether a node is the result of its call: no node of the same call reads it."""
+        mine = self.called(node), node.source, node.scope
+        return not any((self.called(one), one.source, one.scope) == mine for one in self.readers.get(node.id, ()))
 
     def maker(self, node: Node) -> Node:
         """What has computed a value, behind whatever only hands it on."""

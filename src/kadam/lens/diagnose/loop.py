@@ -39,6 +39,7 @@ class StaleGradients:
         if links is None:
             return
         step = links.step
+        self._carry(record, step)
         updated = [one for one in step.parameters if one.next is not None and (one.used or one.grad) is not None]
         before = {one.token: self.last[one.token] for one in updated if one.token in self.last}
         pairs = [one for one in updated if one.token in before and before[one.token][0] == record.index - 1]
@@ -51,6 +52,18 @@ class StaleGradients:
         for one in updated:
             known = [step.trace.values.get(node.id) for node in (one.used, one.grad) if node is not None]
             self.last[one.token] = record.index, [value for value in known if value is not None and value.any()]
+
+    def _carry(self, record: StepRecord, step: Step) -> None:
+        """Follow used gradients through a step of another optimizer, whose backward pass may add to them."""
+        for one in step.parameters:
+            index, old = self.last.get(one.token, (-1, []))
+            if one.next is not None or index != record.index - 1:
+                continue
+            if one.grad is not None and self._begins_with(step, one, old):
+                value = step.trace.values.get(one.grad.id)
+                self.last[one.token] = record.index, [] if value is None else [value]
+            elif one.grad is None or is_data(one.grad):
+                self.last[one.token] = record.index, old
 
     def _begins_with(self, step: Step, one: Parameter, old: list[Array]) -> bool:
         """Whether the gradient is a sum, and one of its parts an old one."""
@@ -132,8 +145,14 @@ def _without_gradient(program: Program) -> Iterator[Finding]:
         clearing, step = cleared[0]
         values: dict[str, Value] = {"cleared": len(cleared), "steps": steps}
         yield Finding("cleared_gradients", clearing.source, values, _known(step.source))
-    elif len(empty) >= OFTEN and len(empty) * 2 > steps:
+    elif len(empty) >= OFTEN and len(empty) * 2 > steps and not _all_frozen(program):
         yield Finding("missing_backward", empty[0].source, {"empty": len(empty), "steps": steps})
+
+
+def _all_frozen(program: Program) -> bool:
+    """Whether there is nothing that a backward pass could reach."""
+    met = [life for life in program.models() if life.met]
+    return bool(met) and all(life.frozen and not life.with_grad for life in met)
 
 
 def _rate_before_step(program: Program) -> Iterator[Finding]:
@@ -141,7 +160,7 @@ def _rate_before_step(program: Program) -> Iterator[Finding]:
     kinds = [event for event in program.events if event.kind in ("scheduler_step", "optimizer_step")]
     if kinds and kinds[0].kind == "scheduler_step" and any(event.kind == "optimizer_step" for event in kinds):
         early = next(index for index, event in enumerate(kinds) if event.kind == "optimizer_step")
-        yield Finding("scheduler_before_optimizer", kinds[0].source, {"early": early})
+        yield Finding("scheduler_before_optimizer", kinds[0].source, {"n": early})
 
 
 def _line(events: tuple[Event, ...], kind: str) -> Source | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kadam.ir.graph import Source
+from kadam.ir.graph import Node, Source
 from kadam.ir.primitive import Array
 from kadam.lens.diagnose.finding import Finding, Value
 from kadam.lens.diagnose.links import Comparison, Links
@@ -21,7 +21,12 @@ RANGES = {"relu": (0.0, np.inf), "relu6": (0.0, 6.0), "sigmoid": (0.0, 1.0), "ha
           "tanh": (-1.0, 1.0), "hardtanh": (-1.0, 1.0), "softsign": (-1.0, 1.0), "softplus": (0.0, np.inf),
           "softmax": (0.0, 1.0)}  # fmt: skip
 BOUNDED = ("relu", "relu6", "sigmoid", "hardsigmoid", "tanh", "hardtanh", "softsign", "softplus")
+SQUEEZES = ("sigmoid", "tanh", "softmax", "log_softmax", "hardsigmoid", "softsign")
+CUT = 1e-3  # how far outside 0 to 1 a number must be to be no probability
 DISTANCES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "difference")
+
+
+Told = tuple[str, dict[str, Value]] | None
 
 
 class Losses:
@@ -47,7 +52,13 @@ class Losses:
             maker = links.maker(one.prediction)
             activation = _activation(links, one)
             target = None if one.target is None else links.value(one.target)
-            for rule in (_probabilities, _no_log_probabilities, _bounded_scores, _out_of_reach, _stretched):
+            told = _twice(links, one, activation) or _clipped(links, one, activation)
+            if told is not None:
+                self._note(told, maker.source, maker.source, one)
+                continue
+            for rule in (
+                _probabilities, _no_log_probabilities, _bounded_scores, _out_of_reach, _stretched,
+            ):  # fmt: skip
                 told = rule(one, activation, value, target)
                 if told is not None:
                     kind, values = told
@@ -55,17 +66,24 @@ class Losses:
                     constructor = made.get(maker.id)
                     if constructor is not None and line is maker.source and activation:
                         line = constructor
-                    key = kind, line
-                    self.found.setdefault(key, []).append({**values, "loss": one.name})
-                    self.losses[key] = one.source
-                    lines = (line, maker.source, one.source)
-                    self.lines[key] = tuple(dict.fromkeys(at for at in lines[1:] if at is not None and at != line))
+                    self._note((kind, values), line, maker.source, one)
                     break
 
+    def _note(self, told: Told, line: Source | None, made: Source | None, one: Comparison) -> None:
+        assert told is not None
+        key = told[0], line
+        self.found.setdefault(key, []).append({**told[1], "loss": one.name})
+        self.losses[key] = one.source
+        self.lines[key] = tuple(dict.fromkeys(at for at in (made, one.source) if at is not None and at != line))
+
     def findings(self, program: Program) -> Iterator[Finding]:
+        fault = program.fault
+        if fault is not None and "binary_cross_entropy: all elements of input" in fault.message:
+            yield Finding("bce_without_sigmoid", fault.source, {}, variant="failed")
         for (kind, line), told in self.found.items():
             if len(told) >= SEEN and len(told) * 2 > self.passed[self.losses[(kind, line)]]:
-                yield Finding(kind, line, {**told[0], "steps": len(told)}, self.lines[(kind, line)])
+                way = "twice" if "inner" in told[0] else ""
+                yield Finding(kind, line, {**told[0], "steps": len(told)}, self.lines[(kind, line)], variant=way)
 
 
 def _has_parts(step: Step, path: str) -> bool:
@@ -76,7 +94,7 @@ def _activation(links: Links, one: Comparison) -> str:
     """The activation that a prediction comes from directly; empty if it is none."""
     node = links.maker(one.prediction)
     name = links.called(node)
-    return name if name in RANGES or name == "log_softmax" else ""
+    return name if name in RANGES or name in ("log_softmax", "clamp") else ""
 
 
 def _class_axis(value: Array) -> int:
@@ -89,7 +107,35 @@ def _are_probabilities(value: Array, axis: int) -> bool:
     return bool(np.all(np.abs(value.sum(axis=axis) - 1) < SUM_IS_ONE))
 
 
-Told = tuple[str, dict[str, Value]] | None
+def _twice(links: Links, one: Comparison, activation: str) -> Told:
+    """An activation applied to what has come out of one that squeezes already."""
+    if activation not in SQUEEZES:
+        return None
+    given = (links.maker(node) for node in _given(links, one))
+    inner = next((links.called(node) for node in given if links.called(node) in SQUEEZES), "")
+    if not inner:
+        return None
+    values = links.value(one.prediction)
+    low, high = (float(values.min()), float(values.max())) if values is not None and values.size else (0.0, 1.0)
+    return "output_activation", {
+        "activation": activation, "inner": inner, "low": low, "high": high, "share": 100.0}  # fmt: skip
+
+
+def _clipped(links: Links, one: Comparison, activation: str) -> Told:
+    """Scores that are cut to 0 and 1 instead of being made probabilities: no gradient passes where they were cut."""
+    if one.name != "binary_cross_entropy" or activation not in ("clamp", "hardtanh", "relu"):
+        return None
+    raw = next((links.value(node) for node in _given(links, one) if node.id in links.step.active), None)
+    if raw is None or not raw.size:
+        return None
+    cut = float(np.mean((raw < -CUT) | (raw > 1 + CUT)))
+    return ("bce_without_sigmoid", {"share": 100 * cut}) if cut > 0 else None
+
+
+def _given(links: Links, one: Comparison) -> list[Node]:
+    """What the call that made a prediction was given."""
+    inside = {node.id: node for node in links.call_of(links.maker(one.prediction))}
+    return [source for node in inside.values() for source in node.inputs if source.id not in inside]
 
 
 def _probabilities(one: Comparison, activation: str, value: Array, target: Array | None) -> Told:
@@ -106,7 +152,7 @@ def _probabilities(one: Comparison, activation: str, value: Array, target: Array
 
 def _no_log_probabilities(one: Comparison, activation: str, value: Array, target: Array | None) -> Told:
     """NLL and KL take log-probabilities: numbers below 0 whose exponentials add up to 1."""
-    if one.name not in ("nll_loss", "kl_div") or activation == "log_softmax":
+    if one.name not in ("nll_loss", "kl_div"):
         return None
     axis = _class_axis(value) if one.name == "nll_loss" else value.ndim - 1
     value = value.astype(np.float64)

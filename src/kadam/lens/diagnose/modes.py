@@ -54,6 +54,7 @@ class Modes:
 
     def findings(self, program: Program) -> Iterator[Finding]:
         yield from self._trained_in_evaluation(program)
+        yield from _never_off(program)
         yield from self._evaluated_in_training(program)
 
     def _trained_in_evaluation(self, program: Program) -> Iterator[Finding]:
@@ -82,6 +83,22 @@ class Modes:
 
 def _only_norms(kinds: Iterable[str]) -> bool:
     return all("BatchNorm" in kind for kind in kinds)
+
+
+def _never_off(program: Program) -> Iterator[Finding]:
+    """Dropout as a function that is not told the mode: it stays on while its module is in evaluation mode."""
+    calls = [event for event in program.events if event.kind == "dropout" and not event.fact("told")]
+    wrong = [event for event in calls if not event.fact("training")]
+    if wrong and len(wrong) < len(calls) and _ignores_mode(program.events, wrong[0].source):
+        values: dict[str, Value] = {"modules": f"F.{wrong[0].name}", "passes": len(wrong)}
+        yield Finding("evaluation_in_training_mode", wrong[0].source, values, variant="function")
+
+
+def _ignores_mode(events: list[Event], line: Source | None) -> bool:
+    """Whether dropout at a line is on in both modes, and off in none."""
+    told = {(event.fact("on"), event.fact("training")) for event in events
+            if event.kind == "dropout" and event.source == line}  # fmt: skip
+    return told == {(True, True), (True, False)}
 
 
 def _depends_on_mode(call: ModuleCall) -> bool:

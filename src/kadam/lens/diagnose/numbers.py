@@ -15,6 +15,10 @@ from kadam.lens.diagnose.finding import Finding, Value
 from kadam.lens.diagnose.links import Links, ancestors
 from kadam.lens.diagnose.program import Program
 from kadam.lens.step import Step, StepRecord
+from kadam.primitives.sources import Input
+
+# Sizes of inputs from which a result is too large for float32: they have grown, and the operation is not to blame.
+GROWN = {"exp": 80.0, "": 1e9}
 
 
 class FirstNonFinite:
@@ -35,7 +39,8 @@ class FirstNonFinite:
     def findings(self, program: Program) -> Iterator[Finding]:
         if self.found is not None:
             grew = diverges(np.array([loss for _, loss in program.losses]))
-            yield replace(self.found, follows=grew)
+            overflows = self.found.variant == "overflow" or (grew and not self.found.variant)
+            yield replace(self.found, follows=overflows, variant="overflow" if overflows else self.found.variant)
 
 
 def _bad_results(step: Step) -> list[Node]:
@@ -70,6 +75,8 @@ def _origin(step: Step, bad: list[Node]) -> Finding | None:
         found = infs
     if found is None:
         return None
+    if isinstance(found.primitive, Input):
+        return _given(step, found)
     place = step.graph.nodes[found.origin] if found.phase is Phase.BACKWARD and found.origin is not None else found
     result = step.trace.values[found.id]
     values: dict[str, Value] = {
@@ -78,10 +85,32 @@ def _origin(step: Step, bad: list[Node]) -> Finding | None:
         "bad": int(np.count_nonzero(~np.isfinite(result))),
         "total": result.size,
         "inputs": ", ".join(_input(step, one) for one in dict.fromkeys(place.inputs or (found,))),
-        "module": place.scope or "—",
+        "module": f" (`{place.scope}`)" if place.scope else "",
         "way": "backward" if found.phase is Phase.BACKWARD else "forward",
     }
-    return Finding("nan_or_inf", place.source or found.source, values)
+    grown = not np.any(np.isnan(result)) and _largest(step, place) > GROWN.get(str(values["operation"]), GROWN[""])
+    return Finding("nan_or_inf", place.source or found.source, values, variant="overflow" if grown else "")
+
+
+def _given(step: Step, node: Node) -> Finding:
+    """NaN or Inf that no operation of the step has made: they came with the data, or stood in a weight before."""
+    links = Links(step)
+    value = step.trace.values[node.id]
+    values: dict[str, Value] = {
+        "step": step.index,
+        "name": step.names.get(node.id) or str(node.type),
+        "bad": int(np.count_nonzero(~np.isfinite(value))),
+        "total": value.size,
+    }
+    readers = links.readers.get(node.id, ())
+    source = next((one.source for one in readers if one.source is not None), None)
+    return Finding("nan_or_inf", source, values, variant="weight" if node.id in links.weights else "data")
+
+
+def _largest(step: Step, node: Node) -> float:
+    """The largest number that an operation was given."""
+    values = [step.trace.values.get(one.id) for one in node.inputs]
+    return max((float(np.abs(one).max()) for one in values if one is not None and one.size), default=0.0)
 
 
 def _first(

@@ -8,13 +8,13 @@ from kadam.ir.graph import Node, Source
 from kadam.lens.diagnose.finding import Finding, Value
 from kadam.lens.diagnose.links import Links
 from kadam.lens.diagnose.program import Life, Program
+from kadam.lens.diagnose.recurrence import BY_THE_PROGRAM
 from kadam.lens.step import Event, ModuleCall, Step, StepRecord
 from kadam.primitives.contract import Dot
 from kadam.primitives.convolve import Convolve
 from kadam.primitives.move import Detach
 
-# The operations whose `Detach` the program has asked for; others have one inside (a softmax, of its largest value).
-_BY_THE_PROGRAM = ("see", "detach", "data", "")
+OFTEN = 8  # steps in which a parameter of equal numbers must have got gradients: it may be a moving offset
 SEEN = 3  # steps in which a parameter must have taken part: what one step does not reach, the next may
 
 
@@ -56,7 +56,7 @@ class Owners:
         forgotten = [
             life
             for life in program.lives.values()
-            if life.fresh
+            if _is_untaught(life)
             and life.with_grad >= SEEN
             and not life.owners
             and not life.frozen_at
@@ -79,6 +79,11 @@ class Owners:
         learnt = [life for life in program.lives.values() if life.updated]
         of_models = all(life.set_at for life in forgotten)
         return bool(learnt) and of_models and not any(life.set_at or life.loaded for life in learnt)
+
+
+def _is_untaught(life: Life) -> bool:
+    """Whether a parameter still has its first values; where these are all alike, several steps must have met them."""
+    return life.fresh or (not life.updated and not life.loaded and life.with_grad >= OFTEN and bool(life.shape))
 
 
 def _weighs(links: Links, node: Node, owned: set[int]) -> bool:
@@ -119,6 +124,11 @@ class Frozen:
 
     def findings(self, program: Program) -> Iterator[Finding]:
         learns = any(life.updated for life in program.lives.values())
+        models = [life for life in program.models() if life.met and life.owners]
+        if len(models) > 1 and all(life.frozen >= SEEN and not life.with_grad for life in models) and not learns:
+            source = next((life.frozen_at for life in models if life.frozen_at), None)
+            yield Finding("frozen_by_mistake", source, {"name": models[0].name, "parameters": len(models)})
+            return
         stuck = [
             life
             for life in program.lives.values()
@@ -150,7 +160,7 @@ class Cuts:
         without = [one for one in step.parameters if one.grad is None and one.token not in self.cut_at]
         if without and (step.fault is not None or any(event.kind == "backward" for event in step.events)):
             for one in without:
-                found = _cut(step, links, one.value)
+                found = cut_of(step, links, one.value)
                 if found is not None:
                     self.cut_at[one.token] = found
 
@@ -183,14 +193,14 @@ class Cuts:
             yield Finding("frozen_by_mistake", frozen.frozen_at or line, {"name": frozen.name, "parameters": count})
 
 
-def _cut(step: Step, links: Links, value: Node) -> tuple[str, Source | None] | None:
+def cut_of(step: Step, links: Links, value: Node) -> tuple[str, Source | None] | None:
     """How and where the way from a parameter to the loss loses its gradient."""
     waiting, seen = [value], {value.id}
     while waiting:
         node = waiting.pop(0)
         for reader in links.readers.get(node.id, ()):
             if isinstance(reader.primitive, Detach):
-                if links.called(reader) in _BY_THE_PROGRAM:
+                if links.called(reader) in BY_THE_PROGRAM:
                     return _detached_by(step, reader)
                 continue
             if reader.id not in step.active and reader.dtype.category >= 2:

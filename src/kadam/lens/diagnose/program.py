@@ -23,7 +23,7 @@ class Life:
         updated: steps that changed it; frozen: those in which it needed no gradient.
         owners: lines of the optimizers that have it.
         set_at: where its value was last set by hand or by its module; frozen_at: where it was frozen.
-        set_by_hand: whether that was done by the program itself, and not by the module's constructor.
+        made_at: where it was made, or the module that has it.
         loaded: whether values were loaded into it.
         moved: how far it went, relative to its norm.
     """
@@ -38,6 +38,7 @@ class Life:
     owners: set[Source | None] = field(default_factory=set)
     set_at: Source | None = None
     frozen_at: Source | None = None
+    made_at: Source | None = None
     loaded: bool = False
     varied: bool = True
     moved: float = 0.0
@@ -105,6 +106,9 @@ class Program:
                 self.life(int(event.fact("token") or 0)).frozen_at = event.source  # type: ignore[arg-type]
             elif event.kind == "init" and event.source is not None:
                 self.life(int(event.fact("token") or 0)).set_at = event.source  # type: ignore[arg-type]
+
+            elif event.kind == "made" and event.source is not None:
+                self.life(int(event.fact("token") or 0)).made_at = event.source  # type: ignore[arg-type]
 
     def life(self, token: int) -> Life:
         """The life of a parameter."""

@@ -50,15 +50,17 @@ def gradients(step: Step) -> dict[int, Array]:
     with building(builder):
         seed = emit(Full(1, loss.shape, loss.dtype))
         cts = backward(step.graph.nodes, {loss.id: seed}, step.active, inner)
-    values = dict(step.trace.values)
+    known, made = step.trace.values, dict[int, Array]()
     with np.errstate(all="ignore"):
         for node in builder.nodes[loss.id + 1 :]:
-            if all(one.id in values for one in node.inputs):
+            operands = [made[one.id] if one.id > loss.id else known.get(one.id) for one in node.inputs
+                        if one.id in made or one.id <= loss.id]  # fmt: skip
+            if len(operands) == len(node.inputs) and all(one is not None for one in operands):
                 try:
-                    values[node.id] = node.primitive.reference(*(values[one.id] for one in node.inputs))
+                    made[node.id] = node.primitive.reference(*operands)
                 except (KadamError, ArithmeticError, ValueError):
                     continue
-    return {one: values[ct.id] for one, ct in cts.items() if ct.id in values}
+    return {one: made[ct.id] for one, ct in cts.items() if ct.id in made}
 
 
 def size_of(array: Array) -> float:

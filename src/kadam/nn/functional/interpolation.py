@@ -84,7 +84,7 @@ def interpolate(
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[axes - 1](input, sizes)
     if antialias:
-        return _smoothed(input, sizes, factors, mode, bool(align_corners))
+        return smoothed(input, sizes, factors, mode, bool(align_corners))
     return _resized(input, sizes, factors, mode, bool(align_corners))
 
 
@@ -134,9 +134,10 @@ def _check_options(input: Tensor, mode: str, align_corners: bool | None, antiali
         )
     known = wanted is not None or mode in ("nearest", "nearest-exact", "area") or (mode == "lanczos" and antialias)
     if rank not in (3, 4, 5) or not known:
+        fix = "unsqueeze() the input to [batch, channels, ...]" if known else "mode='nearest', or another of these"
         raise UnsupportedError(
             f"interpolate: Input Error: Only 3D, 4D and 5D input Tensors supported (got {rank}D) for the modes: "
-            f"{_MODES} (got {mode}). Fix: unsqueeze() the input to [batch, channels, ...]."
+            f"{_MODES} (got {mode}). Fix: {fix}."
         )
 
 
@@ -285,7 +286,7 @@ def cubic_weight(distance: Tensor, a: float) -> Tensor:
 
 
 @operation
-def _smoothed(
+def smoothed(
     input: Tensor, sizes: tuple[int, ...], factors: tuple[float | None, ...], mode: str, align_corners: bool
 ) -> Tensor:
     """Each new element as the mean over all old ones that it covers, by a product with a matrix of weights."""

@@ -12,10 +12,11 @@ from kadam.ir.graph import Phase
 from kadam.nn.functional.activation import softened
 from kadam.nn.functional.reduction import current, reduced
 from kadam.ops.compare import where
-from kadam.ops.pointwise import clamp_min, exp, log, log1p, xlogy
+from kadam.ops.pointwise import clamp_min, exp, log, xlogy
 from kadam.ops.promotion import cast, widened
 from kadam.ops.reduce import sum
 from kadam.ops.require import ArgumentError, require_floating, require_one_type
+from kadam.primitives.analysis import LibraryLog1p
 from kadam.primitives.check import Within
 from kadam.recording.arguments import require_tensors
 from kadam.recording.calls import emit
@@ -32,6 +33,10 @@ def _bounded(x: Tensor, log: Callable[[Tensor], Tensor], lowest: float, harmless
     low = x <= lowest
     at_low = clamp_min(log(x.detach()), -100.0) + (x - x.detach()) * (1 / _LEAST)
     return where(low, at_low, log(where(low, harmless, x)))
+
+
+def _log1p(x: Tensor) -> Tensor:
+    return emit(LibraryLog1p(), x)
 
 
 _PROBABILITY = Within(
@@ -54,7 +59,7 @@ def _binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None, 
     require_one_type("binary_cross_entropy", input, target, weight)
     wide, share = widened(emit(_PROBABILITY, input)), widened(emit(_SHARE, target))
     yes = _bounded(wide, log, _LEAST, 1.0)
-    no = _bounded(-wide, log1p, _LEAST - 1, 0.0)
+    no = _bounded(-wide, _log1p, _LEAST - 1, 0.0)
     loss = cast((share - 1) * no - share * yes, input.dtype)
     return reduced(loss if weight is None else loss * weight, reduction)
 

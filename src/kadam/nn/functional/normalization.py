@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kadam.dtypes import finfo
 from kadam.errors import OperandError, ShapeError
+from kadam.ops.out import into
 from kadam.ops.pointwise import clamp_min, rsqrt
 from kadam.ops.promotion import cast, stretched, widened
 from kadam.ops.reduce import mean, norm
@@ -444,7 +445,7 @@ def normalize(
 ) -> Tensor:
     """x / max(|x|_p, eps) along an axis. As `torch.nn.functional.normalize`."""
     result = _normalized(input, p, dim, eps)  # type: ignore[arg-type]
-    return result if out is None else assign(out, result)
+    return into(out, result)  # type: ignore[no-any-return]
 
 
 __all__ = [

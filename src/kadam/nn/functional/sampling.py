@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from kadam import dtypes
 from kadam.dtypes import dtype
@@ -15,6 +18,7 @@ from kadam.nn.functional.interpolation import cubic_weight
 from kadam.ops.arithmetic import abs, fmod, remainder
 from kadam.ops.combine import stack
 from kadam.ops.compare import where
+from kadam.ops.creation import linspace
 from kadam.ops.pointwise import clamp, floor, round
 from kadam.ops.promotion import constant
 from kadam.ops.require import ArgumentError, require_floating, require_one_type
@@ -25,7 +29,8 @@ from kadam.primitives.sources import Iota
 from kadam.recording.calls import emit, symbol
 from kadam.recording.memory import covered
 from kadam.recording.operation import operation
-from kadam.shapes import Shape, count
+from kadam.recording.tensor import from_array, read
+from kadam.shapes import count
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
@@ -83,23 +88,25 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
         raise ArgumentError(
             f"affine_grid: Expected non-zero, positive output size. Got {tuple(size)}. Fix: give sizes of at least 1."
         )
-    return _affine_grid(theta, tuple(size[2:]), _aligned("grid_sample and affine_grid", align_corners))
+    is_aligned = _aligned("grid_sample and affine_grid", align_corners)
+    return _affine_grid(theta, [_line(length, is_aligned, theta.dtype) for length in size[2:]])
 
 
 @operation(grad="AffineGridGeneratorBackward0")
-def _affine_grid(theta: Tensor, sizes: tuple[int, ...], align_corners: bool) -> Tensor:
-    axes = [_line(size, axis, sizes, align_corners, theta.dtype) for axis, size in enumerate(sizes)]
+def _affine_grid(theta: Tensor, lines: Sequence[Tensor]) -> Tensor:
+    sizes = tuple(line.shape[0] for line in lines)
+    axes = [line.reshape(-1, *[1] * (len(sizes) - 1 - axis)).expand(sizes) for axis, line in enumerate(lines)]
     points = stack([*axes[::-1], constant(1, theta.dtype, sizes)], -1)
     moved = emit(Dot((), (), (len(sizes),), (2,)), points, theta)
     return emit(Permute((len(sizes), *range(len(sizes)), len(sizes) + 1)), moved)
 
 
-def _line(size: int, axis: int, sizes: Shape, align_corners: bool, record: dtype) -> Tensor:
-    """In a body: coordinates from -1 to 1 along one axis of a grid."""
-    place = symbol(current_builder().emit(Iota(sizes, axis, record)))
-    if align_corners:
-        return place * (2 / (size - 1)) - 1 if size > 1 else place
-    return (place * 2 + (1 - size)) * (1 / size)
+@cache
+def _line(size: int, align_corners: bool, record: dtype) -> Tensor:
+    """Coordinates from -1 to 1 along one axis of a grid, to the last bit: whether they lie on elements shows in
+    gradients."""
+    ends = read(linspace(-1, 1, size, dtype=record)) if size > 1 else np.zeros(1, record.numpy)
+    return from_array(ends if align_corners else (ends * (size - 1) / size).astype(record.numpy))
 
 
 def grid_sample(

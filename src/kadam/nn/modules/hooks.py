@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from kadam.nn.modules.gradient_watch import GradientWatch
 from kadam.nn.modules.traversal import Traversed
@@ -34,6 +34,11 @@ class Hooked(Traversed):
     _hook_options: dict[int, dict[str, bool]]
     _is_full_backward_hook: bool | None
     forward: Callable[..., Any]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        module = super().__new__(cls)
+        vars(module)["_hooked"] = True  # until it is initialised, so that a call of one that is not is noticed
+        return module
 
     def register_forward_pre_hook(self, hook: Hook, *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
         """Call `hook(module, args)` before every forward pass; what it returns, if anything, replaces the arguments.
@@ -99,6 +104,11 @@ class Hooked(Traversed):
         return [*everywhere[table].items(), *vars(self)[table].items()]
 
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if "_members" not in vars(self):
+            raise AttributeError(
+                f"'{type(self).__name__}' object has no attribute '_backward_hooks'. Fix: call super().__init__() "
+                f"first in {type(self).__name__}.__init__."
+            )
         if not any(everywhere.values()):
             Hooked._hooked = False
             if not any(vars(self)[table] for table in everywhere):

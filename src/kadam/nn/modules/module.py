@@ -76,6 +76,7 @@ class Module(Convertible):
             training=True, _members={}, _non_persistent_buffers_set=set(), _hook_options={}, _is_full_backward_hook=None
         )
         vars(self).update((table, OrderedDict()) for table in _HOOK_TABLES)
+        vars(self).pop("_hooked", None)
         if self.call_super_init:
             super().__init__(*args, **kwargs)
 
@@ -95,6 +96,8 @@ class Module(Convertible):
         vars(self)["_non_persistent_buffers_set"] = set(state.get("_non_persistent_buffers_set", ()))
         for table in _HOOK_TABLES:
             vars(self)[table] = OrderedDict(state.get(table, {}))
+        if not any(vars(self)[table] for table in _HOOK_TABLES):
+            vars(self).pop("_hooked", None)
         for kind in (PARAMETER, BUFFER, MODULE):
             for name, member in vars(self).pop(f"_{kind}s", {}).items():
                 register(vars(self), kind, name, member)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+from kadam.errors import RangeError
 from kadam.nn.modules.module import Module
 from kadam.tensor import Tensor
 
@@ -22,7 +23,7 @@ class _Loss(Module):
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
         super().__init__()
         old = size_average is not None or reduce is not None
-        self.reduction = _from_older_arguments(size_average, reduce) if old else reduction
+        self.reduction = _from_older_arguments(type(self).__name__, size_average, reduce) if old else reduction
 
 
 class _WeightedLoss(_Loss):
@@ -48,8 +49,18 @@ class _WeightedLoss(_Loss):
         self.register_buffer("weight", weight)
 
 
-def _from_older_arguments(size_average: bool | None, reduce: bool | None) -> str:
-    """What PyTorch before 0.4 said with two flags, True by default."""
+def _from_older_arguments(loss: str, size_average: bool | None, reduce: bool | None) -> str:
+    """What PyTorch before 0.4 said with two flags, True by default.
+
+    Raises:
+        RangeError: a tensor stands there: the loss was called where it should have been made first.
+    """
+    if any(isinstance(flag, Tensor) and flag.numel() > 1 for flag in (size_average, reduce)):
+        raise RangeError(
+            "Boolean value of Tensor with more than one value is ambiguous: size_average and reduce are flags, and the "
+            f"loss takes its input and target when it is called. Fix: criterion = nn.{loss}(), then criterion(input, "
+            "target)."
+        )
     reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
     warnings.warn(
         f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.", stacklevel=4

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, MutableMapping, ValuesView
 from typing import Any, Generic, TypeVar
 
+from kadam.missing import MissingMemberError
 from kadam.nn.parameter import Buffer, Parameter
+from kadam.recording.refused import tell_constructor
 from kadam.tensor import Tensor
 
 PARAMETER, BUFFER, MODULE = "parameter", "buffer", "module"
@@ -248,7 +250,11 @@ class Registered:
         attributes = vars(self)
         if name in attributes.get("_members", ()):
             return attributes[name]
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'", name=name, obj=self)
+        raise MissingMemberError(self, name)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        tell_constructor(cls)
 
     def __setattr__(self, name: str, value: Any) -> None:
         kind = vars(self).get("_members", {}).get(name)

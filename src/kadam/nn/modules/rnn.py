@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kadam.dtypes import dtype
+from kadam.errors import IndexOutOfRange
 from kadam.nn.modules.recurrence import State
 from kadam.nn.modules.recurrent import RNNBase
 from kadam.ops.require import ArgumentError
@@ -149,6 +150,11 @@ class LSTM(RNNBase):
         )
 
     def forward(self, input: Any, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Any, tuple[Tensor, Tensor | None]]:
+        if isinstance(hx, Tensor) and len(hx) != 2:
+            raise IndexOutOfRange(
+                f"LSTM: the state must be a pair of tensors, but one tensor came: {hx._spec.type}. Fix: (h_0, c_0), or "
+                "None to begin at zero."
+            )
         output, state = self._run(input, None if hx is None else State(hx[0], hx[1]))
         return output, (state.hidden, state.cell)
 

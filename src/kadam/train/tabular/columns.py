@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kadam.train.tabular.numerals import COMMA, POINT, are_truths, numeral_of, reader, truth
 from kadam.train.tabular.reading import Cells, TableError, chunks_of
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-", "missing", "#n/a", "<na>"})
@@ -27,7 +28,9 @@ class Column:
             `words`, -1 where missing).
         odd: cells that are no numbers in a column of numbers: how many, and the row and text of the first.
         note: why a column was given up; empty otherwise.
-        form: how its dates are written; empty for ISO dates.
+        form: how its dates or numbers are written; empty for ISO dates, and for numbers as computers write them.
+        why: what is worth telling of the way they are written.
+        truths: whether it holds yes and no in several spellings, which are one here: `true` and `false`.
         first_row: rows of the table before its first, for messages.
     """
 
@@ -40,6 +43,8 @@ class Column:
         self.odd: tuple[int, int, str] | None = None
         self.note = ""
         self.form = ""
+        self.why = ""
+        self.truths = False
         self.first_row = 0
         self._pieces: list[tuple[str, np.ndarray]] = []
         self._known: dict[str, int] = {}
@@ -50,12 +55,13 @@ class Column:
 
     def add(self, cells: Cells) -> None:
         """Take in the next cells."""
-        found = _numbers(cells)
+        written = self.form in (POINT, COMMA) and not isinstance(cells, np.ndarray)
+        found = None if written else _numbers(cells)
         if found is not None:
             self._pieces.append(("number", found))
         elif self.note:
             pass
-        elif (dates := _dates(cells)) is not None:
+        elif not written and (dates := _dates(cells)) is not None:
             self._pieces.append(("date", dates))
         else:
             self._pieces.append(("text", self._coded(cells)))
@@ -70,7 +76,7 @@ class Column:
         known = self._known
         codes = np.empty(len(cells), np.int32)
         for place, cell in enumerate(cells):
-            text = canonical(cell)
+            text = cell.strip() if isinstance(cell, str) and cell.strip().lower() not in MISSING else canonical(cell)
             code = -1 if text is None else known.setdefault(text, len(known))
             codes[place] = code
         if len(known) > MOST_VALUES:
@@ -90,8 +96,28 @@ class Column:
             return
         self.codes = np.concatenate([self._as_codes(kind, piece) for kind, piece in pieces])
         self.kind, self.words, self._known = "text", list(self._known), {}
-        if not self._settle(_number, "number"):
-            self._settle_dates()
+        if not (self._settle_numbers() or self._settle_dates()):
+            self._merge(lambda word: canonical(word) or word)
+            if are_truths(self.words):
+                self.truths = True
+                self._merge(truth)
+
+    def _merge(self, spelled: Callable[[str], str]) -> None:
+        """Texts that are spelled alike are one."""
+        known: dict[str, int] = {}
+        table = np.array([known.setdefault(spelled(word), len(known)) for word in self.words] + [-1], np.int32)
+        self.codes, self.words = table[self.codes], list(known)
+
+    def _settle_numbers(self) -> bool:
+        if self.form in (POINT, COMMA):
+            return self._settle(reader(self.form), "number")
+        if self._settle(_number, "number"):
+            return True
+        numeral = numeral_of(self.words)
+        if numeral is None or not self._settle(reader(numeral.form), "number"):
+            return False
+        self.form, self.why = numeral.form, numeral.why
+        return True
 
     def _as_codes(self, kind: str, piece: np.ndarray) -> np.ndarray:
         if kind == "text":
@@ -103,12 +129,12 @@ class Column:
         ]
         return np.array(codes, np.int32)[places] if len(codes) else piece.astype(np.int32)
 
-    def _settle(self, parse: Callable[[str], float | None], kind: str) -> bool:
-        """Take the texts for numbers or dates if nearly all of them are."""
+    def _settle(self, parse: Callable[[str], float | None], kind: str, mostly: float = MOSTLY) -> bool:
+        """Take the texts for numbers or dates if nearly all of them are (and one at least)."""
         found = [parse(word) for word in self.words]
         counts = np.bincount(self.codes[self.codes >= 0], minlength=len(self.words))
         bad = np.array([one is None for one in found], bool)
-        if not len(found) or counts[bad].sum() > (1 - MOSTLY) * counts.sum():
+        if bad.all() or counts[bad].sum() > (1 - mostly) * counts.sum():
             return False
         table = np.array([np.nan if one is None else one for one in found] + [np.nan])
         if bad.any():
@@ -118,13 +144,20 @@ class Column:
         self.codes, self.words = np.zeros(0, np.int32), []
         return True
 
-    def _settle_dates(self) -> None:
+    def settle_as(self, kind: str) -> None:
+        """Take what are texts for numbers or dates although most may be none; those that are none are missing."""
+        if self.kind == "text" and kind in ("number", "date"):
+            forms = {"number": reader(self.form or POINT), "date": _dated(self.form) if self.form else _iso_date}
+            self._settle(forms[kind], kind, mostly=0.0)
+
+    def _settle_dates(self) -> bool:
         some = self.words[:: max(1, len(self.words) // 200)]
         for form in (self.form, "", *_DATE_FORMATS):
             parse = _dated(form) if form else _iso_date
             if sum(parse(word) is not None for word in some) >= MOSTLY * len(some) and self._settle(parse, "date"):
                 self.form = form
-                return
+                return True
+        return False
 
     @property
     def missing(self) -> np.ndarray:
@@ -135,6 +168,7 @@ class Column:
         """These rows only."""
         part = Column(self.name)
         part.kind, part.words, part.odd, part.note, part.form = self.kind, self.words, self.odd, self.note, self.form
+        part.why, part.truths = self.why, self.truths
         part._rows = len(rows)
         part.values = self.values[rows] if len(self.values) else self.values
         part.codes = self.codes[rows] if len(self.codes) else self.codes

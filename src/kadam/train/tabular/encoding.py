@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -20,11 +20,13 @@ import numpy as np
 
 from kadam.train.tabular.columns import Column
 from kadam.train.tabular.fitting import FARTHEST, Columns
+from kadam.train.tabular.numerals import truth
 from kadam.train.tabular.reading import TableError
 
 MOST_CATEGORIES = 1_000
 MOST_TOKENS = 64
 _TOKENS = re.compile(r"\w+")
+_NAMES_OF_IDS = re.compile(r"(^|[_\W])(id|uid|uuid|guid|key|index|nr|no)$|[a-z](Id|ID|No|Nr|Key)$", re.ASCII)
 _YEAR, _WEEK = 365.2425, 7.0
 
 
@@ -41,7 +43,8 @@ class Encoding:
         missing: whether cells were missing, so that a part tells so.
         values: the categories, or the words.
         hours: whether its dates have a time.
-        form: how its dates are written.
+        form: how its dates or numbers are written.
+        truths: whether its values are yes and no in any spelling.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Encoding:
     values: list[str] = field(default_factory=list)
     hours: bool = False
     form: str = ""
+    truths: bool = False
 
     def parts(self) -> int:
         """How many numbers it becomes."""
@@ -75,14 +79,11 @@ def learn(column: Column, rows: np.ndarray) -> Encoding:
     if known.min() == known.max() and not missing.any():
         return Encoding(column.name, "left out", f"it is always {known[0]:g}")
     if column.kind == "number" and _counts_rows(column):
-        return Encoding(column.name, "left out", "it counts the rows")
+        return Encoding(column.name, "left out", "it numbers the rows: whole numbers, all of them different")
     found = Encoding(column.name, column.kind, missing=bool(missing.any()), fill=float(np.median(known)))
-    if column.odd is not None:
-        count, row, text = column.odd
-        which = f"1 cell is no {column.kind}" if count == 1 else f"{count} cells are no {column.kind}s, the first"
-        found.why = f"{which} (row {row}: {text!r}); taken as missing"
+    found.form = column.form
+    found.why = "; ".join(one for one in (column.why, odd_cells(column)) if one)
     if column.kind == "date":
-        found.form = column.form
         found.hours = bool((known % 1 != 0).any())
     elif _is_heavy(known):
         found.log = True
@@ -92,9 +93,27 @@ def learn(column: Column, rows: np.ndarray) -> Encoding:
     return found
 
 
+def odd_cells(column: Column) -> str:
+    """What is said of cells that are not what the column holds; empty if there are none."""
+    if column.odd is None:
+        return ""
+    count, row, text = column.odd
+    which = f"1 cell is no {column.kind}" if count == 1 else f"{count} cells are no {column.kind}s, the first"
+    return f"{which} (row {row}: {text!r}); taken as missing"
+
+
 def _counts_rows(column: Column) -> bool:
-    values = column.values
-    return len(values) > 20 and bool((np.diff(values) == 1).all())
+    """Whether numbers are names of the rows: whole, all different, and one after the other or close together (numbers
+    that measure something repeat then), or called so."""
+    values = column.values[~np.isnan(column.values)].astype(np.float64)
+    if len(values) <= 20 or len(values) < len(column) or column.why or (values != np.round(values)).any():
+        return False
+    span = values.max() - values.min()
+    ordered = np.sort(values)
+    if (np.diff(ordered) == 0).any():
+        return False
+    dense = span < (3 if len(values) < 100 else 10) * len(values)
+    return bool(dense or _NAMES_OF_IDS.search(column.name))
 
 
 def _is_heavy(known: np.ndarray) -> bool:
@@ -119,7 +138,9 @@ def _learn_text(part: Column, missing: np.ndarray) -> Encoding:
     kept = [part.words[code] for code in np.argsort(-counts, kind="stable")[:MOST_CATEGORIES] if counts[code] >= least]
     rare = distinct - len(kept)
     why = f"{rare} rare values are taken as one" if rare else ""
-    return Encoding(part.name, "category", why, missing=bool(missing.any()), values=kept)
+    if part.truths:
+        why = "; ".join(one for one in ("yes and no in several spellings", why) if one)
+    return Encoding(part.name, "category", why, missing=bool(missing.any()), values=kept, truths=part.truths)
 
 
 def _learn_words(part: Column, counts: np.ndarray) -> Encoding:
@@ -165,14 +186,26 @@ class Encoder:
         self.coded = [one for one in encodings if one.kind == "category"]
         self.sizes = tuple(len(one.values) + 2 for one in self.coded)
 
-    def __call__(self, columns: Mapping[str, Column], rows: int, drop: bool = False) -> Columns:
-        """Encode columns; with `drop`, each is let go as soon as it is done.
+    def __call__(self, columns: Mapping[str, Column], rows: int) -> Columns:
+        """Encode columns.
 
         Raises:
             TableError: a column that was learned from is not there, or holds something else.
         """
-        numbers = np.empty((rows, self.numbers), np.float32)
-        codes = np.empty((rows, len(self.coded)), np.int64)
+        return self._encoded(columns, [(slice(None), rows)])[0]
+
+    def split(self, columns: dict[str, Column], parts: Sequence[np.ndarray]) -> list[Columns]:
+        """Encode parts of the rows apart. Each column is let go as soon as it is done, so that all of the table is in
+        memory but once."""
+        return self._encoded(columns, [(rows, len(rows)) for rows in parts], drop=True)
+
+    def _encoded(
+        self, columns: Mapping[str, Column], parts: Sequence[tuple[Any, int]], drop: bool = False
+    ) -> list[Columns]:
+        found = [
+            Columns(np.empty((rows, self.numbers), np.float32), np.empty((rows, len(self.coded)), np.int64), self.sizes)
+            for _, rows in parts
+        ]
         place = code = 0
         for encoding in self.used:
             column = columns.get(encoding.name)
@@ -182,15 +215,18 @@ class Encoder:
                     "may be empty)."
                 )
             if encoding.kind == "category":
-                codes[:, code] = _codes(encoding, column)
+                values = _codes(encoding, column)
+                for one, (rows, _) in zip(found, parts, strict=True):
+                    one.codes[:, code] = values[rows]
                 code += 1
             else:
-                for part in _parts(encoding, column):
-                    numbers[:, place] = part
+                for values in _parts(encoding, column):
+                    for one, (rows, _) in zip(found, parts, strict=True):
+                        one.numbers[:, place] = values[rows]
                     place += 1
             if drop:
                 column.values, column.codes, column.words = np.zeros(0), np.zeros(0, np.int32), []
-        return Columns(numbers, codes, self.sizes)
+        return found
 
     def to_json(self) -> list[dict[str, Any]]:
         """What `from_json` reads back."""
@@ -241,11 +277,12 @@ def _words_of(column: Column) -> list[str]:
 
 def _codes(encoding: Encoding, column: Column) -> np.ndarray:
     at = {value: place + 2 for place, value in enumerate(encoding.values)}
+    spelled = truth if encoding.truths else str
     if column.kind == "text":
-        table = np.array([at.get(word, 0) for word in column.words] + [1], np.int64)
+        table = np.array([at.get(spelled(word), 0) for word in column.words] + [1], np.int64)
         return table[column.codes]
     kept, places = np.unique(column.values, return_inverse=True)
-    codes = np.array([1 if one != one else at.get(f"{one:.12g}", 0) for one in kept.tolist()], np.int64)
+    codes = np.array([1 if one != one else at.get(spelled(f"{one:.12g}"), 0) for one in kept.tolist()], np.int64)
     return codes[places]
 
 
@@ -254,11 +291,9 @@ def unseen(encoder: Encoder, columns: Mapping[str, Column]) -> dict[str, list[st
     found = {}
     for encoding in encoder.coded:
         column = columns[encoding.name]
-        known = set(encoding.values)
-        if column.kind == "text":
-            strange = [word for word in column.words if word not in known]
-        else:
-            strange = [word for word in dict.fromkeys(_words_of(column)) if word and word not in known]
+        known, spelled = set(encoding.values), truth if encoding.truths else str
+        words = column.words if column.kind == "text" else dict.fromkeys(_words_of(column))
+        strange = [word for word in words if word and spelled(word) not in known]
         if strange:
             found[encoding.name] = strange
     return found

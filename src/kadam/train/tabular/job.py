@@ -17,7 +17,7 @@ import numpy as np
 from kadam.serialization.files import replacing
 from kadam.train.tabular import fitting, report
 from kadam.train.tabular.columns import Column, read_columns
-from kadam.train.tabular.encoding import Encoder, learn, unseen
+from kadam.train.tabular.encoding import Encoder, learn, odd_cells, unseen
 from kadam.train.tabular.folder import Model
 from kadam.train.tabular.reading import TableError, chunks_of
 from kadam.train.tabular.scoring import Stopwatch, baselines, peak_memory_mb, scores
@@ -121,23 +121,20 @@ def _fit(
     say: Say,
 ) -> tuple[dict[str, Any], fitting.Fitted]:
     """Train, and judge on the rows that were held out."""
-    encoded = encoder(columns, len(target.values), drop=True)
-    learned, tested = _rows(encoded, kept), _rows(encoded, held)
-    del encoded
-    weights = class_weights(target, kept)
-    if weights is not None:
-        say("the classes are far from equally frequent: rare ones count more (by the root of their rarity)")
+    learned, tested = encoder.split(columns, (kept, held))
+    choice = class_weights(target, kept)
+    if choice is not None:
+        say(report.CHOICE)
     settings = fitting.settings_for(len(kept), encoder.numbers, len(encoder.sizes)).changed(
         epochs=job.epochs, seed=job.seed
     )
-    rows = None if weights is None else weights[target.values[kept]]
     fitted = fitting.fit(
-        learned, target.values[kept], len(target.classes), settings, rows, work, job.resume, job.display
+        learned, target.values[kept], len(target.classes), settings, None, work, job.resume, job.display
     )
     if "SIGINT" in fitted.history.stopped:
         raise KeyboardInterrupt
-    found = {"network": scores(target, held, fitted.predict(tested))}
-    found |= baselines(target, learned, kept, held, tested)
+    found = {"network": scores(target, held, fitted.predict(tested), choice)}
+    found |= baselines(target, learned, kept, held, tested, choice)
     counts = np.bincount(target.values[kept], minlength=len(target.classes)).tolist() if target.classes else []
     facts = {
         "target": target.name,
@@ -145,7 +142,7 @@ def _fit(
         "why": target.why,
         "classes": target.classes,
         "class_rows": counts,
-        "weighted": weights is not None,
+        "choice": None if choice is None else choice.tolist(),
         "train_rows": len(kept),
         "test_rows": len(held),
         "scores": found,
@@ -154,18 +151,25 @@ def _fit(
     return facts, fitted
 
 
-def _rows(columns: fitting.Columns, rows: np.ndarray) -> fitting.Columns:
-    return fitting.Columns(columns.numbers[rows], columns.codes[rows], columns.sizes)
-
-
-def predict(folder: Path, source: Any, out: Path | None, say: Say = lambda text: None) -> int:
+def predict(
+    folder: Path, source: Any, out: Path | None, say: Say = lambda text: None, *, refuse_odd: bool = False
+) -> int:
     """Predict for each row of a table, piece by piece; the predictions go to a CSV file, or to standard output.
+
+    Args:
+        folder: what `train` has written.
+        source: a path or a frame.
+        out: the file; None: standard output.
+        say: is told of what is worth knowing: odd cells, unseen values.
+        refuse_odd: whether a cell that is no number in a column of numbers (or no date ...) is an error; else it
+            counts as missing.
 
     Returns:
         How many rows there were.
 
     Raises:
-        TableError: the folder holds no model, or the table lacks what it learned from. No file is written then.
+        TableError: the folder holds no model, or the table lacks what it learned from, or has an odd cell that is
+            refused. No file is written then.
     """
     model = Model.read(folder)
     strange: dict[str, dict[str, None]] = {}
@@ -178,10 +182,15 @@ def predict(folder: Path, source: Any, out: Path | None, say: Say = lambda text:
             columns, count = _of_chunk(chunk, model.encoder, rows)
             if not count:
                 continue
+            for column in columns.values():
+                if column.odd is not None:
+                    if refuse_odd:
+                        raise _odd(column)
+                    say(f"column {column.name!r}: {odd_cells(column)}")
             found = model.fitted.predict(model.encoder(columns, count))
             for name, values in unseen(model.encoder, columns).items():
                 strange.setdefault(name, {}).update(dict.fromkeys(values))
-            writer.writerows(_lines(found, classes))
+            writer.writerows(_lines(found, classes, model.facts.get("choice")))
             rows += count
         if not rows:
             raise TableError(f"{str(source)!r} has no rows. Fix: give a table with rows below its header.")
@@ -205,12 +214,23 @@ def _of_chunk(chunk: dict[str, Any], encoder: Encoder, before: int) -> tuple[dic
         column.first_row, column.form = before, encoding.form
         column.add(chunk[name])
         column.finish()
+        column.settle_as(encoding.kind)
     return columns, count
 
 
-def _lines(found: np.ndarray, classes: list[str]) -> Iterator[list[Any]]:
+def _odd(column: Column) -> TableError:
+    assert column.odd is not None
+    _, row, text = column.odd
+    return TableError(
+        f"row {row}, column {column.name!r}: {text!r} is no {column.kind}. Fix: mend or empty the cell, or leave out "
+        "--refuse-odd: it then counts as missing."
+    )
+
+
+def _lines(found: np.ndarray, classes: list[str], choice: list[float] | None) -> Iterator[list[Any]]:
     if classes:
-        for best, row in zip(found.argmax(1).tolist(), found.tolist(), strict=True):
+        weighed = found if choice is None else found * choice
+        for best, row in zip(weighed.argmax(1).tolist(), found.tolist(), strict=True):
             yield [classes[best], *(f"{one:.6g}" for one in row)]
     else:
         for value in found.tolist():

@@ -8,6 +8,10 @@ from typing import Any
 from kadam.train.history import History
 from kadam.train.tabular.encoding import Encoder, Encoding
 
+CHOICE = (
+    "the classes are far from equally frequent: probabilities are told as they are, but a rare class is predicted "
+    "sooner (its probability counts more, by the root of its rarity)"
+)
 _SHOWN_COLUMNS = 60
 
 
@@ -49,16 +53,17 @@ def scores_table(facts: dict[str, Any]) -> Any:
 
 def verdict(facts: dict[str, Any]) -> str:
     """One sentence: whether the network is worth more than what needs none."""
-    main = "accuracy" if facts["task"] == "classification" else "r2"
+    rarely = "balanced_accuracy" if facts.get("choice") else "accuracy"
+    main = rarely if facts["task"] == "classification" else "r2"
     found = facts["scores"]
     best = max((scores[main], who) for who, scores in found.items() if who != "network")
     own = found["network"][main]
     gain = own - best[0]
     if gain > 0.002:
-        return f"The network is better than {best[1]} by {100 * gain:.1f} points of {main}."
+        return f"The network is better than {best[1]} by {100 * gain:.1f} points of {main.replace('_', ' ')}."
     if gain > -0.002:
         return f"The network is no better than {best[1]}: a simpler model would do."
-    return f"The network is worse than {best[1]} by {-100 * gain:.1f} points of {main}: use that one."
+    return f"The network is worse than {best[1]} by {-100 * gain:.1f} points of {main.replace('_', ' ')}: use that one."
 
 
 def page(facts: dict[str, Any], encoder: Encoder, history: History) -> str:
@@ -85,7 +90,7 @@ th{{text-align:left;font-weight:600}}svg{{max-width:100%}}</style>
 <h2>Scores on the rows held out</h2>
 <table><tr><th></th>{"".join(f"<th>{escape(name)}</th>" for name in names)}</tr>{scored}</table>
 {"<h2>Rows of each class to learn from</h2><table>" + classes + "</table>" if classes else ""}
-{"<p>Rare classes count more in training: by the root of their rarity.</p>" if facts["weighted"] else ""}
+{f"<p>{escape(CHOICE[0].upper() + CHOICE[1:])}.</p>" if facts.get("choice") else ""}
 <h2>Training</h2>{history._repr_html_()}
 <h2>Columns</h2><table>{columns}</table></html>
 """

@@ -15,25 +15,38 @@ Scores = dict[str, float]
 _BASELINE_ROWS = 50_000
 
 
-def scores(target: Target, rows: np.ndarray, found: np.ndarray) -> Scores:
-    """How good predictions are: probabilities of classes, or values."""
+def scores(target: Target, rows: np.ndarray, found: np.ndarray, choice: np.ndarray | None = None) -> Scores:
+    """How good predictions are: probabilities of classes, or values.
+
+    Args:
+        target: all rows' targets.
+        rows: which were predicted.
+        found: the predictions.
+        choice: by how much each class's probability counts where one is chosen; None: all alike.
+    """
     true = target.values[rows]
     if not target.classes:
         error = found - true
         r2 = R2()
         r2.update(found, true)
         return {"r2": r2.compute(), "mae": float(np.abs(error).mean()), "rmse": float(np.sqrt(np.square(error).mean()))}
-    result = {"accuracy": float((found.argmax(1) == true).mean())}
     logs = np.log(np.maximum(found, 1e-12))
-    for metric in (BalancedAccuracy(), F1(), AUC()):
-        metric.update(logs, true)
+    weighed = logs if choice is None else logs + np.log(choice)
+    result = {"accuracy": float((weighed.argmax(1) == true).mean())}
+    for metric, given in ((BalancedAccuracy(), weighed), (F1(), weighed), (AUC(), logs)):
+        metric.update(given, true)
         result[metric.name] = metric.compute()
     result["log_loss"] = float(-logs[np.arange(len(true)), true].mean())
     return result
 
 
 def baselines(
-    target: Target, columns: Columns, train: np.ndarray, test: np.ndarray, table: Columns
+    target: Target,
+    columns: Columns,
+    train: np.ndarray,
+    test: np.ndarray,
+    table: Columns,
+    choice: np.ndarray | None = None,
 ) -> dict[str, Scores]:
     """What is reached without a network: by a constant, and by a linear model where scikit-learn is installed.
 
@@ -42,6 +55,7 @@ def baselines(
         columns: the encoded rows `train`.
         train, test: which rows are which.
         table: the encoded rows `test`.
+        choice: as in `scores`.
     """
     found: dict[str, Scores] = {}
     if target.classes:
@@ -54,7 +68,7 @@ def baselines(
     linear = _linear(target, columns, train, table)
     if linear is not None:
         name = "logistic regression" if target.classes else "ridge regression"
-        found[name] = scores(target, test, linear)
+        found[name] = scores(target, test, linear, choice)
     return found
 
 

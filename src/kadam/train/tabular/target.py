@@ -115,7 +115,8 @@ def split(target: Target, seed: int, share: float = TEST_SHARE) -> tuple[np.ndar
 
 
 def class_weights(target: Target, rows: np.ndarray) -> np.ndarray | None:
-    """f32[classes]: by how much rare classes count more, if they are much rarer; None if not."""
+    """f32[classes]: by how much a rare class's probability counts more where one class is to be chosen, if some are
+    much rarer than others; None if not."""
     if not target.classes:
         return None
     counts = np.maximum(np.bincount(target.values[rows], minlength=len(target.classes)), 1).astype(np.float64)

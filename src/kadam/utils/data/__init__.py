@@ -16,6 +16,7 @@ from kadam.utils.data.dataset import (
     TensorDataset,
     random_split,
 )
+from kadam.utils.data.distributed import DistributedSampler
 from kadam.utils.data.sampler import (
     BatchSampler,
     RandomSampler,
@@ -27,8 +28,8 @@ from kadam.utils.data.sampler import (
 from kadam.utils.data.worker_info import WorkerInfo, get_worker_info
 
 __all__ = [
-    "BatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset", "IterableDataset", "RandomSampler",
-    "Sampler", "SequentialSampler", "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset",
+    "BatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset", "DistributedSampler", "IterableDataset",
+    "RandomSampler", "Sampler", "SequentialSampler", "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset",
     "WeightedRandomSampler", "WorkerInfo", "collate", "default_collate", "default_collate_fn_map", "default_convert",
     "get_worker_info", "random_split",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from kadam.errors import MissingKeyError
 from kadam.ops.combine import stack
 from kadam.ops.creation import as_tensor, tensor
 from kadam.recording.tensor import from_array, read
@@ -43,7 +44,7 @@ def collate(batch: Sequence[Any], *, collate_fn_map: CollateMap | None = None) -
         return collate(column, collate_fn_map=collate_fn_map)
 
     if isinstance(first, Mapping):
-        return _like_mapping(first, {key: merge([sample[key] for sample in batch]) for key in first})
+        return _like_mapping(first, {key: merge(_entries(batch, key)) for key in first})
     if isinstance(first, Sequence):
         return _like_sequence(first, [merge(column) for column in _columns(batch)])
     raise _no_tensor(type(first))
@@ -65,6 +66,16 @@ def _leaf_function(leaf: Any, functions: CollateMap) -> Callable[..., Any] | Non
     if exact is not None:
         return exact
     return next((function for kind, function in functions.items() if isinstance(leaf, kind)), None)
+
+
+def _entries(batch: Sequence[Mapping[Any, Any]], key: Any) -> list[Any]:
+    for index, sample in enumerate(batch):
+        if key not in sample:
+            raise MissingKeyError(
+                f"default_collate: sample 0 of the batch has the key {key!r}, sample {index} has not: it has "
+                f"{', '.join(map(repr, sample))}. Fix: give all samples the same keys, or pass a collate_fn."
+            )
+    return [sample[key] for sample in batch]
 
 
 def _columns(batch: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:

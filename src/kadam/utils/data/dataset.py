@@ -14,7 +14,7 @@ import numpy as np
 
 from kadam.errors import NotATensorError
 from kadam.recording.generator import Generator, default_generator
-from kadam.recording.tensor import from_array, read
+from kadam.recording.tensor import Recorded, from_array, read
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
@@ -60,7 +60,7 @@ class TensorDataset(Dataset["tuple[Tensor, ...]"]):
 
     def __init__(self, *tensors: Tensor) -> None:
         for tensor in tensors:
-            if not hasattr(tensor, "shape"):
+            if not isinstance(tensor, Recorded):
                 raise NotATensorError(
                     f"TensorDataset: expected Tensors, but got {type(tensor).__name__}. Fix: torch.tensor(data)."
                 )

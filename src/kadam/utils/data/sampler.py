@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kadam.dtypes import float64
+from kadam.errors import OperandError
 from kadam.ops.creation import as_tensor
 from kadam.ops.random import multinomial
 from kadam.recording.generator import Generator, default_generator
@@ -30,6 +31,24 @@ class Sampler(Generic[T_co]):
         )
 
 
+def count(data_source: Sized) -> int:
+    """The number of samples.
+
+    Raises:
+        OperandError: the dataset does not tell.
+    """
+    try:
+        return len(data_source)
+    except TypeError:
+        kind = type(data_source).__name__
+        if hasattr(data_source, "__len__"):
+            raise
+    raise OperandError(
+        f"object of type '{kind}' has no len(), and samples are drawn by their index. Fix: define __len__(self) and "
+        f"__getitem__(self, index) in {kind}, or derive it from IterableDataset."
+    )
+
+
 class SequentialSampler(Sampler[int]):
     """Every sample once, in order."""
 
@@ -39,10 +58,10 @@ class SequentialSampler(Sampler[int]):
         self.data_source = data_source
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(len(self.data_source)))
+        return iter(range(count(self.data_source)))
 
     def __len__(self) -> int:
-        return len(self.data_source)
+        return count(self.data_source)
 
 
 class RandomSampler(Sampler[int]):
@@ -80,7 +99,7 @@ class RandomSampler(Sampler[int]):
     @property
     def num_samples(self) -> int:
         """How many indices one pass gives: as asked for, or as many as the data holds now."""
-        return len(self.data_source) if self._num_samples is None else self._num_samples
+        return count(self.data_source) if self._num_samples is None else self._num_samples
 
     def __iter__(self) -> Iterator[int]:
         return chain.from_iterable(self._blocks())
@@ -91,10 +110,11 @@ class RandomSampler(Sampler[int]):
         if generator is None:
             generator = Generator()
             generator.manual_seed(default_generator.random_int64())
-        total = len(self.data_source)
+        total = count(self.data_source)
         size = _BLOCK if self.replacement else total
         pieces, rest = divmod(self.num_samples, size)
-        for length in [size] * pieces + [rest]:  # PyTorch draws the last even where nothing is left to take from it
+        # PyTorch draws the last even where nothing is left to take from it.
+        for length in chain(repeat(size, pieces), (rest,)):
             if self.replacement:
                 yield generator.integers(0, total, (length,)).tolist()
             else:

@@ -41,7 +41,7 @@ class FakeData(VisionDataset):
             raise IndexError(f"{type(self).__name__} index out of range. Fix: indices go from 0 to {self.size - 1}.")
         with fork_rng():
             manual_seed(index + self.random_offset)
-            image = randn(*self.image_size)
+            image = randn(self.image_size)
             target = int(randint(0, self.num_classes, (1,)).item())
         return self._transformed(to_pil_image(image), target)
 

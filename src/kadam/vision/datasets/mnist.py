@@ -6,6 +6,7 @@ Source: LeCun, Cortes, Burges, http://yann.lecun.com/exdb/mnist/ (the format).
 from __future__ import annotations
 
 import gzip
+import warnings
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -55,6 +56,31 @@ class MNIST(VisionDataset):
     def raw_folder(self) -> str:
         """Where the files are."""
         return str(self._folder / type(self).__name__ / "raw")
+
+    @property
+    def train_data(self) -> Tensor:
+        """The former name of `data`."""
+        return self._formerly("train_data", self.data, "data")
+
+    @property
+    def test_data(self) -> Tensor:
+        """The former name of `data`."""
+        return self._formerly("test_data", self.data, "data")
+
+    @property
+    def train_labels(self) -> Tensor:
+        """The former name of `targets`."""
+        return self._formerly("train_labels", self.targets, "targets")
+
+    @property
+    def test_labels(self) -> Tensor:
+        """The former name of `targets`."""
+        return self._formerly("test_labels", self.targets, "targets")
+
+    @staticmethod
+    def _formerly(name: str, value: Tensor, now: str) -> Tensor:
+        warnings.warn(f"{name} has been renamed {now}", stacklevel=3)
+        return value
 
     @property
     def class_to_idx(self) -> dict[str, int]:

@@ -1,0 +1,151 @@
+"""Calls: of functions of the same text at once, of all others as Python does it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from sys import getrefcount
+from types import FunctionType
+
+from kadam.engines.native.own.conditions import Conditions
+from kadam.engines.native.own.text import Ref
+
+
+class Calls(Conditions):
+    """What is called."""
+
+    def of_call(self, node: ast.Call) -> Ref:
+        called = self.known(node.func)
+        if any(isinstance(one, ast.Starred) for one in node.args) or any(one.arg is None for one in node.keywords):
+            return self.spread_call(node)
+        if called is len or called is getrefcount:
+            return self.new("PyLong_FromSsize_t", self.count(node))
+        if called is object.__new__ and len(node.args) == 1:
+            cls = self.value(node.args[0])
+            made = self.new("PyType_GenericAlloc", cls.text, "0")
+            self.t.drop(cls)
+            return made
+        if called is tuple and len(node.args) == 1:
+            value = self.value(node.args[0])
+            made = self.new("PySequence_Tuple", value.text)
+            self.t.drop(value)
+            return made
+        if isinstance(called, FunctionType) and called in self.unit.numbers:
+            return self.direct_call(node, called)
+        if isinstance(called, type) and vars(called).get("__init__") in self.unit.numbers:
+            return self.instance(node, called)
+        if called is isinstance:
+            return self.boolean(self.is_instance(node))
+        if isinstance(node.func, ast.Attribute) and called is None:
+            return self.method_call(node, node.func)
+        return self.value_call(node, self.value(node.func))
+
+    def value_call(self, node: ast.Call, function: Ref) -> Ref:
+        """Whatever can be called; an instance of a class whose `__call__` stands in the same text without detour."""
+        values, names = self.arguments(node)
+        result, after = self.t.variable(), self.t.label("called")
+        kind = self.t.let(f"call ptr @type(ptr {function.text})")
+        for cls, method in self.unit.callable.items():
+            yes, no = self.t.label("known"), self.t.label("unknown")
+            self.t.branch(self.t.let(f"icmp eq ptr {kind}, {self.object(cls)}"), yes, no)
+            self.t.open(yes)
+            if len(values) + 1 == method.__code__.co_argcount and not node.keywords:
+                passed = "".join(f", ptr {one.text}" for one in (function, *values))
+                made = self.t.let(f"call ptr @own{self.unit.numbers[method]}(ptr %table{passed})")
+                self.t.set(result, self.t.made(made))
+                self.t.go(after)
+            self.t.open(no)
+        place = self.t.array([one.text for one in values])
+        self.t.set(result, self.new("PyObject_Vectorcall", function.text, place, str(len(node.args)), names))
+        self.t.open(after)
+        self.t.drop(*values, function)
+        return self.moved(result)
+
+    def arguments(self, node: ast.Call) -> tuple[list[Ref], str]:
+        nodes = [*node.args, *(one.value for one in node.keywords)]
+        values = [self.kept(self.value(one), *nodes) for one in nodes]
+        names = tuple(str(one.arg) for one in node.keywords)
+        return values, self.object(names) if names else "null"
+
+    def instance(self, node: ast.Call, cls: type) -> Ref:
+        """An instance of a class whose `__init__` stands in the same text."""
+        made = self.new("PyType_GenericAlloc", self.object(cls), "0")
+        self.t.drop(self.direct_call(node, vars(cls)["__init__"], made))
+        return made
+
+    def direct_call(self, node: ast.Call, called: FunctionType, *first: Ref) -> Ref:
+        """A function of the same text."""
+        given: dict[str, ast.expr] = {}
+        code = called.__code__
+        parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        parameters = parameters[len(first) :]
+        given.update(zip(parameters, node.args))  # noqa: B905
+        given.update((str(one.arg), one.value) for one in node.keywords)
+        defaults = dict(zip(code.co_varnames[: code.co_argcount][::-1], (called.__defaults__ or ())[::-1]))  # noqa: B905
+        defaults |= called.__kwdefaults__ or {}
+        values = []
+        for name in parameters:
+            if name not in given and name not in defaults:
+                raise self.refuse(node, f"a call without {name}")
+            values.append(
+                self.kept(self.value(given[name]), *given.values()) if name in given else self.constant(defaults[name])
+            )
+        passed = "".join(f", ptr {one.text}" for one in (*first, *values))
+        made = self.t.made(self.t.let(f"call ptr @own{self.unit.numbers[called]}(ptr %table{passed})"))
+        self.t.drop(*values)
+        return made
+
+    def method_call(self, node: ast.Call, function: ast.Attribute) -> Ref:
+        if function.attr in self.unit.slots:
+            return self.value_call(node, self.kept(self.value(function), *node.args))
+        owner = self.kept(self.value(function.value), *node.args)
+        if function.attr in ("append", "get") and len(node.args) == 1 and not node.keywords:
+            value = self.value(node.args[0])
+            quick = {"append": "append", "get": "look_up"}[function.attr]
+            name = self.object(function.attr)
+            made = self.t.made(
+                self.t.let(f"call ptr @{quick}(ptr %table, ptr {owner.text}, ptr {value.text}, ptr {name})")
+            )
+            self.t.drop(value, owner)
+            return made
+        values, names = self.arguments(node)
+        place = self.t.array([owner.text, *[one.text for one in values]])
+        made = self.new("PyObject_VectorcallMethod", self.object(function.attr), place, str(len(node.args) + 1), names)
+        self.t.drop(*values, owner)
+        return made
+
+    def spread_call(self, node: ast.Call) -> Ref:
+        if node.keywords:
+            raise self.refuse(node, "a call with `*` and names")
+        function = self.kept(self.value(node.func), *node.args)
+        values = self.spread(node.args)
+        made = self.new("PyObject_Call", function.text, values.text, "null")
+        self.t.drop(values, function)
+        return made
+
+    def row(self, elements: Sequence[ast.expr], kind: str) -> Ref:
+        """A new tuple or list of some values."""
+        values = [self.held(self.value(one)) for one in elements]
+        made = self.new(kind, str(len(values)))
+        if values:
+            items = "tuple_items" if kind == "PyTuple_New" else "list_items"
+            start = self.t.let(f"call ptr @{items}(ptr {made.text})")
+        for index, value in enumerate(values):
+            at = self.t.let(f"getelementptr ptr, ptr {start}, i64 {index}")
+            self.t.do(f"store ptr {self.t.own(value)}, ptr {at}")
+        return made
+
+    def spread(self, elements: Sequence[ast.expr]) -> Ref:
+        """A tuple in which others stand spread out."""
+        whole: Ref = self.constant(())
+        for one in elements:
+            if isinstance(one, ast.Starred):
+                value = self.value(one.value)
+                part = self.new("PySequence_Tuple", value.text)
+                self.t.drop(value)
+            else:
+                part = self.row([one], "PyTuple_New")
+            joined = self.new("PyNumber_Add", whole.text, part.text)
+            self.t.drop(part, whole)
+            whole = joined
+        return whole

@@ -1,0 +1,91 @@
+"""Axes that were mixed up: a softmax over the samples, classes that do not stand where cross entropy looks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from kadam.ir.graph import Node, Source
+from kadam.ir.primitive import Array
+from kadam.lens.diagnose.finding import Finding, Value
+from kadam.lens.diagnose.links import Links
+from kadam.lens.diagnose.program import Program
+from kadam.lens.step import StepRecord
+from kadam.primitives.broadcast import Broadcast
+from kadam.primitives.contract import Dot
+from kadam.primitives.elementwise import Add, Cast
+from kadam.primitives.move import Copy, Permute, Reshape
+
+SEEN = 3  # steps
+SUM_IS_ONE = 1e-3
+
+
+class Axes:
+    """Which axis a softmax runs along, and which one the classes stand on."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, Source | None], list[dict[str, Value]]] = {}
+
+    def see(self, record: StepRecord, links: Links | None) -> None:
+        if links is None:
+            return
+        batches = set()
+        for one in links.comparisons():
+            batches.add(one.prediction.shape[0] if one.prediction.rank else 0)
+            if one.name == "cross_entropy" and one.prediction.rank == 3 and _units_axis(one.prediction) in (-1, 0, 2):
+                shape = str(list(one.prediction.shape))
+                self._note("class_axis", one.source, {"shape": shape, "classes": one.prediction.shape[1]})
+        for node in links.forward:
+            name = links.called(node)
+            if name not in ("softmax", "log_softmax") or node.rank < 2 or not links.ends_call(node):
+                continue
+            value = links.value(node)
+            if value is not None and value.shape[0] in batches and _runs_over_samples(value, name == "log_softmax"):
+                self._note("softmax_axis", node.source, {"operation": name, "shape": str(list(node.shape))})
+
+    def _note(self, kind: str, source: Source | None, values: dict[str, Value]) -> None:
+        self.found.setdefault((kind, source), []).append(values)
+
+    def findings(self, program: Program) -> Iterator[Finding]:
+        for (kind, source), told in self.found.items():
+            if len(told) >= SEEN:
+                yield Finding(kind, source, {**told[0], "steps": len(told)})
+
+
+def _runs_over_samples(value: Array, is_log: bool) -> bool:
+    """Whether the numbers add up to 1 along the first axis, and along no other."""
+    if min(value.shape[0], value.shape[-1]) < 2 or (value.ndim == 2 and value.shape[0] == value.shape[1]):
+        return False  # a square table may be meant to be read either way (who attends to whom)
+    shares = np.exp(value.astype(np.float64)) if is_log else value.astype(np.float64)
+    ones = [bool(np.all(np.abs(shares.sum(axis=axis) - 1) < SUM_IS_ONE)) for axis in range(value.ndim)]
+    return ones[0] and not any(ones[1:])
+
+
+def _units_axis(node: Node) -> int | None:
+    """On which axis of a prediction the units of the layer stand that made it; None if that is not known.
+
+    A view that exchanges two axes without moving the numbers leaves no axis to the units: -1.
+    """
+    order = list(range(node.rank))
+    while not isinstance(node.primitive, Dot):
+        if isinstance(node.primitive, Permute):
+            order = [node.primitive.axes[axis] for axis in order]
+            node = node.inputs[0]
+        elif isinstance(node.primitive, Cast | Copy):
+            node = node.inputs[0]
+        elif isinstance(node.primitive, Add):
+            node = next((one for one in node.inputs if not isinstance(one.primitive, Broadcast)), node.inputs[0])
+        elif isinstance(node.primitive, Reshape):
+            before, after = node.inputs[0].shape, node.shape
+            if len(before) == 3 and len(after) == 3 and before != after and before[0] == after[0]:
+                return -1 if before[1:] == after[:0:-1] else None
+            if before[-1:] != after[-1:]:
+                return None
+            node, order = node.inputs[0], [axis - node.rank for axis in order]
+            order = [axis + node.rank for axis in order]
+        else:
+            return None
+    if node.rank < 2 or node.rank - 1 not in order:
+        return None
+    return order.index(node.rank - 1)

@@ -1,0 +1,166 @@
+"""What a tensor was computed from, as `grad_fn` and its `next_functions` show it: read from the trail when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kadam.recording.backprop import locate
+from kadam.recording.calls import Operation
+from kadam.recording.spec import Spec
+from kadam.recording.step import Recording
+from kadam.recording.tensor import Recorded, up_to_date
+from kadam.recording.trail import TrailNode
+
+if TYPE_CHECKING:
+    from kadam.tensor import Tensor
+
+Edge = tuple["GradFn | None", int]
+
+_LISTS = ("list", "list_optional")
+_NUMBERS = ("number", "number_optional")
+_ONE_OF_BOTH = ("mixed", "mixed_optional")
+_NAMED_OTHERWISE = {"linear": (2, 0, 1)}  # PyTorch computes it as addmm(bias, input, weight)
+
+
+class GradFn:
+    """What made a tensor, as far as gradients are concerned: what `Tensor.grad_fn` shows, under PyTorch's name."""
+
+    _grad_name: str
+
+    def name(self) -> str:
+        """PyTorch's name of the operation, such as `MeanBackward0`."""
+        return self._grad_name
+
+    @property
+    def next_functions(self) -> tuple[Edge, ...]:
+        """What made the operands, each with the place among its results; (None, 0) where no gradient flows."""
+        return ()
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
+
+
+class _Leaf(GradFn):
+    """The end of a lineage: where a gradient is added to `.grad`."""
+
+    def __init__(self, variable: Tensor) -> None:
+        self.variable = variable
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Leaf) and other.variable is self.variable
+
+    def __hash__(self) -> int:
+        return id(self.variable)
+
+
+class _Made(GradFn):
+    """A call of a recording, of which a tensor is a result.
+
+    Attributes:
+        line: the calls of the recording up to its end.
+        feeds: what the recording was fed with.
+        call: the one that made the tensor.
+    """
+
+    def __init__(self, line: Sequence[TrailNode], feeds: Sequence[Any], call: TrailNode) -> None:
+        self._line, self._feeds, self._call = line, feeds, call
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Made) and other._call is self._call and other._feeds is self._feeds
+
+    def __hash__(self) -> int:
+        return hash((id(self._call), id(self._feeds)))
+
+    @property
+    def next_functions(self) -> tuple[Edge, ...]:
+        name, positions = _operands(self._call)
+        edges = [self._edge(position) for position in positions]
+        order = _NAMED_OTHERWISE.get(name)
+        return tuple(edges[one] for one in order or range(len(edges)) if one < len(edges))
+
+    def _edge(self, position: int | None) -> Edge:
+        if position is None:
+            return None, 0
+        if position < 0:
+            return _edge_of(self._feeds[~position])
+        return _edge_at(self._line, self._feeds, position)
+
+
+def grad_fn_of(tensor: Recorded) -> GradFn | None:
+    """What made a tensor; None for a leaf, and where no gradient flows."""
+    spec = up_to_date(tensor)._spec
+    if not spec.requires_grad or spec.grad_name is None:
+        return None
+    owner, place = locate(tensor) or (None, 0)
+    if isinstance(owner, Recording):
+        return _edge_at(owner.here.line(), owner.feeds, place)[0]
+    if owner is not None:
+        for call in (line := owner.end.line()):
+            if any(node.id == place for node in call.outputs):
+                return _named(spec.grad_name, _Made, line, owner.feeds, call)
+    return _named(spec.grad_name, GradFn)
+
+
+def _named(name: str, kind: type[GradFn], *parts: Any) -> GradFn:
+    """An object of a class that PyTorch's name is the name of."""
+    own: type[GradFn] = type(name, (kind,), {"_grad_name": name, "__module__": "torch.autograd"})
+    return own(*parts)
+
+
+def _edge_of(feed: Any) -> Edge:
+    if not isinstance(feed, Recorded) or not feed._spec.requires_grad:
+        return None, 0
+    if feed._spec.grad_name is None:
+        return _named("AccumulateGrad", _Leaf, feed), 0
+    return grad_fn_of(feed), 0
+
+
+def _edge_at(line: Sequence[TrailNode], feeds: Sequence[Any], position: int) -> Edge:
+    """What made the result at a position of a recording."""
+    for call in line:
+        before = 0 if call.parent is None else call.parent.created
+        if before <= position < call.created:
+            spec = _specs(call)[position - before]
+            if not spec.requires_grad or spec.grad_name is None:
+                return None, 0
+            return _named(spec.grad_name, _Made, line, feeds, call), position - before
+    return None, 0
+
+
+def _specs(call: TrailNode) -> Sequence[Spec]:
+    return (call.spec,) if call.plain and call.spec is not None else call.specs
+
+
+def _operands(call: TrailNode) -> tuple[str, list[int | None]]:
+    """An operation's name, and the positions of its operands; None for a number that stands where a tensor may.
+
+    A tensor that the recording met at this call stands in the key by its spec: it is the next of the feeds.
+    """
+    assert call.parent is not None
+    key = next(key for key, found in call.parent.items() if found is call)
+    operation, *parts = key
+    if not isinstance(operation, Operation):
+        return str(operation), []
+    return operation.name, list(_positions(operation, parts, call.parent.feeds))
+
+
+def _positions(operation: Operation, parts: Sequence[Any], feeds: int) -> Iterator[int | None]:
+    for role, part in zip(operation.roles, parts, strict=True):
+        if role in _NUMBERS:
+            feeds += isinstance(part, type | Spec)
+            continue
+        if role in _LISTS:
+            some = part
+        elif role in ("operand", "optional", *_ONE_OF_BOTH):
+            some = (part,)
+        else:
+            continue
+        for one in some:
+            if one is None:
+                continue
+            if isinstance(one, int):
+                yield one
+                continue
+            feeds += 1
+            yield -feeds if isinstance(one, Spec) else None

@@ -1,0 +1,134 @@
+"""Groups of one process, and what scripts for many processes wrap their model and data in."""
+
+import importlib
+
+import pytest
+
+import kadam
+from kadam.errors import UnsupportedError
+from kadam.nn.parallel import DistributedDataParallel
+from kadam.utils.data import DistributedSampler
+
+dist = importlib.import_module("kadam.distributed")
+
+
+@pytest.fixture
+def world():
+    dist.init_process_group("gloo", init_method="tcp://localhost:29500", rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+def test_a_group_is_made_and_taken_apart(monkeypatch):
+    assert not dist.is_initialized()
+    assert dist.group.WORLD is None
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    dist.init_process_group(backend="gloo")
+    assert dist.is_initialized()
+    assert (dist.get_rank(), dist.get_world_size(), dist.get_backend()) == (0, 1, "gloo")
+    with pytest.raises(ValueError, match="already"):
+        dist.init_process_group("gloo")
+    dist.destroy_process_group()
+    assert not dist.is_initialized()
+
+
+def test_what_is_no_world_of_one_process(monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with pytest.raises(RuntimeError, match="nccl"):
+        dist.init_process_group("nccl")
+    with pytest.raises(ValueError, match="WORLD_SIZE"):
+        dist.init_process_group("gloo")
+    with pytest.raises(UnsupportedError, match="one process"):
+        dist.init_process_group("gloo", rank=0, world_size=2)
+    for call in (dist.get_rank, dist.get_world_size, dist.barrier, lambda: dist.all_reduce(kadam.ones(2))):
+        with pytest.raises(ValueError, match="init_process_group"):
+            call()
+    assert not dist.is_initialized()
+
+
+@pytest.mark.usefixtures("world")
+def test_collectives_of_one_process():
+    mine = kadam.tensor([1.0, 2.0])
+    for op in dist.ReduceOp:
+        assert dist.all_reduce(mine, op=op) is None
+    dist.broadcast(mine, src=0)
+    dist.reduce(mine, dst=0)
+    dist.barrier()
+    assert mine.tolist() == [1.0, 2.0]
+    for collect in (
+        lambda got: dist.all_gather([got], mine),
+        lambda got: dist.gather(mine, [got], dst=0),
+        lambda got: dist.scatter(got, [mine], src=0),
+        lambda got: dist.reduce_scatter(got, [mine]),
+        lambda got: dist.all_to_all([got], [mine]),
+        lambda got: dist.all_gather_into_tensor(got, mine),
+    ):
+        got = kadam.zeros(2)
+        collect(got)
+        assert got.tolist() == [1.0, 2.0]
+    work = dist.all_reduce(mine, async_op=True)
+    assert work.wait()
+    objects = [None]
+    dist.all_gather_object(objects, {"loss": 1})
+    assert objects == [{"loss": 1}]
+    with pytest.raises(RuntimeError, match="rank 1"):
+        dist.broadcast(mine, src=1)
+    with pytest.raises(ValueError, match="world of size 1"):
+        dist.all_gather([mine, mine], mine)
+
+
+@pytest.mark.usefixtures("world")
+def test_a_wrapped_model_trains_as_itself():
+    def trained(wrap):
+        kadam.manual_seed(0)
+        model = wrap(kadam.nn.Linear(3, 1))
+        optimizer = kadam.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(4):
+            optimizer.zero_grad()
+            model(kadam.randn(5, 3)).pow(2).mean().backward()
+            optimizer.step()
+        return model
+
+    plain, wrapped = trained(lambda module: module), trained(DistributedDataParallel)
+    assert list(wrapped.state_dict()) == ["module.weight", "module.bias"]
+    assert kadam.equal(wrapped.module.weight, plain.weight)
+    with wrapped.no_sync():
+        assert not wrapped.require_backward_grad_sync
+    assert wrapped.require_backward_grad_sync
+
+
+def test_what_cannot_be_wrapped():
+    with pytest.raises(ValueError, match="init_process_group"):
+        DistributedDataParallel(kadam.nn.Linear(1, 1))
+    dist.init_process_group("gloo", rank=0, world_size=1, init_method="tcp://localhost:29500")
+    try:
+        with pytest.raises(RuntimeError, match="requires a gradient"):
+            DistributedDataParallel(kadam.nn.ReLU())
+        with pytest.raises(ValueError, match="device_ids"):
+            DistributedDataParallel(kadam.nn.Linear(1, 1), device_ids=[0])
+    finally:
+        dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("size", [1, 3, 10, 11])
+@pytest.mark.parametrize("replicas", [1, 2, 4])
+@pytest.mark.parametrize("options", [{}, {"drop_last": True}, {"shuffle": False}, {"seed": 7}])
+def test_each_process_gets_the_samples_that_pytorch_gives_it(size, replicas, options):
+    data = pytest.importorskip("torch.utils.data")
+    for rank in range(replicas):
+        ours = DistributedSampler(range(size), replicas, rank, **options)
+        theirs = data.DistributedSampler(range(size), replicas, rank, **options)
+        for epoch in range(2):
+            ours.set_epoch(epoch)
+            theirs.set_epoch(epoch)
+            assert list(ours) == list(theirs)
+        assert len(ours) == len(theirs)
+
+
+def test_a_sampler_of_no_process():
+    with pytest.raises(ValueError, match="rank 2"):
+        DistributedSampler(range(4), num_replicas=2, rank=2)
+    with pytest.raises(ValueError, match="init_process_group"):
+        DistributedSampler(range(4))

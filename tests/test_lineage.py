@@ -1,0 +1,68 @@
+"""What `grad_fn.next_functions` shows of how a tensor was made, beside PyTorch's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import kadam
+from kadam.autograd import Variable
+
+
+def names(function: Any) -> list[Any]:
+    """A lineage as nested lists of names; what only transposes a weight is left out, as PyTorch's linear does that."""
+    if function.name() == "TBackward0":
+        return names(function.next_functions[0][0])
+    name = function.name().rpartition("::")[2]
+    return [name, *[None if one is None else names(one) for one, _ in function.next_functions]]
+
+
+def lineages(library: Any) -> list[Any]:
+    x = library.ones(2, 4, requires_grad=True)
+    net = library.nn.Sequential(library.nn.Linear(4, 3), library.nn.ReLU(), library.nn.Linear(3, 1))
+    loss = library.nn.functional.mse_loss(net(x), library.zeros(2, 1))
+    found = [names(loss.grad_fn)]
+    loss.item()  # closes the recording: from here on its history is read
+    found.append(names(loss.grad_fn))
+    squares = x * x
+    squares.sum().item()
+    found += [names((squares * 3 - x).grad_fn), names(library.cat([x, x * 2]).grad_fn), names(x.t()[0].grad_fn)]
+    loss.backward()
+    return [*found, names(loss.grad_fn)]
+
+
+def test_lineages_are_pytorchs():
+    torch = pytest.importorskip("torch")
+    assert lineages(kadam) == lineages(torch)
+
+
+def test_a_lineage_ends_at_the_leaves_themselves():
+    x = kadam.ones(3, requires_grad=True)
+    y = (x * 2).exp()
+    times, place = y.grad_fn.next_functions[0]
+    assert (times.name(), place) == ("MulBackward0", 0)
+    assert times.next_functions[0][0].variable is x
+    assert times.next_functions[1] == (None, 0)
+    assert times == y.grad_fn.next_functions[0][0]
+    assert x.grad_fn is None
+    assert (kadam.ones(3) + 1).grad_fn is None
+
+
+def test_each_result_says_which_it_is():
+    x = kadam.ones(2, 4, requires_grad=True)
+    first, second = x.split(2, dim=1)
+    assert [part.grad_fn.name() for part in (first, second)] == ["SplitBackward0"] * 2
+    assert [(part * 2).grad_fn.next_functions[0][1] for part in (first, second)] == [0, 1]
+
+
+def test_a_variable_is_a_leaf_over_the_same_memory():
+    data = kadam.ones(3)
+    leaf = Variable(data, requires_grad=True)
+    assert (leaf.requires_grad, data.requires_grad, isinstance(leaf, Variable)) == (True, False, True)
+    with kadam.no_grad():
+        leaf.add_(1)
+    np.testing.assert_array_equal(data.numpy(), [2, 2, 2])
+    with pytest.raises(TypeError, match="Variable data has to be a tensor, but got list"):
+        Variable([1.0])

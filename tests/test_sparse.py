@@ -1,0 +1,106 @@
+"""Sparse tensors: places and values, products, sums; gradients that are sparse; SparseAdam."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import kadam
+from kadam.errors import UnsupportedError
+
+PLACES = [[0, 1, 1, 1], [2, 0, 2, 2]]
+VALUES = [3.0, 4.0, 5.0, -1.0]
+DENSE = [[0.0, 0.0, 3.0], [4.0, 0.0, 4.0]]
+
+
+def _matrix(m=kadam, **options):
+    return m.sparse_coo_tensor(m.tensor(PLACES), m.tensor(VALUES), (2, 3), **options)
+
+
+def test_values_at_one_place_are_added():
+    matrix = _matrix()
+    assert matrix.is_sparse
+    assert matrix.layout == kadam.sparse_coo
+    assert matrix.shape == (2, 3)
+    assert matrix.to_dense().tolist() == DENSE
+    ordered = matrix.coalesce()
+    assert ordered.indices().tolist() == [[0, 1, 1], [2, 0, 2]]
+    assert ordered.values().tolist() == [3.0, 4.0, 4.0]
+    with pytest.raises(RuntimeError, match="uncoalesced"):
+        matrix.indices()
+
+
+def test_there_and_back():
+    dense = kadam.tensor(DENSE)
+    assert dense.to_sparse().to_dense().tolist() == DENSE
+    rows = dense.to_sparse_csr()
+    assert rows.crow_indices().tolist() == [0, 1, 3]
+    assert rows.col_indices().tolist() == [2, 0, 2]
+    assert rows.to_sparse().to_dense().tolist() == DENSE
+    assert dense.to_sparse(1).values().shape == (2, 3)
+    assert kadam.sparse_csr_tensor([0, 1, 3], [2, 0, 2], [3.0, 4.0, 4.0]).to_dense().tolist() == DENSE
+
+
+def test_products_and_their_gradients_are_those_of_the_dense_matrix():
+    other = kadam.tensor([[1.0, -2.0], [0.5, 3.0], [2.0, 1.0]], requires_grad=True)
+    matrix = _matrix(requires_grad=True)
+    product = kadam.sparse.mm(matrix, other)
+    weights = kadam.tensor([[1.0, 2.0], [3.0, -1.0]])
+    (product * weights).sum().backward()
+    dense = np.array(DENSE)
+    np.testing.assert_allclose(product.detach().numpy(), dense @ other.detach().numpy())
+    np.testing.assert_allclose(other.grad.numpy(), dense.T @ weights.numpy())
+    full = weights.numpy() @ other.detach().numpy().T
+    np.testing.assert_allclose(matrix.grad._values().numpy(), full[tuple(np.array(PLACES))])
+    assert (matrix @ other).tolist() == product.tolist() == kadam.spmm(matrix, other).tolist()
+    assert (matrix @ other[:, 0]).tolist() == product[:, 0].tolist()
+
+
+def test_what_sparse_tensors_cannot_do_is_named():
+    with pytest.raises(UnsupportedError, match="view"):
+        _matrix().view(6)
+    with pytest.raises(UnsupportedError, match="number"):
+        _matrix() + 1
+    with pytest.raises(AttributeError):
+        kadam.sparse.bsr  # noqa: B018
+
+
+@pytest.mark.parametrize("reduce", ["sum", "mean", "amax", "amin"])
+def test_reductions_of_products_are_pytorchs(reduce):
+    torch = pytest.importorskip("torch")
+    dense, other = torch.tensor([[1.0, 0.0, 2.0], [0.0, 0.0, 0.0], [3.0, -1.0, 4.0]]), torch.randn(3, 2)
+    expected = torch.sparse.mm(dense.to_sparse_csr(), other, reduce)
+    found = kadam.sparse.mm(kadam.from_numpy(dense.numpy()).to_sparse_csr(), kadam.from_numpy(other.numpy()), reduce)
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-6)
+
+
+def test_sums_softmax_and_texts_are_pytorchs():
+    torch = pytest.importorskip("torch")
+    for call in (
+        lambda m, x: m.sparse.sum(x, 0).to_dense(),
+        lambda m, x: m.sparse.sum(x),
+        lambda m, x: m.sparse.softmax(x.coalesce(), 1).to_dense(),
+        lambda m, x: x.t().to_dense(),
+        lambda m, x: (x * 2 + x).to_dense(),
+        lambda m, x: m.sparse.addmm(m.ones(2, 2), x, m.ones(3, 2), beta=2.0),
+    ):
+        np.testing.assert_allclose(call(kadam, _matrix()).numpy(), call(torch, _matrix(torch)).numpy(), rtol=1e-6)
+    assert repr(_matrix()) == repr(_matrix(torch))
+    assert repr(kadam.eye(3).to_sparse_csr()) == repr(torch.eye(3).to_sparse_csr())
+
+
+def test_sparse_adam_leaves_alone_what_a_sparse_gradient_leaves_out():
+    torch = pytest.importorskip("torch")
+
+    def train(m):
+        table = m.nn.Parameter(m.arange(12.0).reshape(4, 3) / 10)
+        optimizer = m.optim.SparseAdam([table], lr=0.1)
+        for step in range(4):
+            gradient = m.sparse_coo_tensor(
+                m.tensor([[0, 2, 2]]), m.full((3, 3), 0.0 if step == 1 else 1.0 + step), (4, 3)
+            )
+            table.grad = gradient
+            optimizer.step()
+        return table.detach().numpy()
+
+    np.testing.assert_allclose(train(kadam), train(torch), rtol=1e-5)
