@@ -23,11 +23,33 @@ QUICK = (
     "graph_cut__everything", "in_place_damage__activation", "evaluation_in_training_mode__trainer",
     "output_activation__relu_regression", "target_broadcast__smooth_l1", "symmetric_initialisation__zeros",
     "unscaled_inputs__houses", "learning_rate_too_low__regression", "nan_or_inf__constant_column",
+    "wrong_sign__update_plus", "unused_parameters__never_called", "class_axis__view_instead_of_permute",
+    "bce_without_sigmoid__raw", "graph_cut__rnn_hidden_data", "graph_cut__item_weights", "nan_or_inf__data_has_nan",
+    "schedule_too_fast__exponential", "clipped_away__value",
 )  # fmt: skip
 HEALTHY = (
     "clean/raw_line", "clean/sine_sequential", "clean/trainer_class", "controls/gan", "controls/lr_zero_start",
-    "controls/random_features", "controls/tiny_full_batch", "controls/positive_counts",
+    "controls/random_features", "controls/tiny_full_batch", "controls/positive_counts", "controls/prototype_layer",
+    "controls/window_cut", "controls/maximise_reward",
 )  # fmt: skip
+
+
+PRINTED = """
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+x = torch.randn(60, 4)
+y = x[:, :3].argmax(1)
+net = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 3), nn.Softmax(dim=1))
+optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+for epoch in range(20):
+    loss = nn.functional.cross_entropy(net(x), y)
+    print(loss.item())
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +99,19 @@ def test_every_kind_has_its_texts() -> None:
         told = {key.rpartition(".")[2] for key in keys if key.startswith(f"diagnose.{kind}.")}
         assert {"title", "cause", "fix", "unless"} <= told
         assert any(part.startswith("evidence") for part in told)
+
+
+def test_a_loss_that_is_printed_before_the_backward_pass_hides_nothing(tmp_path: Path) -> None:
+    program = tmp_path / "printed.py"
+    program.write_text(PRINTED)
+    assert [one.kind for one in diagnose(str(program)).findings] == ["softmax_before_cross_entropy"]
+
+
+def test_overflow_follows_what_made_the_numbers_grow() -> None:
+    line = Source("a.py", 1)
+    overflow = Finding("nan_or_inf", line, follows=True, variant="overflow")
+    assert ranked([overflow, Finding("exploding_gradients", line)])[0].kind == "exploding_gradients"
+    assert ranked([overflow]) == [overflow]
 
 
 def test_symptoms_are_told_only_without_a_cause() -> None:

@@ -468,3 +468,35 @@ def test_names_of_pytorch_are_known_and_only_likely_ones_suggested() -> None:
     known = dir(kadam.Tensor)
     assert describe_name("torch.Tensor", "lenght", known).endswith(" torch.Tensor.lenght. Fix: look at its spelling.")
     assert describe_name("torch.Tensor", "to_numpy", known).endswith(" closest: torch.Tensor.numpy. Fix: write numpy.")
+
+
+@pytest.mark.parametrize(
+    ("program", "labels"),
+    [
+        ("y = nn.Embedding(5, 3)(torch.tensor([7]))", ["weight", "input"]),
+        ("y = torch.ones(3).gather(0, torch.tensor([5]))", ["input", "index"]),
+        ("y = torch.linalg.inv(torch.zeros(2, 2))", ["A"]),
+        ("y = F.binary_cross_entropy(torch.tensor([0.5]), torch.tensor([1.5]))", ["value"]),
+    ],
+)
+def test_a_late_error_names_arguments_where_they_can_be_told_apart(program: str, labels: list[str]) -> None:
+    _, *operands = str(raised_by(f"{program}\nprint(y)", kadam)).split("\n")
+    told = operands[: next(index for index, line in enumerate(operands) if line.startswith("  recorded at"))]
+    assert [line.split()[0] for line in told] == labels
+
+
+def test_a_singular_matrix_is_pytorchs_error() -> None:
+    with pytest.raises(kadam.linalg.LinAlgError):
+        kadam.linalg.inv(kadam.zeros(2, 2)).tolist()
+
+
+def test_inference_mode_is_told_apart_from_no_grad() -> None:
+    with kadam.no_grad():
+        assert not kadam.is_inference_mode_enabled()
+    with kadam.inference_mode():
+        with kadam.enable_grad():
+            assert kadam.is_inference_mode_enabled()
+        with kadam.inference_mode(False):
+            assert not kadam.is_inference_mode_enabled()
+        assert kadam.is_inference_mode_enabled()
+    assert not kadam.is_inference_mode_enabled()

@@ -441,3 +441,39 @@ def test_errors_are_of_pytorchs_types(name):
 
 def computed(result):
     return result.tolist() if hasattr(result, "tolist") else result
+
+
+def test_arange_of_whole_numbers_counts_in_whole_steps():
+    assert kadam.arange(0, 7, 2.9, dtype=kadam.int64).tolist() == [0, 2, 4, 6]
+    assert kadam.arange(-0.5, 3.9, 1, dtype=kadam.int64).tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match="nonzero"):
+        kadam.arange(0, 64, 0.5, dtype=kadam.int64)
+
+
+def test_empty_tensors_that_are_joined_get_empty_gradients():
+    nothing, rows = kadam.empty(0, requires_grad=True), kadam.ones(2, 3, requires_grad=True)
+    kadam.cat([nothing, rows], 1).sum().backward()
+    assert tuple(nothing.grad.shape) == (0,)
+    assert rows.grad.tolist() == [[1.0] * 3] * 2
+    assert kadam.cat([kadam.empty(0), kadam.empty(0)]).tolist() == []
+
+
+def test_reflected_methods_are_those_of_tensors():
+    x = kadam.tensor([1, 2])
+    assert (2 + x).tolist() == [3, 4]
+    assert (2 * x).tolist() == [2, 4]
+    assert (3 & x).tolist() == [1, 2]
+    for name in ("__radd__", "__rmul__", "__rdiv__", "__rand__"):
+        with pytest.raises(TypeError):
+            getattr(kadam.Tensor, name)(2, x)
+    with pytest.raises(TypeError):
+        kadam.eq(2, x)
+
+
+def test_some_functions_convert_nothing_into_out():
+    x, wide = kadam.arange(4.0), kadam.empty(0, dtype=kadam.float64)
+    with pytest.raises(RuntimeError, match="dtype"):
+        kadam.gather(x, 0, kadam.tensor([1]), out=wide)
+    assert kadam.sum(x, 0, out=wide).dtype is kadam.float64
+    with pytest.raises(RuntimeError, match="memory"):
+        kadam.cat([x, x], out=x)

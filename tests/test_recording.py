@@ -187,6 +187,27 @@ def test_numpy_memory_is_shared_both_ways_and_a_recording_takes_the_values_of_th
     assert array.tolist() == [8.0, 1.0, 1.0]
 
 
+def test_counting_at_single_places_is_not_recorded(sights):
+    counts = kadam.zeros(3, 3)
+    for truth, guess in [(0, 1), (2, 2), (0, 1)]:
+        counts[truth][guess] += 1
+        counts[guess, truth] -= 0.5
+    assert sights["calls"] == 0
+    np.testing.assert_array_equal(counts.numpy(), [[0, 2, 0], [-1, 0, 0], [0, 0, 0.5]])
+    whole = kadam.zeros(2, dtype=kadam.uint8)
+    whole[0] -= 1
+    whole[1] += 300
+    assert whole.tolist() == [255, 44]
+
+
+def test_counting_waits_for_what_read_the_memory_before():
+    x = kadam.ones(3)
+    doubled = x * 2
+    x[0] += 5
+    np.testing.assert_array_equal(doubled.numpy(), [2, 2, 2])
+    np.testing.assert_array_equal(x.numpy(), [6, 1, 1])
+
+
 def test_swapping_two_tensors_in_place_within_one_recording():
     a, b = kadam.tensor([1.0, 2.0]), kadam.tensor([3.0, 4.0])
     old = a.clone()

@@ -144,10 +144,12 @@ def test_a_loader_of_plain_tensors_is_as_good_as_arrays(options, taken, monkeypa
     found = trained(x=DataLoader(data, 32, **options), y=None, fit=fit)
     assert sum(taken) > 100
     rows = [0]
-    own = DataLoader(
-        data, 32, collate_fn=lambda samples: rows.append(len(samples)) or default_collate(samples), **options
-    )
-    assert trained(x=own, y=None, fit=fit) == found
+
+    def collate(samples):
+        rows.append(len(samples))
+        return default_collate(samples)
+
+    assert trained(x=DataLoader(data, 32, collate_fn=collate, **options), y=None, fit=fit) == found
     assert sum(rows) > 4_000  # that one was asked
 
 
@@ -221,10 +223,57 @@ def hooked():
     return net
 
 
+class Own(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(20, 16), nn.Linear(16, 2)
+
+    def forward(self, input):
+        return self.second(self.first(input).relu())
+
+
+class Normed(Own):
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(20)
+
+    def forward(self, input):
+        return super().forward(self.norm(input))
+
+
+def test_code_of_the_users_own_may_be_promised_to_be_steady(taken, monkeypatch):
+    _, differing = compared(monkeypatch, model=Own, steady=True)
+    assert not differing
+    assert sum(taken) > 100
+
+
+def test_a_step_of_the_users_own_may_be_promised_to_be_steady(taken):
+    def step(model, batch):
+        return nn.functional.cross_entropy(model(batch[0]), batch[1]) + 1e-3 * model.first.weight.square().sum()
+
+    def run(steady):
+        kadam.manual_seed(0)
+        model = Own()
+        history = Trainer(model, None, optim.Adam, step=step, steady=steady).fit(X, Y, **ROWS)
+        return [row["loss"] for row in history.rows], [one.detach().numpy().tobytes() for one in model.parameters()]
+
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+        assert one.submit(run, True).result() == other.submit(run, False).result()
+    assert sum(taken) > 100
+
+
+def test_a_loss_function_is_as_good_as_a_module(taken):
+    Trainer(plain(), nn.functional.cross_entropy, optim.Adam).fit(X, Y, **ROWS)
+    assert sum(taken) > 100
+
+
 @pytest.mark.parametrize(
     "options",
     [
         {"model": dropping},
+        {"model": dropping, "steady": True},
+        {"model": Own},
+        {"model": Normed, "steady": True},
         {"model": hooked},
         {"model": lambda: Counting(nn.Linear(20, 2))},
         {"callbacks": [Steps()]},
@@ -232,7 +281,18 @@ def hooked():
         {"make": lambda params: optim.NAdam(params)},
         {"make": lambda params: optim.SGD(params, lr=kadam.tensor(0.1))},
     ],
-    ids=["dropout", "hook", "own forward", "callback", "accumulate", "remembers", "rate is a tensor"],
+    ids=[
+        "dropout",
+        "dropout, promised",
+        "own",
+        "batch norm, promised",
+        "hook",
+        "own forward",
+        "callback",
+        "accumulate",
+        "remembers",
+        "rate is a tensor",
+    ],
 )
 def test_where_python_is_needed_it_takes_each_step(options, taken, monkeypatch):
     _, differing = compared(monkeypatch, **options)

@@ -151,7 +151,9 @@ def jacrev(func: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Funct
 def _rows(output: Any, inputs: Sequence[Any]) -> list[Any]:
     flat = output.reshape(-1)
     rows = [_gradients(flat[index], None, inputs) for index in range(flat.numel())]
-    return [stack([row[place] for row in rows]).reshape((*output.shape, *one.shape)) for place, one in enumerate(inputs)]
+    return [
+        stack([row[place] for row in rows]).reshape((*output.shape, *one.shape)) for place, one in enumerate(inputs)
+    ]
 
 
 def pushed(output: Any, inputs: Sequence[Any], tangents: Sequence[Any]) -> Any:

@@ -41,18 +41,20 @@ class Builder:
         Raises:
             ShapeError, DTypeError: the inputs do not fit the primitive.
         """
-        inputs = tuple(node if self.owns(node) else self._adopted(node) for node in inputs)
-        result = primitive.infer(*(node.type for node in inputs))
-        node = Node(len(self.nodes), primitive, inputs, result, self.phase, self.scope, self.source, self.origin)
-        self.nodes.append(node)
-        if (
-            self.tracking
-            and primitive.differentiable
-            and result.dtype.category >= 2  # floating point or complex
-            and any(source.id in self.active for source in inputs)
-        ):
-            self.active.add(node.id)
-        return node
+        nodes, active = self.nodes, self.active
+        for node in inputs:
+            if node.id >= len(nodes) or nodes[node.id] is not node:
+                inputs = tuple([one if self.owns(one) else self._adopted(one) for one in inputs])
+                break
+        result = primitive.infer(*[node.type for node in inputs])
+        made = Node(len(nodes), primitive, inputs, result, self.phase, self.scope, self.source, self.origin)
+        nodes.append(made)
+        if self.tracking and primitive.differentiable and result.dtype.category >= 2:  # floating point or complex
+            for node in inputs:
+                if node.id in active:
+                    active.add(made.id)
+                    break
+        return made
 
     def _adopted(self, node: Node) -> Node:
         if self.adopt is None:

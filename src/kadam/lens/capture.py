@@ -419,7 +419,10 @@ def _tensors(value: Any) -> Iterator[Any]:
 
 @contextmanager
 def observed(observer: Observer) -> Iterator[None]:
-    """While this lasts, the observer watches this thread."""
+    """While this lasts, the observer watches this thread. What was recorded before is no part of what it sees."""
+    rec = present()
+    if rec is not None and state.watcher is None:
+        cut(rec)
     through_history = backprop.BackwardPass._through_history
 
     def noted_sweep(self: Any, history: Any, *rest: Any) -> Any:
@@ -427,7 +430,8 @@ def observed(observer: Observer) -> Iterator[None]:
         observer.swept(history)
         return reached
 
-    deliver = function._deliver
+    functions: Any = function
+    deliver = functions._deliver
 
     def noted_delivery(cls: Any, arguments: Any, gradients: Any, work: Any) -> None:
         observer.delivered(cls.__name__, arguments, gradients)
@@ -435,13 +439,13 @@ def observed(observer: Observer) -> Iterator[None]:
 
     outer, state.watcher = state.watcher, observer
     backprop.BackwardPass._through_history = noted_sweep  # type: ignore[assignment, method-assign]
-    function._deliver = noted_delivery
+    functions._deliver = noted_delivery
     try:
         with noted(observer), origins_noted(observer):
             yield
     finally:
         backprop.BackwardPass._through_history = through_history  # type: ignore[method-assign]
-        function._deliver = deliver
+        functions._deliver = deliver
         state.watcher = outer
 
 

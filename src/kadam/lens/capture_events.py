@@ -126,7 +126,7 @@ def _wraps(notes: Notes) -> Iterator[Callable[[], None]]:
     for name in _READS:
         yield _wrapped(Tensor, name, _read(notes, name))
     for name in ("detach", "detach_"):
-        yield _wrapped(Tensor, name, lambda source, self, *_: notes.note("detach", source, **_taken(self)))
+        yield _wrapped(Tensor, name, lambda source, self, *_: notes.note("detach", source, "", **_taken(self)))
     yield _wrapped(kadam, "tensor", _new(notes))
     for name in _DROPOUTS:
         yield _wrapped(functional, name, _dropout(notes, name))

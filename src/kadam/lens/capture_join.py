@@ -273,7 +273,7 @@ class Values(dict[int, Array]):
         self._failed: set[int] = set()
 
     def __missing__(self, id: int) -> Array:
-        found = self.get(id)
+        found: Array | None = self.get(id)
         if found is None:
             raise KeyError(id)
         return found

@@ -124,7 +124,7 @@ def _after_making(notes: Notes) -> Callable[[], None]:
         notes.note("made", line_of(sys._getframe(1)), token=notes.tokens.of(parameter))
         return parameter
 
-    Parameter.__new__ = make  # type: ignore[method-assign, assignment]
+    Parameter.__new__ = make  # type: ignore[method-assign]
     return lambda: setattr(Parameter, "__new__", original)
 
 

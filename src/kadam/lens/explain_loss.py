@@ -74,7 +74,7 @@ def _addends(node: Node, telling: Telling) -> Iterator[Node]:
 def _terms(telling: Telling, node: Node) -> Node | None:
     """What a loss sums up or averages: a tensor of which it is a weighted sum, with constant weights."""
     while True:
-        if node.shape and not (is_carrier(node) or isinstance(node.primitive, Where | Neg)):
+        if node.shape and not (is_carrier(node) or isinstance(node.primitive, Where)):
             return node
         active = [source for source in node.inputs if source.id in telling.replay.active]
         if len(active) != 1:

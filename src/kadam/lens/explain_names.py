@@ -123,6 +123,18 @@ class Names:
                 found[node.id] = name
         return {id: name for id, name in found.items() if id in self.step.active}
 
+    def _operand(self, node: Node) -> Node | None:
+        """The first value that the call which made a node was given: another call's result, or one with a name."""
+        waiting, seen = list(reversed(node.inputs)), set[int]()
+        while waiting:
+            one = waiting.pop()
+            if one.id in self.step.results or self.known(one):
+                return one
+            if one.id not in seen:
+                seen.add(one.id)
+                waiting += reversed(one.inputs)
+        return None
+
     @cached_property
     def _unnamed(self) -> list[int]:
         return [node.id for node in self.step.graph.inputs if node.shape and not self.known(node)]
@@ -136,9 +148,9 @@ class Names:
         if is_carrier(node):
             return self.of(node.inputs[0])
         called = self.called(node)
-        operands = [self.of(source) for source in node.inputs if source.inputs or self.known(source)]
-        if called and operands:
-            text = f"{called}({operands[0]})"
+        operand = self._operand(node)
+        if called and operand is not None:
+            text = f"{called}({self.of(operand)})"
             if len(text) <= LONGEST:
                 return text
         return f"{called or type(node.primitive).__name__.lower()} %{node.id}"

@@ -449,11 +449,30 @@ def _unpadded(value: Any) -> Any:
     return value
 
 
+def _is_filled(part: Tensor, value: Any) -> bool:
+    """Whether a part of memory gets a value that is yet to be computed, with no gradient about: it is computed now.
+
+    Loops fill memory so, part by part. Recorded to its end, such a loop would make as many versions of the memory, and
+    one long path for each number of turns; cut here, each turn is the same short one.
+    """
+    rec, root = state.rec, part.root
+    return (
+        isinstance(value, Recorded)
+        and rec is not None
+        and value._rec is rec
+        and value._pos >= 0
+        and part is not root
+        and is_current(root)
+        and not root._spec.requires_grad
+        and not any(one is not None and one._spec.requires_grad for one in rec.created)
+    )
+
+
 def _write(whole: Tensor, seen: Tensor, value: Any) -> None:
     if isinstance(value, Recorded):
         check_overlap(seen, value)
     value = _unpadded_to(value, len(seen.shape))
-    if is_free(seen, value):
+    if is_free(seen, value) or _is_filled(seen, value):
         overwrite(seen, _item(value))
     else:
         assign(seen, value)

@@ -37,14 +37,23 @@ def join(graph: Graph) -> Graph:
             if node.id in wanted:
                 now[node.id] = _total([[now[one.id] for one in family] for family in wanted[node.id]])
             else:
-                builder.origin = None if node.origin is None else now[node.origin].id
-                now[node.id] = emit(node.primitive, *[now[source.id] for source in node.inputs])
+                now[node.id] = _again(builder, node, now)
     return Graph(
         tuple(builder.nodes),
         tuple(now[node.id] for node in graph.inputs),
         tuple(now[node.id] for node in graph.outputs),
         {now[state.id]: now[value.id] for state, value in graph.updates.items()},
     )
+
+
+def _again(builder: Builder, node: Node, now: dict[int, Node]) -> Node:
+    """The node over what stands in its inputs' places; of the same type, so that nothing need be inferred."""
+    origin = None if node.origin is None else now[node.origin].id
+    inputs = tuple([now[source.id] for source in node.inputs])
+    number = len(builder.nodes)
+    made = Node(number, node.primitive, inputs, node.type, node.phase, node.scope, node.source, origin)
+    builder.nodes.append(made)
+    return made
 
 
 def _is_sum(node: Node, users: Sequence[Sequence[Node]], kept: set[int]) -> bool:

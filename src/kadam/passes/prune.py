@@ -11,9 +11,16 @@ def prune(graph: Graph) -> Graph:
 
     A node whose origin is dropped has none afterwards.
     """
+    needed = needed_by(graph)
+    kept = {node.id: node for node in graph.nodes if node.id in needed}
+    return rebuild(graph, kept, {id: id for id in kept})
+
+
+def needed_by(graph: Graph) -> set[int]:
+    """The ids of the inputs, and of the nodes that an output or an update depends on."""
     needed = {node.id for node in (*graph.inputs, *graph.outputs, *graph.updates.values())}
     for node in reversed(graph.nodes):
         if node.id in needed:
-            needed.update(source.id for source in node.inputs)
-    kept = {node.id: node for node in graph.nodes if node.id in needed}
-    return rebuild(graph, kept, {id: id for id in kept})
+            for source in node.inputs:
+                needed.add(source.id)
+    return needed

@@ -26,7 +26,7 @@ def rebuild(graph: Graph, kept: Mapping[int, Node], stand_in: Mapping[int, int])
         made[id] = Node(
             len(made),
             node.primitive,
-            tuple(map(now, node.inputs)),
+            tuple([made[stand_in[source.id]] for source in node.inputs]),
             node.type,
             noted.phase,
             noted.scope,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 
 from kadam.ir.graph import Graph, Node, Phase
+from kadam.passes.prune import needed_by
 from kadam.passes.rebuild import rebuild
 
 _ORDER = {phase: order for order, phase in enumerate(Phase)}
@@ -16,14 +17,25 @@ def share(graph: Graph) -> Graph:
     A merged node takes its phase, scope, source and origin from the one of the earliest phase, so that what the
     backward pass computes again is shown where the forward pass computed it.
     """
+    return _merged(graph, graph.nodes)
+
+
+def tidy(graph: Graph) -> Graph:
+    """`prune` and then `share`, made in one go."""
+    needed = needed_by(graph)
+    return _merged(graph, [node for node in graph.nodes if node.id in needed])
+
+
+def _merged(graph: Graph, nodes: Iterable[Node]) -> Graph:
     fed = {node.id for node in graph.inputs}
     leader: dict[int, int] = {}
     leaders: dict[Hashable, int] = {}
     noted: dict[int, Node] = {}
-    for node in graph.nodes:
+    for node in nodes:
+        id = node.id
         # Attributes are compared as text: 0.0 equals -0.0, but a constant of one is not a constant of the other.
-        key = node.id if node.id in fed else (repr(node.primitive), *(leader[source.id] for source in node.inputs))
-        first = leader[node.id] = leaders.setdefault(key, node.id)
-        if first not in noted or _ORDER[node.phase] < _ORDER[noted[first].phase]:
+        key = id if id in fed else (repr(node.primitive), *[leader[source.id] for source in node.inputs])
+        first = leader[id] = leaders.setdefault(key, id)
+        if first == id or _ORDER[node.phase] < _ORDER[noted[first].phase]:
             noted[first] = node
     return rebuild(graph, noted, leader)

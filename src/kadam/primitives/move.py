@@ -246,7 +246,7 @@ class Concat(Primitive):
 
     def lower(self, e: Emitter, at: At, *parts: Reader) -> Element:
         here = at[self.axis]
-        filled = [part for part in parts if part.shape[self.axis]]
+        filled = [part for part in parts if part.shape[self.axis]] or parts[:1]
 
         def chosen(number: int, start: int) -> Element:
             part, stop = filled[number], start + filled[number].shape[self.axis]
@@ -263,6 +263,7 @@ class Concat(Primitive):
             Example(cls(1), "f32[2,3], f32[2,1], f32[2,2]"),
             Example(cls(0), "i64[2], i64[0], i64[1]"),
             Example(cls(0), "f32[3]"),
+            Example(cls(0), "f32[0,3], f32[0,3]"),
         )
 
 

@@ -25,7 +25,7 @@ from kadam.primitives.move import Copy
 from kadam.primitives.sources import Full
 from kadam.recording import step
 from kadam.recording.calls import emit, node_of, symbol
-from kadam.recording.history import CHANGED, TWICE, History, Plan, emitted_again, plan
+from kadam.recording.history import CHANGED, TWICE, History, Plan, emitted_again, plan, swept_of
 from kadam.recording.memory import fit, give
 from kadam.recording.modes import grad_mode
 from kadam.recording.operation import Raw, State, operation
@@ -37,6 +37,7 @@ from kadam.recording.trail import Path, TrailNode
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
+STRETCH = 16  # histories that a backward pass goes through in one recording
 Places = tuple[int, ...]
 
 
@@ -122,15 +123,18 @@ def sweep_present(
     at.update({node.id: ~index for index, node in enumerate(path.feeds)})
     ids = tuple(path.at(place).id for place in starts)
     halts, wanted = {path.at(place).id for place in stops}, {path.at(place).id for place in collect}
-    ahead = plan(path, ids, _leaves(path) | wanted | halts, halts - set(ids))
-    if ahead.reading & (path.freed - swept):
-        raise GradientError(TWICE)
-    _check_unchanged(path, ahead)
-    if not retain:
-        path.freed |= ahead.reading
     builder.tracking = create_graph
     nodes = list(builder.nodes)
     found = _sweep(path, nodes, _seeded(nodes, ids, cts), wanted, halts)
+    if any(ct is not None for ct in cts):  # one that is a value of the path is no value that a derivative reads
+        done = plan(path, ids, _leaves(path) | wanted | halts, halts - set(ids))
+    else:
+        done = swept_of(found, len(nodes))
+    if done.reading & (path.freed - swept):
+        raise GradientError(TWICE)
+    _check_unchanged(path, done)
+    if not retain:
+        path.freed |= done.reading
     return {at[one]: _named(ct) for one, ct in found.items()}
 
 
@@ -177,6 +181,9 @@ def sweep_history(
     return {one: _named(ct) for one, ct in found.items()}
 
 
+sweep_history.operation.anywhere = True  # type: ignore[attr-defined]  # `end` tells which recording it goes through
+
+
 class Region:
     """A recording that a backward pass goes through: the present one, or the history of one.
 
@@ -199,7 +206,10 @@ class BackwardPass:
         grads: id of a leaf or a captured tensor -> the tensor and the cotangent that has arrived.
         captures: (serial of a recording, place) -> a tensor in it whose gradient is asked for.
         passed: the histories swept, and what of each may be freed when the pass is over.
+        through: how many sweeps through histories there were.
     """
+
+    through = 0
 
     def __init__(self, create_graph: bool, retain: bool, captures: Sequence[Recorded] = ()) -> None:
         self.create_graph = create_graph
@@ -269,11 +279,22 @@ class BackwardPass:
             if isinstance(region.owner, Recording):
                 self._follow(region, region.owner)
             if region.seeds:
+                if isinstance(region.owner, History):
+                    self._pause()
                 self._go(region)
             elif region.arrived:
                 self._halt(region, max(region.arrived))
             else:
                 del self.regions[serial]
+
+    def _pause(self) -> None:
+        """Cut the recording before every so many histories, so that a pass through any number of like ones, as through
+        an episode's steps, is a few paths again and again instead of a long one for each number."""
+        rec = state.rec
+        stretched = self.through % STRETCH == 0 and (self.through or len(self.regions) >= STRETCH)
+        if stretched and rec is not None and not self.create_graph:
+            cut(rec)
+        self.through += 1
 
     def _follow(self, region: Region, rec: Recording) -> None:
         """Go on in the history of a recording that was cut while the pass was in it."""

@@ -123,9 +123,9 @@ def placed(failure: RunError, here: TrailNode) -> BaseException:
     if isinstance(cause, KadamError) and "\n" not in said:
         call = _call_of(node, here)
         said = said if call is None else _with_name(_public(call[0].name, call[0].grad_name), said)
-        labels = [""] * len(node.inputs) if call is None else _labels(node, *call, Path(here))
+        labels = ["value"] * len(node.inputs) if call is None else _labels(node, _operands_of(*call, Path(here)))
         lines = [
-            f"  {label or str(one):<10} {one.type!s:<16} {_of_node(one).partition(' ')[2]}"
+            f"  {label:<10} {one.type!s:<16} {_of_node(one).partition(' ')[2]}"
             for label, one in list(zip(labels, node.inputs, strict=True))[:_MOST]
         ]
         said = "\n".join([said, *lines])
@@ -134,34 +134,40 @@ def placed(failure: RunError, here: TrailNode) -> BaseException:
     return cause
 
 
-def _call_of(node: Node, here: TrailNode) -> tuple[Any, tuple[Any, ...]] | None:
-    """The operation that emitted a node (which passes may have numbered anew), and the positions of its operands."""
+def _call_of(node: Node, here: TrailNode) -> tuple[Any, tuple[Any, ...], TrailNode] | None:
+    """What emitted a node (which passes may have numbered anew): the operation, its operands' positions, the call."""
     for call in here.line():
         if any(one.source == node.source and one.primitive == node.primitive for one in call.nodes):
             assert call.parent is not None
             for key, known in call.parent.items():
                 if known is call and hasattr(key[0], "grad_name"):
-                    return key[0], key[1:]
+                    return key[0], key[1:], call
     return None
 
 
-def _labels(node: Node, operation: Any, positions: tuple[Any, ...], path: Path) -> list[str]:
-    """The names of the arguments that a node's inputs are; empty where an input is none, but computed from some."""
-    operands = [
-        (name, path.at(position))
-        for name, role, position in zip(operation.names, operation.roles, positions, strict=False)
-        if role in _OPERANDS and type(position) is int
-    ]
+def _operands_of(operation: Any, positions: tuple[Any, ...], call: TrailNode, path: Path) -> list[tuple[str, Node]]:
+    """The names of a call's operands, and the nodes that they are; those that the call met first are its inputs."""
+    met = iter(call.inputs)
+    found: list[tuple[str, Node]] = []
+    for name, role, given in zip(operation.names, operation.roles, positions, strict=False):
+        if role in ("static", "fixed", "raw"):
+            continue
+        several = isinstance(given, tuple)
+        for index, position in enumerate(given if several else (given,)):
+            node = path.at(position) if type(position) is int else None if position is None else next(met, None)
+            if node is not None:
+                found.append((f"{name}[{index}]" if several else name, node))
+    return found
+
+
+def _labels(node: Node, operands: list[tuple[str, Node]]) -> list[str]:
+    """The names of the operands that a node's inputs are; where an input is none of them, or any of two, a value."""
     labels = []
-    for one in node.inputs:
-        same = next((operand for operand in operands if _alike(operand[1], one)), None)
-        if same is not None:
-            operands.remove(same)
-        labels.append("" if same is None else same[0])
+    for place, one in enumerate(node.inputs):
+        names = [name for name, operand in operands if _alike(operand, one)]
+        peers = [index for index, other in enumerate(node.inputs) if _alike(other, one)]
+        labels.append(names[peers.index(place)] if len(names) == len(peers) else "value")
     return labels
-
-
-_OPERANDS = ("operand", "optional", "mixed", "mixed_optional")
 
 
 def _alike(a: Node, b: Node) -> bool:

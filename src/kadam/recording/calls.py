@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,10 @@ from kadam.ir.primitive import Primitive, View
 from kadam.ir.types import TensorType
 from kadam.primitives.elementwise import Cast
 from kadam.primitives.sources import Input
-from kadam.recording import precision
+from kadam.recording import precision, template
 from kadam.recording.arguments import check_arguments
 from kadam.recording.herd import Herd
+from kadam.recording.pause import uncollected
 from kadam.recording.place import in_operator, where
 from kadam.recording.spec import Spec, spec_of
 from kadam.recording.step import LONGEST, Recording, cut, start, state
@@ -60,6 +61,7 @@ class Operation:
         grad_name: PyTorch's name of its derivative; a body that only calls other operations takes theirs.
         differentiable: False: its results never require grad.
         state: indices of the parameters whose tensors the call updates: its results, in order, are their new values.
+        anywhere: whether what the body emits depends on structure and operands alone, not on where the call stands.
         names, roles, defaults, keyword_only: of its parameters, in order.
     """
 
@@ -82,6 +84,7 @@ class Operation:
         self.defaults = dict(zip(self.names[code.co_argcount - len(given) : code.co_argcount], given, strict=True))
         self.defaults |= body.__kwdefaults__ or {}
         self.roles = [_role(body.__annotations__.get(name)) for name in self.names]
+        self.anywhere = "raw" not in self.roles
         self.state = tuple(index for index, role in enumerate(self.roles) if role == "state")
 
     def __repr__(self) -> str:
@@ -243,7 +246,7 @@ def first_sight(op: Operation, rec: Recording, key: Any, arguments: tuple[Any, .
     if not rec.open or rec.here.depth >= LONGEST:
         end_step(rec)
         return op.caller(**dict(zip(op.names, arguments, strict=True)))
-    node = extend(rec, op, arguments)
+    node = extend(rec, op, key, arguments)
     if op.chain_of is not None:
         _remember_view(node)
     rec.here[key] = rec.here = node  # the old place gets the item first
@@ -251,7 +254,7 @@ def first_sight(op: Operation, rec: Recording, key: Any, arguments: tuple[Any, .
     return node.assemble(rec, node, arguments)
 
 
-def extend(rec: Recording, op: Operation, arguments: tuple[Any, ...]) -> TrailNode:
+def extend(rec: Recording, op: Operation, key: Any, arguments: tuple[Any, ...]) -> TrailNode:
     """The trail node after one more call: emits the nodes of the feeds that it admitted and of its body."""
     path = rec.current_path()
     builder = path.builder
@@ -259,18 +262,19 @@ def extend(rec: Recording, op: Operation, arguments: tuple[Any, ...]) -> TrailNo
     builder.scope, builder.source = where()
     builder.phase, builder.origin, builder.adopt = op.phase or Phase.FORWARD, None, None
     try:
-        check_call(op, arguments)
-        path.feeds.extend(_fed(builder, feed) for feed in rec.feeds[have_feeds:])
+        path.feeds.extend([_fed(builder, feed) for feed in rec.feeds[have_feeds:]])
         builder.tracking = state.grad and op.differentiable
-        state.rec, state.inside = None, rec
-        with building(builder):
-            symbols = _symbols(rec, op, arguments, path)
-            result = op.run_body(symbols)
-            if op.state:
-                result = [_cast(value, target) for value, target in zip(result, _state_of(op, symbols), strict=True)]
-            _tag(op, result, symbols)
         node = TrailNode(rec.here)
-        _remember(node, result, symbols)
+        operands = _operands(rec, op, arguments, path)
+        kind = template.kind_of(op, key, arguments, operands, state.lower, builder.tracking, builder.active)
+        known = template.recalled(kind)
+        if known is not None:
+            template.emit(known, node, operands, builder)
+        else:
+            start = len(builder.nodes)
+            _run_body(node, rec, op, arguments, path)
+            if op.anywhere:
+                template.keep(kind, node, start, operands, builder)
     except BaseException:
         del builder.nodes[have:], path.feeds[have_feeds:]
         builder.active, path.freed = active, freed
@@ -291,6 +295,33 @@ def extend(rec: Recording, op: Operation, arguments: tuple[Any, ...]) -> TrailNo
     path.created.extend(node.outputs)
     path.end = node
     return node
+
+
+def _run_body(node: TrailNode, rec: Recording, op: Operation, arguments: tuple[Any, ...], path: Path) -> None:
+    """Let an operation's body emit its nodes, and note on the trail what the call returns."""
+    check_call(op, arguments)
+    state.rec, state.inside = None, rec
+    with uncollected(), building(path.builder):
+        symbols = _symbols(rec, op, arguments, path)
+        result = op.run_body(symbols)
+        if op.state:
+            result = [_cast(value, target) for value, target in zip(result, _state_of(op, symbols), strict=True)]
+        _tag(op, result, symbols)
+    _remember(node, result, symbols)
+
+
+def _operands(rec: Recording, op: Operation, arguments: Sequence[Any], path: Path) -> list[Node]:
+    """The nodes of the operands and the runtime numbers of a call."""
+    for argument in arguments:
+        if argument.__class__ is Herd:
+            argument.settle()
+    return template.operand_nodes(op, arguments, path.at, _numbers(rec, path))
+
+
+def _numbers(rec: Recording, path: Path) -> Iterator[Node]:
+    """The nodes of the Python numbers that a call has admitted."""
+    new_feeds = zip(rec.feeds[rec.here.feeds :], path.feeds[rec.here.feeds :], strict=True)
+    return iter([node for feed, node in new_feeds if not isinstance(feed, Recorded)])
 
 
 def _fed(builder: Builder, feed: Any) -> Node:
@@ -327,11 +358,7 @@ def _is_derived(feed: Any) -> bool:
 
 def _symbols(rec: Recording, op: Operation, arguments: tuple[Any, ...], path: Path) -> list[Any]:
     """The arguments as the body sees them: symbols for operands and runtime numbers, structure as it is."""
-    for argument in arguments:
-        if argument.__class__ is Herd:
-            argument.settle()
-    new_feeds = zip(rec.feeds[rec.here.feeds :], path.feeds[rec.here.feeds :], strict=True)
-    numbers = iter([node for feed, node in new_feeds if not isinstance(feed, Recorded)])
+    numbers = _numbers(rec, path)
 
     def of(value: Any) -> Any:
         if value is None:

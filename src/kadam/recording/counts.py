@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from kadam.recording import tiers
-from kadam.recording.trail import Path, Program, TrailNode
+from kadam.recording.trail import Family, Path, Program, TrailNode
 
+_FAMILY = "family "
 _carried: dict[str, int] = {}
 _known: dict[Program, str] = {}
 _at_once = [False]
@@ -26,11 +27,31 @@ def carry(counts: Mapping[str, int]) -> None:
     _carried.update(counts)
 
 
-def count_so_far(here: TrailNode, key: Any) -> int:
-    """How often a program that is made now has run in the processes before, or counts as having run."""
+def begin_count(program: Program, here: TrailNode, key: Any) -> None:
+    """Let a program that is made now count from where it stood in the processes before, or from where it is due."""
     if _at_once[0]:
-        return max(tiers.NATIVE_AFTER, 0)
-    return _carried.get(_fingerprint(here, key), 0) if _carried else 0
+        program.count = program.due = max(tiers.NATIVE_AFTER, 0)
+        return
+    program.family = _family_of(program, here)
+    count = _carried.get(_fingerprint(here, key), 0) if _carried else 0
+    if count < 0:
+        tiers.go_on(program, -1 - count)
+    else:
+        program.count, program.due = count, tiers.due_from(count)
+
+
+def _family_of(program: Program, here: TrailNode) -> Family:
+    """The family of a program that is made where `here` stands; all of one thread's trail are noted at its root."""
+    root = here.first.parent
+    assert root is not None
+    assert program.graph is not None
+    members = frozenset([type(node.primitive) for node in program.graph.nodes])
+    families = root.plans
+    family = families.get(members)
+    if family is None:
+        name = _FAMILY + hashlib.sha256(" ".join(sorted(one.__name__ for one in members)).encode()).hexdigest()[:24]
+        family = families[members] = Family(name, _carried.get(name, 0))
+    return family
 
 
 @contextmanager
@@ -45,17 +66,20 @@ def native_at_once() -> Iterator[None]:
 
 
 def taken(roots: Iterable[TrailNode]) -> dict[str, int]:
-    """Fingerprint -> count of all programs, counted no further than makes a difference.
+    """Fingerprint -> count of all programs, counted no further than makes a difference: -1 - count for runs on the
+    native engine. Name -> members that have not paid, of all families.
 
     What was carried here and has not come up yet is among them.
     """
     global _known
-    enough = max(tiers.NATIVE_AFTER, 0)
     found, known = dict(_carried), {}
+    roots = list(roots)
+    for family in (one for root in roots for one in root.plans.values() if isinstance(one, Family)):
+        found[family.name] = family.unpaid
     for here in (node for root in roots for node in root.below()):
         for key, program in here.programs.items():
             known[program] = _known.get(program) or _fingerprint(here, key)
-            found[known[program]] = min(program.count, enough)
+            found[known[program]] = tiers.counted(program)
     _known = known
     return found
 

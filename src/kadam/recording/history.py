@@ -7,7 +7,7 @@ history: the path that made them and the values that their derivatives will read
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +96,43 @@ def plan(
     # a cotangent may be a value itself: the derivative of a product by a known number, say
     needed = {read[one].id for one in used if one in read}
     return Plan(tuple(sorted(needed)), reads, tuple(sorted(found)))
+
+
+def swept_of(found: Mapping[int, Node], before: int) -> Plan:
+    """What a sweep has read that was made in the path's own graph.
+
+    Args:
+        found: id -> cotangent, as the sweep gave them.
+        before: how many nodes there were before it.
+    """
+    own: set[int] = set()
+    reads: set[tuple[int, int]] = set()
+    needed: set[int] = set()
+    waiting = list(found.values())
+    for node in waiting:
+        if node.id < before:
+            needed.update(_behind(node))
+    while waiting:
+        node = waiting.pop()
+        if node.id < before or node.id in own:
+            continue
+        own.add(node.id)
+        for source in node.inputs:
+            if source.id >= before:
+                waiting.append(source)
+                continue
+            for one in _behind(source):
+                needed.add(one)
+                reads.add((node.origin or 0, one))
+    return Plan(tuple(sorted(needed)), frozenset(reads), tuple(sorted(found)))
+
+
+def _behind(node: Node) -> Iterator[int]:
+    """The ids of the values of which a node is a view; its own, if it is none."""
+    if not emitted_again(node):
+        yield node.id
+    for source in node.inputs if emitted_again(node) else ():
+        yield from _behind(source)
 
 
 def _ancestors(nodes: Sequence[Node], roots: Iterable[int]) -> set[int]:

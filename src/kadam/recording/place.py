@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import cache
 from opcode import opmap
 from types import CodeType, FrameType
 from typing import Any
@@ -21,6 +22,7 @@ module_calls: set[CodeType] = set()
 before_telling: list[Callable[[BaseException], None]] = []
 
 
+@cache
 def is_ours(filename: str) -> bool:
     """Whether a file is part of Kadam (and not one of its lesson programs, which are user code)."""
     return (filename.startswith(PACKAGE) and not filename.startswith(_LESSONS)) or filename.startswith(GENERATED)

@@ -31,8 +31,9 @@ from kadam.hot import hot, slotted
 from kadam.ir.graph import Graph
 from kadam.ir.primitive import Array, seen_through
 from kadam.recording import tiers
-from kadam.recording.counts import count_so_far
+from kadam.recording.counts import begin_count
 from kadam.recording.history import History, needs_of
+from kadam.recording.pause import uncollected
 from kadam.recording.trail import Path, Program, TrailNode
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 LONGEST = 4_000  # calls in one recording
 TRAIL_BOUND = 20_000  # calls in one thread's trail
+NODES_BOUND = 500_000  # nodes of graphs in it: some 100 MB
 _NOTHING: Any = MappingProxyType({})
 _NONE: Any = ()
 _NO_NODES: frozenset[int] = frozenset()
@@ -186,6 +188,7 @@ class _State(threading.local):
         inside: the recording whose operation's body is running.
         numbers: whether all operands of an operation within that body are Python numbers.
         watcher: asked before each cut: see `kadam.recording.watch`.
+        grown: by how many nodes the trail has grown since it was trimmed.
     """
 
     watcher: Any = None
@@ -193,6 +196,7 @@ class _State(threading.local):
     def __init__(self) -> None:
         self.grad = True
         self.serial = 0
+        self.grown = 0
         self.roots = {True: TrailNode(), False: TrailNode()}
         self.lower: Any = None
         self.roots_by_precision = {self.lower: self.roots}
@@ -240,13 +244,13 @@ def turn(key: Any) -> None:
 
 
 def _trim(root: TrailNode) -> None:
-    """Drop the paths that were not walked lately once the trail has grown too large."""
-    sizes = {key: sum(1 for _ in child.below()) for key, child in root.items()}
-    total = sum(sizes.values())
-    for key in sorted(root, key=lambda key: root[key].visited):
-        if total <= TRAIL_BOUND:
+    """Drop the paths that were not walked lately once the trail has grown too large; the latest stays."""
+    sizes = {key: child.size() for key, child in root.items()}
+    calls, nodes = sum(size[0] for size in sizes.values()), sum(size[1] for size in sizes.values())
+    for key in sorted(root, key=lambda key: root[key].visited)[:-1]:
+        if calls <= TRAIL_BOUND and nodes <= NODES_BOUND:
             return
-        total -= sizes[key]
+        calls, nodes = calls - sizes[key][0], nodes - sizes[key][1]
         del root[key]
 
 
@@ -454,10 +458,22 @@ def _program(here: TrailNode, key: Any) -> Program:
     found = here.programs.get(key)
     if found is None:
         found = here.programs[key] = _made_program(here, *key)
-        found.count = count_so_far(here, key)
+        begin_count(found, here, key)
+        _bound_trail(here, found)
     return found
 
 
+def _bound_trail(here: TrailNode, made: Program) -> None:
+    """Trim the trail where a few large programs have made it grow."""
+    root = here.first.parent
+    if made.graph is not None and root is not None:
+        state.grown += 4 * len(made.graph.nodes)  # it and its path
+        if state.grown > NODES_BOUND // 2:
+            state.grown, here.first.visited = 0, state.serial
+            _trim(root)
+
+
+@uncollected()
 def _made_program(
     here: TrailNode,
     wanted: tuple[int, ...],
@@ -473,8 +489,7 @@ def _made_program(
     apart = [one for one in needs.saved if one not in returned]
     outputs = [nodes[one] for one in (*returned, *apart)]
     graph = Graph(tuple(nodes), tuple(path.feeds), tuple(outputs))
-    for improve in passes.PASSES:
-        graph = improve(graph)
+    graph = passes.improve(graph)
     program = Program(tiers.first_tier(graph, over), graph, over)
     program.watched = tuple([path.at(position).id for position in watched])
     program.saved = needs.saved

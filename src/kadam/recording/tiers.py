@@ -2,22 +2,35 @@
 
 The switch depends on counts alone, so that a script does the same at every run. KADAM_ENGINE=reference keeps all
 programs on the reference engine; KADAM_ENGINE=native compiles each before its first run.
+
+Most programs are worth compiling at their third run. Not so a program whose shapes differ at each step, from a thousand
+that come again: so programs that are made of the same primitives are one *family*, and must have run the more often
+before they are compiled, the more members of the family were compiled and have not paid that back yet.
 """
 
 from __future__ import annotations
 
 import os
+from math import sqrt
 
 from kadam.engines import native, reference
 from kadam.engines.delivery import Over, delivered
 from kadam.engines.reference import Run
-from kadam.ir.graph import Graph
-from kadam.recording.trail import Program
+from kadam.ir.graph import Graph, Node
+from kadam.primitives.contract import Dot
+from kadam.primitives.convolve import Convolution
+from kadam.recording.trail import Family, Program
 
 # Runs on the reference engine: what runs once or twice is not worth compiling.
 NATIVE_AFTER = {"reference": -1, "native": 0}.get(os.environ.get("KADAM_ENGINE", ""), 2)
 
-SETTLED = 40  # runs after which a program is part of a loop that goes on: what Python does around it is compiled too
+SETTLED = 40  # runs after which a program is part of a loop that goes on, and has paid for its compilation
+WARM = 5  # runs on the native engine after which what Python does around them is compiled too
+CROWD = 4  # members that have not paid, after which the next ones run twice as often first, and so on
+PATIENCE = 4  # how often that is doubled at most: 32 runs, fewer than SETTLED
+# What the reference engine does in the time that a node takes by itself, some 4 microseconds: simple elements, products
+# in a contraction. And for how many runs of hardly any elements compiling takes time.
+ELEMENTS, PRODUCTS, RUNS = 4_000, 100_000, 64
 
 
 def first_tier(graph: Graph, over: Over) -> Run:
@@ -27,14 +40,61 @@ def first_tier(graph: Graph, over: Over) -> Run:
 
 def before_run(program: Program) -> None:
     """What is to be done before one of a program's first runs."""
-    if program.count == NATIVE_AFTER:
+    if program.count == program.due:
         promote(program)
-    if program.count == SETTLED - 1 and NATIVE_AFTER >= 0:
+    if program.count == WARM and program.graph is None:
         native.compile_own()
+    if program.count == SETTLED - 1 and program.graph is None:
+        program.family.unpaid -= 1
 
 
 def promote(program: Program) -> None:
-    """Let a program run on the native engine from now on."""
+    """Let a program that is due run on the native engine from now on, unless its family asks for patience."""
+    if program.graph is None or NATIVE_AFTER < 0:
+        return
+    if program.count < _wait(program.family, program.graph):
+        program.due = due_from(program.count + 1)
+        return
+    program.family.unpaid += 1
+    go_on(program, program.count)
+
+
+def go_on(program: Program, count: int) -> None:
+    """Let a program that has run so often, also in the processes before, run on the native engine."""
     graph, program.graph = program.graph, None
     if graph is not None:
         program.run = native.compile(graph, program.over, program.run)
+    program.count, program.due = count, -1
+
+
+def due_from(count: int) -> int:
+    """The next count, from this one on, at which the reference engine may be left."""
+    due = NATIVE_AFTER
+    while 0 < due < count:
+        due *= 2
+    return due
+
+
+def counted(program: Program) -> int:
+    """How often a program has run, as far as it makes a difference: -1 - count if it runs on the native engine."""
+    if program.graph is None:
+        return -1 - min(program.count, SETTLED)
+    return program.count if NATIVE_AFTER >= 0 else 0
+
+
+def _wait(family: Family, graph: Graph) -> int:
+    """How often a program must have run before it is compiled."""
+    crowds = max(family.unpaid, 0) // CROWD
+    if not crowds:
+        return NATIVE_AFTER
+    worth = RUNS * len(graph.nodes) // sum(map(_cost, graph.nodes))
+    return min(NATIVE_AFTER << min(crowds, PATIENCE), max(NATIVE_AFTER, worth))
+
+
+def _cost(node: Node) -> int:
+    """What a node takes on the reference engine, counted in nodes that have hardly any elements."""
+    cost = 1 + node.type.elements // ELEMENTS
+    if isinstance(node.primitive, Dot | Convolution):
+        a, b = node.inputs[:2]
+        cost += int(sqrt(a.type.elements * b.type.elements * node.type.elements)) // PRODUCTS
+    return cost

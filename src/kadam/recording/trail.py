@@ -100,6 +100,31 @@ class TrailNode(dict[Any, "TrailNode"]):
             yield node
             waiting.extend(node.values())
 
+    def size(self) -> tuple[int, int]:
+        """How many calls there are from here on, and how many nodes in the graphs that hang on them."""
+        calls = nodes = 0
+        for node in self.below():
+            calls += 1
+            nodes += len(node.nodes)
+            for program in node.programs.values():
+                nodes += 0 if program.graph is None else 2 * len(program.graph.nodes)
+        return calls, nodes
+
+
+class Family:
+    """Programs that are made of the same primitives: of one model, as a rule, over different shapes.
+
+    Attributes:
+        name: tells it apart.
+        unpaid: how many of its members were compiled and have not paid that back yet.
+    """
+
+    __slots__ = ("name", "unpaid")
+
+    def __init__(self, name: str, unpaid: int = 0) -> None:
+        self.name = name
+        self.unpaid = unpaid
+
 
 @slotted
 class Program:
@@ -116,9 +141,13 @@ class Program:
         reads: indices of the feeds whose values it will read.
         reading: ids of the nodes whose derivatives read a value.
         count: how often it ran.
+        due: the count at which `tiers.promote` is asked; -1 for never.
+        family: see `kadam.recording.tiers`.
     """
 
-    __slots__ = ("count", "graph", "over", "places", "reading", "reads", "run", "saved", "watched")
+    __slots__ = (
+        "count", "due", "family", "graph", "over", "places", "reading", "reads", "run", "saved", "watched",
+    )  # fmt: skip
 
     def __init__(self, run: Run, graph: Graph, over: tuple[int | None, ...]) -> None:
         self.run = run
@@ -130,6 +159,8 @@ class Program:
         self.reads: tuple[int, ...] = ()
         self.reading: frozenset[int] = frozenset()
         self.count = 0
+        self.due = -1
+        self.family = Family("")
 
 
 class Path:

@@ -26,7 +26,7 @@ NUMPY: dict[str, Any] = {
     "numpy.ndarray": np.ndarray,
     "numpy.dtype": np.dtype,
     **{
-        f"numpy.{core}.multiarray.{name}": getattr(np._core.multiarray, name)
+        f"numpy.{core}.multiarray.{name}": getattr(np._core.multiarray, name)  # type: ignore[attr-defined]
         for core in ("core", "_core")
         for name in ("_reconstruct", "scalar")
     },

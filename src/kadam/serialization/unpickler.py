@@ -128,9 +128,9 @@ class _Unpickler(pickle._Unpickler):
                 f"load: {self._source} names {full_name}; a file may name nothing in that module. Fix: save a "
                 "state_dict instead."
             )
-        if full_name not in self._allowed and self._has_modules:
+        if full_name not in self._allowed:
             known = programs.found(module, name)
-            if known is not None:
+            if known is not None and (self._has_modules or id(known) in self._callables):  # allowed by another name
                 return known
         if full_name not in self._allowed and module.split(".")[0] == "torch":
             raise CheckpointError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from kadam.recording.tensor import from_array, read
 from kadam.train.callbacks import Callback
 from kadam.utils.tensorboard import SummaryWriter
 
@@ -35,12 +36,11 @@ class TensorBoard(Callback):
         step = int(row["step"])
         for name, value in row.items():
             if name not in ("epoch", "step") and isinstance(value, int | float):
-                writer.add_scalar(
-                    f"validation/{name[4:]}" if name.startswith("val_") else f"training/{name}", value, step
-                )
+                tag = f"validation/{name[4:]}" if name.startswith("val_") else f"training/{name}"
+                writer.add_scalar(tag, value, step)
         if self._histograms:
             for name, param in trainer.model.named_parameters():
-                writer.add_histogram(name, param, step)
+                writer.add_histogram(name, from_array(read(param).copy()), step)
         writer.flush()
 
     def on_end(self, trainer: Trainer) -> None:

@@ -20,6 +20,7 @@ from kadam.train.callbacks import Callback
 from kadam.train.history import History
 from kadam.train.metrics import Metric, metrics_of
 from kadam.train.run import Plan, Run
+from kadam.utils.data import DataLoader
 
 Step: TypeAlias = Callable[[Any, Any], Any]
 
@@ -43,6 +44,9 @@ class Trainer:
         accumulate: batches whose gradients are averaged into one step of the optimizer.
         step: `step(model, batch)` -> the loss, or the loss and the output, instead of `loss`.
         callbacks: what else happens between steps and epochs.
+        steady: a promise: the Python code of the model, and of the loss or the step, does the same at every step (it
+            counts nothing, prints nothing, looks at no values). Many steps then run in one native call, as they do
+            without it for models of Kadam's own modules.
 
     Raises:
         OperandError: there is neither a loss nor a step.
@@ -62,6 +66,7 @@ class Trainer:
         accumulate: int = 1,
         step: Step | None = None,
         callbacks: Sequence[Callback] = (),
+        steady: bool = False,
     ) -> None:
         if (loss is None) == (step is None):
             raise OperandError(
@@ -82,6 +87,7 @@ class Trainer:
         self.clip_value = clip_value
         self.accumulate = accumulate
         self.callbacks = list(callbacks)
+        self.steady = steady
         self.history = History()
         self._step = step
         self._run: Run | None = None
@@ -191,7 +197,7 @@ class Trainer:
         Of a loader whose batches have several entries, the last is the target and is left out.
         """
         batches = self._batches(inputs, batch_size=batch_size)
-        all_inputs = isinstance(batches, ArrayBatches)
+        all_inputs = isinstance(batches, ArrayBatches) and not isinstance(inputs, DataLoader)
         was_training = self.model.training
         self.model.eval()
         outputs = []

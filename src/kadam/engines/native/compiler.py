@@ -27,7 +27,8 @@ class Compiler:
         self._tuning = llvm.create_pipeline_tuning_options(speed_level=OPTIMISATION)
         self._builder = llvm.create_pass_builder(self._machine, self._tuning)
         self._passes = llvm.create_new_module_pass_manager()
-        self._passes.add_always_inliner_pass()
+        self._passes.add_always_inliner_pass()  # what the engine's own code is made of
+        self._passes.add_global_dead_code_eliminate_pass()
         self._passes.add_sroa_pass()
         self._passes.add_instruction_combine_pass()
         self._passes.add_simplify_cfg_pass()

@@ -70,7 +70,7 @@ def _units_axis(node: Node) -> int | None:
     order = list(range(node.rank))
     while not isinstance(node.primitive, Dot):
         if isinstance(node.primitive, Permute):
-            order = [node.primitive.axes[axis] for axis in order]
+            order = [node.primitive.axes[axis] if axis >= 0 else axis for axis in order]
             node = node.inputs[0]
         elif isinstance(node.primitive, Cast | Copy):
             node = node.inputs[0]
@@ -82,8 +82,8 @@ def _units_axis(node: Node) -> int | None:
                 return -1 if before[1:] == after[:0:-1] else None
             if before[-1:] != after[-1:]:
                 return None
-            node, order = node.inputs[0], [axis - node.rank for axis in order]
-            order = [axis + node.rank for axis in order]
+            order = [axis - len(after) + len(before) for axis in order]  # the last axes are the same
+            node = node.inputs[0]
         else:
             return None
     if node.rank < 2 or node.rank - 1 not in order:

@@ -46,7 +46,7 @@ class FirstNonFinite:
 def _bad_results(step: Step) -> list[Node]:
     """What a step is for, where it is no finite number: the loss, else gradients, else new weights."""
     results = [
-        [] if step.loss is None else [step.loss],
+        [] if step.loss is None or _name(step, step.loss) == "summarize" else [step.loss],
         [one.grad for one in step.parameters if one.grad is not None],
         [one.next for one in step.parameters if one.next is not None],
     ]

@@ -16,6 +16,7 @@ from kadam.lens.diagnose.program import Program
 from kadam.lens.step import StepRecord
 
 SEEN = 4  # steps
+MOSTLY = 0.8  # of the steps: in others an index into the data may be among what is fed
 LARGE = 50.0  # root mean square of targets: scaled ones have about 1
 FAR = 10.0  # times the predictions: at the end of the training they are still not in reach
 LEARNT = 0.5  # of its first loss: a loss below has come nearer
@@ -110,7 +111,7 @@ class Constant:
             self.same.append((reader.source, str(given[0].type), samples))
 
     def findings(self, program: Program) -> Iterator[Finding]:
-        if len(self.same) >= SEEN and len(self.same) == self.looked:
+        if len(self.same) >= SEEN and len(self.same) > MOSTLY * self.looked:
             source, name, samples = self.same[0]
             yield Finding("constant_inputs", source, {"name": name, "samples": samples, "steps": len(self.same)})
 

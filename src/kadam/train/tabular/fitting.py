@@ -178,7 +178,13 @@ def fit(
         steps = max(settings.epochs * len(train), 2)
         scheduler = OneCycleLR(optimizer, settings.lr, total_steps=steps + 1, pct_start=0.1)
         trainer = Trainer(
-            net, None, optimizer, scheduler=scheduler, scheduler_each="step", step=_Loss(bool(columns.sizes))
+            net,
+            None,
+            optimizer,
+            scheduler=scheduler,
+            scheduler_each="step",
+            step=_Loss(bool(columns.sizes)),
+            steady=True,
         )
         fitted.history = trainer.fit(
             train, epochs=settings.epochs, validation=held_out, validate_every=settings.look_every, restore_best=True,

@@ -61,7 +61,7 @@ class Expressions(Calls):
         return made
 
     def of_thread(self, node: ast.expr, name: str, owner: Ref) -> Ref:
-        """An attribute of the thread's own, in the dict of the thread that compiles: found at once if it is this one."""
+        """An attribute of the thread's own, found at once if it is the thread that compiled."""
         parts = [self.object(vars(self.known(node))), self.object(name), owner.text]
         given = ", ".join(f"ptr {one}" for one in parts)
         return self.t.made(self.t.let(f"call ptr @of_thread(ptr %table, {given})"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import inspect
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -31,6 +32,8 @@ class Frame:
                 self.locals[name] = self.t.variable()
         if code.co_freevars:
             raise self.refuse(tree, f"a closure, over {code.co_freevars[0]},")
+        if code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS | inspect.CO_GENERATOR):
+            raise self.refuse(tree, "a function of any number of arguments, or a generator,")
         self.bound = set(self.parameters)  # the names that hold something here, whichever way led here
         self.loops: list[tuple[str, str, int]] = []
         self.finals: list[tuple[list[ast.stmt], int]] = []

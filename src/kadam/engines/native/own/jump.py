@@ -24,6 +24,7 @@ from kadam.engines.native.llvm import NativeUnavailable
 from kadam.engines.native.own.statements import Body
 from kadam.engines.native.own.table import API
 from kadam.engines.native.own.unit import Refused, Unit
+from kadam.engines.native.stats import counters
 
 _METH_FASTCALL = 0x80
 _KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
@@ -78,7 +79,11 @@ def install(groups: Sequence[Group]) -> None:
     known = _compiled | {function: way.builtin for function, way in ways.items()}
     units = [Unit(group, known, hot.classes) for group in groups]
     texts = [_text(unit, group, layout) for unit, group in zip(units, groups, strict=True)]
-    for unit, group, start in zip(units, groups, addresses(texts), strict=True):
+    kernels = counters.kernels_compiled, counters.kernels_loaded
+    starts = addresses(texts)
+    counters.kernels_compiled, counters.kernels_loaded = kernels
+    counters.functions += len(ways)
+    for unit, group, start in zip(units, groups, starts, strict=True):
         found = (ctypes.c_void_p * len(group))()
         _KERNEL(start)(ctypes.addressof(found), 0, 1)
         table = unit.table.array()

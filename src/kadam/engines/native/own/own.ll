@@ -223,3 +223,58 @@ slow:
   %result = call ptr %g(ptr %o, ptr %name)
   ret ptr %result
 }
+
+; An attribute that lies in a slot, if that is not null and holds something; else as Python finds it.
+define internal ptr @get(ptr %table, ptr %slot, ptr %o, ptr %name) alwaysinline nounwind {
+entry:
+  %unknown = icmp eq ptr %slot, null
+  br i1 %unknown, label %ask, label %look
+look:
+  %value = load ptr, ptr %slot
+  %empty = icmp eq ptr %value, null
+  br i1 %empty, label %ask, label %found
+found:
+  call void @take(ptr %table, ptr %value)
+  ret ptr %value
+ask:
+  %f.at = getelementptr ptr, ptr %table, i64 $PyObject_GetAttr
+  %f = load ptr, ptr %f.at
+  %asked = call ptr %f(ptr %o, ptr %name)
+  ret ptr %asked
+}
+
+; The same for a pointer that is only compared: nothing is taken.
+define internal ptr @peek(ptr %table, ptr %slot, ptr %o, ptr %name) alwaysinline nounwind {
+entry:
+  %unknown = icmp eq ptr %slot, null
+  br i1 %unknown, label %ask, label %look
+look:
+  %value = load ptr, ptr %slot
+  %empty = icmp eq ptr %value, null
+  br i1 %empty, label %ask, label %found
+found:
+  ret ptr %value
+ask:
+  %f.at = getelementptr ptr, ptr %table, i64 $PyObject_GetAttr
+  %f = load ptr, ptr %f.at
+  %asked = call ptr %f(ptr %o, ptr %name)
+  call void @give_any(ptr %table, ptr %asked)
+  ret ptr %asked
+}
+
+define internal i32 @set(ptr %table, ptr %slot, ptr %o, ptr %name, ptr %v) alwaysinline nounwind {
+entry:
+  %unknown = icmp eq ptr %slot, null
+  br i1 %unknown, label %ask, label %store
+store:
+  %old = load ptr, ptr %slot
+  call void @take(ptr %table, ptr %v)
+  store ptr %v, ptr %slot
+  call void @give_any(ptr %table, ptr %old)
+  ret i32 0
+ask:
+  %f.at = getelementptr ptr, ptr %table, i64 $PyObject_SetAttr
+  %f = load ptr, ptr %f.at
+  %code = call i32 %f(ptr %o, ptr %name, ptr %v)
+  ret i32 %code
+}

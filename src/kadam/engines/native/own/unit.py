@@ -64,66 +64,44 @@ class Unit:
         return "\n".join([*lines, f"  ret i1 %any{len(self._dicts)}", "}"])
 
     def getter(self, name: str) -> str:
-        return self._helper(f"get.{name}", lambda: self._reader(f"get.{name}", name, True))
+        """The function that reads a slot, or whatever the attribute is; its value is the caller's to give back."""
+        return self._access("get", name)
 
     def peek(self, name: str) -> str:
-        return self._helper(f"peek.{name}", lambda: self._reader(f"peek.{name}", name, False))
-
-    def _reader(self, function: str, name: str, owned: bool) -> str:
-        load, body = self._api("PyObject_GetAttr")
-        lines = [f"define internal ptr @{function}(ptr %table, ptr %o) nounwind {{", "entry:"]
-        lines.append("  %type = call ptr @type(ptr %o)")
-        for index, (cls, offset) in enumerate(self.slots[name]):
-            lines += [
-                f"  %t{index}.at = getelementptr ptr, ptr %table, i64 {self.place(cls)}",
-                f"  %t{index} = load ptr, ptr %t{index}.at",
-                f"  %is{index} = icmp eq ptr %type, %t{index}",
-                f"  br i1 %is{index}, label %yes{index}, label %no{index}",
-                f"yes{index}:",
-                f"  %at{index} = getelementptr i8, ptr %o, i64 {offset}",
-                f"  %v{index} = load ptr, ptr %at{index}",
-                f"  %none{index} = icmp eq ptr %v{index}, null",
-                f"  br i1 %none{index}, label %slow, label %good{index}",
-                f"good{index}:",
-                *([f"  call void @take(ptr %table, ptr %v{index})"] if owned else []),
-                f"  ret ptr %v{index}",
-                f"no{index}:",
-            ]
-        lines += ["  br label %slow", "slow:", *body]
-        lines.append(f"  %name.at = getelementptr ptr, ptr %table, i64 {self.place(name)}")
-        lines += ["  %name = load ptr, ptr %name.at", f"  %r = call ptr {load}(ptr %o, ptr %name)"]
-        if not owned:
-            lines.append("  call void @give_any(ptr %table, ptr %r)")
-        return "\n".join([*lines, "  ret ptr %r", "}"])
+        """The same for a value that is only compared, not followed."""
+        return self._access("peek", name)
 
     def setter(self, name: str) -> str:
-        return self._helper(f"set.{name}", lambda: self._writer(name))
+        """The function that writes a slot, or whatever the attribute is."""
+        return self._access("set", name)
 
-    def _writer(self, name: str) -> str:
-        load, body = self._api("PyObject_SetAttr")
-        lines = [f"define internal i32 @set.{name}(ptr %table, ptr %o, ptr %v) nounwind {{", "entry:"]
+    def _access(self, what: str, name: str) -> str:
+        slot = self._helper(f"slot.{name}", lambda: self._slot(name))
+        return self._helper(f"{what}.{name}", lambda: self._wrapped(what, name, slot))
+
+    def _slot(self, name: str) -> str:
+        """Where an attribute lies in an object: null if that is none whose slots are known."""
+        lines = [f"define internal ptr @slot.{name}(ptr %table, ptr %o) alwaysinline nounwind {{"]
         lines.append("  %type = call ptr @type(ptr %o)")
+        found = "null"
         for index, (cls, offset) in enumerate(self.slots[name]):
             lines += [
                 f"  %t{index}.at = getelementptr ptr, ptr %table, i64 {self.place(cls)}",
                 f"  %t{index} = load ptr, ptr %t{index}.at",
                 f"  %is{index} = icmp eq ptr %type, %t{index}",
-                f"  br i1 %is{index}, label %yes{index}, label %no{index}",
-                f"yes{index}:",
                 f"  %at{index} = getelementptr i8, ptr %o, i64 {offset}",
-                f"  %old{index} = load ptr, ptr %at{index}",
-                "  call void @take(ptr %table, ptr %v)",
-                f"  store ptr %v, ptr %at{index}",
-                f"  call void @give_any(ptr %table, ptr %old{index})",
-                "  ret i32 0",
-                f"no{index}:",
+                f"  %found{index} = select i1 %is{index}, ptr %at{index}, ptr {found}",
             ]
-        lines += ["  br label %slow", "slow:", *body]
-        lines.append(f"  %name.at = getelementptr ptr, ptr %table, i64 {self.place(name)}")
-        lines += ["  %name = load ptr, ptr %name.at", f"  %r = call i32 {load}(ptr %o, ptr %name, ptr %v)"]
-        return "\n".join([*lines, "  ret i32 %r", "}"])
+            found = f"%found{index}"
+        return "\n".join([*lines, f"  ret ptr {found}", "}"])
 
-    def _api(self, name: str) -> tuple[str, list[str]]:
-        """The lines that load one of Python's functions into `%f`."""
-        place = self.table.function(name)
-        return "%f", [f"  %f.at = getelementptr ptr, ptr %table, i64 {place}", "  %f = load ptr, ptr %f.at"]
+    def _wrapped(self, what: str, name: str, slot: str) -> str:
+        result, more, given = ("i32", ", ptr %v", ", ptr %v") if what == "set" else ("ptr", "", "")
+        return "\n".join([
+            f"define internal {result} @{what}.{name}(ptr %table, ptr %o{more}) nounwind {{",
+            f"  %slot = call ptr @{slot}(ptr %table, ptr %o)",
+            f"  %name.at = getelementptr ptr, ptr %table, i64 {self.place(name)}",
+            "  %name = load ptr, ptr %name.at",
+            f"  %r = call {result} @{what}(ptr %table, ptr %slot, ptr %o, ptr %name{given})",
+            f"  ret {result} %r", "}",
+        ])  # fmt: skip
