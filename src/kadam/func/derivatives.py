@@ -12,7 +12,7 @@ from kadam.func.tree import mapped, tensors, with_tensors
 from kadam.ops.combine import stack
 from kadam.recording import backprop
 from kadam.recording.modes import enable_grad
-from kadam.recording.tensor import Recorded
+from kadam.recording.tensor import Recorded, detached
 
 Function = Callable[..., Any]
 ArgNums = int | tuple[int, ...]
@@ -53,7 +53,7 @@ def _settled(tree: Any, given: Any) -> Any:
     """Results for the outside: at the outermost level, what depends on no tensor that requires grad has no graph."""
     if _depth.level or any(tensor._spec.requires_grad for tensor in tensors(given)):
         return tree
-    return mapped(lambda leaf: leaf.detach() if isinstance(leaf, Recorded) else leaf, tree)  # type: ignore[attr-defined]
+    return mapped(lambda leaf: detached(leaf) if isinstance(leaf, Recorded) else leaf, tree)
 
 
 def _gradients(output: Any, ct: Any, inputs: Sequence[Any]) -> list[Any]:

@@ -458,7 +458,7 @@ def norm(
 @operation
 def dist(input: Tensor, other: Tensor, p: Fixed = 2) -> Tensor:
     """The norm of the difference. As `torch.dist`."""
-    return vector_norm(input - other, float(p))
+    return vector_norm(input - other, p)
 
 
 @numpy_names

@@ -29,9 +29,12 @@ def compile(graph: Graph, over: Over, fallback: Run) -> Run:
         fallback: computes the same. Called too if a run fails on its data: it raises the right error.
     """
     try:
+        from kadam.engines.native.own import compile_callers
         from kadam.engines.native.program import NativeProgram
 
-        return NativeProgram(graph, over, fallback).function()
+        function = NativeProgram(graph, over, fallback).function()
+        compile_callers()  # of the operations that led here
+        return function
     except Exception as reason:
         if os.environ.get("KADAM_ENGINE") == "native":
             raise
@@ -40,7 +43,7 @@ def compile(graph: Graph, over: Over, fallback: Run) -> Run:
 
 
 def compile_own() -> None:
-    """Compile the functions of Kadam's own that run at every step; see `kadam.hot`."""
+    """Compile the functions of Kadam's own that run at every step, see `kadam.hot`; done once."""
     from kadam.engines.native import own
 
     own.compile_own()

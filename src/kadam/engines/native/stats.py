@@ -1,4 +1,4 @@
-"""What the native engine has done in this process, counted."""
+"""What the native engine has done for programs in this process, counted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ class Stats:
         kernels_compiled: kernels that LLVM compiled.
         kernels_loaded: kernels whose machine code came from the disk.
         kernels_shared: requests for a kernel that stood in memory already.
-        functions: of Kadam's own Python that run compiled; their texts are not among the kernels.
         objects_stored: machine code written to the disk.
         objects_rejected: files of the disk cache that were damaged, foreign or not the user's own.
         compile_s: wall time spent in LLVM, in seconds.
@@ -26,7 +25,6 @@ class Stats:
     kernels_compiled: int = 0
     kernels_loaded: int = 0
     kernels_shared: int = 0
-    functions: int = 0
     objects_stored: int = 0
     objects_rejected: int = 0
     compile_s: float = 0.0

@@ -4,6 +4,6 @@
 reads of this process, and `jump` lets the functions jump into it.
 """
 
-from kadam.engines.native.own.jump import compile_own, install
+from kadam.engines.native.own.jump import compile_callers, compile_own, functions, install
 
-__all__ = ["compile_own", "install"]
+__all__ = ["compile_callers", "compile_own", "functions", "install"]

@@ -11,6 +11,7 @@ import textwrap
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -36,21 +37,29 @@ _given_up: list[str] = []
 
 
 def compile_own() -> None:
-    """Compile what is hot: Kadam's own loop the first time, and callers of operations that are new since.
+    """Compile what is hot, once; where that cannot be, Python goes on as before."""
+    if not _compiled and not _given_up:
+        _install_all(list(_parts().values()))
 
-    Where that cannot be, Python goes on as before.
-    """
-    if _given_up:
-        return
-    groups: list[Group] = []
-    if not _compiled:
-        groups = [part for part in _parts().values() if part]
+
+def compile_callers() -> None:
+    """Compile the callers of operations that are new since, if what they call is compiled."""
+    if _compiled and not _given_up and hot.callers:
+        _install_all([])
+
+
+def _install_all(groups: list[Group]) -> None:
     groups += [{caller: _only(tree)} for caller, tree in hot.callers.items()]
     hot.callers.clear()
     try:
         install(groups)
     except (Refused, NativeUnavailable, OSError) as reason:
         _given_up.append(str(reason))
+
+
+def functions() -> list[str]:
+    """The names of Kadam's own functions that run compiled in this process."""
+    return [f"{one.__module__}.{one.__qualname__}" for one in _compiled]
 
 
 def _parts() -> dict[str, dict[FunctionType, ast.FunctionDef]]:
@@ -79,10 +88,9 @@ def install(groups: Sequence[Group]) -> None:
     known = _compiled | {function: way.builtin for function, way in ways.items()}
     units = [Unit(group, known, hot.classes) for group in groups]
     texts = [_text(unit, group, layout) for unit, group in zip(units, groups, strict=True)]
-    kernels = counters.kernels_compiled, counters.kernels_loaded
+    counted = replace(counters)
     starts = addresses(texts)
-    counters.kernels_compiled, counters.kernels_loaded = kernels
-    counters.functions += len(ways)
+    vars(counters).update(vars(counted))  # they count what is done for programs
     for unit, group, start in zip(units, groups, starts, strict=True):
         found = (ctypes.c_void_p * len(group))()
         _KERNEL(start)(ctypes.addressof(found), 0, 1)
