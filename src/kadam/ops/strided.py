@@ -135,7 +135,7 @@ def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: object = No
     """Give the tensor the shape of another. As `Tensor.resize_as_`."""
     if not hasattr(the_template, "shape"):
         raise OperandError("resize_as_(): argument 'the_template' must be Tensor. Fix: resize_(*sizes).")
-    return resize_(self, *the_template.shape)
+    return resize_(self, tuple(the_template.shape))
 
 
 def seen_in_place(seen: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -438,12 +438,16 @@ def _remember_view(node: TrailNode) -> None:
 
 
 def _assemble_view(rec: Recording, node: TrailNode, arguments: tuple[Any, ...]) -> Any:
-    seen = arguments[0]
     tensor = create(rec, node.spec)  # type: ignore[arg-type]
+    sees(tensor, arguments[0], node.info)
+    return tensor
+
+
+def sees(tensor: Recorded, seen: Recorded, chain: tuple[Any, ...]) -> None:
+    """Let a new tensor be the view of `seen` that a chain of primitives shows."""
     root = seen if seen._base is None else seen._base
     root._viewed = root._shared = tensor._shared = True
     tensor._base = root
-    tensor._chain = seen._chain + node.info
+    tensor._chain = seen._chain + chain if seen._chain else chain
     tensor._tracked = seen._tracked
     tensor._as_of = root._version
-    return tensor

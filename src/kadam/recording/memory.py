@@ -17,9 +17,10 @@ from kadam.ir.primitive import View
 from kadam.ir.types import TensorType
 from kadam.primitives.broadcast import Broadcast
 from kadam.primitives.elementwise import Cast, Where
+from kadam.primitives.index import Index, IndexPut
 from kadam.primitives.move import Copy, Detach, Severed
 from kadam.primitives.sources import Full
-from kadam.recording.calls import emit, symbol
+from kadam.recording.calls import emit, sees, symbol
 from kadam.recording.herd import Herd, leave_herd
 from kadam.recording.layout import check_overlap
 from kadam.recording.modes import grad_mode
@@ -31,6 +32,7 @@ from kadam.recording.tensor import (
     Recorded,
     blank,
     check_writable,
+    from_array,
     is_current,
     is_shared,
     made,
@@ -88,6 +90,53 @@ def see(input: Tensor, chain: tuple[View, ...]) -> Tensor:
     for primitive in chain:
         input = emit(primitive, input)
     return input
+
+
+class Picked(tuple[View, ...]):
+    """A chain that shows one place along each of some axes, which programs take as data: no path depends on it.
+
+    So `log_probs[action]` is the same call for every action. Longer chains made from it are structure, as others are.
+    """
+
+    axes: tuple[int, ...]
+    places: list[Tensor]
+
+
+@operation(grad="SelectBackward0")
+def _picked(base: Tensor, places: Sequence[Tensor], axes: tuple[int, ...]) -> Tensor:
+    return emit(Index(axes, wrap=False), base, *places)
+
+
+@operation(grad="CopySlices")
+def _put_back(base: Tensor, value: Tensor, places: Sequence[Tensor], axes: tuple[int, ...]) -> Tensor:
+    return emit(IndexPut(axes, wrap=False), base, value, *places)
+
+
+def pick(seen: Tensor, chain: tuple[View, ...], axes: tuple[int, ...], places: Sequence[int]) -> Tensor:
+    """The view of `seen` at places along some axes, none of them negative; `chain` shows the same as structure."""
+    picked = Picked(chain)
+    picked.axes, picked.places = axes, [from_array(np.asarray(place, np.int64)) for place in places]
+    tensor = _picked(seen, picked.places, axes)
+    rec: Any = tensor._rec
+    rec.here.viewing = True
+    sees(tensor, seen, picked)
+    return tensor
+
+
+def seen_anew(view: Recorded) -> Tensor:
+    """What a view shows of its base's present value."""
+    base: Any = view._base
+    chain: Any = view._chain
+    return _picked(base, chain.places, chain.axes) if chain.__class__ is Picked else see(base, chain)
+
+
+def _restored(view: Recorded, value: Any) -> Tensor:
+    """The base of a view with the part that it shows replaced by a value."""
+    base: Any = view._base
+    chain: Any = view._chain
+    if chain.__class__ is Picked:
+        return _put_back(base, value, chain.places, chain.axes)
+    return restore(base, value, chain)
 
 
 def assign(target: Tensor, value: Any) -> Tensor:
@@ -291,7 +340,7 @@ def _put(target: Recorded, value: Any, since: TrailNode | None = None) -> None:
         anchored = root._rec is anchor
         hold(rec, root)
         shown = see(value, (Detach(),)) if cut_off and value._spec.requires_grad else value
-        new = restore(root, shown, target._chain)
+        new = _restored(target, shown)
         if rec.closed:  # it had grown too long
             _put(target, value)
             return
@@ -335,7 +384,7 @@ def hold(rec: Recording, tensor: Recorded) -> None:
     if base is not None and (base._rec is rec.anchor or (base._rec is rec and base._pos >= 0)):
         anchored = base._rec is rec.anchor
         base._rec = rec
-        fresh = see(base, tensor._chain)
+        fresh = seen_anew(tensor)
         if fresh._rec is rec:
             tensor._rec, tensor._pos = rec, fresh._pos
             if anchored:

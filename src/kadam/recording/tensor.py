@@ -397,9 +397,9 @@ def up_to_date(tensor: Recorded) -> Recorded:
 
 def look_again(tensor: Any) -> None:
     """Let a view stand for the part that it shows of its base's present value, with that value's derivative."""
-    from kadam.recording.memory import see
+    from kadam.recording.memory import seen_anew
 
-    fresh: Any = see(tensor._base, tensor._chain)
+    fresh: Any = seen_anew(tensor)
     tensor._rec, tensor._pos, tensor._spec, tensor._as_of = fresh._rec, fresh._pos, fresh._spec, tensor._base._version
     fresh._rec.join(tensor)
 
