@@ -182,6 +182,8 @@ def do_nothing(x):
     return None
 
 
+NAN = float("nan")
+
 FUNCTIONS = [
     arithmetic, comparisons, choices, loops, containers, attributes, made, caught, left_early, unbound, unpacked,
     keywords, lambda_less, counted, raising, strictly,
@@ -189,6 +191,7 @@ FUNCTIONS = [
 
 CALLS: list[tuple[str, Any]] = [
     *[("arithmetic", lambda x=x, y=y: (x, y)) for x, y in ((7, 3), (-4, 5), (2**70, 9), (3, 0), ("a", 2), (True, 2))],
+    ("comparisons", lambda: (NAN, NAN)),
     *[("comparisons", lambda x=x, y=y: (x, y)) for x, y in ((1, 2), (2, 1), (2, 2), ("a", 1), (1.5, float("nan")))],
     *[("choices", lambda x=x, y=y: (x, y)) for x, y in ((0, 0), (1, 0), (1, 1), (None, None), (3, ""), ([], 5))],
     *[("loops", lambda a=a, b=b: (list(a), list(b))) for a, b in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from kadam.primitives.move import Reshape, Slice
 from kadam.recording.arguments import guarded
 from kadam.recording.calls import emit
 from kadam.recording.layout import check_overlap
-from kadam.recording.memory import assign, is_free
+from kadam.recording.memory import Picked, assign, is_free, pick
 from kadam.recording.operation import Raw, operation, view
 from kadam.recording.spec import Spec
 from kadam.recording.step import state
@@ -127,6 +128,7 @@ def _basic(parts: Sequence[Any], shape: Shape) -> list[Primitive]:
 
 
 _ALL = slice(None)
+_CHAINS = 8192  # as many ways to see a part are remembered
 
 
 @view(grad="SliceBackward0")
@@ -186,13 +188,18 @@ def _split(input: Tensor, index: Any) -> tuple[Tensor, list[int], list[Any]]:
     basic: list[Any] = []
     arrays: list[Any] = []
     axes: list[int] = []
+    picked: dict[int, int] = {}
     axis = 0
     for part in _parts(index, len(input._spec.shape)):
         if part is None or isinstance(part, slice):
             basic.append(_plain_slice(part))
             axis += 1
         elif _is_number(part):
-            basic.append(int(part))
+            place = int(part)  # which may cut the recording
+            if type(part) is int or state.rec is None:
+                basic.append(place)
+            else:
+                picked[sum(one is not None for one in basic) + len(picked)] = place
         elif isinstance(part, bool) or _is_lone_mask(part):
             basic.append(None)
             axes.append(axis)
@@ -214,7 +221,27 @@ def _split(input: Tensor, index: Any) -> tuple[Tensor, list[int], list[Any]]:
                 "indexing: only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
                 f"indices (got {type(part).__name__}). Fix: index with ints, slices, or tensors of long or bool."
             )
+    if picked:
+        input = _at_places(input, picked)
+        if all(part == _ALL for part in basic):
+            return input, axes, arrays
     return _view(input, basic), axes, arrays
+
+
+def _at_places(input: Tensor, places: dict[int, int]) -> Tensor:
+    """The view of `input` at a place along each of some axes: the places are data, such as sampled actions."""
+    return pick(input, _chain_at(tuple(input._spec.shape), tuple(places.items())))
+
+
+@lru_cache(_CHAINS)
+def _chain_at(shape: Shape, places: tuple[tuple[int, int], ...]) -> Picked:
+    parts: list[Any] = [_ALL] * len(shape)
+    for axis, place in places:
+        parts[axis] = place
+    chain = Picked(_basic(parts, shape))  # type: ignore[arg-type]
+    chain.axes = tuple(axis for axis, _ in places)
+    chain.places = tuple(place % shape[axis] for axis, place in places)
+    return chain
 
 
 def _item(one: Any) -> Any:
@@ -274,7 +301,6 @@ def _aligned(indices: Sequence[Tensor]) -> list[Tensor]:
 
 
 _ONE = frozenset({int, slice})
-_CHAINS = 8192
 # How samples and batches are taken from data is known after the first epoch: (spec, index) -> chain and spec.
 _known_chains: dict[Any, tuple[tuple[Primitive, ...], Spec]] = {}
 

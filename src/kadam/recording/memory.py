@@ -13,7 +13,7 @@ from kadam.errors import DTypeError, RecordingError, ShapeError
 from kadam.hot import hot
 from kadam.ir.builder import current_builder
 from kadam.ir.builder import emit as emit_node
-from kadam.ir.primitive import View
+from kadam.ir.primitive import View, seen_through
 from kadam.ir.types import TensorType
 from kadam.primitives.broadcast import Broadcast
 from kadam.primitives.elementwise import Cast, Where
@@ -30,6 +30,7 @@ from kadam.recording.step import Recording, cut, state
 from kadam.recording.tensor import (
     Number,
     Recorded,
+    alias_of,
     blank,
     check_writable,
     from_array,
@@ -39,6 +40,7 @@ from kadam.recording.tensor import (
     overwrite,
     owner_of,
     read,
+    sees_now,
     touch,
 )
 from kadam.recording.trail import TrailNode
@@ -99,7 +101,11 @@ class Picked(tuple[View, ...]):
     """
 
     axes: tuple[int, ...]
-    places: list[Tensor]
+    places: tuple[int, ...]
+
+    def operands(self) -> list[Tensor]:
+        """The places as tensors that nobody else has: what becomes of the index later makes no difference."""
+        return [from_array(np.asarray(place, np.int64)) for place in self.places]
 
 
 @operation(grad="SelectBackward0")
@@ -112,14 +118,15 @@ def _put_back(base: Tensor, value: Tensor, places: Sequence[Tensor], axes: tuple
     return emit(IndexPut(axes, wrap=False), base, value, *places)
 
 
-def pick(seen: Tensor, chain: tuple[View, ...], axes: tuple[int, ...], places: Sequence[int]) -> Tensor:
-    """The view of `seen` at places along some axes, none of them negative; `chain` shows the same as structure."""
-    picked = Picked(chain)
-    picked.axes, picked.places = axes, [from_array(np.asarray(place, np.int64)) for place in places]
-    tensor = _picked(seen, picked.places, axes)
+def pick(seen: Tensor, chain: Picked) -> Tensor:
+    """The view of a tensor that such a chain shows."""
+    if state.rec is not None and sees_now(state.rec, seen):
+        array = seen_through(seen._array, chain)  # type: ignore[arg-type]
+        return alias_of(seen, chain, array, spec_of(TensorType(seen._spec.dtype, array.shape)))
+    tensor = _picked(seen, chain.operands(), chain.axes)
     rec: Any = tensor._rec
     rec.here.viewing = True
-    sees(tensor, seen, picked)
+    sees(tensor, seen, chain)
     return tensor
 
 
@@ -127,7 +134,7 @@ def seen_anew(view: Recorded) -> Tensor:
     """What a view shows of its base's present value."""
     base: Any = view._base
     chain: Any = view._chain
-    return _picked(base, chain.places, chain.axes) if chain.__class__ is Picked else see(base, chain)
+    return _picked(base, chain.operands(), chain.axes) if chain.__class__ is Picked else see(base, chain)
 
 
 def _restored(view: Recorded, value: Any) -> Tensor:
@@ -135,7 +142,7 @@ def _restored(view: Recorded, value: Any) -> Tensor:
     base: Any = view._base
     chain: Any = view._chain
     if chain.__class__ is Picked:
-        return _put_back(base, value, chain.places, chain.axes)
+        return _put_back(base, value, chain.operands(), chain.axes)
     return restore(base, value, chain)
 
 

@@ -528,7 +528,7 @@ def alias_of(tensor: Recorded, chain: tuple[Any, ...], array: Array, spec: Spec)
     root = tensor if tensor._base is None else tensor._base
     leave_herd(root)
     root._viewed = root._shared = seen._shared = True
-    seen._base, seen._chain, seen._array = root, tensor._chain + chain, array
+    seen._base, seen._chain, seen._array = root, tensor._chain + chain if tensor._chain else chain, array
     seen._as_of = root._version
     if not tensor._tracked:
         seen._tracked = False

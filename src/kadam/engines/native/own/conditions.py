@@ -35,11 +35,14 @@ class Conditions(Frame):
         elif isinstance(node, ast.Constant):
             self.t.go(yes if node.value else no)
         else:
-            value = self.value(node)
-            truth = self.t.let(f"call i32 @truth(ptr %table, ptr {value.text})")
-            self.t.demand(self.t.let(f"icmp sge i32 {truth}, 0"))
-            self.t.drop(value)
-            self.t.branch(self.t.let(f"icmp ne i32 {truth}, 0"), yes, no)
+            self.t.branch(self.truth(self.value(node)), yes, no)
+
+    def truth(self, value: Ref) -> str:
+        """Whether a value counts as true."""
+        truth = self.t.let(f"call i32 @truth(ptr %table, ptr {value.text})")
+        self.t.demand(self.t.let(f"icmp sge i32 {truth}, 0"))
+        self.t.drop(value)
+        return self.t.let(f"icmp ne i32 {truth}, 0")
 
     def compared(self, node: ast.Compare) -> str:
         """Whether a comparison holds."""
@@ -47,10 +50,14 @@ class Conditions(Frame):
             raise self.refuse(node, "a chain of comparisons")
         op, left, right = node.ops[0], node.left, node.comparators[0]
         if isinstance(op, ast.Is | ast.IsNot):
-            this, that = self.identity(left), self.identity(right)
-            return self.t.let(f"icmp {'eq' if isinstance(op, ast.Is) else 'ne'} ptr {this}, {that}")
+            this = self.value(left)
+            that = self.identity(right)  # while the first is held, nothing else can come to stand at its place
+            same = self.t.let(f"icmp {'eq' if isinstance(op, ast.Is) else 'ne'} ptr {this.text}, {that}")
+            self.t.drop(this)
+            return same
         if isinstance(op, ast.In | ast.NotIn):
-            one, many = self.value(left), self.value(right)
+            one = self.kept(self.value(left), right)
+            many = self.value(right)
             found = self.sure("PySequence_Contains", many.text, one.text)
             self.t.drop(many, one)
             return self.t.let(f"icmp {'ne' if isinstance(op, ast.In) else 'eq'} i32 {found}, 0")
@@ -58,10 +65,11 @@ class Conditions(Frame):
         if self.is_count(left) or self.is_count(right):
             a, b = self.count(left), self.count(right)
             return self.t.let(f"icmp {_SIGNED[which]} i64 {a}, {b}")
-        first, second = self.value(left), self.value(right)
-        held = self.sure("PyObject_RichCompareBool", first.text, second.text, str(which))
+        first = self.kept(self.value(left), right)
+        second = self.value(right)
+        outcome = self.new("PyObject_RichCompare", first.text, second.text, str(which))
         self.t.drop(second, first)
-        return self.t.let(f"icmp ne i32 {held}, 0")
+        return self.truth(outcome)
 
     def identity(self, node: ast.expr) -> str:
         """A pointer to be compared, not followed."""

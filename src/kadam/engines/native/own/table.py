@@ -23,7 +23,6 @@ API = {
     "PyObject_IsTrue": "i32 (ptr)",
     "PyObject_IsInstance": "i32 (ptr, ptr)",
     "PyObject_RichCompare": "ptr (ptr, ptr, i32)",
-    "PyObject_RichCompareBool": "i32 (ptr, ptr, i32)",
     "PyObject_GetItem": "ptr (ptr, ptr)",
     "PyObject_SetItem": "i32 (ptr, ptr, ptr)",
     "PyObject_DelItem": "i32 (ptr, ptr)",
