@@ -278,3 +278,29 @@ def test_second_derivatives_of_draws_are_refused():
     (first,) = kadam.autograd.grad(distributions.Gamma(a, 1.0).rsample().sum(), a, create_graph=True)
     with pytest.raises(NotImplementedError, match="derivative"):
         kadam.autograd.grad(first.sum(), a)
+
+
+def test_binomial_numbers_are_pytorchs(torch):
+    counts = [5.0, 5.0, 20.0, 200.0, 200.0, 1000.0, 0.0, 7.0, 7.0, 60.0] * 20
+    chances = [0.4, 0.9, 0.1, 0.3, 0.8, 0.02, 0.5, 0.0, 1.0, 0.5] * 20
+    for kind in ("float32", "float64"):
+        drawn = []
+        for m in (kadam, torch):
+            m.manual_seed(3)
+            count, chance = (m.tensor(one, dtype=getattr(m, kind)) for one in (counts, chances))
+            drawn.append(
+                [m.binomial(count, chance).tolist(), m.distributions.Binomial(4, chance).sample((2,)).tolist()]
+            )
+            drawn[-1].append(m.rand(2).tolist())
+        assert drawn[0] == drawn[1]
+    for m in (kadam, torch):
+        with pytest.raises(RuntimeError, match="expected"):
+            m.binomial(m.ones(1), m.ones(1).double())
+
+
+def test_a_normal_vector_names_what_it_was_given(torch):
+    for name in ("covariance_matrix", "precision_matrix", "scale_tril"):
+        ours, theirs = (m.distributions.MultivariateNormal(m.zeros(2), **{name: m.eye(2)}) for m in (kadam, torch))
+        for one in (ours, theirs):
+            one.log_prob(one.sample())
+        assert repr(ours) == repr(theirs)

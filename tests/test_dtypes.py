@@ -119,6 +119,7 @@ def test_finfo_is_pytorchs(record: dtype) -> None:
     ours, other = dtypes.finfo(record), torch.finfo(theirs(record))
     for fact in ("bits", "eps", "max", "min", "tiny", "smallest_normal", "resolution", "dtype"):
         assert getattr(ours, fact) == getattr(other, fact), fact
+    assert str(ours) == str(other)
 
 
 @pytest.mark.parametrize("record", [one for one in dtypes.ALL if one.category == dtypes.INTEGER], ids=repr)
@@ -127,6 +128,7 @@ def test_iinfo_is_pytorchs(record: dtype) -> None:
     ours, other = dtypes.iinfo(record), torch.iinfo(theirs(record))
     for fact in ("bits", "max", "min", "dtype"):
         assert getattr(ours, fact) == getattr(other, fact), fact
+    assert str(ours) == str(other)
 
 
 def test_limits_of_the_wrong_kind() -> None:

@@ -319,3 +319,22 @@ def test_schedules_of_ones_own() -> None:
     optimizer.step()
     scheduler.step()
     assert optimizer.param_groups[0]["lr"] == 0.1 / 4
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("size", [1.0, 2.5])
+def test_a_step_size_may_be_a_float(size: float) -> None:
+    torch = pytest.importorskip("torch")
+    rates: list[list[float]] = [[], []]
+    for seen, module, optimizer in zip(
+        rates,
+        (lr_scheduler, torch.optim.lr_scheduler),
+        (kadam_optimizer(lr=0.1), torch_optimizer(torch, lr=0.1)),
+        strict=True,
+    ):
+        scheduler = module.StepLR(optimizer, size, 0.5)
+        for _ in range(6):
+            optimizer.step()
+            scheduler.step()
+            seen.append(scheduler.get_last_lr()[0])
+    assert rates[0] == rates[1]

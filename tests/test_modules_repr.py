@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 import kadam
@@ -231,6 +232,29 @@ def test_lazy_modules(torch: Any, expression: str, shape: tuple[int, ...]) -> No
 def test_unknown_paddings(options: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="'x'"):
         nn.Conv2d(4, 4, 3, **options)  # type: ignore[arg-type]
+
+
+def test_a_convolution_by_standardised_weights(torch: Any) -> None:
+    results = []
+    for m in (kadam, torch):
+
+        class Standardised(m.nn.Conv2d):  # type: ignore[misc, name-defined]
+            def forward(self, x: Any) -> Any:
+                return self._conv_forward(x, self.weight - self.weight.mean(), self.bias)
+
+        m.manual_seed(0)
+        layer = Standardised(2, 3, 3, padding=1, padding_mode="reflect")
+        results.append(layer(m.arange(32.0).view(1, 2, 4, 4)).detach().numpy())
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-5, atol=1e-5)
+
+
+def test_names_of_parts_are_pytorchs(torch: Any) -> None:
+    texts = []
+    for m in (kadam, torch):
+        found = m.nn.AdaptiveLogSoftmaxWithLoss(4, 10, [3])(m.ones(2, 4), m.tensor([1, 7]))
+        layer = m.nn.utils.parametrizations.orthogonal(m.nn.Linear(3, 3))
+        texts.append((type(found).__name__, repr(layer), m.ones(2).get_device(), m.ones(2).is_cpu))
+    assert texts[0] == texts[1]
 
 
 def test_every_class_is_looked_at() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import linecache
 import os
 import re
 import subprocess
@@ -184,9 +185,35 @@ def do_nothing(x):
 
 NAN = float("nan")
 
+
+def chosen(f, c):
+    return f() if c else [f() for _ in (1, 2)]
+
+
+def shadowed(x):
+    return [x for x in x], x  # noqa: C416
+
+
+def sized(x):
+    return len(x) == None, len(x) == 2, 1 < len(x)  # noqa: E711, SIM300
+
+
+def passed_on(x):
+    return defaulted(x), defaulted(x, c=9), keywords(b=x, a=1), defaulted is FUNCTIONS[-1]
+
+
+def defaulted(a, b=7, *, c=8):
+    return a, b, c
+
+
+def again_and_again(x):
+    return again_and_again(x - 1) + 1 if x > 0 else 0
+
+
 FUNCTIONS = [
     arithmetic, comparisons, choices, loops, containers, attributes, made, caught, left_early, unbound, unpacked,
     keywords, lambda_less, counted, raising, strictly,
+    chosen, shadowed, sized, passed_on, again_and_again, defaulted,
 ]  # fmt: skip
 
 CALLS: list[tuple[str, Any]] = [
@@ -197,6 +224,9 @@ CALLS: list[tuple[str, Any]] = [
     *[("loops", lambda a=a, b=b: (list(a), list(b))) for a, b in (
         ((1, None, 3), (4, 5, 6, 7)), ((), ()), ((1, 99, 3), (0, 2, 1)), ((2, "x"), (1, 2)))],
     ("loops", lambda: (3, [])), ("loops", lambda: ((1, 2, 3), iter((5, 6)))),
+    ("chosen", lambda: (dict, 1)), ("chosen", lambda: (dict, 0)), ("shadowed", lambda: ((1, 2),)),
+    ("sized", lambda: ((1, 2),)), ("passed_on", lambda: (5,)), ("again_and_again", lambda: (20,)),
+    ("again_and_again", lambda: (10**6,)),
     ("strictly", lambda: ((1, 2), (3, 4))), ("strictly", lambda: ((1, 2), (3,))),
     ("containers", lambda: (1, 2)), ("containers", lambda: (1, [])), ("containers", lambda: ("p", "q")),
     *[("attributes", lambda cls=cls: (cls(1, 2), 5)) for cls in (Pair, Wide)],
@@ -267,7 +297,8 @@ def test_it_keeps_no_references(pairs: Any, index: int) -> None:
     ["def f(x):\n    yield x", "def f(x):\n    with x: pass", "def f(x):\n    return lambda: 1",
      "def f(x):\n    return f'{x}'", "def f(x):\n    global y\n    y = x", "def f(x):\n    return {a for a in x}",
      "def f(x):\n    import os", "def f(*x):\n    return x", "def f(**x):\n    return x",
- "def f(x):\n    return nobody_knows_this(x)", "def f(x):\n    return 1 < x < 2"],
+ "def f(x):\n    return nobody_knows_this(x)", "def f(x):\n    for y in x:\n        del y",
+     "def f(x):\n    return (y := x) + y", "def f(x):\n    return 1 < x < 2"],
 )  # fmt: skip
 def test_what_it_does_not_know_is_refused(source: str) -> None:
     import ast
@@ -355,6 +386,25 @@ def test_counting_by_python_s_own_functions_is_the_same(tmp_path: Path) -> None:
     script.write_text("import sys\nsys.version_info = (3, 13, 0)\n" + TRAIN.format(warm=1))
     found = subprocess.run([sys.executable, "-m", "kadam", "run", str(script)], capture_output=True, text=True)
     assert found.stdout == trained(tmp_path, 1_000).stdout, found.stderr
+
+
+def test_what_the_source_no_longer_says_is_refused(tmp_path: Path) -> None:
+    import importlib.util
+
+    path = tmp_path / "edited.py"
+    path.write_text("def f(x):\n    return x + 1\n")
+    spec: Any = importlib.util.spec_from_file_location("edited", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert jump.tree_of(module.f).name == "f"
+    path.write_text("def f(x):\n    return x + 2\n")
+    linecache.checkcache()
+    with pytest.raises(OSError, match="not what was imported"):
+        jump.tree_of(module.f)
+    path.unlink()
+    linecache.checkcache()
+    with pytest.raises(OSError, match="no source"):
+        jump.tree_of(module.f)
 
 
 def test_another_thread_has_its_own_recording() -> None:

@@ -87,6 +87,9 @@ def test_sums_softmax_and_texts_are_pytorchs():
         np.testing.assert_allclose(call(kadam, _matrix()).numpy(), call(torch, _matrix(torch)).numpy(), rtol=1e-6)
     assert repr(_matrix()) == repr(_matrix(torch))
     assert repr(kadam.eye(3).to_sparse_csr()) == repr(torch.eye(3).to_sparse_csr())
+    for kind in ("float32", "float64"):
+        ours, theirs = (m.eye(30, dtype=getattr(m, kind)).to_sparse() for m in (kadam, torch))
+        assert repr(ours) == repr(theirs)
 
 
 def test_sparse_adam_leaves_alone_what_a_sparse_gradient_leaves_out():

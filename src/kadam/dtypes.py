@@ -244,6 +244,10 @@ class finfo:  # noqa: N801  (PyTorch's name)
     def smallest_normal(self) -> float:
         return self.tiny
 
+    def __repr__(self) -> str:
+        facts = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        return f"finfo({', '.join(f'{fact}={getattr(self, fact):g}' for fact in facts)}, dtype={self.dtype})"
+
 
 @dataclass(frozen=True)
 class iinfo:  # noqa: N801  (PyTorch's name)
@@ -265,3 +269,6 @@ class iinfo:  # noqa: N801  (PyTorch's name)
             "dtype": record.name, "bits": int(info.bits), "max": int(info.max), "min": int(info.min),
         }.items():  # fmt: skip
             object.__setattr__(self, key, value)
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"

@@ -426,6 +426,7 @@ from kadam.ops.query import (
 )
 from kadam.ops.random import (
     bernoulli,
+    binomial,
     get_rng_state,
     initial_seed,
     manual_seed,
@@ -614,6 +615,7 @@ __all__ = [
     "bernoulli",
     "bilinear",
     "bincount",
+    "binomial",
     "bitwise_and",
     "bitwise_left_shift",
     "bitwise_not",

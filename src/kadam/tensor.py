@@ -176,11 +176,16 @@ class Tensor(Recorded):
         """Where the tensor is: Kadam's tensors are on the CPU."""
         return cpu
 
+    def get_device(self) -> int:
+        """The number of the device; -1 for the CPU."""
+        return -1
+
     @property
     def layout(self) -> str:
         """Kadam's tensors are dense."""
         return "torch.strided"
 
+    is_cpu = True
     is_cuda = is_sparse = is_quantized = is_meta = is_mps = is_xpu = is_mkldnn = is_nested = False
     names: tuple[None, ...] = ()
 

@@ -15,7 +15,7 @@ from kadam.nn.functional import binary_cross_entropy_with_logits
 from kadam.ops.creation import arange, empty
 from kadam.ops.pointwise import lgamma, xlogy
 from kadam.ops.query import broadcast_tensors
-from kadam.ops.random import bernoulli, poisson, rand
+from kadam.ops.random import bernoulli, binomial, poisson, rand
 from kadam.recording.tensor import read
 
 if TYPE_CHECKING:
@@ -144,6 +144,10 @@ class Binomial(OfProbability):
     @property
     def variance(self) -> Tensor:
         return self.total_count * self.probs * (1 - self.probs)
+
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        shape = self._extended_shape(sample_shape)
+        return binomial(self.total_count.detach().expand(shape), self.probs.detach().expand(shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:

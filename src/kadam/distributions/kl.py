@@ -74,9 +74,9 @@ def _laplace(p: Laplace, q: Laplace) -> Tensor:
 
 @register_kl(MultivariateNormal, MultivariateNormal)
 def _multivariate_normal(p: MultivariateNormal, q: MultivariateNormal) -> Tensor:
-    between = solve_triangular(q.scale_tril, p.scale_tril, upper=False).pow(2).sum((-2, -1))
-    spread = half_log_det(q.scale_tril) - half_log_det(p.scale_tril)
-    found: Tensor = spread + 0.5 * (between + distance(q.scale_tril, q.loc - p.loc) - p.event_shape[0])
+    between = solve_triangular(q._factor, p._factor, upper=False).pow(2).sum((-2, -1))
+    spread = half_log_det(q._factor) - half_log_det(p._factor)
+    found: Tensor = spread + 0.5 * (between + distance(q._factor, q.loc - p.loc) - p.event_shape[0])
     return found
 
 

@@ -71,6 +71,13 @@ class MultivariateNormal(Distribution):
     @cached_property
     def scale_tril(self) -> Tensor:
         """The Cholesky factor of the covariance."""
+        return self._factor
+
+    @cached_property
+    def _factor(self) -> Tensor:
+        """`scale_tril`, which is named in the text only when it was given or asked for."""
+        if "scale_tril" in self.__dict__:
+            return self.scale_tril
         if "covariance_matrix" in self.__dict__:
             return linalg.cholesky(self.covariance_matrix)
         flipped = linalg.cholesky(self.precision_matrix.flip((-2, -1))).flip((-2, -1)).transpose(-2, -1)
@@ -79,7 +86,7 @@ class MultivariateNormal(Distribution):
     @cached_property
     def covariance_matrix(self) -> Tensor:
         """The covariance."""
-        found: Tensor = self.scale_tril @ self.scale_tril.mT
+        found: Tensor = self._factor @ self._factor.mT
         return found
 
     @cached_property
@@ -97,22 +104,22 @@ class MultivariateNormal(Distribution):
 
     @property
     def variance(self) -> Tensor:
-        return self.scale_tril.pow(2).sum(-1)
+        return self._factor.pow(2).sum(-1)
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         drawn = standard_normal(self._extended_shape(sample_shape), self.loc)
-        return self.loc + (self.scale_tril @ drawn.unsqueeze(-1)).squeeze(-1)
+        return self.loc + (self._factor @ drawn.unsqueeze(-1)).squeeze(-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
             self._validate_sample(value)
         found: Tensor = -0.5 * (
-            self._event_shape[0] * math.log(2 * math.pi) + distance(self.scale_tril, value - self.loc)
-        ) - (half_log_det(self.scale_tril))
+            self._event_shape[0] * math.log(2 * math.pi) + distance(self._factor, value - self.loc)
+        ) - (half_log_det(self._factor))
         return found
 
     def entropy(self) -> Tensor:
-        found: Tensor = 0.5 * self._event_shape[0] * (1.0 + math.log(2 * math.pi)) + half_log_det(self.scale_tril)
+        found: Tensor = 0.5 * self._event_shape[0] * (1.0 + math.log(2 * math.pi)) + half_log_det(self._factor)
         return found
 
 

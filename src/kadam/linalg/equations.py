@@ -19,6 +19,7 @@ from kadam.primitives import solve as s
 from kadam.primitives.ldl import LdlSolve
 from kadam.recording.calls import emit, node_of, symbol
 from kadam.recording.operation import operation
+from kadam.recording.tensor import tried
 from kadam.shapes import broadcast
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ def inv(A: Tensor) -> Tensor:
     """The inverse of square matrices. As `torch.linalg.inv`.
 
     Raises:
-        LinAlgError: (when computed) a matrix is singular.
+        LinAlgError: (when computed, which within a `try` is at once) a matrix is singular.
     """
-    return _inverse(A, True)
+    return tried(_inverse(A, True))
 
 
 def inv_ex(A: Tensor, *, check_errors: bool = False) -> tuple[Tensor, Tensor]:
@@ -120,9 +121,9 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     """X of A X = B (or X A = B). As `torch.linalg.solve`.
 
     Raises:
-        LinAlgError: (when computed) a matrix is singular.
+        LinAlgError: (when computed, which within a `try` is at once) a matrix is singular.
     """
-    return _solve(A, B, left, True)
+    return tried(_solve(A, B, left, True))
 
 
 def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> tuple[Tensor, Tensor]:

@@ -20,21 +20,26 @@ from kadam.primitives.matrix import with_diagonal
 from kadam.recording.calls import emit, node_of, symbol
 from kadam.recording.memory import severed
 from kadam.recording.operation import operation
+from kadam.recording.tensor import tried
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 
 @operation(grad="LinalgCholeskyExBackward0")
+def _cholesky(A: Tensor, upper: bool) -> Tensor:
+    require_matrix("cholesky", A, square=True)
+    lower = emit(f.Cholesky(), adjoint(A) if upper else A)
+    return adjoint(lower) if upper else lower
+
+
 def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     """The triangular factor of positive-definite matrices. As `torch.linalg.cholesky`.
 
     Raises:
-        LinAlgError: (when computed) a matrix is not positive-definite.
+        LinAlgError: (when computed, which within a `try` is at once) a matrix is not positive-definite.
     """
-    require_matrix("cholesky", A, square=True)
-    lower = emit(f.Cholesky(), adjoint(A) if upper else A)
-    return adjoint(lower) if upper else lower
+    return tried(_cholesky(A, upper))
 
 
 @operation(grad="LinalgCholeskyExBackward0")

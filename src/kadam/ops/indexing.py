@@ -496,12 +496,22 @@ def _is_filled(part: Tensor, value: Any) -> bool:
 
 def _write(whole: Tensor, seen: Tensor, value: Any) -> None:
     if isinstance(value, Recorded):
+        if _is_there(seen, value):
+            return
         check_overlap(seen, value)
     value = _unpadded_to(value, len(seen.shape))
     if is_free(seen, value) or _is_filled(seen, value):
         overwrite(seen, _item(value))
     else:
         assign(seen, value)
+
+
+def _is_there(seen: Tensor, value: Recorded) -> bool:
+    """Whether a value is the very part of memory that it is assigned to, as in `x[i] += y`, with no gradient about."""
+    base = value._base
+    if base is None or base is not seen._base or base._spec.requires_grad:
+        return False
+    return value._spec is seen._spec and not seen._spec.requires_grad and value._chain == seen._chain
 
 
 def _unpadded_to(value: Any, rank: int) -> Any:

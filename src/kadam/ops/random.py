@@ -499,6 +499,19 @@ def multinomial(
     return _new((*input.shape[:-1], num_samples), positions.reshape, out)
 
 
+def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
+    """How many of `count` trials succeed, each with probability `prob`. As `torch.binomial`.
+
+    Raises:
+        DTypeError: `count` and `prob` are not of one floating-point type.
+    """
+    require_type("binomial", count.dtype, FLOAT)
+    if prob.dtype is not count.dtype:
+        raise DTypeError(f"binomial: Found dtype {prob.dtype} but expected {count.dtype}. Fix: prob.to({count.dtype}).")
+    trials, chances = np.broadcast_arrays(read(count), read(prob))
+    return from_array(source_of(generator).binomial(trials, chances))
+
+
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """How many events happen in a unit of time, for the rates in `input`. As `torch.poisson`.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from threading import get_ident
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -136,20 +137,10 @@ def ends(rec: Recording, operands: Sequence[Any], differentiable: bool) -> bool:
     were the beginning of a step recorded with the end of the one before, each step would be another path, for ever.
     """
     flow = differentiable and state.grad
-    for one in operands:
-        if _begins_step(rec, one, flow):
-            cut(rec)
-            return True
-    return False
-
-
-@hot
-def _begins_step(rec: Recording, operand: Any, flow: bool) -> bool:
-    if isinstance(operand, Recorded):
-        return operand._rec is rec.anchor or (flow and operand._spec.requires_grad)
-    if isinstance(operand, list | tuple):
-        for one in operand:
-            if _begins_step(rec, one, flow):
+    for operand in operands:
+        for one in operand if isinstance(operand, list | tuple) else (operand,):
+            if isinstance(one, Recorded) and (one._rec is rec.anchor or (flow and one._spec.requires_grad)):
+                cut(rec)
                 return True
     return False
 
@@ -246,7 +237,11 @@ def first_sight(op: Operation, rec: Recording, key: Any, arguments: tuple[Any, .
     if not rec.open or rec.here.depth >= LONGEST:
         end_step(rec)
         return op.caller(**dict(zip(op.names, arguments, strict=True)))
-    node = extend(rec, op, key, arguments)
+    rec.runner = get_ident()
+    try:
+        node = extend(rec, op, key, arguments)
+    finally:
+        rec.runner = 0
     if op.chain_of is not None:
         _remember_view(node)
     rec.here[key] = rec.here = node  # the old place gets the item first

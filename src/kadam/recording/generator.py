@@ -19,6 +19,7 @@ from kadam import dtypes
 from kadam.device import check, cpu
 from kadam.errors import KadamError, OperandError, UnsupportedError
 from kadam.ir.primitive import Array
+from kadam.recording.binomial import binomial_count
 from kadam.recording.gamma import gamma_number
 from kadam.recording.gaussian import fill_rows, fill_rows_f64
 from kadam.recording.poisson import poisson_count
@@ -333,6 +334,12 @@ class Generator:
         """How many events happen in a unit of time, for each rate."""
         counts = [poisson_count(float(rate), self._unit) for rate in rates.reshape(-1)]
         return cast(np.array(counts, np.float64), rates.dtype).reshape(rates.shape)
+
+    def binomial(self, trials: Array, probabilities: Array) -> Array:
+        """How many of the trials succeed, for each number of trials and probability."""
+        pairs = zip(trials.reshape(-1), probabilities.reshape(-1), strict=True)
+        counts = [binomial_count(count, probability, self._unit) for count, probability in pairs]
+        return cast(np.array(counts, np.float64), trials.dtype).reshape(trials.shape)
 
     def gamma(self, concentrations: Array) -> Array:
         """Gamma numbers of rate 1, one for each concentration."""

@@ -277,11 +277,16 @@ def _forget_views(rec: Recording, bases: set[int]) -> list[int]:
     """Make the views of these bases (by id) look at them again; returns the positions that they had."""
     found = []
     if bases:
-        for one in (*rec.created, *rec.feeds):
+        for one in _met(rec):
             if getattr(one, "_rec", None) is rec and one._base is not None and id(one._base) in bases:
                 found.append(one._pos)
                 one._rec = None
     return found
+
+
+def _met(rec: Recording) -> tuple[Any, ...]:
+    """All that may have a position in a recording, views that have looked at their base again among them."""
+    return (*rec.created, *rec.feeds, *rec.joined.values())
 
 
 def _is_plain(target: Recorded, value: Recorded) -> bool:
@@ -348,6 +353,8 @@ def _put(target: Recorded, value: Any, since: TrailNode | None = None) -> None:
         hold(rec, root)
         shown = see(value, (Detach(),)) if cut_off and value._spec.requires_grad else value
         new = _restored(target, shown)
+        if not untracked and root._spec.requires_grad and not new._spec.requires_grad:
+            new = covered(root, new)
         if rec.closed:  # it had grown too long
             _put(target, value)
             return
@@ -487,7 +494,7 @@ def _overwrite(rec: Recording, root: Recorded, target: Recorded, since: TrailNod
     stale = [root] if root._rec is rec or root._rec is rec.anchor else []
     others: list[Any] = []
     if root._viewed:
-        others = [one for one in (*rec.created, *rec.feeds) if getattr(one, "_base", None) is root]
+        others = [one for one in _met(rec) if getattr(one, "_base", None) is root]
         stale += [one for one in others if one._rec is rec]
     for one in stale:
         if one._history is not None and one._pos < 0:

@@ -81,6 +81,9 @@ def {name}({signature}):
         return {name}({passing})
     except (AttributeError, TypeError, KadamError) as error:
         return refuse(op, _rec, ({arguments}), error)
+    except BaseException:  # Ctrl-C: what was admitted belongs to no call
+        _rec.roll_back()
+        raise
     if _node is None:
         if _rec.open:
             return first_sight(op, _rec, _key, ({arguments}))

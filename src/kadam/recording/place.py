@@ -14,6 +14,7 @@ from kadam.ir.graph import Source
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _BINARY_OP = opmap["BINARY_OP"]
+_HANDLER, _WITH = opmap["PUSH_EXC_INFO"], opmap["WITH_EXCEPT_START"]
 _LESSONS = os.path.join(PACKAGE, "lessons") + os.sep
 GENERATED = ("<call of ", "<out= of ")  # how the names of callers' code begin
 # The code of `Module.__call__`, whose frames tell the modules that are being called.
@@ -49,6 +50,37 @@ def in_operator() -> bool:
     while frame is not None and is_ours(frame.f_code.co_filename):
         frame = frame.f_back
     return frame is not None and frame.f_code.co_code[frame.f_lasti] == _BINARY_OP
+
+
+def in_attempt() -> bool:
+    """Whether the user's code stands in a `try`: an error must come there, not where a value is read later."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        if not is_ours(code.co_filename) and any(start <= frame.f_lasti < end for start, end in _attempts(code)):
+            return True
+        frame = frame.f_back
+    return False
+
+
+@cache
+def _attempts(code: CodeType) -> list[tuple[int, int]]:
+    """The parts of a function that stand in a `try`, as ranges of its code; from the table of its handlers."""
+    rest, found = iter(code.co_exceptiontable), []
+
+    def number(first: int) -> int:
+        value, byte = first & 63, first
+        while byte & 64:  # six bits at a time, the highest first
+            byte = next(rest)
+            value = value << 6 | byte & 63
+        return value
+
+    for byte in rest:
+        start, length, target, _ = (2 * number(byte if part == 0 else next(rest)) for part in range(4))
+        handler = code.co_code[target : target + 3 : 2]
+        if handler[0] == _HANDLER and handler[-1] != _WITH:
+            found.append((start, start + length))
+    return found
 
 
 def parameter_name(tensor: Any) -> str | None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from sys import getrefcount
+from threading import get_ident
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,7 @@ class Recording:
         herds: of which it updates the tensors.
         history: what a backward pass needs, once the recording is cut.
         serial: counts recordings, so that histories can be ordered.
+        runner: the thread that cuts it or extends its path, while it does; else 0.
     """
 
     __slots__ = (
@@ -107,6 +109,7 @@ class Recording:
         "loose",
         "open",
         "path",
+        "runner",
         "serial",
         "stops",
         "swept",
@@ -125,6 +128,7 @@ class Recording:
         self.writes: list[Sequence[Recorded]] = []
         self.anchor = Anchor(self)
         self.loose = self.ending = False
+        self.runner = 0
         self.joined: dict[int, Recorded] = _NOTHING
         self.stops: dict[int, Any] = _NOTHING
         self.displaced: dict[int, tuple[History, int]] = _NOTHING
@@ -268,7 +272,7 @@ def cut(rec: Recording) -> None:
     if state.rec is rec:
         start()
     here = rec.here
-    rec.here, rec.open = _CLOSED, False
+    rec.here, rec.open, rec.runner = _CLOSED, False, get_ident()
     try:
         if rec.created and here.parent is not None:
             if len(rec.feeds) > here.feeds:
@@ -290,6 +294,7 @@ _CLOSED = TrailNode()  # where closed recordings stand: no call is known there
 def _close(rec: Recording) -> None:
     anchor = rec.anchor
     anchor.rec, anchor.open = None, False
+    rec.runner = 0
     if rec.herds:
         for herd in rec.herds:
             herd.bond.rec = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +19,7 @@ from kadam.ir.primitive import Array, View, seen_through
 from kadam.ir.types import TensorType
 from kadam.primitives.move import Detach
 from kadam.recording.herd import Bond, Herd, leave_herd
+from kadam.recording.place import in_attempt
 from kadam.recording.spec import Size, Spec, spec_of
 from kadam.recording.step import Anchor, CallAgain, Recording, cut, state
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 Number = bool | int | float | complex
 Kind = TypeVar("Kind", bound="Recorded")
+Result = TypeVar("Result", bound="Recorded")
 
 
 class Slots:
@@ -189,7 +193,12 @@ def read(tensor: Recorded) -> Array:
     if rec is None:
         raise RecordingError("a value cannot be read inside the body of an operation")
     if not is_current(tensor):
-        cut(owner_of(tensor) or rec)
+        owner = owner_of(tensor) or rec
+        _await(owner)
+        cut(owner)
+    made_by = tensor.root._rec
+    if made_by.__class__ is Recording:
+        _await(made_by)
     if tensor._array is None and tensor._base is not None and tensor._base._array is not None:
         tensor._array = seen_through(tensor._base._array, tensor._chain)
     if tensor._array is None:
@@ -198,6 +207,19 @@ def read(tensor: Recorded) -> Array:
             "Fix: repeat the computation."
         )
     return tensor._array
+
+
+def tried(tensor: Result) -> Result:
+    """A tensor that data can make impossible to compute: within a `try` of the user's it is computed now."""
+    if state.rec is not None and in_attempt():
+        read(tensor)
+    return tensor
+
+
+def _await(rec: Recording) -> None:
+    """Let another thread finish, if it is cutting a recording or adding a call to its path."""
+    while rec.runner not in (0, threading.get_ident()):
+        time.sleep(0.0002)
 
 
 def check_writable(tensor: Recorded) -> None:

@@ -7,6 +7,7 @@ else. The places are known numbers: they decide shapes.
 from __future__ import annotations
 
 import operator
+import re
 from functools import reduce
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,7 +18,7 @@ from kadam.errors import ShapeError, UnsupportedError
 from kadam.ops.creation import zeros
 from kadam.ops.gather import index_add
 from kadam.ops.indexing import index_put
-from kadam.printing import with_suffixes
+from kadam.printing import format_tensor, with_suffixes
 from kadam.recording.spec import Size
 from kadam.recording.tensor import from_array, read
 
@@ -314,9 +315,9 @@ class SparseTensor:
 
     def __repr__(self) -> str:
         def block(name: str, tensor: Tensor) -> str:
-            text = str(tensor.detach())[len("tensor(") : -1].split(", dtype=")[0]
-            lines = [line.removeprefix(" " * len("tensor(")) for line in text.splitlines()]
-            return f"{name}=tensor(" + ("\n" + " " * (len(name) + 15)).join(lines) + ")"
+            start = f"tensor({name}=tensor("
+            text = format_tensor(read(tensor), tensor.dtype, prefix=start).removesuffix(")")
+            return re.split(r",\s+dtype=", text)[0].removeprefix("tensor(") + ")"
 
         if self.layout == COO:
             parts = [block("indices", self.places), block("values", self.parts)]

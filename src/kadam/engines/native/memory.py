@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from bisect import bisect
 from collections.abc import Mapping, Sequence
 from heapq import heappop, heappush
@@ -16,13 +17,23 @@ from kadam.ir.types import TensorType
 
 ALIGNMENT = 64
 LARGE_BYTES = 1 << 16
+KEPT_BYTES = 1 << 28  # of large results that all programs keep together, beside those of the latest one
 _UNHELD = 3  # references to an array that only its list of the kept holds: this, the loop's variable, getrefcount's own
 
 
+@slotted
 class Arena:
-    """Aligned memory of a fixed size."""
+    """Aligned memory of a fixed size.
+
+    Attributes:
+        busy: whether a program runs in it. Another one may come meanwhile: from another thread, or out of a signal
+            handler or a finaliser.
+    """
+
+    __slots__ = ("address", "busy", "memory", "size_bytes")
 
     def __init__(self, size_bytes: int) -> None:
+        self.busy = False
         whole = np.empty(size_bytes + ALIGNMENT, np.uint8)
         start = -whole.ctypes.data % ALIGNMENT
         self.memory = whole[start : start + size_bytes]
@@ -59,11 +70,12 @@ class Results:
         types: of the results.
     """
 
-    __slots__ = ("_kept", "_kinds")
+    __slots__ = ("__weakref__", "_kept", "_kinds", "kept_bytes")
 
     def __init__(self, types: Sequence[TensorType]) -> None:
         self._kinds = [(one.shape, one.dtype.numpy, 1 if one.size_bytes >= LARGE_BYTES else 2) for one in types]
         self._kept: list[list[Any]] = [[] for _ in types]
+        self.kept_bytes = 0
 
     @hot
     def fresh(self) -> list[np.ndarray[Any, Any]]:
@@ -86,7 +98,32 @@ class Results:
         kept.append(array)
         if len(kept) > count:
             del kept[0]
+        _keepers[id(self)] = weakref.ref(self)
+        self.kept_bytes = sum(one.nbytes for each in self._kept for one in each)
+        _forget_others(self)
         return array
+
+    def forget(self) -> None:
+        """Keep nothing; the next run makes its arrays anew."""
+        self._kept = [[] for _ in self._kinds]
+        self.kept_bytes = 0
+
+
+_keepers: dict[int, weakref.ref[Results]] = {}  # those that have made arrays, the latest last
+
+
+def _forget_others(latest: Results) -> None:
+    """Let the programs that were the first to make arrays keep none, should all of them keep too much."""
+    _keepers[id(latest)] = _keepers.pop(id(latest))
+    others = [(key, one) for key, reference in list(_keepers.items()) if (one := reference()) is not latest]
+    total = sum(one.kept_bytes for _, one in others if one is not None)
+    for key, one in others:
+        if total <= KEPT_BYTES and one is not None:
+            return
+        total -= 0 if one is None else one.kept_bytes
+        if one is not None:
+            one.forget()
+        _keepers.pop(key, None)
 
 
 def placed(lives: Mapping[Any, tuple[int, int, int]]) -> tuple[dict[Any, int], int]:

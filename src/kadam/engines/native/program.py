@@ -178,7 +178,7 @@ class NativeProgram:
             key: (self._sizes[key], first, last) for key, (first, last) in self._moments.items() if key not in outputs
         }
         offsets, size = placed(inner)
-        self._arena = arena(size)
+        self.arena = arena(size)
         within = {key: offsets[home] + offset_bytes for key, (home, offset_bytes) in self._within.items()}
         self._offsets = offsets | within
         self._slots: dict[Hashable, int] = {}
@@ -227,13 +227,13 @@ class NativeProgram:
         return [self._launches(part) if isinstance(part, list) else part for part in kept]
 
     def _launches(self, launches: list[Launch]) -> Launches:
-        fixed = {self._slots[key]: self._arena.address + offset for key, offset in self._offsets.items()}
+        fixed = {self._slots[key]: self.arena.address + offset for key, offset in self._offsets.items()}
         feeds = [(self._slots[node], _is_number(node)) for node in self.graph.inputs]
         outputs = [self._slots[key] for key in self._outputs]
         work = sum(stage.work for stage in self.stages if isinstance(stage, Stage))
         return Launches(
             self._slot_count, fixed, feeds, outputs, launches,
-            error=self._slots[ERROR], release=work > TINY_WORK, owner=self._arena,
+            error=self._slots[ERROR], release=work > TINY_WORK, owner=self.arena,
         )  # fmt: skip
 
     # Running
@@ -292,7 +292,7 @@ class NativeProgram:
             return np.asarray(feeds[self._feed_of[base.id]]).reshape(node.shape)
         if base in places:
             return places[base].reshape(node.shape)
-        return self._arena.array(self._offsets[base], node.shape, node.dtype.numpy)
+        return self.arena.array(self._offsets[base], node.shape, node.dtype.numpy)
 
 
 @slotted
@@ -307,19 +307,27 @@ class Function:
         again: what a run comes to that compiled code has refused.
     """
 
-    __slots__ = ("again", "launch", "pick", "program", "results")
+    __slots__ = ("again", "arena", "launch", "pick", "program", "results")
 
     def __init__(self, program: NativeProgram, launch: Call, pick: Callable[..., Any]) -> None:
         self.program = program
         self.launch = launch
         self.pick = pick
         self.results = program.results
+        self.arena = program.arena
         self.again = program.call_again
 
     @hot
     def __call__(self, feeds: list[Any]) -> Sequence[Any]:
-        outputs = self.results.fresh()
-        code = self.launch(feeds, outputs)
+        arena = self.arena
+        if arena.busy:
+            return self.program.fallback(feeds)  # another program is at work in the same memory
+        arena.busy = True
+        try:
+            outputs = self.results.fresh()
+            code = self.launch(feeds, outputs)
+        finally:
+            arena.busy = False
         if code:
             return self.again(self, feeds, code)
         return self.pick(outputs + feeds)  # type: ignore[no-any-return]

@@ -70,7 +70,12 @@ class Repeated:
             program=self._launches.address, movings=ctypes.addressof(rows), moving_count=len(slots), runs=runs,
             watched=slots[count + watched], watched_bytes=_WATCHABLE.get(columns[watched].dtype, 0),
         )  # fmt: skip
-        code = runtime().repeat(ctypes.addressof(table))
+        arena = self._program.arena
+        arena.busy = True
+        try:
+            code = runtime().repeat(ctypes.addressof(table))
+        finally:
+            arena.busy = False
         return table.done, code, outputs
 
 

@@ -15,7 +15,7 @@ from kadam.ops.require import ArgumentError
 from kadam.tensor import Tensor
 
 
-class AdaptiveOutput(NamedTuple):
+class _ASMoutput(NamedTuple):
     """The log-probabilities of the targets, f32[batch], and the loss, minus their mean."""
 
     output: Tensor
@@ -101,9 +101,9 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             parts.append(F.log_softmax(network(input), dim=-1) + head[..., entry : entry + 1])
         return cat(parts, -1)
 
-    def forward(self, input: Tensor, target: Tensor) -> AdaptiveOutput:
+    def forward(self, input: Tensor, target: Tensor) -> _ASMoutput:
         output = self.log_prob(input).gather(-1, target.unsqueeze(-1)).squeeze(-1)
-        return AdaptiveOutput(output, (-output).mean())
+        return _ASMoutput(output, (-output).mean())
 
     def predict(self, input: Tensor) -> Tensor:
         """The most probable class of each input, i64[batch]."""

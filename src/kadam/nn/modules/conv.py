@@ -173,13 +173,15 @@ class _Conv(_ConvNd):
         )
 
     def forward(self, input: Tensor) -> Tensor:
+        return self._conv_forward(input, self.weight, self.bias)
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The convolution by other weights: what classes derived from this one call."""
         padding = self.padding
         if self.padding_mode != "zeros":
             input = F.pad(input, self._sides(), self.padding_mode)
             padding = (0,) * self.axes
-        convolved: Tensor = self.convolve(
-            input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
-        )
+        convolved: Tensor = self.convolve(input, weight, bias, self.stride, padding, self.dilation, self.groups)
         return convolved
 
     def _sides(self) -> tuple[int, ...]:

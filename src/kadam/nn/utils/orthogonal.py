@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 
-class Orthogonal(Module):
+class _Orthogonal(Module):
     """An orthogonal matrix, or part of one.
 
     Args:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from kadam.autograd import no_grad
 from kadam.nn.functional import normalize
 from kadam.nn.modules.module import Module
-from kadam.nn.utils.orthogonal import Orthogonal
+from kadam.nn.utils.orthogonal import _Orthogonal
 from kadam.nn.utils.parametrize import register_parametrization
 from kadam.nn.utils.spectral_norm import as_matrix, draw_vector, output_axis
 from kadam.nn.utils.weight_norm import norm_except_dim, scaled
@@ -124,7 +124,7 @@ def orthogonal(
             'orthogonal_map has to be one of "matrix_exp", "cayley", "householder". '
             f"Got: {orthogonal_map}. Fix: leave it out."
         )
-    register_parametrization(module, name, Orthogonal(weight, orthogonal_map, use_trivialization), unsafe=True)
+    register_parametrization(module, name, _Orthogonal(weight, orthogonal_map, use_trivialization), unsafe=True)
     return module
 
 

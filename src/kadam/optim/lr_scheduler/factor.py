@@ -89,9 +89,10 @@ class StepLR(LRScheduler):
     """The rate times `gamma` at every `step_size`-th epoch."""
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
-        if not isinstance(step_size, int):
+        if isinstance(step_size, str) or not hasattr(step_size, "__rmod__"):
             raise OperandError(
-                f"StepLR: step_size must be int, not {type(step_size).__name__}. Fix: step_size=30, a number of epochs."
+                f"StepLR: step_size must be a number, not {type(step_size).__name__}. Fix: step_size=30, a number of "
+                "epochs."
             )
         self.step_size = step_size
         self.gamma = gamma

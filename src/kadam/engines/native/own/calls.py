@@ -30,8 +30,8 @@ class Calls(Conditions):
             made = self.new("PySequence_Tuple", value.text)
             self.t.drop(value)
             return made
-        if isinstance(called, FunctionType) and called in self.unit.numbers:
-            return self.direct_call(node, called)
+        if isinstance(called, FunctionType) and called in self.unit.compiled:
+            return self.function_call(node, called)
         if isinstance(called, type) and vars(called).get("__init__") in self.unit.numbers:
             return self.instance(node, called)
         if called is isinstance:
@@ -70,30 +70,42 @@ class Calls(Conditions):
     def instance(self, node: ast.Call, cls: type) -> Ref:
         """An instance of a class whose `__init__` stands in the same text."""
         made = self.new("PyType_GenericAlloc", self.object(cls), "0")
-        self.t.drop(self.direct_call(node, vars(cls)["__init__"], made))
+        self.t.drop(self.function_call(node, vars(cls)["__init__"], made))
         return made
 
-    def direct_call(self, node: ast.Call, called: FunctionType, *first: Ref) -> Ref:
-        """A function of the same text."""
-        given: dict[str, ast.expr] = {}
-        code = called.__code__
-        parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        parameters = parameters[len(first) :]
-        given.update(zip(parameters, node.args))  # noqa: B905
-        given.update((str(one.arg), one.value) for one in node.keywords)
-        defaults = dict(zip(code.co_varnames[: code.co_argcount][::-1], (called.__defaults__ or ())[::-1]))  # noqa: B905
-        defaults |= called.__kwdefaults__ or {}
-        values = []
-        for name in parameters:
-            if name not in given and name not in defaults:
-                raise self.refuse(node, f"a call without {name}")
-            values.append(
-                self.kept(self.value(given[name]), *given.values()) if name in given else self.constant(defaults[name])
-            )
-        passed = "".join(f", ptr {one.text}" for one in (*first, *values))
-        made = self.t.made(self.t.let(f"call ptr @own{self.unit.numbers[called]}(ptr %table{passed})"))
-        self.t.drop(*values)
+    def function_call(self, node: ast.Call, called: FunctionType, *first: Ref) -> Ref:
+        """A compiled function, with all its arguments in a row: of the same text at once, of another as a builtin.
+
+        A call of the function itself goes by Python, which counts how deep it goes.
+        """
+        values = [*first, *self.in_row(node, called, len(first))]
+        if called in self.unit.numbers and called is not self.function:
+            passed = "".join(f", ptr {one.text}" for one in values)
+            made = self.t.made(self.t.let(f"call ptr @own{self.unit.numbers[called]}(ptr %table{passed})"))
+        else:
+            place = self.t.array([one.text for one in values])
+            builtin = self.object(self.unit.compiled[called])
+            made = self.new("PyObject_Vectorcall", builtin, place, str(len(values)), "null")
+        self.t.drop(*values[len(first) :])
         return made
+
+    def in_row(self, node: ast.Call, called: FunctionType, start: int) -> list[Ref]:
+        """A call's arguments in the order of the parameters, from one of these on; found out in the call's order."""
+        code = called.__code__
+        parameters = code.co_varnames[start : code.co_argcount + code.co_kwonlyargcount]
+        positional = code.co_varnames[start : code.co_argcount]
+        values, names = self.arguments(node)[0], [str(one.arg) for one in node.keywords]
+        if len(node.args) > len(positional):
+            raise self.refuse(node, f"a call with more arguments than {called.__name__} has")
+        given = dict(zip([*positional[: len(node.args)], *names], values, strict=True))
+        defaults = dict(zip(positional[::-1], (called.__defaults__ or ())[::-1]))  # noqa: B905  (the last ones have them)
+        defaults |= called.__kwdefaults__ or {}
+        if len(given) < len(values) or given.keys() - set(parameters):
+            raise self.refuse(node, f"a call with other arguments than {called.__name__} has")
+        lacking = [name for name in parameters if name not in given and name not in defaults]
+        if lacking:
+            raise self.refuse(node, f"a call without {lacking[0]}")
+        return [given[name] if name in given else self.constant(defaults[name]) for name in parameters]
 
     def method_call(self, node: ast.Call, function: ast.Attribute) -> Ref:
         if function.attr in self.unit.slots:

@@ -18,14 +18,14 @@ class Conditions(Frame):
     def test(self, node: ast.expr, yes: str, no: str) -> None:
         """Go to `yes` or `no`."""
         if isinstance(node, ast.BoolOp):
-            first: set[str] | None = None
-            for part in node.values[:-1]:
+            always = set(self.bound)
+            for index, part in enumerate(node.values[:-1]):
                 more = self.t.label("more")
                 self.test(part, *((more, no) if isinstance(node.op, ast.And) else (yes, more)))
                 self.t.open(more)
-                first = first or set(self.bound)
+                always = always if index else set(self.bound)
             self.test(node.values[-1], yes, no)
-            self.bound &= first or set()
+            self.bound = always  # what only later parts have set may not be
         elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             self.test(node.operand, no, yes)
         elif isinstance(node, ast.Compare):
@@ -49,6 +49,9 @@ class Conditions(Frame):
         if len(node.ops) != 1:
             raise self.refuse(node, "a chain of comparisons")
         op, left, right = node.ops[0], node.left, node.comparators[0]
+        if isinstance(left, ast.NamedExpr):
+            self.assign(left.target, self.value(left.value))
+            left = left.target
         if isinstance(op, ast.Is | ast.IsNot):
             this = self.value(left)
             that = self.identity(right)  # while the first is held, nothing else can come to stand at its place
@@ -62,7 +65,7 @@ class Conditions(Frame):
             self.t.drop(many, one)
             return self.t.let(f"icmp {'ne' if isinstance(op, ast.In) else 'eq'} i32 {found}, 0")
         which = _COMPARE[type(op)]
-        if self.is_count(left) or self.is_count(right):
+        if self.is_number(left) and self.is_number(right) and (self.is_count(left) or self.is_count(right)):
             a, b = self.count(left), self.count(right)
             return self.t.let(f"icmp {_SIGNED[which]} i64 {a}, {b}")
         first = self.kept(self.value(left), right)
@@ -87,31 +90,23 @@ class Conditions(Frame):
         """Whether an expression is a number of things, which no object need stand for."""
         return isinstance(node, ast.Call) and self.known(node.func) in (len, getrefcount)
 
+    def is_number(self, node: ast.expr) -> bool:
+        """Whether an expression is surely a whole number, in Python or here."""
+        return self.is_count(node) or type(self.number(node)) is int
+
+    def number(self, node: ast.expr) -> object:
+        return node.value if isinstance(node, ast.Constant) else self.known(node)
+
     def count(self, node: ast.expr) -> str:
-        if isinstance(node, ast.Constant) and type(node.value) is int:
-            return str(node.value)
-        if not self.is_count(node):
-            found = self.known(node)
-            if type(found) is int:
-                return str(found)
-            value = self.value(node)
-            number = self.api("PyLong_AsSsize_t", value.text)
-            self.t.drop(value)
-            fine = self.t.let(f"icmp ne i64 {number}, -1")
-            again, good = self.t.label("minus"), self.t.label("number")
-            self.t.branch(fine, good, again)
-            self.t.open(again)
-            self.t.demand(self.t.let(f"icmp eq ptr {self.api('PyErr_Occurred')}, null"))
-            self.t.open(good)
-            return number
-        assert isinstance(node, ast.Call)
+        """A whole number, without an object for it."""
+        if not isinstance(node, ast.Call):
+            return str(self.number(node))
         value = self.value(node.args[0])
-        if self.known(node.func) is len:
-            number = self.t.let(f"call i64 @length(ptr %table, ptr {value.text})")
-            self.t.drop(value)
-            self.t.demand(self.t.let(f"icmp sge i64 {number}, 0"))
-        else:
-            number = self.references(value)
+        if self.known(node.func) is not len:
+            return self.references(value)
+        number = self.t.let(f"call i64 @length(ptr %table, ptr {value.text})")
+        self.t.drop(value)
+        self.t.demand(self.t.let(f"icmp sge i64 {number}, 0"))
         return number
 
     def references(self, value: Ref) -> str:

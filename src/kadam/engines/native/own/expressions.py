@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from kadam.engines.native.own.calls import Calls
 from kadam.engines.native.own.text import Ref
@@ -13,6 +14,9 @@ _BINARY = {
     ast.Add: "Add", ast.Sub: "Subtract", ast.Mult: "Multiply", ast.Div: "TrueDivide", ast.FloorDiv: "FloorDivide",
     ast.Mod: "Remainder", ast.BitAnd: "And", ast.BitOr: "Or",
 }  # fmt: skip
+
+
+_NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
 class Expressions(Calls):
@@ -37,8 +41,7 @@ class Expressions(Calls):
         return self.constant(self.find(node.id, node))
 
     def of_namedexpr(self, node: ast.NamedExpr) -> Ref:
-        self.assign(node.target, self.value(node.value))
-        return self.value(node.target)
+        raise self.refuse(node, "`:=`, but for the left of a comparison,")
 
     def of_attribute(self, node: ast.Attribute) -> Ref:
         known = self.known(node)
@@ -111,10 +114,9 @@ class Expressions(Calls):
         (part,) = node.generators
         names = {one.id for one in ast.walk(part.target) if isinstance(one, ast.Name)}
         outer = self.locals
-        # the sequence is found with the names of outside; those of the loop are its own
         result = self.t.variable()
         self.t.set(result, self.new("PyList_New", "0"))
-        self.locals = {**outer, **{name: self.t.variable() for name in sorted(names)}}
+        own = {name: self.t.variable() for name in sorted(names)}
 
         def add(again: str, after: str) -> None:
             for condition in part.ifs:
@@ -125,15 +127,19 @@ class Expressions(Calls):
             self.sure("PyList_Append", self.t.get(result).text, value.text)
             self.t.drop(value)
 
-        self.loop(part.target, part.iter, add)
-        for name in sorted(names):
-            self.t.clear(self.locals[name])
+        self.loop(part.target, part.iter, add, own)
+        for variable in own.values():
+            self.t.clear(variable)
         self.locals = outer
         return self.moved(result)
 
-    def loop(self, target: ast.expr, iterated: ast.expr, body: Callable[[str, str], None]) -> None:
-        """`body`, for each item. What is gone over is taken as it is: a list may grow meanwhile, an iterator is emptied
-        first."""
+    def loop(
+        self, target: ast.expr, iterated: ast.expr, body: Callable[[str, str], None], own: Mapping[str, str] = _NO_NAMES
+    ) -> None:
+        """`body`, for each item, with names of the loop's own.
+
+        What is gone over is taken as it is: a list may grow meanwhile, an iterator is emptied first.
+        """
         parts, targets, counted = [iterated], [target], None
         if isinstance(iterated, ast.Call) and isinstance(iterated.func, ast.Name) and isinstance(target, ast.Tuple):
             called = self.known(iterated.func)
@@ -148,6 +154,7 @@ class Expressions(Calls):
             self.t.drop(value)
             holders.append(self.t.variable())
             self.t.set(holders[-1], sequence)
+        self.locals = {**self.locals, **own}
         bound = set(self.bound)
         counter = self.t.variable("i64", "0")
         self.t.do(f"store i64 0, ptr {counter}")
@@ -183,8 +190,9 @@ class Expressions(Calls):
         self.t.set(result, self.value(node.body))
         self.t.go(after)
         self.t.open(no)
+        self.bound = set(bound)
         self.t.set(result, self.value(node.orelse))
-        self.bound &= bound
+        self.bound = bound
         self.t.open(after)
         return self.moved(result)
 

@@ -36,6 +36,7 @@ class Frame:
             raise self.refuse(tree, "a function of any number of arguments, or a generator,")
         self.bound = set(self.parameters)  # the names that hold something here, whichever way led here
         self.loops: list[tuple[str, str, int]] = []
+        self.caught: list[list[str]] = []  # the errors that are being handled
         self.finals: list[tuple[list[ast.stmt], int]] = []
 
     def refuse(self, node: ast.AST, what: str) -> Refused:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import ctypes
+import dis
 import linecache
 import re
 import sys
 import textwrap
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -21,7 +22,6 @@ import numpy as np
 from kadam import hot
 from kadam.engines.native import cpython
 from kadam.engines.native.build import addresses
-from kadam.engines.native.llvm import NativeUnavailable
 from kadam.engines.native.own.statements import Body
 from kadam.engines.native.own.table import API
 from kadam.engines.native.own.unit import Refused, Unit
@@ -34,27 +34,32 @@ Group = Mapping[FunctionType, ast.FunctionDef]
 _compiled: dict[FunctionType, Any] = {}  # function -> the builtin that does the same
 _kept: list[Any] = []  # what compiled code refers to, for ever: as code in memory is
 _given_up: list[str] = []
+_lock = threading.Lock()
 
 
 def compile_own() -> None:
     """Compile what is hot, once; where that cannot be, Python goes on as before."""
-    if not _compiled and not _given_up:
-        _install_all(list(_parts().values()))
+    if not _compiled:
+        _install_all(_parts)
 
 
 def compile_callers() -> None:
     """Compile the callers of operations that are new since, if what they call is compiled."""
-    if _compiled and not _given_up and hot.callers:
-        _install_all([])
+    if _compiled and hot.callers:
+        _install_all(dict)
 
 
-def _install_all(groups: list[Group]) -> None:
-    groups += [{caller: _only(tree)} for caller, tree in hot.callers.items()]
-    hot.callers.clear()
+def _install_all(parts: Callable[[], Mapping[str, Group]]) -> None:
+    """Compile these parts and the callers there are. If another thread is at it, this one goes on in Python."""
+    if _given_up or not _lock.acquire(blocking=False):
+        return
     try:
-        install(groups)
-    except (Refused, NativeUnavailable, OSError) as reason:
-        _given_up.append(str(reason))
+        callers, hot.callers = hot.callers, {}
+        install([*parts().values(), *[{caller: _only(tree)} for caller, tree in callers.items()]])
+    except Exception as reason:  # whatever it is: nothing is lost but time
+        _given_up.append(f"{type(reason).__name__}: {reason}")
+    finally:
+        _lock.release()
 
 
 def functions() -> list[str]:
@@ -62,7 +67,7 @@ def functions() -> list[str]:
     return [f"{one.__module__}.{one.__qualname__}" for one in _compiled]
 
 
-def _parts() -> dict[str, dict[FunctionType, ast.FunctionDef]]:
+def _parts() -> Mapping[str, Group]:
     """What is hot, by package: parts of a size, which are compiled side by side."""
     parts: dict[str, dict[FunctionType, ast.FunctionDef]] = {}
     for function in hot.functions:
@@ -139,20 +144,40 @@ def tree_of(function: FunctionType) -> ast.FunctionDef:
     code = function.__code__
     lines = linecache.getlines(code.co_filename)[code.co_firstlineno - 1 : _last_line(code)]
     try:
-        return _only(ast.parse(textwrap.dedent("".join(lines))))
+        module = ast.parse(textwrap.dedent("".join(lines)))
+        tree = _only(module)
+        (again,) = [one for one in compile(module, "", "exec").co_consts if isinstance(one, CodeType)]
     except (SyntaxError, ValueError) as error:
         raise OSError(f"no source of {function.__qualname__}") from error
+    if not code.co_freevars and not _same(code, again):
+        raise OSError(f"the source of {function.__qualname__} is not what was imported")
+    return tree
+
+
+def _same(code: CodeType, other: CodeType) -> bool:
+    """Whether two pieces of code do the same, wherever they stand."""
+    return list(_gist(code)) == list(_gist(other))
+
+
+def _gist(code: CodeType) -> Iterator[tuple[str, Any]]:
+    """What a piece of code names and does; not how it calls, which depends on what its module imports."""
+    for one in dis.get_instructions(code):
+        if isinstance(one.argval, CodeType):
+            yield from _gist(one.argval)
+        elif one.opname not in ("PUSH_NULL", "PRECALL", "EXTENDED_ARG", "CALL"):
+            yield one.opname.replace("LOAD_METHOD", "LOAD_ATTR"), None if "JUMP" in one.opname else repr(one.argval)
 
 
 def _only(module: ast.Module) -> ast.FunctionDef:
     (tree,) = module.body
-    assert isinstance(tree, ast.FunctionDef)
+    if not isinstance(tree, ast.FunctionDef):
+        raise ValueError("this is no function")
     return tree
 
 
 def _last_line(code: CodeType) -> int:
     inner = [_last_line(one) for one in code.co_consts if isinstance(one, CodeType)]
-    return max([end for _, end, _, _ in code.co_positions() if end is not None] + inner)
+    return max([end for _, end, _, _ in code.co_positions() if end is not None] + inner, default=0)
 
 
 def _text(unit: Unit, group: Group, layout: cpython.Layout) -> str:

@@ -92,7 +92,7 @@ class Body(Expressions):
             raise self.refuse(target, "such a target")
 
     def unpack(self, target: ast.Tuple, value: Ref) -> None:
-        parts = self.sequence(value)
+        parts = self.new("PySequence_Tuple", value.text)
         self.t.drop(value)
         holder = self.t.variable()
         self.t.set(holder, parts)
@@ -114,7 +114,7 @@ class Body(Expressions):
                 owner, key = self.value(target.value), self.value(target.slice)
                 self.sure("PyObject_DelItem", owner.text, key.text)
                 self.t.drop(key, owner)
-            elif isinstance(target, ast.Name):
+            elif isinstance(target, ast.Name) and not self.loops and len(self.t.handlers) == 1:
                 self.t.clear(self.locals[target.id])
                 self.bound.discard(target.id)
             else:
@@ -179,7 +179,10 @@ class Body(Expressions):
         self.loop(node.target, node.iter, lambda again, after: self.inside(again, after, node.body))
 
     def do_raise(self, node: ast.Raise) -> None:
-        if node.exc is None or not (node.cause is None or ast.unparse(node.cause) == "None"):
+        if node.exc is None and self.caught:
+            self.restore(self.caught[-1])
+            return
+        if node.exc is None or not (node.cause is None or (isinstance(node.cause, ast.Constant))):
             raise self.refuse(node, ast.unparse(node))
         value = self.value(node.exc)
         kind = self.t.let(f"call ptr @type(ptr {value.text})")
@@ -243,12 +246,16 @@ class Body(Expressions):
             self.t.branch(self.t.let(f"icmp ne i32 {match}, 0"), yes, no)
             self.t.open(yes)
             if clause.name:
+                if clause.name in self.given:
+                    raise self.refuse(clause, "an error that takes the name of a parameter")
                 self.t.set(self.locals[clause.name], Ref(self.t.let(f"load ptr, ptr {caught[1]}"), False))
-            for one in caught:
-                self.t.clear(one)
             if clause.name:
                 self.bound.add(clause.name)
+            self.caught.append(caught)
             self.branch(clause.body)
+            self.caught.pop()
+            for one in caught:
+                self.t.clear(one)
             if clause.name:
                 self.bound.discard(clause.name)
                 self.t.clear(self.locals[clause.name])

@@ -39,7 +39,6 @@ API = {
     "PyDict_GetItemWithError": "ptr (ptr, ptr)",
     "PySlice_New": "ptr (ptr, ptr, ptr)",
     "PyLong_FromSsize_t": "ptr (i64)",
-    "PyLong_AsSsize_t": "i64 (ptr)",
     "PyNumber_Add": "ptr (ptr, ptr)",
     "PyNumber_Subtract": "ptr (ptr, ptr)",
     "PyNumber_Multiply": "ptr (ptr, ptr)",

@@ -38,8 +38,8 @@ class Unit:
         self._dicts = [dict, *[one for one in classes if issubclass(one, dict) and one.get is dict.get]]
 
     def place(self, value: Any) -> int:
-        """The place in the table of an object, or of what it was compiled to."""
-        return self.table.object(self.compiled.get(value, value) if isinstance(value, FunctionType) else value)
+        """The place in the table of an object."""
+        return self.table.object(value)
 
     def _helper(self, name: str, write: Callable[[], str]) -> str:
         """A function of the text's own, written once."""
