@@ -55,7 +55,7 @@ _RAISED = frozenset(
         "_quantile",
         "_pairs",
         "_pair_distances",
-        "cholesky",
+        "_cholesky",
         "cholesky_inverse",
         "cholesky_solve",
         "_cholesky_ex",
