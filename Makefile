@@ -47,7 +47,7 @@ demo: $(READY)  ## two lessons, then a network that learns to read handwritten d
 	@$(KADAM) run examples/check_digits.py --out $(RUN) --at-least 0.98
 
 test: $(READY)  ## the tests; what compares with PyTorch is skipped without `make torch`
-	@$(BIN)/python -m pytest -rs $(ARGS)
+	@$(BIN)/python -m pytest -rs -n auto $(ARGS)
 
 check: $(READY)  ## style, types and floors
 	@$(BIN)/ruff check .

@@ -136,6 +136,7 @@ def has_memory(tensor: Recorded) -> bool:
         return False
 
 
+@hot
 def is_current(tensor: Recorded) -> bool:
     """Whether the tensor's memory holds its value: no recording has a newer one."""
     if tensor._array is None:
@@ -147,20 +148,22 @@ def is_current(tensor: Recorded) -> bool:
     return _settled(tensor, rec) and (root is tensor or _settled(root, rec))
 
 
+@hot
 def _settled(tensor: Recorded, rec: Recording) -> bool:
     at = tensor._rec
     if at is None or at is rec:
         return at is None or tensor._pos < 0
     if at.__class__ is Anchor or at.__class__ is Bond:
         return bool(at.rec is None)
-    return tensor._pos < 0 or at.closed
+    return tensor._pos < 0 or not at.open
 
 
+@hot
 def owner_of(tensor: Recorded) -> Recording | None:
     """The open recording that has the tensor's newest value, perhaps another thread's; None if memory has it."""
-    for one in (tensor, tensor.root):
+    for one in (tensor, tensor if tensor._base is None else tensor._base):
         at: Recording | None = one._rec.rec if isinstance(one._rec, Anchor) else one._rec if one._pos >= 0 else None
-        if at is not None and not at.closed:
+        if at is not None and at.open:
             return at
     return None
 
@@ -181,6 +184,7 @@ def is_outdated(tensor: Recorded) -> bool:
     )
 
 
+@hot
 def read(tensor: Recorded) -> Array:
     """The tensor's value now; the recording that has it is cut if need be. Not to be written into.
 
@@ -194,11 +198,12 @@ def read(tensor: Recorded) -> Array:
         raise RecordingError("a value cannot be read inside the body of an operation")
     if not is_current(tensor):
         owner = owner_of(tensor) or rec
-        _await(owner)
+        if owner.runner:
+            _await(owner)
         cut(owner)
-    made_by = tensor.root._rec
-    if made_by.__class__ is Recording:
-        _await(made_by)
+    maker = tensor._rec if tensor._base is None else tensor._base._rec
+    if maker.__class__ is Recording and maker.runner:
+        _await(maker)
     if tensor._array is None and tensor._base is not None and tensor._base._array is not None:
         tensor._array = seen_through(tensor._base._array, tensor._chain)
     if tensor._array is None:
