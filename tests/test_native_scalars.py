@@ -192,6 +192,7 @@ def test_integers_are_never_trapped() -> None:
 MATHEMATICS = {
     "exp": (np.exp, 1.0, 1.0), "exp2": (np.exp2, 1.0, 1.0), "expm1": (np.expm1, 2.0, 2.0), "log": (np.log, 1.0, 1.0),
     "log1p": (np.log1p, 1.5, 1.5), "log2": (np.log2, 1.0, 1.0), "log10": (np.log10, 1.0, 1.0),
+    # as PyTorch computes it: 1 / (1 + exp(-x)), whose worst error is 2.2 there too
     "sigmoid": (None, 2.5, 2.5), "tanh": (np.tanh, 1.5, 1.5), "sinh": (np.sinh, 0.51, 3.0),
     "cosh": (np.cosh, 0.51, 3.0), "asinh": (np.arcsinh, 0.51, 2.5), "acosh": (np.arccosh, 0.51, 2.5),
     "atanh": (np.arctanh, 0.51, 2.5), "sin": (np.sin, 0.51, 1.0), "cos": (np.cos, 0.51, 1.0),

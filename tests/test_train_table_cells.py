@@ -136,9 +136,8 @@ def test_rare_classes_keep_honest_probabilities(tmp_path):
     model = job.train(asked, told.append)
     assert any("probabilities are told as they are" in one for one in told)
     found = model.facts["scores"]
-    linear = found.get("logistic regression")
-    if linear is not None:
-        assert found["network"]["log_loss"] < linear["log_loss"] + 0.02
+    # not wrecked, as by weighting the classes; a linear model is still a little better where the truth is linear
+    assert found["network"]["log_loss"] < found["logistic regression"]["log_loss"] + 0.02
     out = tmp_path / "out.csv"
     job.predict(tmp_path / "model", tmp_path / "t.csv", out)
     with open(out) as file:

@@ -131,3 +131,24 @@ def _is_array(layout: Layout) -> bool:
 
 def _flags(word: int) -> tuple[bool, bool, bool]:
     return bool(word & IS_CONTIGUOUS), bool(word & IS_ALIGNED), bool(word & IS_WRITEABLE)
+
+
+class Method(ctypes.Structure):
+    """PyMethodDef, of Python's stable interface. Whoever makes a builtin of it keeps it alive."""
+
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    )
+
+
+METH_FASTCALL = 0x80
+
+
+def builtin(method: Method, own: Any, module: Any) -> Any:
+    """A builtin function; it keeps `own`, which its code is given as `self`, and `module` alive."""
+    new = ctypes.pythonapi.PyCFunction_NewEx
+    new.restype, new.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.py_object, ctypes.py_object)
+    return new(ctypes.addressof(method), own, module)

@@ -134,9 +134,7 @@ class Launches:
 
     def _call_builtin(self) -> Call:
         """The program as a builtin function; it keeps the table alive as its `self`, the owner as its module."""
-        new = ctypes.pythonapi.PyCFunction_NewEx
-        new.restype, new.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.py_object, ctypes.py_object)
-        made: Call = new(ctypes.addressof(_method(self._runtime.call)), self._words, (self._owner,))
+        made: Call = cpython.builtin(_method(self._runtime.call), self._words, (self._owner,))
         return made
 
     def _call_gathered(self, feeds: list[Any], outputs: list[np.ndarray[Any, Any]], times: int = 0) -> int:
@@ -194,20 +192,6 @@ def _is_plain(value: object, flags: int) -> bool:
     return type(value) is np.ndarray and value.flags.num & flags == flags
 
 
-class _Method(ctypes.Structure):
-    """PyMethodDef, of Python's stable interface."""
-
-    _fields_ = (
-        ("name", ctypes.c_char_p),
-        ("function", ctypes.c_void_p),
-        ("flags", ctypes.c_int),
-        ("doc", ctypes.c_char_p),
-    )
-
-
-METH_FASTCALL = 0x80
-
-
 @cache
-def _method(function: int) -> _Method:
-    return _Method(b"call", function, METH_FASTCALL, b"Run a program: call(feeds, outputs) -> code.")
+def _method(function: int) -> cpython.Method:
+    return cpython.Method(b"call", function, cpython.METH_FASTCALL, b"Run a program: call(feeds, outputs) -> code.")

@@ -48,7 +48,8 @@ class NativeProgram:
         stages: what runs, in order; a node in the place of a stage is computed by the reference engine.
         places: for each output its index among the arrays made for outputs, or, after these, the feeds.
         whole: all of it, if it is one native call.
-        fresh: an array for each output that is not made in a feed's memory.
+        results: arrays for the outputs that are not made in a feed's memory.
+        arena: the memory in which it runs.
         copies: outputs that had to be made elsewhere, and the input into whose memory each is copied at the end.
     """
 
@@ -303,6 +304,7 @@ class Function:
         program: what it runs.
         launch: runs it: lists of feeds and outputs -> a code, see `Launches`.
         results: arrays for its outputs.
+        arena: the memory in which it runs, one program at a time.
         pick: finds the results among outputs and feeds.
         again: what a run comes to that compiled code has refused.
     """

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from kadam.engines.native import cpython
-from kadam.engines.native.build import addresses
+from kadam.engines.native.build import addresses, told
 from kadam.engines.native.tables import HAS_THREADS, MAX_HELPERS, Process, Team, text
 from kadam.engines.native.target import host
 from kadam.engines.native.threads import threads, when_changed
@@ -24,7 +24,6 @@ PAUSE_X86 = {"pause": "@llvm.x86.sse2.pause()", "pause.declared": "@llvm.x86.sse
 PAUSE_ARM = {"pause": "@llvm.aarch64.hint(i32 1)", "pause.declared": "@llvm.aarch64.hint(i32)"}
 PAUSES = {"x86_64": PAUSE_X86, "amd64": PAUSE_X86, "aarch64": PAUSE_ARM, "arm64": PAUSE_ARM}
 
-_KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 _RUN = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 _REPEAT = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
 _TABLE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
@@ -45,9 +44,8 @@ class Runtime:
 
     def __init__(self, layout: cpython.Layout | None) -> None:
         self.layout = layout
-        found = (ctypes.c_void_p * 6)()
-        _KERNEL(addresses([_own_text(layout or cpython.EXPECTED)])[0])(ctypes.addressof(found), 0, 1)
-        self.call, run, make, stop, resume, repeat = (int(one or 0) for one in found)
+        (start,) = addresses([_own_text(layout or cpython.EXPECTED)])
+        self.call, run, make, stop, resume, repeat = told(start, 6)
         self.run: Callable[..., int] = _RUN(run)
         self.repeat: Callable[[int], int] = _REPEAT(repeat)
         self._make, self._stop, self._resume = _TABLE(make), _TABLE(stop), _RESUME(resume)

@@ -144,7 +144,7 @@ class Calls(Conditions):
             start = self.t.let(f"call ptr @{items}(ptr {made.text})")
         for index, value in enumerate(values):
             at = self.t.let(f"getelementptr ptr, ptr {start}, i64 {index}")
-            self.t.do(f"store ptr {self.t.own(value)}, ptr {at}")
+            self.t.do(f"store ptr {self.t.release(value)}, ptr {at}")
         return made
 
     def spread(self, elements: Sequence[ast.expr]) -> Ref:

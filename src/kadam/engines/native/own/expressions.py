@@ -203,10 +203,8 @@ class Expressions(Calls):
             bound = bound if index else set(self.bound)
             if index == len(node.values) - 1:
                 break
-            truth = self.t.let(f"call i32 @truth(ptr %table, ptr {self.t.get(result).text})")
-            self.t.demand(self.t.let(f"icmp sge i32 {truth}, 0"))
+            holds = self.truth(self.t.get(result, sure=True))
             more = self.t.label("more")
-            holds = self.t.let(f"icmp ne i32 {truth}, 0")
             self.t.branch(holds, *((more, after) if isinstance(node.op, ast.And) else (after, more)))
             self.t.open(more)
         self.bound &= bound

@@ -79,7 +79,7 @@ class Frame:
 
     def object(self, value: Any) -> str:
         """A pointer to an object of the table."""
-        at = self.t.let(f"getelementptr ptr, ptr %table, i64 {self.unit.place(value)}")
+        at = self.t.let(f"getelementptr ptr, ptr %table, i64 {self.unit.table.object(value)}")
         return self.t.let(f"load ptr, ptr {at}")
 
     def constant(self, value: Any) -> Ref:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import ctypes
 import dis
 import linecache
 import re
@@ -21,14 +20,12 @@ import numpy as np
 
 from kadam import hot
 from kadam.engines.native import cpython
-from kadam.engines.native.build import addresses
+from kadam.engines.native.build import addresses, told
 from kadam.engines.native.own.statements import Body
 from kadam.engines.native.own.table import API
 from kadam.engines.native.own.unit import Refused, Unit
 from kadam.engines.native.stats import counters
 
-_METH_FASTCALL = 0x80
-_KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 Group = Mapping[FunctionType, ast.FunctionDef]
 
 _compiled: dict[FunctionType, Any] = {}  # function -> the builtin that does the same
@@ -97,37 +94,22 @@ def install(groups: Sequence[Group]) -> None:
     starts = addresses(texts)
     vars(counters).update(vars(counted))  # they count what is done for programs
     for unit, group, start in zip(units, groups, starts, strict=True):
-        found = (ctypes.c_void_p * len(group))()
-        _KERNEL(start)(ctypes.addressof(found), 0, 1)
         table = unit.table.array()
         _kept.append((unit.table, table))
-        for function, address in zip(group, found, strict=True):
-            ways[function].open(int(address or 0), table)
+        for function, address in zip(group, told(start, len(group)), strict=True):
+            ways[function].open(address, table)
     for function, way in ways.items():
         _compiled[function] = way.builtin
         function.__code__ = _jump(function, way.builtin)
-
-
-class _Method(ctypes.Structure):
-    """PyMethodDef."""
-
-    _fields_ = (
-        ("name", ctypes.c_char_p),
-        ("function", ctypes.c_void_p),
-        ("flags", ctypes.c_int),
-        ("doc", ctypes.c_char_p),
-    )
 
 
 class _Way:
     """The builtin function that a function jumps to. It can be named before there is code behind it."""
 
     def __init__(self, function: FunctionType) -> None:
-        self._method = _Method(function.__name__.encode(), None, _METH_FASTCALL, None)
+        self._method = cpython.Method(function.__name__.encode(), None, cpython.METH_FASTCALL, None)
         self._cell = np.zeros(1, np.int64)  # the builtin's `self`: where its table stands
-        new = ctypes.pythonapi.PyCFunction_NewEx
-        new.restype, new.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
-        self.builtin = new(ctypes.addressof(self._method), self._cell, None)
+        self.builtin = cpython.builtin(self._method, self._cell, None)
 
     def open(self, address: int, table: np.ndarray[Any, Any]) -> None:
         self._method.function = address
@@ -197,8 +179,11 @@ def _text(unit: Unit, group: Group, layout: cpython.Layout) -> str:
 
 
 _OBJECTS = {
-    "list": list, "tuple": tuple, "None": None, "True": True, "False": False, "ValueError": ValueError,
-    "said": "a variable without a value, or a sequence of another length than its targets",
+    "list": list, "tuple": tuple, "None": None, "True": True, "False": False,
+    "unbound_kind": UnboundLocalError, "unfit_kind": ValueError, "miscalled_kind": TypeError,
+    "unbound": "cannot access a local variable where it is not associated with a value",
+    "unfit": "not as many values to unpack as targets",
+    "miscalled": "a compiled function was called with another number of arguments",
 }  # fmt: skip
 
 
@@ -221,7 +206,7 @@ def _entry(number: int, function: FunctionType) -> str:
         f"  %cell.at = getelementptr i8, ptr %self, i64 {cpython.EXPECTED.array_data}",
         "  %cell = load ptr, ptr %cell.at", "  %table = load ptr, ptr %cell",
         f"  %fits = icmp eq i64 %count, {count}", "  br i1 %fits, label %good, label %bad", "bad:",
-        "  call void @lost(ptr %table)", "  ret ptr null", "good:", *loads,
+        "  call void @miscalled(ptr %table)", "  ret ptr null", "good:", *loads,
         f"  %result = call ptr @own{number}(ptr %table{given})", "  ret ptr %result", "}",
     ])  # fmt: skip
 

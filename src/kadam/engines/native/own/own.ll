@@ -94,15 +94,39 @@ other:
   ret i32 %truth
 }
 
-; A variable that holds nothing, or a sequence of another length than was to be unpacked.
-define internal void @lost(ptr %table) nounwind {
+; A variable that holds nothing.
+define internal void @unbound(ptr %table) nounwind {
   %f.at = getelementptr ptr, ptr %table, i64 $PyErr_SetObject
   %f = load ptr, ptr %f.at
-  %error.at = getelementptr ptr, ptr %table, i64 $ValueError
-  %error = load ptr, ptr %error.at
-  %said.at = getelementptr ptr, ptr %table, i64 $said
-  %said = load ptr, ptr %said.at
-  call void %f(ptr %error, ptr %said)
+  %kind.at = getelementptr ptr, ptr %table, i64 $unbound_kind
+  %kind = load ptr, ptr %kind.at
+  %text.at = getelementptr ptr, ptr %table, i64 $unbound
+  %text = load ptr, ptr %text.at
+  call void %f(ptr %kind, ptr %text)
+  ret void
+}
+
+; A sequence of another length than was to be unpacked.
+define internal void @unfit(ptr %table) nounwind {
+  %f.at = getelementptr ptr, ptr %table, i64 $PyErr_SetObject
+  %f = load ptr, ptr %f.at
+  %kind.at = getelementptr ptr, ptr %table, i64 $unfit_kind
+  %kind = load ptr, ptr %kind.at
+  %text.at = getelementptr ptr, ptr %table, i64 $unfit
+  %text = load ptr, ptr %text.at
+  call void %f(ptr %kind, ptr %text)
+  ret void
+}
+
+; A call that is not the function's own jump.
+define internal void @miscalled(ptr %table) nounwind {
+  %f.at = getelementptr ptr, ptr %table, i64 $PyErr_SetObject
+  %f = load ptr, ptr %f.at
+  %kind.at = getelementptr ptr, ptr %table, i64 $miscalled_kind
+  %kind = load ptr, ptr %kind.at
+  %text.at = getelementptr ptr, ptr %table, i64 $miscalled
+  %text = load ptr, ptr %text.at
+  call void %f(ptr %kind, ptr %text)
   ret void
 }
 

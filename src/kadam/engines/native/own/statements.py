@@ -101,7 +101,7 @@ class Body(Expressions):
         good, bad = self.t.label("fits"), self.t.label("unfit")
         self.t.branch(self.t.let(f"icmp eq i64 {size}, {len(target.elts)}"), good, bad)
         self.t.open(bad)
-        self.t.do("call void @lost(ptr %table)")
+        self.t.do("call void @unfit(ptr %table)")
         self.t.go(self.t.failure())
         self.t.open(good)
         for index, one in enumerate(target.elts):

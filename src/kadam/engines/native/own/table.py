@@ -32,7 +32,6 @@ API = {
     "PySequence_Tuple": "ptr (ptr)",
     "PyList_New": "ptr (i64)",
     "PyList_Append": "i32 (ptr, ptr)",
-    "PyList_AsTuple": "ptr (ptr)",
     "PyTuple_New": "ptr (i64)",
     "PyDict_New": "ptr ()",
     "PyDict_SetItem": "i32 (ptr, ptr, ptr)",
@@ -71,7 +70,7 @@ class Table:
     """The array of a text, and where in it things stand."""
 
     def __init__(self) -> None:
-        self._objects: list[Any] = []
+        self._objects: list[Any] = []  # alive as long as the table
         self._places: dict[Any, int] = {}
         self._addresses: list[int] = []
 
@@ -101,11 +100,6 @@ class Table:
     def array(self) -> np.ndarray[Any, Any]:
         """The table as compiled code reads it."""
         return np.array(self._addresses, np.int64)
-
-    @property
-    def objects(self) -> list[Any]:
-        """What must live as long as the code may be called."""
-        return self._objects
 
 
 class _Member(ctypes.Structure):

@@ -88,8 +88,8 @@ class Text:
 
     # References
 
-    def own(self, ref: Ref) -> str:
-        """A value to be kept: held until `drop` or `taken`."""
+    def release(self, ref: Ref) -> str:
+        """A value that from now on somebody else gives back: a variable, a tuple that it stands in."""
         if not ref.owned:
             self.do(f"call void @take(ptr %table, ptr {ref.text})")
         else:
@@ -132,14 +132,14 @@ class Text:
         bound, unbound = self.label("bound"), self.label("unbound")
         self.branch(self.let(f"icmp ne ptr {value}, null"), bound, unbound)
         self.open(unbound)
-        self.do("call void @lost(ptr %table)")
+        self.do("call void @unbound(ptr %table)")
         self.go(self.failure())
         self.open(bound)
         return Ref(value, False)
 
     def set(self, variable: str, ref: Ref) -> None:
         """Let a variable hold a value."""
-        value = self.own(ref)
+        value = self.release(ref)
         before = self.let(f"load ptr, ptr {variable}")
         self.do(f"store ptr {value}, ptr {variable}")
         self.do(f"call void @give_any(ptr %table, ptr {before})")

@@ -37,10 +37,6 @@ class Unit:
         self._helpers: dict[str, str] = {}
         self._dicts = [dict, *[one for one in classes if issubclass(one, dict) and one.get is dict.get]]
 
-    def place(self, value: Any) -> int:
-        """The place in the table of an object."""
-        return self.table.object(value)
-
     def _helper(self, name: str, write: Callable[[], str]) -> str:
         """A function of the text's own, written once."""
         if name not in self._helpers:
@@ -56,7 +52,7 @@ class Unit:
         lines = ["define internal i1 @is_dict(ptr %table, ptr %type) nounwind {", "  %any0 = icmp eq ptr %type, null"]
         for index, cls in enumerate(self._dicts):
             lines += [
-                f"  %at{index} = getelementptr ptr, ptr %table, i64 {self.place(cls)}",
+                f"  %at{index} = getelementptr ptr, ptr %table, i64 {self.table.object(cls)}",
                 f"  %type{index} = load ptr, ptr %at{index}",
                 f"  %is{index} = icmp eq ptr %type, %type{index}",
                 f"  %any{index + 1} = or i1 %any{index}, %is{index}",
@@ -86,7 +82,7 @@ class Unit:
         found = "null"
         for index, (cls, offset) in enumerate(self.slots[name]):
             lines += [
-                f"  %t{index}.at = getelementptr ptr, ptr %table, i64 {self.place(cls)}",
+                f"  %t{index}.at = getelementptr ptr, ptr %table, i64 {self.table.object(cls)}",
                 f"  %t{index} = load ptr, ptr %t{index}.at",
                 f"  %is{index} = icmp eq ptr %type, %t{index}",
                 f"  %at{index} = getelementptr i8, ptr %o, i64 {offset}",
@@ -100,7 +96,7 @@ class Unit:
         return "\n".join([
             f"define internal {result} @{what}.{name}(ptr %table, ptr %o{more}) nounwind {{",
             f"  %slot = call ptr @{slot}(ptr %table, ptr %o)",
-            f"  %name.at = getelementptr ptr, ptr %table, i64 {self.place(name)}",
+            f"  %name.at = getelementptr ptr, ptr %table, i64 {self.table.object(name)}",
             "  %name = load ptr, ptr %name.at",
             f"  %r = call {result} @{what}(ptr %table, ptr %slot, ptr %o, ptr %name{given})",
             f"  ret {result} %r", "}",
