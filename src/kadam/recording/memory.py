@@ -13,7 +13,7 @@ from kadam.errors import DTypeError, RecordingError, ShapeError
 from kadam.hot import hot
 from kadam.ir.builder import current_builder
 from kadam.ir.builder import emit as emit_node
-from kadam.ir.primitive import View, seen_through
+from kadam.ir.primitive import View
 from kadam.ir.types import TensorType
 from kadam.primitives.broadcast import Broadcast
 from kadam.primitives.elementwise import Cast, Where
@@ -30,7 +30,7 @@ from kadam.recording.step import Recording, cut, state
 from kadam.recording.tensor import (
     Number,
     Recorded,
-    alias_of,
+    alias,
     blank,
     check_writable,
     from_array,
@@ -121,8 +121,7 @@ def _put_back(base: Tensor, value: Tensor, places: Sequence[Tensor], axes: tuple
 def pick(seen: Tensor, chain: Picked) -> Tensor:
     """The view of a tensor that such a chain shows."""
     if state.rec is not None and sees_now(state.rec, seen):
-        array = seen_through(seen._array, chain)  # type: ignore[arg-type]
-        return alias_of(seen, chain, array, spec_of(TensorType(seen._spec.dtype, array.shape)))
+        return alias(seen, chain)  # type: ignore[return-value]
     tensor = _picked(seen, chain.operands(), chain.axes)
     rec: Any = tensor._rec
     rec.here.viewing = True

@@ -95,8 +95,26 @@ class Recording:
     """
 
     __slots__ = (
-        "__weakref__", "anchor", "awaited", "created", "displaced", "ending", "feeds", "here", "herds", "history",
-        "joined", "loose", "open", "path", "runner", "serial", "stops", "swept", "values", "writes",
+        "__weakref__",
+        "anchor",
+        "awaited",
+        "created",
+        "displaced",
+        "ending",
+        "feeds",
+        "herds",
+        "here",
+        "history",
+        "joined",
+        "loose",
+        "open",
+        "path",
+        "runner",
+        "serial",
+        "stops",
+        "swept",
+        "values",
+        "writes",
     )  # fmt: skip
 
     @hot
