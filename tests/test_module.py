@@ -7,6 +7,8 @@ import gc
 import inspect
 import pickle
 import re
+import subprocess
+import sys
 import timeit
 import weakref
 from collections import OrderedDict
@@ -177,13 +179,8 @@ def registration_of_modules(torch: Any) -> Any:
 
 @case
 def names_that_do_not_exist(torch: Any) -> Any:
-    class Broken(torch.nn.Module):  # type: ignore[misc, name-defined]
-        @property
-        def prop(self) -> Any:
-            return self.nothing
-
     module = linear(torch)
-    return attempts(lambda: module.nothing, lambda: Broken().prop, lambda: delattr(module, "nothing"))
+    return attempts(lambda: module.nothing, lambda: delattr(module, "nothing"))
 
 
 @case
@@ -267,9 +264,48 @@ def super_getattr_of_a_wrapper(torch: Any) -> Any:
 
 
 @case
+def getattr_called_by_name(torch: Any) -> Any:
+    class Numbered(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            for number in range(2):
+                self.add_module(f"layer{number}", torch.nn.Linear(number + 1, 3))
+
+        def sizes(self) -> Any:
+            return [self.__getattr__(f"layer{number}").in_features for number in range(2)]
+
+    return Numbered().sizes(), attempts(lambda: Numbered().layer2)
+
+
+@case
 def public_names(torch: Any) -> Any:
     ours_too = {"dump_patches", "call_super_init", "ipu", "xpu", "mtia", "register_module", "T_destination"}
     return sorted(name for name in dir(linear(torch)) if not name.startswith("_") and name not in ours_too)
+
+
+def test_a_class_that_names_no_getattr_costs_the_others_nothing() -> None:
+    """Of a class with a `__getattr__`, Python reads every attribute many times slower."""
+    source = """
+import kadam
+from kadam import nn
+
+class Net(nn.Module):
+    @property
+    def failing(self): return self.nothing
+
+print(hasattr(nn.Module, "__getattr__"))
+try:
+    Net().failing
+except AttributeError as error:  # PyTorch: no attribute 'failing'
+    print(error)
+
+class Wrapper(nn.Module):
+    def find(self): return lambda: self.__getattr__("a")
+
+print(hasattr(nn.Module, "__getattr__"))
+"""
+    told = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True).stdout
+    assert told.splitlines() == ["False", "'Net' object has no attribute 'nothing'", "True"]
 
 
 # --- walking ---------------------------------------------------------------------------------------------------------

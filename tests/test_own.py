@@ -206,6 +206,44 @@ def defaulted(a, b=7, *, c=8):
     return a, b, c
 
 
+class Named:
+    def told(self, x):
+        return "Named", x
+
+    def failing(self, x):
+        raise KeyError(x)
+
+
+class Louder(Named):
+    def told(self, x):
+        return "Louder", Named.told(self, x)
+
+
+class Other(Named):
+    """Not compiled: its method is called as Python does it."""
+
+    @staticmethod
+    def told(x):
+        return "Other", x
+
+
+class Plain:
+    """Its method is found by `__getattr__`, and is bound."""
+
+    def __getattr__(self, name):
+        return (lambda x: (name, x)) if name == "told" else object.__getattribute__(self, name)
+
+
+def with_own(method):
+    one = Named()
+    one.told = method
+    return one
+
+
+def methods(one, x):
+    return one.told(x), one.told([x]), [one.told(y) for y in (x, x)], one.failing(x) if x == 2 else None
+
+
 def again_and_again(x):
     return again_and_again(x - 1) + 1 if x > 0 else 0
 
@@ -213,7 +251,7 @@ def again_and_again(x):
 FUNCTIONS = [
     arithmetic, comparisons, choices, loops, containers, attributes, made, caught, left_early, unbound, unpacked,
     keywords, lambda_less, counted, raising, strictly,
-    chosen, shadowed, sized, passed_on, again_and_again, defaulted,
+    chosen, shadowed, sized, passed_on, again_and_again, methods, Named.told, Louder.told, Named.failing, defaulted,
 ]  # fmt: skip
 
 CALLS: list[tuple[str, Any]] = [
@@ -227,6 +265,8 @@ CALLS: list[tuple[str, Any]] = [
     ("chosen", lambda: (dict, 1)), ("chosen", lambda: (dict, 0)), ("shadowed", lambda: ((1, 2),)),
     ("sized", lambda: ((1, 2),)), ("passed_on", lambda: (5,)), ("again_and_again", lambda: (20,)),
     ("again_and_again", lambda: (10**6,)),
+    *[("methods", lambda cls=cls, x=x: (cls(), x)) for cls in (Named, Louder, Other, Plain, object) for x in (1, 2)],
+    *[("methods", lambda f=f: (with_own(f), 1)) for f in (Named.told, lambda_less, Other().told, None)],
     ("strictly", lambda: ((1, 2), (3, 4))), ("strictly", lambda: ((1, 2), (3,))),
     ("containers", lambda: (1, 2)), ("containers", lambda: (1, [])), ("containers", lambda: ("p", "q")),
     *[("attributes", lambda cls=cls: (cls(1, 2), 5)) for cls in (Pair, Wide)],
@@ -256,7 +296,7 @@ def pairs() -> dict[str, tuple[FunctionType, FunctionType]]:
     """Each function as Python runs it, and compiled."""
     originals = {one.__name__: twin(one) for one in FUNCTIONS}
     jump.install([{one: jump.tree_of(one) for one in FUNCTIONS}])
-    return {name: (original, globals()[name]) for name, original in originals.items()}
+    return {name: (original, globals()[name]) for name, original in originals.items() if name in globals()}
 
 
 def outcome(function: FunctionType, arguments: tuple[Any, ...]) -> Any:

@@ -29,21 +29,6 @@ class MissingNameError(KadamError, AttributeError):
     explains = False
 
 
-class MissingMemberError(AttributeError):
-    """An attribute that an object lacks. What comes closest is looked for when the error is shown: few are."""
-
-    def __init__(self, owner: object, name: str) -> None:
-        super().__init__(f"'{type(owner).__name__}' object has no attribute '{name}'", name=name)
-        self.owner = owner
-
-    def __str__(self) -> str:
-        fix = closest_member(self.owner, str(self.name))
-        return f"{self.args[0]}. Fix: {fix}" if fix else str(self.args[0])
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return AttributeError, self.args
-
-
 class MissingImportError(KadamError, ImportError):
     """A name that `from module import name` asks for and Kadam does not have."""
 

@@ -12,7 +12,7 @@ import numpy as np
 from kadam import dtypes, printing
 from kadam.device import cpu, device
 from kadam.errors import AxisError, DTypeError, GradientError, KadamError, OperandError, RangeError, ShapeError
-from kadam.hot import slotted
+from kadam.hot import hot, slotted
 from kadam.linalg import namespace as algebra
 from kadam.ops import (
     arithmetic,
@@ -241,6 +241,7 @@ class Tensor(Recorded):
 
     # --- values -------------------------------------------------------------------------------------------------
 
+    @hot
     def item(self) -> Any:
         """The value of a tensor of one element, as a Python number.
 
@@ -249,11 +250,9 @@ class Tensor(Recorded):
         """
         array = read(self)
         if array.size != 1:
-            raise ShapeError(
-                f"item: a Tensor with {array.size} elements cannot be converted to Scalar. Fix: reduce it first "
-                "(x.mean().item()), or x.tolist()."
-            )
-        return _python(array.reshape(()))
+            raise _no_scalar(array)
+        value = array.item()
+        return value if value.__class__ in _PYTHONS_NUMBERS else _python(array)
 
     def tolist(self) -> Any:
         """The values as nested lists of Python numbers."""
@@ -341,6 +340,7 @@ class Tensor(Recorded):
 
     # --- gradients ----------------------------------------------------------------------------------------------
 
+    @hot
     def backward(
         self,
         gradient: Tensor | None = None,
@@ -354,16 +354,8 @@ class Tensor(Recorded):
             GradientError: it has no gradient, its graph was freed, or it is no scalar and `gradient` is missing.
         """
         plain = gradient is None and inputs is None and not create_graph and not retain_graph
-        if plain and backprop.backward_as_before(self):
-            return
-        retain = create_graph if retain_graph is None else retain_graph
-        if gradient is not None and not isinstance(gradient, Tensor):
-            raise OperandError(
-                f"backward: gradients can be either Tensors or None, but got {builtins.type(gradient).__name__}. Fix: "
-                "loss.backward(), or torch.ones_like(x) as the gradient of x."
-            )
-        given = [inputs] if isinstance(inputs, Tensor) else inputs
-        backprop.backward([self], [gradient], retain, create_graph, given)
+        if not (plain and backprop.backward_as_before(self)):
+            _backward(self, gradient, retain_graph, create_graph, inputs)
 
     def detach(self) -> Tensor:
         """A tensor that shares this one's memory and takes part in no gradient."""
@@ -1033,6 +1025,33 @@ def _no_axis(dim: Any, rank: int, name: str) -> KadamError:
     except AxisError as error:
         return error
     return AxisError(f"{name}: Dimension specified as {dim} but tensor has no dimensions. Fix: x.{name}().")
+
+
+_PYTHONS_NUMBERS = (float, int, bool, complex)
+
+
+def _no_scalar(array: np.ndarray[Any, Any]) -> ShapeError:
+    return ShapeError(
+        f"item: a Tensor with {array.size} elements cannot be converted to Scalar. Fix: reduce it first "
+        "(x.mean().item()), or x.tolist()."
+    )
+
+
+def _backward(
+    root: Tensor,
+    gradient: Tensor | None,
+    retain_graph: bool | None,
+    create_graph: bool,
+    inputs: Sequence[Tensor] | Tensor | None,
+) -> None:
+    retain = create_graph if retain_graph is None else retain_graph
+    if gradient is not None and not isinstance(gradient, Tensor):
+        raise OperandError(
+            f"backward: gradients can be either Tensors or None, but got {builtins.type(gradient).__name__}. Fix: "
+            "loss.backward(), or torch.ones_like(x) as the gradient of x."
+        )
+    given = [inputs] if isinstance(inputs, Tensor) else inputs
+    backprop.backward([root], [gradient], retain, create_graph, given)
 
 
 def _python(array: np.ndarray[Any, Any]) -> Any:

@@ -14,7 +14,6 @@ import kadam
 from kadam.errors import KadamError, LinAlgError, RecordingError, UnsupportedError, VerifyError
 from kadam.missing import (
     MissingImportError,
-    MissingMemberError,
     MissingModuleError,
     MissingNameError,
     describe_module,
@@ -31,7 +30,6 @@ def install() -> None:
         # Those of rooms that load later too.
         KadamError.__init_subclass__ = classmethod(_name_as_builtin)  # type: ignore[assignment, method-assign]
         _name_classes_as_pytorch_does()
-        _rename(MissingMemberError, "AttributeError", "builtins")
         _rename(LinAlgError, "_LinAlgError", "torch._C")
         _rename(kadam.autograd.GradcheckError, "GradcheckError", "torch.autograd.gradcheck")
 

@@ -95,7 +95,8 @@ class Adam(RuleOptimizer):
 
     @hot
     def _update(self, group: dict[str, Any], step: float, batch: Batch) -> None:
-        lr, (beta1, beta2) = number(group["lr"]), map(number, group["betas"])
+        lr, (beta1, beta2) = number(group["lr"]), group["betas"]
+        beta1, beta2 = number(beta1), number(beta2)
         means, squares = batch.column("exp_avg"), batch.column("exp_avg_sq")
         peaks = batch.column("max_exp_avg_sq") if group["amsgrad"] else []
         decay, amount, maximize = course(group, lr)

@@ -8,7 +8,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from kadam.errors import MissingKeyError, OperandError
 from kadam.hot import hot
@@ -24,6 +24,7 @@ from kadam.tensor import Tensor
 ParamsT: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 StateDict: TypeAlias = dict[str, Any]
 Hook: TypeAlias = Callable[..., Any]
+Step = TypeVar("Step", bound=Callable[..., Any])
 
 _MOMENTS = (
     "step_pre",
@@ -69,7 +70,7 @@ class Optimizer:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "step" in vars(cls):
+        if "step" in vars(cls) and vars(cls)["step"] not in _hooked_steps:
             cls.step = _with_hooks(vars(cls)["step"])  # type: ignore[method-assign]
         tell_constructor(cls)
 
@@ -364,17 +365,32 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
     def hooked_step(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
         if type(self).step is not hooked_step:
             return step(self, *args, **kwargs)  # a subclass's step, which has the hooks, calls this one
-        self._opt_called = True
-        hooks = self._hooks
-        if hooks["step_pre"] or hooks["step_post"] or _everyones_pre_hooks or _everyones_post_hooks:
-            return _step_amid_hooks(step, self, args, kwargs)
+        if begin_step(self):
+            return step_amid_hooks(step, self, args, kwargs)
         return step(self, *args, **kwargs) if args or kwargs else step(self)
 
     hooked_step.hooked = True  # type: ignore[attr-defined]
     return hooked_step
 
 
-def _step_amid_hooks(step: Callable[..., Any], self: Optimizer, rest: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+_hooked_steps: set[Callable[..., Any]] = set()  # that call their hooks themselves
+
+
+def calls_its_hooks(step: Step) -> Step:
+    """Mark a `step` that asks `begin_step` itself, for it is compiled."""
+    _hooked_steps.add(step)
+    return step
+
+
+@hot
+def begin_step(optimizer: Optimizer) -> bool:
+    """Note that an optimizer steps; whether there are hooks to call."""
+    optimizer._opt_called = True
+    hooks = optimizer._hooks
+    return bool(hooks["step_pre"] or hooks["step_post"] or _everyones_pre_hooks or _everyones_post_hooks)
+
+
+def step_amid_hooks(step: Callable[..., Any], self: Optimizer, rest: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     args: tuple[Any, ...] = (self, *rest)
     for hook in (*_everyones_pre_hooks.values(), *self._hooks["step_pre"].values()):
         replaced = hook(self, args, kwargs)

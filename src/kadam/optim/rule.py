@@ -14,7 +14,7 @@ from kadam.hot import hot, slotted
 from kadam.ops.combine import stack
 from kadam.ops.convert import imag, make_complex, real
 from kadam.optim.count import tick, value_of
-from kadam.optim.optimizer import Optimizer
+from kadam.optim.optimizer import Optimizer, begin_step, calls_its_hooks, step_amid_hooks
 from kadam.optim.remembered import Changes, Memory, Remembered
 from kadam.recording.herd import Herd, may_herd
 from kadam.recording.modes import enable_grad
@@ -116,6 +116,7 @@ class RuleOptimizer(Optimizer):
         """Apply the rule, with the scalars of this clock."""
         raise NotImplementedError
 
+    @calls_its_hooks
     @hot
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters that have a gradient.
@@ -126,6 +127,13 @@ class RuleOptimizer(Optimizer):
         Returns:
             What the closure returned.
         """
+        outermost: Any = self.__class__.step is _step  # the step of a subclass, which has the hooks, calls this one
+        if outermost and begin_step(self):
+            return step_amid_hooks(RuleOptimizer._apply, self, () if closure is None else (closure,), {})
+        return self._apply(closure)
+
+    @hot
+    def _apply(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None if closure is None else _evaluated(closure)
         for group in self.param_groups:
             grads: list[Any] = [grad for param in group["params"] if (grad := param._grad) is not None]
@@ -179,6 +187,9 @@ class RuleOptimizer(Optimizer):
         for remembered in self.state.values():
             if "step" in remembered and not isinstance(remembered["step"], Tensor):
                 remembered["step"] = scalar(float(remembered["step"]))
+
+
+_step = RuleOptimizer.step
 
 
 @hot

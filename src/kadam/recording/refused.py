@@ -18,7 +18,7 @@ from itertools import islice
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
-from kadam.missing import MissingMemberError, closest_member, describe_name, is_name_of_pytorch
+from kadam.missing import closest_member, describe_name, is_name_of_pytorch
 from kadam.recording.arguments import shown
 from kadam.recording.tensor import made
 
@@ -189,7 +189,7 @@ def note_on_attribute(error: AttributeError) -> str | None:
         return _note_on_nothing(error)
     if kind in _INSTEAD and hasattr(made.cls, name or ""):
         return f"  A Tensor has .{name}, and this is a {kind.__name__}. Fix: {_INSTEAD[kind]}"
-    if not name or isinstance(error, MissingMemberError) or not any(_is_ours(base) for base in kind.__mro__):
+    if not name or not any(_is_ours(base) for base in kind.__mro__):
         return None
     if not issubclass(kind, made.cls):
         return f"  Fix: {closest_member(owner, name)}"

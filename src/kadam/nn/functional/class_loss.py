@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kadam import dtypes
 from kadam.errors import DTypeError, ShapeError
+from kadam.hot import hot
 from kadam.ir.graph import Phase
 from kadam.nn.functional.linear import linear
 from kadam.nn.functional.reduction import current, reduced
@@ -223,6 +224,7 @@ def _against_probabilities(
     return loss
 
 
+@hot
 def cross_entropy(
     input: Tensor,
     target: Tensor,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kadam.dtypes import FLOAT
 from kadam.errors import DTypeError
+from kadam.hot import hot
 from kadam.ir.graph import Phase
 from kadam.nn.functional.activation import softened
 from kadam.nn.functional.reduction import current, reduced
@@ -71,6 +72,14 @@ def _fitted(input: Tensor, target: Tensor) -> str:
     return f"give one target for each of the {input.numel()} outputs, not {target.numel()}"
 
 
+def _sizes_differ(input: Tensor, target: Tensor) -> ArgumentError:
+    return ArgumentError(
+        f"binary_cross_entropy: Using a target size ({target.shape}) that is different to the input size "
+        f"({input.shape}) is deprecated. Please ensure they have the same size. Fix: {_fitted(input, target)}."
+    )
+
+
+@hot
 def binary_cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -91,10 +100,7 @@ def binary_cross_entropy(
         require_tensors(input=input, target=target)
         raise
     if differ:
-        raise ArgumentError(
-            f"binary_cross_entropy: Using a target size ({target.shape}) that is different to the input size "
-            f"({input.shape}) is deprecated. Please ensure they have the same size. Fix: {_fitted(input, target)}."
-        )
+        raise _sizes_differ(input, target)
     return _binary_cross_entropy(input, target, weight, current(reduction, size_average, reduce))
 
 

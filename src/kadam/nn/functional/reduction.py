@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
+from kadam.hot import hot
 from kadam.ops.reduce import mean, sum
 from kadam.ops.require import ArgumentError
 from kadam.recording.arguments import require_tensors
@@ -38,17 +39,23 @@ def require_reduction(reduction: str) -> None:
         )
 
 
+@hot
 def current(reduction: str, size_average: bool | None, reduce: bool | None) -> str:
     """The reduction, also where it is given by the two flags that PyTorch had before it."""
     if size_average is None and reduce is None:
         return reduction
+    return _meant(size_average, reduce)
+
+
+def _meant(size_average: bool | None, reduce: bool | None) -> str:
     meant = "none" if reduce is False else "sum" if size_average is False else "mean"
     warnings.warn(
-        f"size_average and reduce args will be deprecated, please use reduction='{meant}' instead.", stacklevel=3
+        f"size_average and reduce args will be deprecated, please use reduction='{meant}' instead.", stacklevel=4
     )
     return meant
 
 
+@hot
 def warn_if_sizes_differ(input: Tensor, target: Tensor) -> None:
     """Warn of a target that a loss would stretch.
 
@@ -61,8 +68,12 @@ def warn_if_sizes_differ(input: Tensor, target: Tensor) -> None:
         require_tensors(input=input, target=target)
         raise
     if differ:
-        warnings.warn(
-            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "
-            "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
-            stacklevel=3,
-        )
+        _warn_of_sizes(input, target)
+
+
+def _warn_of_sizes(input: Tensor, target: Tensor) -> None:
+    warnings.warn(
+        f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "
+        "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+        stacklevel=4,
+    )

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from kadam.errors import ShapeError
+from kadam.hot import hot
 from kadam.ir.graph import Phase
 from kadam.nn.functional.reduction import current, reduced, warn_if_sizes_differ
 from kadam.ops.compare import where
@@ -43,6 +44,7 @@ def _mse_loss(input: Tensor, target: Tensor, reduction: str) -> Tensor:
     return reduced(gap * gap, reduction)
 
 
+@hot
 def mse_loss(
     input: Tensor,
     target: Tensor,

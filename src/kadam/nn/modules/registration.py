@@ -7,9 +7,9 @@ of which kind each name is, and `_parameters`, `_buffers` and `_modules` are liv
 from __future__ import annotations
 
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, MutableMapping, ValuesView
+from types import CodeType, FunctionType
 from typing import Any, Generic, TypeVar
 
-from kadam.missing import MissingMemberError
 from kadam.nn.parameter import Buffer, Parameter
 from kadam.recording.refused import tell_constructor
 from kadam.tensor import Tensor
@@ -245,16 +245,11 @@ class Registered:
                 member = replacement
         register(vars(self), kind, name, member)
 
-    def __getattr__(self, name: str) -> Any:
-        # Members are found in `__dict__`; only a missing name, or a subclass calling its super(), comes here.
-        attributes = vars(self)
-        if name in attributes.get("_members", ()):
-            return attributes[name]
-        raise MissingMemberError(self, name)
-
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         tell_constructor(cls)
+        if any(_names_getattr(one) for one in cls.__mro__ if one is cls or not issubclass(one, Registered)):
+            Registered.__getattr__ = _found_or_missing  # type: ignore[attr-defined]
 
     def __setattr__(self, name: str, value: Any) -> None:
         kind = vars(self).get("_members", {}).get(name)
@@ -310,3 +305,35 @@ _EXPECTED = {
     BUFFER: "buffer '{}' (torch.nn.Buffer, torch.Tensor or None expected)",
     MODULE: "child module '{}' (torch.nn.Module or None expected)",
 }
+
+
+def _names_getattr(cls: type) -> bool:
+    """Whether a class has a `__getattr__`, or a method that calls one."""
+    return "__getattr__" in vars(cls) or any(
+        "__getattr__" in code.co_names
+        for function in vars(cls).values()
+        if isinstance(function, FunctionType)
+        for code in _with_inner(function.__code__)
+    )
+
+
+def _with_inner(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _with_inner(inner)
+
+
+def _found_or_missing(module: Registered, name: str) -> Any:
+    """The `__getattr__` of modules, which a subclass's own one calls for members.
+
+    Members stand in `__dict__`, where Python finds them without it; and of a class that has one, Python reads every
+    attribute many times slower. So modules get theirs when the first class is made that names it.
+
+    Raises:
+        AttributeError: it is no member.
+    """
+    attributes = vars(module)
+    if name in attributes.get("_members", ()):
+        return attributes[name]
+    raise AttributeError(f"'{type(module).__name__}' object has no attribute '{name}'", name=name, obj=module)

@@ -121,10 +121,40 @@ class Calls(Conditions):
             self.t.drop(value, owner)
             return made
         values, names = self.arguments(node)
+        known = [] if node.keywords else self.unit.methods_named(function.attr, len(values) + 1, self.function)
+        if known:
+            return self.known_method_call(function.attr, known, [owner, *values])
         place = self.t.array([owner.text, *[one.text for one in values]])
         made = self.new("PyObject_VectorcallMethod", self.object(function.attr), place, str(len(node.args) + 1), names)
         self.t.drop(*values, owner)
         return made
+
+    def known_method_call(self, name: str, known: Sequence[FunctionType], values: Sequence[Ref]) -> Ref:
+        """A call of a method that may be one of the compiled ones: found as Python finds it, those called at once."""
+        method, result, after = self.t.variable(), self.t.variable(), self.t.label("called")
+        unbound = self.api("_PyObject_GetMethod", values[0].text, self.object(name), method)
+        found = self.t.let(f"load ptr, ptr {method}")
+        self.t.demand(self.t.let(f"icmp ne ptr {found}, null"))
+        passed = "".join(f", ptr {one.text}" for one in values)
+        is_method = self.t.let(f"icmp eq i32 {unbound}, 1")
+        function_of_class = self.t.let(f"select i1 {is_method}, ptr {found}, ptr null")
+        for function in known:
+            yes, no = self.t.label("known"), self.t.label("unknown")
+            self.t.branch(self.t.let(f"icmp eq ptr {function_of_class}, {self.object(function)}"), yes, no)
+            self.t.open(yes)
+            made = self.t.let(f"call ptr @own{self.unit.numbers[function]}(ptr %table{passed})")
+            self.t.set(result, self.t.made(made))
+            self.t.go(after)
+            self.t.open(no)
+        place = self.t.array([one.text for one in values])
+        count = self.t.let(f"zext i32 {unbound} to i64")  # 1 for a function that is still to get its first argument
+        start = self.t.let(f"getelementptr ptr, ptr {place}, i64 {self.t.let(f'sub i64 1, {count}')}")
+        given = self.t.let(f"add i64 {count}, {len(values) - 1}")
+        self.t.set(result, self.new("PyObject_Vectorcall", found, start, given, "null"))
+        self.t.open(after)
+        self.t.clear(method)
+        self.t.drop(*reversed(values))
+        return self.moved(result)
 
     def spread_call(self, node: ast.Call) -> Ref:
         if node.keywords:

@@ -20,6 +20,7 @@ API = {
     "PyObject_Vectorcall": "ptr (ptr, ptr, i64, ptr)",
     "PyObject_VectorcallMethod": "ptr (ptr, ptr, i64, ptr)",
     "PyObject_Call": "ptr (ptr, ptr, ptr)",
+    "_PyObject_GetMethod": "i32 (ptr, ptr, ptr)",
     "PyObject_IsTrue": "i32 (ptr)",
     "PyObject_IsInstance": "i32 (ptr, ptr)",
     "PyObject_RichCompare": "ptr (ptr, ptr, i32)",

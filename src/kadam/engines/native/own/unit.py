@@ -37,6 +37,21 @@ class Unit:
         self._helpers: dict[str, str] = {}
         self._dicts = [dict, *[one for one in classes if issubclass(one, dict) and one.get is dict.get]]
 
+    def methods_named(self, name: str, count: int, caller: FunctionType) -> list[FunctionType]:
+        """The methods of this text that a call by this name, with so many arguments, may mean.
+
+        A call of the caller itself goes by Python, which counts how deep it goes.
+        """
+        return [
+            one
+            for one in self.numbers
+            if one.__name__ == name
+            and one is not caller
+            and one.__qualname__.rpartition(".")[0][-1:] not in ("", ">")
+            and one.__code__.co_argcount == count
+            and not one.__code__.co_kwonlyargcount
+        ]
+
     def _helper(self, name: str, write: Callable[[], str]) -> str:
         """A function of the text's own, written once."""
         if name not in self._helpers:
