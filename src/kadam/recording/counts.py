@@ -37,7 +37,7 @@ def begin_count(program: Program, here: TrailNode, key: Any) -> None:
     if count < 0:
         tiers.go_on(program, -1 - count)
     else:
-        program.count, program.due = count, tiers.due_from(count)
+        program.count = program.due = count
 
 
 def _family_of(program: Program, here: TrailNode) -> Family:

@@ -3,9 +3,10 @@
 The switch depends on counts alone, so that a script does the same at every run. KADAM_ENGINE=reference keeps all
 programs on the reference engine; KADAM_ENGINE=native compiles each before its first run.
 
-Most programs are worth compiling at their third run. Not so a program whose shapes differ at each step, from a thousand
-that come again: so programs that are made of the same primitives are one *family*, and must have run the more often
-before they are compiled, the more members of the family were compiled and have not paid that back yet.
+Most programs are worth compiling at their third run; at once those of which a run on the reference engine takes longer
+than compiling. Not so a program whose shapes differ at each step, from a thousand that come again: so programs that are
+made of the same primitives are one *family*, and must have run the more often before they are compiled, the more
+members of the family were compiled and have not paid that back yet.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ SETTLED = 40  # runs after which a program is part of a loop that goes on, and h
 WARM = 5  # runs after which, on the native engine, what Python does around them is compiled too
 CROWD = 4  # members that have not paid, after which the next ones run twice as often first, and so on
 PATIENCE = 4  # how often that is doubled at most: 32 runs, fewer than SETTLED
-# What the reference engine does in the time that a node takes by itself, some 4 microseconds: simple elements, products
-# in a contraction. And for how many runs of hardly any elements compiling takes time.
-ELEMENTS, PRODUCTS, RUNS = 4_000, 100_000, 64
+# What the reference engine does in the time that a node takes by itself, some 4 microseconds: simple elements, and
+# products in a contraction, or in a convolution, whose windows are unrolled first.
+ELEMENTS, PRODUCTS, UNROLLED = 4_000, 100_000, 4_000
+# For how many runs of hardly any elements compiling a node takes time; a contraction that is not like another one.
+RUNS, TILED_RUNS = 64, 5_000
 
 
 def first_tier(graph: Graph, over: Over) -> Run:
@@ -85,16 +88,22 @@ def counted(program: Program) -> int:
 def _wait(family: Family, graph: Graph) -> int:
     """How often a program must have run before it is compiled."""
     crowds = max(family.unpaid, 0) // CROWD
+    cost = sum(map(_cost, graph.nodes))
     if not crowds:
-        return NATIVE_AFTER
-    worth = RUNS * len(graph.nodes) // sum(map(_cost, graph.nodes))
-    return min(NATIVE_AFTER << min(crowds, PATIENCE), max(NATIVE_AFTER, worth))
+        tiled = {(one.primitive, one.inputs[0].type, one.inputs[1].type) for one in graph.nodes if _is_tiled(one)}
+        return min(NATIVE_AFTER, (RUNS * len(graph.nodes) + TILED_RUNS * len(tiled)) // cost)
+    return min(NATIVE_AFTER << min(crowds, PATIENCE), max(NATIVE_AFTER, RUNS * len(graph.nodes) // cost))
+
+
+def _is_tiled(node: Node) -> bool:
+    return isinstance(node.primitive, Dot | Convolution)
 
 
 def _cost(node: Node) -> int:
     """What a node takes on the reference engine, counted in nodes that have hardly any elements."""
     cost = 1 + node.type.elements // ELEMENTS
-    if isinstance(node.primitive, Dot | Convolution):
+    if _is_tiled(node):
         a, b = node.inputs[:2]
-        cost += int(sqrt(a.type.elements * b.type.elements * node.type.elements)) // PRODUCTS
+        products = int(sqrt(a.type.elements * b.type.elements * node.type.elements))
+        cost += products // (UNROLLED if isinstance(node.primitive, Convolution) else PRODUCTS)
     return cost
