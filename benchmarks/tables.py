@@ -1,15 +1,18 @@
 """Tables: KadamClassifier and KadamRegressor beside scikit-learn, on the same splits; test scores and times of `fit`.
 
-python benchmarks/tables.py                     scikit-learn's own sets and larger made ones, 5 seeds
+python benchmarks/tables.py                     scikit-learn's own sets and larger made ones, 12 splits each
 python benchmarks/tables.py --seeds 3 iris wine covertype
-python benchmarks/tables.py --out results.json
+python benchmarks/tables.py --keras --out results.json
 
 What Kadam chooses by default was chosen on other splits (seeds below 100) and, of the made sets, on others. Everyone
 gets standardised numbers and one column per category, in a pipeline that learns them from the training rows; Kadam and
 gradient boosting are told which columns are categories instead. Tuned MLP: the best of four in three-fold cross
-validation. Scores are accuracy or R2 on a quarter of the rows. "first s" is the first fit of a set in this process,
+validation, on the first few splits only (`--tuned`), for it takes thirteen fits. Keras (if installed, with `--keras`):
+scikit-learn's default network, and as many epochs as that took. Scores are accuracy or R2 on a quarter of the rows,
+means over the splits; differences are means over the splits that both have done, "+-" is the standard error of the
+difference to the MLP. Log losses follow in a second table. "first s" is the first fit of a set in this process,
 compiling included, "fit s" the median of the later ones; "ratio" is the default MLP's time over the latter, "cpu" the
-same of processor time, which tells more where other processes are at work.
+same of processor time, which tells more where other processes are at work. Who is first changes from split to split.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from sklearn import datasets as made
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.metrics import log_loss, r2_score
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
@@ -36,7 +40,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from kadam.train import KadamClassifier, KadamRegressor
 
 FIRST_SEED = 100
-WHO = ("kadam", "mlp", "tuned", "linear", "boosting")
+WHO = ("kadam", "mlp", "tuned", "linear", "boosting", "keras")
 Table = tuple[np.ndarray, np.ndarray, list[int]]  # rows, target, which columns are categories
 GRID = {"alpha": [1e-4, 1e-1], "hidden_layer_sizes": [(100,), (128, 64)]}
 
@@ -85,15 +89,49 @@ SETS: dict[str, Callable[[int], Table]] = {
 }
 
 
+class KerasMLP:
+    """scikit-learn's default network as a Keras program; `epochs` are to be set."""
+
+    epochs = 200
+
+    def __init__(self, encode: Any, seed: int, is_classes: bool) -> None:
+        self.encode, self.seed, self.is_classes = encode, seed, is_classes
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> KerasMLP:
+        import keras
+
+        keras.utils.set_random_seed(self.seed)
+        outputs = int(y.max()) + 1 if self.is_classes else 1
+        self.net = keras.Sequential([
+            keras.layers.Dense(100, activation="relu", kernel_regularizer=keras.regularizers.L2(0.5e-4)),
+            keras.layers.Dense(outputs, activation="softmax" if self.is_classes else None),
+        ])  # fmt: skip
+        loss = "sparse_categorical_crossentropy" if self.is_classes else "mse"
+        self.net.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss)
+        self.net.fit(self.encode.fit_transform(X), y, batch_size=min(200, len(X)), epochs=self.epochs, verbose=0)
+        return self
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        found = self.net.predict(self.encode.transform(X), verbose=0).astype(np.float64)
+        return found / found.sum(1, keepdims=True)
+
+    def score(self, X: np.ndarray, y: np.ndarray) -> float:
+        if self.is_classes:
+            return float((self.predict_proba(X).argmax(1) == y).mean())
+        return float(r2_score(y, self.net.predict(self.encode.transform(X), verbose=0)[:, 0]))
+
+
 def models(seed: int, categories: list[int], columns: int, is_classes: bool) -> dict[str, Any]:
     """Everyone who is compared."""
     numbers = [one for one in range(columns) if one not in categories]
 
-    def piped(model: Any) -> Any:
-        encode = make_column_transformer(
+    def encoder() -> Any:
+        return make_column_transformer(
             (StandardScaler(), numbers), (OneHotEncoder(handle_unknown="ignore", sparse_output=False), categories)
         )
-        return make_pipeline(encode, model)
+
+    def piped(model: Any) -> Any:
+        return make_pipeline(encoder(), model)
 
     network = MLPClassifier if is_classes else MLPRegressor
     boosting = HistGradientBoostingClassifier if is_classes else HistGradientBoostingRegressor
@@ -104,60 +142,84 @@ def models(seed: int, categories: list[int], columns: int, is_classes: bool) -> 
         "tuned": piped(GridSearchCV(network(random_state=seed), GRID, cv=3)),
         "linear": piped(LogisticRegression(max_iter=1_000) if is_classes else RidgeCV(np.logspace(-3, 3, 7))),
         "boosting": boosting(random_state=seed, categorical_features=categories or None),
+        "keras": KerasMLP(encoder(), seed, is_classes),
     }
 
 
-def measure(name: str, seeds: int, without: list[str]) -> dict[str, dict[str, list[float]]]:
-    """Scores and times of everyone on one set, seed by seed."""
-    found: dict[str, dict[str, list[float]]] = {}
+Found = dict[str, dict[str, list[float]]]
+
+
+def measure(name: str, seeds: int, most: dict[str, int]) -> Found:
+    """Scores, log losses and times of everyone on one set, split by split; `most` splits of some."""
+    found: Found = {who: {"score": [], "log_loss": [], "seconds": [], "cpu": []} for who in WHO}
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
         X, y, categories = SETS[name](seed)
         is_classes = y.dtype.kind in "iu"
         X, X_test, y, y_test = train_test_split(
             X, y, test_size=0.25, random_state=seed, stratify=y if is_classes else None
         )
-        for who, model in models(seed, categories, X.shape[1], is_classes).items():
-            if who in without:
+        everyone = list(models(seed, categories, X.shape[1], is_classes).items())
+        for who, model in everyone if seed % 2 else [everyone[1], everyone[0], *everyone[2:]]:
+            one = found[who]
+            if len(one["score"]) >= most.get(who, seeds):
                 continue
+            if who == "keras":
+                model.epochs = dict(everyone)["mlp"][-1].n_iter_
             start_s, start_cpu_s = time.perf_counter(), time.process_time()
             model.fit(X, y)
-            fit_s, cpu_s = time.perf_counter() - start_s, time.process_time() - start_cpu_s
-            one = found.setdefault(who, {"score": [], "seconds": [], "cpu": []})
-            one["cpu"].append(cpu_s)
+            one["seconds"].append(time.perf_counter() - start_s)
+            one["cpu"].append(time.process_time() - start_cpu_s)
             one["score"].append(float(model.score(X_test, y_test)))
-            one["seconds"].append(fit_s)
-    return found
+            if is_classes:
+                one["log_loss"].append(float(log_loss(y_test, model.predict_proba(X_test))))
+    return {who: one for who, one in found.items() if one["score"]}
 
 
-def line(name: str, found: dict[str, dict[str, list[float]]]) -> str:
+def difference(found: Found, other: str, what: str = "score") -> np.ndarray:
+    """Kadam's figure less the other's, on the splits that both have done."""
+    own, others = found["kadam"][what], found[other][what]
+    return np.array([one - two for one, two in zip(own, others, strict=False)])
+
+
+def line(name: str, found: Found) -> str:
     """A set's row of the table: mean scores; Kadam against the MLP and the best of all; times."""
-    score = {who: mean(one["score"]) for who, one in found.items()}
-    best = max((value, who) for who, value in score.items() if who != "kadam")
+    shown = " ".join(f"{mean(found[who]['score']) if who in found else float('nan'):8.4f}" for who in WHO)
+    least, best = min((float(difference(found, who).mean()), who) for who in found if who != "kadam")
+    of_mlp = difference(found, "mlp")
+    error = of_mlp.std(ddof=1) / np.sqrt(len(of_mlp)) if len(of_mlp) > 1 else float("nan")
     first, *later = found["kadam"]["seconds"]
-    mlp = median(found["mlp"]["seconds"])
+    fit, mlp = median(later or [first]), median(found["mlp"]["seconds"])
     cpu = median(found["mlp"]["cpu"]) / median(found["kadam"]["cpu"][1:] or found["kadam"]["cpu"])
-    fit = median(later or [first])
-    shown = " ".join(f"{score.get(who, float('nan')):8.4f}" for who in WHO)
+    keras = f" {median(found['keras']['seconds']):7.2f}" if "keras" in found else ""
     return (
-        f"{name:<15}{shown}  {100 * (score['kadam'] - score['mlp']):+7.2f} {100 * (score['kadam'] - best[0]):+7.2f} "
-        f"({best[1]:<8}) {first:7.2f} {fit:7.2f} {mlp:7.2f} {mlp / fit:6.2f} {cpu:6.2f}"
+        f"{name:<15}{shown}  {100 * of_mlp.mean():+7.2f} {100 * error:5.2f} {100 * least:+7.2f} ({best:<8}) "
+        f"{first:7.2f} {fit:7.2f} {mlp:7.2f} {mlp / fit:6.2f} {cpu:6.2f}{keras}"
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", help=f"of {', '.join(SETS)}; all of them unless given")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--without", nargs="+", default=[], choices=WHO[1:], help="leave someone out")
+    parser.add_argument("--seeds", type=int, default=12, help="splits")
+    parser.add_argument("--tuned", type=int, default=3, help="splits on which an MLP is tuned")
+    parser.add_argument("--keras", type=int, nargs="?", default=0, const=3, help="splits on which Keras runs")
+    parser.add_argument("--without", nargs="+", default=[], choices=WHO[2:], help="leave someone out")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     warnings.filterwarnings("ignore")
-    print(f"{'':<15}{'kadam':>8} {'mlp':>8} {'tuned':>8} {'linear':>8} {'boosting':>8}  {'-mlp':>7} {'-best':>7} "
-          f"{'':10} {'first s':>7} {'fit s':>7} {'mlp s':>7} {'ratio':>6} {'cpu':>6}")  # fmt: skip
+    most = {"tuned": given.tuned, "keras": given.keras} | dict.fromkeys(given.without, 0)
+    times = ["first s", "fit s", "mlp s", "ratio", "cpu", *(["keras s"] if given.keras else [])]
+    print(f"{'':<15}" + " ".join(f"{who:>8}" for who in WHO) + f"  {'-mlp':>7} {'+-':>5} {'-best':>7} {'':10} "
+          + " ".join(f"{one:>{6 if one in ('ratio', 'cpu') else 7}}" for one in times))  # fmt: skip
     results = {}
     for name in given.sets or SETS:
-        results[name] = measure(name, given.seeds, given.without)
+        results[name] = measure(name, given.seeds, most)
         print(line(name, results[name]), flush=True)
+    print("\nlog loss")
+    for name, found in results.items():
+        if found["kadam"]["log_loss"]:
+            print(f"{name:<15}" + " ".join(f"{mean(one['log_loss']) if (one := found.get(who)) else float('nan'):8.4f}"
+                                           for who in WHO))  # fmt: skip
     if given.out:
         given.out.write_text(json.dumps(results, indent=1))
 

@@ -194,6 +194,56 @@ def accumulated() -> None:
             optimizer.zero_grad()
 
 
+@loop
+def accumulated_unread() -> None:
+    """Nothing is read between the backward passes, whose gradients are updated within one recording."""
+    model = nn.Sequential(nn.Linear(3, 5), nn.ELU(), nn.Dropout(0.3), nn.Linear(5, 2))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, amsgrad=True)
+    for turn in range(8):
+        loss = nn.L1Loss()(model(torch.randn(3, 3)), torch.randn(3, 2)) / 4
+        loss.backward()
+        if turn % 4 == 3:
+            nn.utils.clip_grad_value_(model.parameters(), 0.05)
+            optimizer.step()
+            optimizer.zero_grad()
+
+
+@loop
+def given_gradients() -> None:
+    """Backward passes that begin with gradients of the program's own, from one value and from two."""
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    optimizer, x = torch.optim.SGD(model.parameters(), lr=0.1), torch.randn(5, 3)
+    for _ in range(2):
+        out = model(x)
+        optimizer.zero_grad()
+        out.backward(gradient=torch.full_like(out, 0.1) * out.detach().sign())
+        optimizer.step()
+        out.sum().item()
+    first, second = model(x).square().mean(), model(x).abs().sum()
+    optimizer.zero_grad()
+    torch.autograd.backward([first, second], [torch.tensor(2.0), torch.tensor(-0.5)])
+    optimizer.step()
+    first.item()
+
+
+@loop
+def hooked() -> None:
+    """Hooks that change gradients: of a weight, and of a value on the way, of which another path leads past."""
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    optimizer, x, y = torch.optim.SGD(model.parameters(), lr=0.1), torch.randn(5, 3), torch.randn(5, 2)
+    model[0].weight.register_hook(lambda gradient: gradient * 0.5)
+    model[0].weight.register_hook(lambda gradient: gradient + 0.01)
+    for _ in range(2):
+        begun = model[0](x)
+        hidden = model[1](begun)
+        hidden.register_hook(lambda gradient: gradient.clamp(-0.05, 0.05))
+        loss = F.mse_loss(model[2](hidden), y) + 0.1 * begun.square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss.item()
+
+
 class Cube(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:

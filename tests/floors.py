@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "kadam"
 
 # The rooms of each floor, from the ground up: files and folders of src/kadam.
 FLOORS = (
-    ("facts", "errors dtypes shapes device hot missing language"),
+    ("facts", "errors dtypes shapes device hot layouts missing language"),
     ("what a step is", "ir"),
     ("primitives", "primitives"),
     ("derivatives and passes", "autodiff passes"),

@@ -107,3 +107,30 @@ def test_sparse_adam_leaves_alone_what_a_sparse_gradient_leaves_out():
         return table.detach().numpy()
 
     np.testing.assert_allclose(train(kadam), train(torch), rtol=1e-5)
+
+
+def test_dense_and_sparse_together():
+    torch = pytest.importorskip("torch")
+    found = []
+    for m in (torch, kadam):
+        matrix, dense = _matrix(m), m.arange(6.0).reshape(2, 3)
+        found.append((
+            (dense + matrix).tolist(), (dense - matrix).tolist(), (dense * matrix).to_dense().tolist(),
+            (matrix * dense).to_dense().tolist(), (matrix * matrix).to_dense().tolist(),
+            matrix.index_select(0, m.tensor([1, 1])).to_dense().tolist(),
+            matrix.index_select(1, m.tensor([2])).to_dense().tolist(),
+            dense.sparse_mask(matrix.coalesce()).to_dense().tolist(), hasattr(matrix, "named_parameters"),
+        ))  # fmt: skip
+    assert found[0] == found[1]
+
+
+def test_gradients_of_dense_and_sparse_together():
+    torch = pytest.importorskip("torch")
+    found = []
+    for m in (torch, kadam):
+        dense = m.arange(6.0).reshape(2, 3).requires_grad_()
+        ((dense + _matrix(m)) ** 2).sum().backward()
+        left, right = m.ones(2, 2, requires_grad=True), m.ones(2, 3, requires_grad=True)
+        m.sparse.sampled_addmm(_matrix(m).coalesce().to_sparse_csr(), left, right).to_dense().sum().backward()
+        found.append((dense.grad.tolist(), left.grad.tolist(), right.grad.tolist()))
+    assert found[0] == found[1]

@@ -13,11 +13,11 @@ import kadam
 from kadam import nn
 from kadam.cli import app
 from kadam.train import TensorBoard, Trainer
-from kadam.train.tabular import job
+from kadam.train.tabular import columns, job, reading
 from kadam.train.tabular.columns import read_columns
 from kadam.train.tabular.encoding import Encoder, learn
 from kadam.train.tabular.folder import Model
-from kadam.train.tabular.numerals import are_truths, numeral_of
+from kadam.train.tabular.numerals import COMMA, are_truths, numeral_of
 from kadam.train.tabular.reading import TableError
 
 
@@ -60,6 +60,123 @@ def test_a_comma_means_the_same_in_training_and_afterwards(tmp_path):
     chunk, count = job._of_chunk({"c": ["1.234", "0,5", ""]}, Encoder([learned]), 0)
     assert count == 3
     assert chunk["c"].values == pytest.approx([1234, 0.5, np.nan], nan_ok=True)
+
+
+def test_a_nought_before_a_comma_makes_it_the_decimal_point(tmp_path):
+    found = column(tmp_path, ["0,125", "-0,500", "1,250", "-2,375"])
+    assert (found.kind, found.form) == ("number", COMMA)
+    assert found.values == pytest.approx([0.125, -0.5, 1.25, -2.375])
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["2,400 sqft", "950 sqft", "1,100 sqft"], [2400, 950, 1100]),
+        (["1 year", "2 years", "3 Years"], [1, 2, 3]),
+        (["3.5km", "12 km", None], [3.5, 12, np.nan]),
+        (["20 m²", "31 m²"], [20, 31]),
+    ],
+)
+def test_numbers_may_have_a_measure(tmp_path, cells, values):
+    found = column(tmp_path, cells)
+    assert found.kind == "number"
+    assert found.values == pytest.approx(values, nan_ok=True)
+
+
+def test_measures_that_differ_are_texts(tmp_path):
+    assert column(tmp_path, ["1 km", "2 miles", "3 km"]).kind == "text"
+    assert column(tmp_path, ["1st", "2nd", "3rd"]).kind == "text"
+
+
+def test_a_few_words_among_many_numbers_say_why_there_is_none(tmp_path):
+    cells = [f"{one / 7:.3f}" if one % 3 else "unknown" for one in range(90)]
+    found = column(tmp_path, cells)
+    assert (found.kind, found.odd) == ("number", (30, 1, "unknown"))
+    assert column(tmp_path, [str(one % 9) if one % 3 else "x" for one in range(90)]).kind == "text"  # nine categories
+    assert column(tmp_path, [str(one) if one % 2 else f"word {one}" for one in range(90)]).kind == "text"
+
+
+@pytest.mark.parametrize(
+    ("cells", "form", "why"),
+    [
+        (["5/2006", "11/2010"], "%m/%Y", "read as month/year"),
+        (["2006-05", "2010-11"], "%Y-%m", "read as year-month"),
+        (["03.04.2020", "28.12.2021"], "%d.%m.%Y", "read as day.month.year"),
+        (["01/02/2020", "03/04/2020"], "%m/%d/%Y", "read as month/day/year; could also be day/month/year"),
+        (["01/31/2020", "03/04/2020"], "%m/%d/%Y", "read as month/day/year"),
+        (["31/01/20", "04/03/20"], "%d/%m/%y", "read as day/month/year"),
+        (["31/01/2020 10:20:30", "04/03/2020 1:2:3"], "%d/%m/%Y %H:%M:%S", "read as day/month/year hour:minute:second"),
+        (["3 January 2020", "12 May 2021"], "%d %B %Y", "read as day month year"),
+    ],
+)
+def test_how_dates_were_read_is_told(tmp_path, cells, form, why):
+    found = column(tmp_path, cells)
+    assert (found.kind, found.form, found.why) == ("date", form, why)
+
+
+def test_yes_and_no_in_words_and_letters(tmp_path):
+    assert sorted(column(tmp_path, ["yes", "no", "Y", "N", "TRUE"] * 4).words) == ["false", "true"]
+    assert sorted(column(tmp_path, ["no", "off", "No"] * 4).words) == ["No", "no", "off"]  # nothing but no
+
+
+@pytest.mark.parametrize(
+    ("write", "kind", "first"), [("${:,.2f}", "number", 1000.0), ("{:02}/01/2020 10:20", "date", None)]
+)
+def test_numbers_and_dates_of_which_there_are_very_many_are_read_as_they_come(
+    tmp_path, monkeypatch, write, kind, first
+):
+    monkeypatch.setattr(columns, "MOST_VALUES", 5)
+    monkeypatch.setattr(reading, "CHUNK_ROWS", 4)
+    numbers = [1 + one % 28 if kind == "date" else 1000 + one for one in range(40)]
+    cells = [write.format(one) for one in numbers]
+    cells[30], cells[31] = "soon", ""
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["c;d", *(f"{one};1" for one in cells)]))
+    found = read_columns(path)[0]["c"]
+    assert (found.kind, found.note, found.odd) == (kind, "", (1, 31, "soon"))
+    assert np.isnan(found.values).nonzero()[0].tolist() == [30, 31]
+    assert first is None or found.values[0] == first
+    assert len(np.unique(found.values[:28])) == 28
+    path.write_text("\n".join(["c;d", *(f"word {one};1" for one in range(40))]))
+    given_up = read_columns(path)[0]["c"]
+    assert given_up.note == "more than 5 different texts"
+    assert len(given_up) == 40
+
+
+def test_files_of_spreadsheets(tmp_path):
+    lines = "a,b,y\n" + "".join(f"{one},{one * one % 7},{one % 2}\n" for one in range(30))
+    plain, wide, said = tmp_path / "plain.csv", tmp_path / "wide.csv", tmp_path / "said.csv"
+    plain.write_text(lines)
+    wide.write_text(lines, encoding="utf-16")
+    said.write_text("sep=;\n" + lines.replace(",", ";"))
+    expected, _ = read_columns(plain)
+    for path in (wide, said):
+        found, count = read_columns(path)
+        assert count == 30
+        assert {name: one.values.tolist() for name, one in found.items()} == {
+            name: one.values.tolist() for name, one in expected.items()
+        }
+
+
+def test_a_class_of_one_row_is_told_of_and_no_score_is_made_up(tmp_path):
+    draw = np.random.default_rng(0)
+    rows = [{"a": a, "y": "rare" if place == 5 else "common"} for place, a in enumerate(draw.random(60).tolist())]
+    told = []
+    model = job.train(
+        job.Job(write(tmp_path / "t.csv", rows), "y", tmp_path / "m", epochs=2, display="off"), told.append
+    )
+    assert "of 'rare' there is one row only, to learn from: the scores say nothing of it" in told
+    page = (tmp_path / "m" / "report.html").read_text()
+    assert np.isnan(model.facts["scores"]["network"]["auc"])
+    assert "<td>-</td>" in page
+    assert "nan" not in page
+
+
+def test_a_table_without_a_header_is_guessed_at(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("".join(f"{one}.5,{one + 9},{one % 2}\n" for one in range(30)))
+    with pytest.raises(TableError, match="does its first line hold no names"):
+        job.train(job.Job(path, "y", tmp_path / "m"))
 
 
 def test_texts_that_are_not_numbers_keep_their_spelling_once(tmp_path):

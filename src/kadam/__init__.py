@@ -34,6 +34,17 @@ from kadam.dtypes import float64 as double
 from kadam.dtypes import int16 as short
 from kadam.dtypes import int32 as int
 from kadam.dtypes import int64 as long
+from kadam.layouts import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    sparse_coo,
+    sparse_csr,
+    strided,
+)
 from kadam.legacy import legacy, set_default_tensor_type
 from kadam.namespace import *  # noqa: F403
 from kadam.printing import set_printoptions
@@ -85,10 +96,6 @@ if TYPE_CHECKING:  # the names of _LATER
 
 e, inf, nan, pi = math.e, math.inf, math.nan, math.pi
 newaxis = None
-strided, sparse_coo, sparse_csr = "torch.strided", "torch.sparse_coo", "torch.sparse_csr"
-contiguous_format, preserve_format, channels_last = (
-    "torch.contiguous_format", "torch.preserve_format", "torch.channels_last",
-)  # fmt: skip
 FloatTensor, DoubleTensor, HalfTensor, BFloat16Tensor = (
     legacy(record) for record in (float32, float64, float16, bfloat16)
 )
@@ -140,6 +147,7 @@ __all__ = [
     "cdouble",
     "cfloat",
     "channels_last",
+    "channels_last_3d",
     "complex128",
     "complex64",
     "contiguous_format",
@@ -173,9 +181,11 @@ __all__ = [
     "is_inference_mode_enabled",
     "istft",
     "kaiser_window",
+    "layout",
     "linalg",
     "load",
     "long",
+    "memory_format",
     "masked",
     "nan",
     "newaxis",
@@ -220,8 +230,10 @@ _LATER = {
         "autocast get_autocast_cpu_dtype get_autocast_dtype is_autocast_available is_autocast_cpu_enabled "
         "is_autocast_enabled"
     ),
+    "kadam.amp.grad_scaler": "GradScaler",
     "kadam.func": "vmap",
     "kadam.ops.spectral": "istft stft",
+    "kadam.ops.storage": "TypedStorage UntypedStorage is_storage",
     "kadam.serialization": "load save",
     "kadam.sparse": "smm sparse_coo_tensor sparse_csr_tensor spmm",
     "kadam.signal.windows": "bartlett_window blackman_window hamming_window hann_window kaiser_window",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kadam import dtypes, printing
+from kadam import dtypes, layouts, printing
 from kadam.device import cpu, device
 from kadam.errors import AxisError, DTypeError, GradientError, KadamError, OperandError, RangeError, ShapeError
 from kadam.hot import hot, slotted
@@ -44,10 +44,13 @@ from kadam.ops import (
 from kadam.ops import (
     sort as sorting,
 )
+from kadam.ops import (
+    storage as memories,
+)
 from kadam.ops.hashing import hash_tensor
 from kadam.ops.histogram import histogram
 from kadam.ops.require import ArgumentError
-from kadam.recording import backprop, blame, layout, lineage, memory
+from kadam.recording import backprop, blame, interruptions, layout, lineage, memory
 from kadam.recording.hooks import Handle, register_after_hook, register_hook, retain_grad
 from kadam.recording.spec import Size
 from kadam.recording.tensor import (
@@ -181,13 +184,16 @@ class Tensor(Recorded):
         return -1
 
     @property
-    def layout(self) -> str:
+    def layout(self) -> layouts.layout:
         """Kadam's tensors are dense."""
-        return "torch.strided"
+        return layouts.strided
 
     is_cpu = True
+    is_sparse_csr = is_ipu = is_maia = is_mtia = is_vulkan = is_xla = False
     is_cuda = is_sparse = is_quantized = is_meta = is_mps = is_xpu = is_mkldnn = is_nested = False
     names: tuple[None, ...] = ()
+    name: str | None = None
+    output_nr = 0
 
     def _is_view(self) -> builtins.bool:
         return self._base is not None
@@ -204,9 +210,9 @@ class Tensor(Recorded):
         """Whether the element type has negative numbers."""
         return self._spec.dtype.is_signed
 
-    def is_inference(self) -> bool:
-        """Kadam's inference mode is `no_grad`: its tensors are ordinary."""
-        return False
+    is_inference, is_conj = query.is_inference, query.is_conj
+    is_neg, is_distributed = query.is_neg, query.is_distributed
+    dim_order = query.dim_order
 
     def stride(self, dim: int | None = None) -> Any:
         """Steps between neighbours along each axis, in elements."""
@@ -227,6 +233,8 @@ class Tensor(Recorded):
     def data_ptr(self) -> int:
         """The address of the first element."""
         return int(read(self).__array_interface__["data"][0])
+
+    const_data_ptr = data_ptr
 
     def __delitem__(self, index: Any) -> None:
         raise TypeError("Tensor does not support deleting items. Fix: x[mask], torch.cat([x[:1], x[2:]]).")
@@ -278,6 +286,12 @@ class Tensor(Recorded):
         if dtype is None or array.dtype == dtype:
             return array.copy() if copy else array
         return array.astype(dtype)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.numpy().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self.numpy().__dlpack_device__()
 
     def __array_wrap__(
         self, array: np.ndarray[Any, Any], context: object = None, return_scalar: bool = False
@@ -396,6 +410,10 @@ class Tensor(Recorded):
         """No: there is no other device to pin memory for."""
         return False
 
+    def is_shared(self) -> Any:
+        """No: other processes do not see it."""
+        return False
+
     def share_memory_(self) -> Tensor:
         """This tensor: threads see each other's memory."""
         return self
@@ -458,6 +476,7 @@ class Tensor(Recorded):
     narrow, select, unbind, diagonal = shape.narrow, shape.select, shape.unbind, shape.diagonal
     unfold, narrow_copy = shape.unfold, copies.narrow_copy
     unsafe_split, unsafe_chunk = shape.split, shape.chunk
+    unsafe_split_with_sizes = shape.split_with_sizes
     split, split_with_sizes, chunk, tensor_split = (
         shape.split, shape.split_with_sizes, shape.chunk, shape.tensor_split,
     )  # fmt: skip
@@ -471,9 +490,15 @@ class Tensor(Recorded):
     cpu, cuda = convert.to_cpu, convert.to_cuda
     real, imag = property(convert.real), property(convert.imag)
     to_sparse, to_sparse_csr, to_dense = convert.to_sparse, convert.to_sparse_csr, convert.to_dense
+    to_sparse_coo, sparse_mask, as_subclass = convert.to_sparse_coo, convert.sparse_mask, convert.as_subclass
+
+    # ops.storage
+    storage, untyped_storage, set_ = memories.storage, memories.untyped_storage, memories.set_
+    is_set_to, apply_, map_, map2_ = memories.is_set_to, memories.apply_, memories.map_, memories.map2_
 
     # ops.creation
     new_full, new_zeros, new_ones = creation.new_full, creation.new_zeros, creation.new_ones
+    new = creation.new
     new_empty, new_tensor, new_empty_strided = creation.new_empty, creation.new_tensor, creation.new_empty_strided
 
     # ops.indexing
@@ -963,6 +988,18 @@ class Tensor(Recorded):
 
         return istft(self, *args, **kwargs)
 
+    def hardshrink(self, lambd: builtins.float = 0.5) -> Tensor:
+        """The elements beyond `lambd` on either side; others become 0. As `torch.nn.functional.hardshrink`."""
+        from kadam.nn.functional import hardshrink
+
+        return hardshrink(self, lambd)
+
+    def prelu(self, weight: Tensor) -> Tensor:
+        """max(0, x) + weight * min(0, x). As `torch.nn.functional.prelu`."""
+        from kadam.nn.functional import prelu
+
+        return prelu(self, weight)
+
     # ops.strided, ops.numbers, ops.calculus, ops.histogram, ops.hashing
     as_strided, as_strided_scatter = strided.as_strided, strided.as_strided_scatter
     as_strided_, resize_, resize_as_ = strided.as_strided_, strided.resize_, strided.resize_as_
@@ -1070,4 +1107,5 @@ def _rebuilt(kind: type[Tensor], array: np.ndarray[Any, Any], requires_grad: boo
 
 made.cls = Tensor
 blame.install()
+interruptions.install()
 __all__ = ["Size", "Tensor", "overwrite"]

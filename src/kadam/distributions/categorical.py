@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kadam import dtypes
 from kadam.distributions import constraints
 from kadam.distributions.constraints import Constraint
-from kadam.distributions.distribution import Distribution, ParameterError, eps, one_of
-from kadam.ops.creation import arange, full, zeros
+from kadam.distributions.distribution import Distribution, ParameterError, eps, one_of, together
+from kadam.ops.creation import arange, eye, full, zeros, zeros_like
 from kadam.ops.pointwise import lgamma
 from kadam.ops.query import broadcast_tensors
 from kadam.ops.random import multinomial, rand
@@ -132,6 +132,7 @@ class OneHotCategorical(OverCategories):
     """One of several categories, as a one among zeros. As `torch.distributions.OneHotCategorical`."""
 
     support = constraints.one_hot
+    has_enumerate_support = True
 
     def __init__(
         self, probs: Tensor | None = None, logits: Tensor | None = None, validate_args: bool | None = None
@@ -142,6 +143,11 @@ class OneHotCategorical(OverCategories):
     @property
     def mean(self) -> Tensor:
         return self.probs
+
+    @property
+    def mode(self) -> Tensor:
+        at = self.probs.argmax(-1, keepdim=True)
+        return zeros_like(self.probs).scatter(-1, at, 1.0)
 
     @property
     def variance(self) -> Tensor:
@@ -159,6 +165,11 @@ class OneHotCategorical(OverCategories):
 
     def entropy(self) -> Tensor:
         return self._entropy()
+
+    def enumerate_support(self, expand: bool = True) -> Tensor:
+        n = self._categories
+        values = eye(n, dtype=self.probs.dtype).reshape(n, *[1] * len(self._batch_shape), n)
+        return values.expand(n, *self._batch_shape, n) if expand else values
 
 
 class OneHotCategoricalStraightThrough(OneHotCategorical):
@@ -250,7 +261,8 @@ class RelaxedOneHotCategorical(OverCategories):
             self._validate_sample(value)
         count, logs = self._categories, value.log()
         logits, logs = broadcast_tensors(self.logits, logs)
-        whole = lgamma(logits.new_full((), float(count))) + (count - 1) * logits.new_full((), self.temperature).log()
+        (temperature,) = together(self.temperature)
+        whole = math.lgamma(count) + (count - 1) * temperature.log()
         score = logits - logs * self.temperature
         score = (score - score.logsumexp(-1, keepdim=True)).sum(-1)
         found: Tensor = score + whole - logs.sum(-1)

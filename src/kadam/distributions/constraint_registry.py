@@ -7,6 +7,11 @@ from typing import Any
 
 from kadam.distributions import constraints
 from kadam.distributions.constraints import Constraint
+from kadam.distributions.matrix_transforms import (
+    CorrCholeskyTransform,
+    LowerCholeskyTransform,
+    PositiveDefiniteTransform,
+)
 from kadam.distributions.transforms import (
     AffineTransform,
     ComposeTransform,
@@ -16,10 +21,10 @@ from kadam.distributions.transforms import (
     identity_transform,
 )
 from kadam.distributions.vector_transforms import (
+    CatTransform,
     IndependentTransform,
-    LowerCholeskyTransform,
-    PositiveDefiniteTransform,
     SoftmaxTransform,
+    StackTransform,
     StickBreakingTransform,
 )
 
@@ -60,19 +65,25 @@ transform_to = ConstraintRegistry()
 
 def _to_interval(region: Any) -> Transform:
     low, high = region.lower_bound, region.upper_bound
-    if (low, high) == (0, 1):
+    if isinstance(low, int | float) and isinstance(high, int | float) and (low, high) == (0, 1):
         return SigmoidTransform()
     return ComposeTransform([SigmoidTransform(), AffineTransform(low, high - low)])
 
 
 def _above(region: Any) -> Transform:
-    if isinstance(region.lower_bound, int | float) and region.lower_bound == 0:
-        return ExpTransform()
     return ComposeTransform([ExpTransform(), AffineTransform(region.lower_bound, 1)])
 
 
-def _of_parts(registry: ConstraintRegistry) -> Factory:
-    return lambda region: IndependentTransform(registry(region.base), region.axes)
+def _of_events(registry: ConstraintRegistry) -> Factory:
+    return lambda region: IndependentTransform(registry(region.base_constraint), region.reinterpreted_batch_ndims)
+
+
+def _of_pieces(registry: ConstraintRegistry) -> Factory:
+    return lambda region: CatTransform([registry(one) for one in region.cseq], region.dim, region.lengths)
+
+
+def _of_slices(registry: ConstraintRegistry) -> Factory:
+    return lambda region: StackTransform([registry(one) for one in region.cseq], region.dim)
 
 
 for _registry in (biject_to, transform_to):
@@ -84,10 +95,15 @@ for _registry in (biject_to, transform_to):
         lambda region: ComposeTransform([ExpTransform(), AffineTransform(region.upper_bound, -1)]),
     )
     _registry.register(constraints.interval, _to_interval)
-    _registry.register(constraints.lower_cholesky, lambda region: LowerCholeskyTransform())
-    _registry.register(constraints.positive_definite, lambda region: PositiveDefiniteTransform())
-    _registry.register(constraints.independent, _of_parts(_registry))
+    _registry.register(constraints.half_open_interval, _to_interval)
+    _registry.register(constraints.corr_cholesky, lambda region: CorrCholeskyTransform())
+    _registry.register(constraints.independent, _of_events(_registry))
+    _registry.register(constraints.cat, _of_pieces(_registry))
+    _registry.register(constraints.stack, _of_slices(_registry))
 biject_to.register(constraints.simplex, lambda region: StickBreakingTransform())
 transform_to.register(constraints.simplex, lambda region: SoftmaxTransform())
+transform_to.register(constraints.lower_cholesky, lambda region: LowerCholeskyTransform())
+for _positive in (constraints.positive_semidefinite, constraints.positive_definite):
+    transform_to.register(_positive, lambda region: PositiveDefiniteTransform())
 
 __all__ = ["ConstraintRegistry", "biject_to", "transform_to"]

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kadam.distributions import constraints
 from kadam.distributions.categorical import inside
 from kadam.distributions.constraints import Constraint
-from kadam.distributions.distribution import Distribution, one_of, tiny, together
+from kadam.distributions.distribution import Distribution, ParameterError, one_of, tiny, together
+from kadam.distributions.exp_family import ExponentialFamily
 from kadam.errors import UnsupportedError
-from kadam.nn.functional import binary_cross_entropy_with_logits
-from kadam.ops.creation import arange, empty
+from kadam.nn.functional import binary_cross_entropy_with_logits, logsigmoid
+from kadam.ops.creation import arange, empty, zeros_like
 from kadam.ops.pointwise import lgamma, xlogy
 from kadam.ops.query import broadcast_tensors
 from kadam.ops.random import bernoulli, binomial, poisson, rand
+from kadam.recording.spec import Size
 from kadam.recording.tensor import read
 
 if TYPE_CHECKING:
@@ -35,6 +37,12 @@ class OfProbability(Distribution):
         self.__dict__[name] = given
         return given
 
+    @property
+    def param_shape(self) -> Size:
+        """The shape of the parameter."""
+        given = vars(self).get("probs")
+        return self.logits.shape if given is None else given.shape
+
     @cached_property
     def logits(self) -> Tensor:
         """log(p / (1 - p))."""
@@ -47,7 +55,7 @@ class OfProbability(Distribution):
         return self.logits.sigmoid()
 
 
-class Bernoulli(OfProbability):
+class Bernoulli(OfProbability, ExponentialFamily):
     """One with a probability, else zero. As `torch.distributions.Bernoulli`."""
 
     support = constraints.boolean
@@ -92,10 +100,19 @@ class Geometric(OfProbability):
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
         super().__init__(self._take(probs, logits).shape, validate_args=validate_args)
+        if self._validate_args and probs is not None and not (read(self.probs) > 0).all():
+            raise ParameterError(
+                f"Expected parameter probs (Tensor of shape {tuple(self.probs.shape)}) of distribution {self!r} to be "
+                f"positive but found invalid values:\n{self.probs}. Fix: give probabilities above 0."
+            )
 
     @property
     def mean(self) -> Tensor:
         return 1.0 / self.probs - 1.0
+
+    @property
+    def mode(self) -> Tensor:
+        return zeros_like(self.probs)
 
     @property
     def variance(self) -> Tensor:
@@ -142,6 +159,10 @@ class Binomial(OfProbability):
         return self.total_count * self.probs
 
     @property
+    def mode(self) -> Tensor:
+        return ((self.total_count + 1) * self.probs).floor().minimum(self.total_count)
+
+    @property
     def variance(self) -> Tensor:
         return self.total_count * self.probs * (1 - self.probs)
 
@@ -153,8 +174,7 @@ class Binomial(OfProbability):
         if self._validate_args:
             self._validate_sample(value)
         ways = lgamma(self.total_count + 1) - lgamma(value + 1) - lgamma(self.total_count - value + 1)
-        missed = self.logits.clamp(min=0) + (-self.logits.abs()).exp().log1p()  # -log(1 - p)
-        return ways + value * self.logits - self.total_count * missed
+        return ways + value * self.logits + self.total_count * logsigmoid(-self.logits)
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
         most = read(self.total_count)
@@ -171,7 +191,7 @@ class Binomial(OfProbability):
         return -(logs.exp() * logs).sum(0)
 
 
-class Poisson(Distribution):
+class Poisson(ExponentialFamily):
     """How many events happen in a unit of time. As `torch.distributions.Poisson`."""
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {"rate": constraints.nonnegative}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 from kadam import dtypes
@@ -100,6 +102,11 @@ class Distribution:
         with grad_mode(False):
             return self.rsample(sample_shape)
 
+    def sample_n(self, n: int) -> Tensor:
+        """Draw `n` values. Deprecated in PyTorch: `sample((n,))`."""
+        warnings.warn("sample_n will be deprecated. Use .sample((n,)) instead", UserWarning, stacklevel=2)
+        return self.sample((n,))
+
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density, or of the probability, at `value`."""
         raise NotImplementedError
@@ -136,14 +143,24 @@ class Distribution:
         new._batch_shape = Size(batch)
         return new
 
+    def _get_checked_instance(self, cls: type, _instance: Any = None) -> Any:
+        """What `expand` of a class of the user's begins with: a new object, without a call of `__init__`."""
+        if _instance is None and type(self).__init__ is not cls.__init__:  # type: ignore[misc]
+            raise NotImplementedError(
+                f"Subclass {type(self).__name__} of {cls.__name__} that defines a custom __init__ method must also "
+                "define a custom .expand() method. Fix: define expand(self, batch_shape, _instance=None)."
+            )
+        return object.__new__(type(self)) if _instance is None else _instance
+
     def _extended_shape(self, sample_shape: Sequence[int] = ()) -> Size:
         return Size((*sample_shape, *self._batch_shape, *self._event_shape))
 
     def _check_parameters(self) -> None:
         for name, constraint in self.arg_constraints.items():
-            if isinstance(constraint, Dependent) or name not in vars(self):
+            lazy = isinstance(getattr(type(self), name, None), cached_property) and name not in vars(self)
+            if isinstance(constraint, Dependent) or lazy:
                 continue
-            value = vars(self)[name]
+            value = getattr(self, name, None)
             if isinstance(value, Recorded) and not constraint.holds(read(value)).all():
                 raise ParameterError(
                     f"Expected parameter {name} (Tensor of shape {tuple(value.shape)}) of distribution {self!r} to "

@@ -9,9 +9,12 @@ import numpy as np
 
 from kadam.distributions import constraints
 from kadam.distributions.constraints import Constraint
-from kadam.distributions.distribution import Distribution, tiny, together
+from kadam.distributions.distribution import tiny, together
+from kadam.distributions.exp_family import ExponentialFamily
 from kadam.ops.combine import stack
-from kadam.ops.creation import empty
+from kadam.ops.compare import where
+from kadam.ops.creation import empty, zeros_like
+from kadam.ops.incomplete_gamma import igamma as gammainc
 from kadam.ops.pointwise import digamma, exp, lgamma, log, xlogy
 from kadam.primitives.draws import DrawMotion
 from kadam.recording.calls import emit
@@ -39,7 +42,7 @@ def _motion(concentration: Tensor, other: Tensor, drawn: Tensor, kind: str) -> T
     return emit(DrawMotion(kind), concentration, other, drawn)
 
 
-class Exponential(Distribution):
+class Exponential(ExponentialFamily):
     """Waiting times. As `torch.distributions.Exponential`."""
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {"rate": constraints.positive}
@@ -88,7 +91,7 @@ class Exponential(Distribution):
         return 1.0 - log(self.rate)
 
 
-class Gamma(Distribution):
+class Gamma(ExponentialFamily):
     """Sums of waiting times. As `torch.distributions.Gamma`."""
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {
@@ -125,6 +128,11 @@ class Gamma(Distribution):
         a, rate = self.concentration, self.rate
         return xlogy(a, rate) + xlogy(a - 1, value) - rate * value - lgamma(a)
 
+    def cdf(self, value: Tensor) -> Tensor:
+        if self._validate_args:
+            self._validate_sample(value)
+        return gammainc(self.concentration, self.rate * value)
+
     def entropy(self) -> Tensor:
         a = self.concentration
         return a - log(self.rate) + lgamma(a) + (1.0 - a) * digamma(a)
@@ -144,7 +152,7 @@ class Chi2(Gamma):
         return self.concentration * 2
 
 
-class Dirichlet(Distribution):
+class Dirichlet(ExponentialFamily):
     """Probabilities. As `torch.distributions.Dirichlet`."""
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {
@@ -161,6 +169,13 @@ class Dirichlet(Distribution):
     @property
     def mean(self) -> Tensor:
         return self.concentration / self.concentration.sum(-1, True)
+
+    @property
+    def mode(self) -> Tensor:
+        a = self.concentration
+        pulled = (a - 1).clamp(min=0.0)
+        corner = zeros_like(a).scatter(-1, a.argmax(-1, keepdim=True), 1.0)
+        return where((a < 1).all(-1, keepdim=True), corner, pulled / pulled.sum(-1, True))
 
     @property
     def variance(self) -> Tensor:
@@ -193,7 +208,7 @@ class Dirichlet(Distribution):
         return found
 
 
-class Beta(Distribution):
+class Beta(ExponentialFamily):
     """A probability. As `torch.distributions.Beta`."""
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {
@@ -205,11 +220,7 @@ class Beta(Distribution):
 
     def __init__(self, concentration1: Any, concentration0: Any, validate_args: bool | None = None) -> None:
         self._dirichlet = Dirichlet(stack(together(concentration1, concentration0), -1), validate_args=False)
-        self._validate_args = Distribution._validate_args if validate_args is None else validate_args
         super().__init__(self._dirichlet.batch_shape, validate_args=validate_args)
-
-    def _check_parameters(self) -> None:
-        self._dirichlet._check_parameters()
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Beta:
         new: Beta = object.__new__(type(self)) if _instance is None else _instance
@@ -230,6 +241,10 @@ class Beta(Distribution):
     @property
     def mean(self) -> Tensor:
         return self.concentration1 / (self.concentration1 + self.concentration0)
+
+    @property
+    def mode(self) -> Tensor:
+        return self._dirichlet.mode[..., 0]
 
     @property
     def variance(self) -> Tensor:

@@ -101,7 +101,7 @@ class MixtureSameFamily(Distribution):
 
     @property
     def support(self) -> Constraint:
-        return self.component_distribution.support
+        return constraints.MixtureSameFamilyConstraint(self.component_distribution.support)
 
     def _weighted(self, values: Tensor) -> Tensor:
         weights = self.mixture_distribution.probs

@@ -1,4 +1,4 @@
-"""The Kullback-Leibler divergence, by closed formulas for pairs of families."""
+"""The Kullback-Leibler divergence, by closed formulas: their register, and those of two members of one family."""
 
 from __future__ import annotations
 
@@ -7,18 +7,25 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kadam.distributions.categorical import Categorical, OneHotCategorical
-from kadam.distributions.counts import Bernoulli, Geometric, Poisson
+from kadam.distributions.continuous_bernoulli import ContinuousBernoulli
+from kadam.distributions.counts import Bernoulli, Binomial, Geometric, Poisson
 from kadam.distributions.distribution import Distribution
+from kadam.distributions.exp_family import ExponentialFamily
 from kadam.distributions.gamma import Beta, Dirichlet, Exponential, Gamma
 from kadam.distributions.independent import Independent
-from kadam.distributions.location_scale import Laplace, Normal
-from kadam.distributions.multivariate_normal import MultivariateNormal, distance, half_log_det
-from kadam.distributions.transformed import HalfNormal, LogNormal
+from kadam.distributions.location_scale import EULER, Cauchy, Gumbel, Laplace, Normal
+from kadam.distributions.multivariate_normal import half_log_det
+from kadam.distributions.powers import Pareto
+from kadam.distributions.transformed import TransformedDistribution
+from kadam.distributions.transforms import summed
 from kadam.distributions.uniform import Uniform
+from kadam.distributions.wishart import Wishart
 from kadam.errors import UnsupportedError
 from kadam.linalg import solve_triangular
 from kadam.nn.functional import softplus
 from kadam.ops.pointwise import digamma, lgamma
+from kadam.ops.special import mvlgamma
+from kadam.recording.tensor import read
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
@@ -28,7 +35,17 @@ _FORMULAS: dict[tuple[type, type], Formula] = {}
 
 
 def register_kl(type_p: type[Distribution], type_q: type[Distribution]) -> Callable[[Formula], Formula]:
-    """Declare the formula for a pair of families. As `torch.distributions.register_kl`."""
+    """Declare the formula for a pair of families. As `torch.distributions.register_kl`.
+
+    Raises:
+        TypeError: one of the two is no class of distributions.
+    """
+
+    for kind in (type_p, type_q):
+        if not (isinstance(kind, type) and issubclass(kind, Distribution)):
+            raise TypeError(
+                f"register_kl: Expected a Distribution subclass but got {kind}. Fix: give two classes, not instances."
+            )
 
     def declare(formula: Formula) -> Formula:
         _FORMULAS[(type_p, type_q)] = formula
@@ -48,7 +65,11 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
             formula = _FORMULAS.get((kind_p, kind_q))
             if formula is not None:
                 return formula(p, q)
-    raise UnsupportedError(
+    raise _unknown(p, q)
+
+
+def _unknown(p: Distribution, q: Distribution) -> UnsupportedError:
+    return UnsupportedError(
         f"No KL(p || q) is implemented for p type {type(p).__name__} and q type {type(q).__name__}. Fix: register one "
         "with @torch.distributions.register_kl, or estimate it from samples by log_prob."
     )
@@ -60,24 +81,41 @@ def _normal(p: Normal, q: Normal) -> Tensor:
     return 0.5 * (ratio + ((p.loc - q.loc) / q.scale).pow(2) - 1 - ratio.log())
 
 
-@register_kl(LogNormal, LogNormal)
-@register_kl(HalfNormal, HalfNormal)
-def _of_bases(p: LogNormal, q: LogNormal) -> Tensor:
-    return _normal(p.base_dist, q.base_dist)
+@register_kl(TransformedDistribution, TransformedDistribution)
+def _of_bases(p: TransformedDistribution, q: TransformedDistribution) -> Tensor:
+    if p.transforms != q.transforms or p.event_shape != q.event_shape:
+        raise UnsupportedError(
+            "kl_divergence of distributions passed through different functions. Fix: give both the same transforms, or "
+            "estimate it from samples by log_prob."
+        )
+    return kl_divergence(p.base_dist, q.base_dist)
+
+
+@register_kl(ExponentialFamily, ExponentialFamily)
+def _exponential_family(p: ExponentialFamily, q: ExponentialFamily) -> Tensor:
+    """The Bregman divergence of the log-normalizer."""
+    if type(p) is not type(q):
+        raise _unknown(p, q)
+    given, normalizer, averages = p._expanded()
+    found = q._log_normalizer(*q._natural_params) - normalizer
+    for mine, theirs, average in zip(given, q._natural_params, averages, strict=True):
+        found = found - summed((theirs - mine) * average, len(q.event_shape))
+    return found
+
+
+@register_kl(Cauchy, Cauchy)
+def _cauchy(p: Cauchy, q: Cauchy) -> Tensor:
+    """Source: F. Chyzak, F. Nielsen, "A closed-form formula for the Kullback-Leibler divergence between Cauchy
+    distributions" (2019).
+    """
+    found: Tensor = ((p.scale + q.scale).pow(2) + (p.loc - q.loc).pow(2)).log() - (4 * p.scale * q.scale).log()
+    return found
 
 
 @register_kl(Laplace, Laplace)
 def _laplace(p: Laplace, q: Laplace) -> Tensor:
     ratio, gap = p.scale / q.scale, (p.loc - q.loc).abs()
     return -ratio.log() + gap / q.scale + ratio * (-gap / p.scale).exp() - 1
-
-
-@register_kl(MultivariateNormal, MultivariateNormal)
-def _multivariate_normal(p: MultivariateNormal, q: MultivariateNormal) -> Tensor:
-    between = solve_triangular(q._factor, p._factor, upper=False).pow(2).sum((-2, -1))
-    spread = half_log_det(q._factor) - half_log_det(p._factor)
-    found: Tensor = spread + 0.5 * (between + distance(q._factor, q.loc - p.loc) - p.event_shape[0])
-    return found
 
 
 @register_kl(Independent, Independent)
@@ -103,6 +141,17 @@ def _bernoulli(p: Bernoulli, q: Bernoulli) -> Tensor:
 def _categorical(p: Categorical, q: Categorical) -> Tensor:
     terms = p.probs * (p.logits - q.logits)
     return terms.masked_fill(q.probs == 0, math.inf).masked_fill(p.probs == 0, 0.0).sum(-1)
+
+
+@register_kl(Binomial, Binomial)
+def _binomial(p: Binomial, q: Binomial) -> Tensor:
+    if (read(p.total_count) < read(q.total_count)).any():
+        raise UnsupportedError(
+            "kl_divergence of Binomials where q.total_count > p.total_count is not implemented. Fix: compare Binomials "
+            "of the same total_count."
+        )
+    each = p.probs * (p.logits - q.logits) + (-p.probs).log1p() - (-q.probs).log1p()
+    return (p.total_count * each).masked_fill(p.total_count > q.total_count, math.inf)
 
 
 @register_kl(Geometric, Geometric)
@@ -132,6 +181,35 @@ def _gamma(p: Gamma, q: Gamma) -> Tensor:
     a, b = p.concentration, q.concentration
     rates = b * (p.rate / q.rate).log() + a * (q.rate / p.rate - 1)
     return rates + lgamma(b) - lgamma(a) + (a - b) * digamma(a)
+
+
+@register_kl(Pareto, Pareto)
+def _pareto(p: Pareto, q: Pareto) -> Tensor:
+    ratio = q.alpha / p.alpha
+    found: Tensor = q.alpha * (p.scale / q.scale).log() - ratio.log() + ratio - 1
+    return found.masked_fill(p.scale < q.scale, math.inf)
+
+
+@register_kl(Gumbel, Gumbel)
+def _gumbel(p: Gumbel, q: Gumbel) -> Tensor:
+    ratio, gap = p.scale / q.scale, (q.loc - p.loc) / q.scale
+    return (gap + lgamma(1 + ratio)).exp() - ratio.log() - gap + ratio * EULER - (1 + EULER)
+
+
+@register_kl(ContinuousBernoulli, ContinuousBernoulli)
+def _continuous_bernoulli(p: ContinuousBernoulli, q: ContinuousBernoulli) -> Tensor:
+    scales = p.log_normalizer + (-p.probs).log1p() - q.log_normalizer - (-q.probs).log1p()
+    return p.mean * (p.logits - q.logits) + scales
+
+
+@register_kl(Wishart, Wishart)
+def _wishart(p: Wishart, q: Wishart) -> Tensor:
+    size = p.event_shape[-1]
+    a, b = half_log_det(p._factor), half_log_det(q._factor)
+    between = solve_triangular(q._factor, p._factor, upper=False).pow(2).sum((-2, -1))
+    normalizers = mvlgamma(q.df / 2, size) - mvlgamma(p.df / 2, size)
+    found: Tensor = q.df * (b - a) + normalizers + (p.df - q.df) / 2 * p._digamma + p.df / 2 * (between - size)
+    return found
 
 
 @register_kl(Beta, Beta)

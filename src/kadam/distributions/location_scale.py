@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kadam.distributions import constraints
 from kadam.distributions.constraints import Constraint
 from kadam.distributions.distribution import Distribution, eps, tiny, together
+from kadam.distributions.exp_family import ExponentialFamily
 from kadam.distributions.gamma import Chi2
 from kadam.ops.creation import empty, full_like, ones, zeros
-from kadam.ops.pointwise import digamma, erf, erfinv, lgamma, log, log1p
+from kadam.ops.pointwise import digamma, erf, erfinv, exp, lgamma, log, log1p
 from kadam.ops.random import normal, rand
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class LocationScale(Distribution):
         return self.loc
 
 
-class Normal(LocationScale):
+class Normal(LocationScale, ExponentialFamily):
     """Gauss's bell curve. As `torch.distributions.Normal`."""
 
     @property
@@ -174,6 +175,14 @@ class Gumbel(LocationScale):
             self._validate_sample(value)
         y = (self.loc - value) / self.scale
         return (y - y.exp()) - self.scale.log()
+
+    def cdf(self, value: Tensor) -> Tensor:
+        if self._validate_args:
+            self._validate_sample(value)
+        return exp(-exp((self.loc - value) / self.scale))
+
+    def icdf(self, value: Tensor) -> Tensor:
+        return self.loc - self.scale * (-value.log()).log()
 
     def entropy(self) -> Tensor:
         return self.scale.log() + (1 + EULER)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
@@ -76,12 +76,7 @@ class MultivariateNormal(Distribution):
     @cached_property
     def _factor(self) -> Tensor:
         """`scale_tril`, which is named in the text only when it was given or asked for."""
-        if "scale_tril" in self.__dict__:
-            return self.scale_tril
-        if "covariance_matrix" in self.__dict__:
-            return linalg.cholesky(self.covariance_matrix)
-        flipped = linalg.cholesky(self.precision_matrix.flip((-2, -1))).flip((-2, -1)).transpose(-2, -1)
-        return linalg.inv(flipped).tril()
+        return lower_factor(vars(self))
 
     @cached_property
     def covariance_matrix(self) -> Tensor:
@@ -121,6 +116,16 @@ class MultivariateNormal(Distribution):
     def entropy(self) -> Tensor:
         found: Tensor = 0.5 * self._event_shape[0] * (1.0 + math.log(2 * math.pi)) + half_log_det(self._factor)
         return found
+
+
+def lower_factor(given: Mapping[str, Tensor]) -> Tensor:
+    """The Cholesky factor of a covariance that is given as `scale_tril`, `covariance_matrix` or `precision_matrix`."""
+    if "scale_tril" in given:
+        return given["scale_tril"]
+    if "covariance_matrix" in given:
+        return linalg.cholesky(given["covariance_matrix"])
+    flipped = linalg.cholesky(given["precision_matrix"].flip((-2, -1))).flip((-2, -1)).transpose(-2, -1)
+    return linalg.inv(flipped).tril()
 
 
 def half_log_det(factor: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ class NegativeBinomial(OfProbability):
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {
         "total_count": constraints.greater_than_eq(0),
-        "probs": constraints.interval(0.0, 1.0),
+        "probs": constraints.half_open_interval(0.0, 1.0),
         "logits": constraints.real,
     }
     support = constraints.nonnegative_integer

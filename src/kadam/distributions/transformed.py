@@ -114,6 +114,10 @@ class LogNormal(TransformedDistribution):
         return (self.loc + self.scale.pow(2) / 2).exp()
 
     @property
+    def mode(self) -> Tensor:
+        return (self.loc - self.scale.square()).exp()
+
+    @property
     def variance(self) -> Tensor:
         spread = self.scale.pow(2)
         return spread.expm1() * (2 * self.loc + spread).exp()
@@ -184,6 +188,10 @@ class HalfCauchy(TransformedDistribution):
         return full_like(self.scale, math.inf)
 
     @property
+    def mode(self) -> Tensor:
+        return zeros_like(self.scale)
+
+    @property
     def variance(self) -> Tensor:
         return self.base_dist.variance
 
@@ -191,6 +199,14 @@ class HalfCauchy(TransformedDistribution):
         if self._validate_args:
             self._validate_sample(value)
         return (self.base_dist.log_prob(value) + math.log(2)).masked_fill(value < 0, -math.inf)
+
+    def cdf(self, value: Tensor) -> Tensor:
+        if self._validate_args:
+            self._validate_sample(value)
+        return 2 * self.base_dist.cdf(value) - 1
+
+    def icdf(self, value: Tensor) -> Tensor:
+        return self.base_dist.icdf((value + 1) / 2)
 
     def entropy(self) -> Tensor:
         return self.base_dist.entropy() - math.log(2)

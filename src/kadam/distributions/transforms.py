@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from copy import copy
+from typing import TYPE_CHECKING, Any, Self
 
 from kadam import missing
 from kadam.distributions import constraints
 from kadam.distributions.constraints import Constraint
-from kadam.distributions.distribution import eps, tiny
+from kadam.distributions.distribution import eps, tiny, together
 from kadam.nn.functional import softplus
 from kadam.recording.tensor import Recorded
 from kadam.shapes import broadcast
@@ -68,6 +69,28 @@ class Transform:
         """The logarithm of how much the function stretches at `x`, where its value is `y`."""
         raise NotImplementedError
 
+    def with_cache(self, cache_size: int = 1) -> Self:
+        """The same function, which remembers that many values: 0 or 1."""
+        if self._cache_size == cache_size:
+            return self
+        other = copy(self)
+        other._cache_size, other._last = cache_size, (None, None)
+        return other
+
+    @property
+    def event_dim(self) -> int:
+        """How many axes at the end of values belong together.
+
+        Raises:
+            ValueError: values and transformed values differ in it.
+        """
+        if self.domain.event_dim != self.codomain.event_dim:
+            raise ValueError(
+                f"{type(self).__name__} has no single event_dim. Fix: use either .domain.event_dim or "
+                ".codomain.event_dim."
+            )
+        return self.domain.event_dim
+
     @property
     def inv(self) -> Transform:
         """The inverse."""
@@ -76,18 +99,30 @@ class Transform:
     @property
     def sign(self) -> Any:
         """1 where it grows, -1 where it falls."""
-        return 1
+        raise NotImplementedError(
+            f"{type(self).__name__} neither grows nor falls everywhere, or does not say so. Fix: set sign = 1 or -1 in "
+            "its class."
+        )
 
     def __eq__(self, other: object) -> bool:
-        def settings(one: object) -> dict[str, Any]:
-            return {name: value for name, value in vars(one).items() if name != "_last"}
-
-        return type(self) is type(other) and settings(self) == settings(other)
+        if type(self) is not type(other):
+            return False
+        mine, theirs = (
+            {name: value for name, value in vars(one).items() if name not in ("_last", "_cache_size", "_back")}
+            for one in (self, other)
+        )
+        return mine.keys() == theirs.keys() and all(_alike(value, theirs[name]) for name, value in mine.items())
 
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
+
+
+def _alike(first: Any, second: Any) -> bool:
+    if isinstance(first, Recorded) or isinstance(second, Recorded):
+        return first is second or bool((first == second).all())  # type: ignore[attr-defined, unused-ignore]
+    return bool(first == second)
 
 
 class _Inverse(Transform):
@@ -101,6 +136,12 @@ class _Inverse(Transform):
 
     def _inverse(self, y: Tensor) -> Tensor:
         return self.forward(y)
+
+    def with_cache(self, cache_size: int = 1) -> Self:
+        return self.forward.with_cache(cache_size).inv  # type: ignore[return-value]
+
+    def __repr__(self) -> str:
+        return f"_InverseTransform({self.forward!r})"
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         return -self.forward.log_abs_det_jacobian(y, x)
@@ -122,6 +163,8 @@ class _Inverse(Transform):
 
 class ComposeTransform(Transform):
     """One function after the other."""
+
+    _back: ComposeTransform | None = None  # the inverse, once it was asked for
 
     def __init__(self, parts: Sequence[Transform], cache_size: int = 0) -> None:
         super().__init__(cache_size)
@@ -187,6 +230,22 @@ class ComposeTransform(Transform):
     def sign(self) -> Any:
         return math.prod(part.sign for part in self.parts)
 
+    @property
+    def inv(self) -> Transform:
+        if self._back is None:
+            self._back = ComposeTransform([part.inv for part in reversed(self.parts)])
+            self._back._back = self
+        return self._back
+
+    def with_cache(self, cache_size: int = 1) -> Self:
+        if self._cache_size == cache_size:
+            return self
+        return type(self)([part.with_cache(cache_size) for part in self.parts], cache_size)
+
+    def __repr__(self) -> str:
+        parts = ",\n    ".join(map(repr, self.parts))
+        return f"{type(self).__name__}(\n    {parts}\n)"
+
 
 def summed(values: Tensor, axes: int) -> Tensor:
     """The sum over a number of axes at the end."""
@@ -202,6 +261,7 @@ class ExpTransform(Transform):
     """exp(x)."""
 
     codomain = constraints.positive
+    sign = 1
 
     def _call(self, x: Tensor) -> Tensor:
         return x.exp()
@@ -222,9 +282,13 @@ class AffineTransform(Transform):
 
     def __init__(self, loc: Any, scale: Any, event_dim: int = 0, cache_size: int = 0) -> None:
         super().__init__(cache_size)
-        self.loc, self.scale, self.event_dim = loc, scale, event_dim
+        self.loc, self.scale, self._event_dim = loc, scale, event_dim
         if event_dim:
             self.domain = self.codomain = constraints.independent(constraints.real, event_dim)
+
+    @property
+    def event_dim(self) -> int:
+        return self._event_dim
 
     def forward_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         return broadcast(broadcast(tuple(shape), _shape(self.loc)), _shape(self.scale))
@@ -244,7 +308,7 @@ class AffineTransform(Transform):
             stretched = x.new_full(tuple(x.shape), math.log(abs(self.scale)))
         else:
             stretched = self.scale.abs().log() + x.new_zeros(tuple(x.shape))  # type: ignore[attr-defined]
-        return stretched.sum(tuple(range(-self.event_dim, 0))) if self.event_dim else stretched
+        return summed(stretched, self._event_dim)
 
     @property
     def sign(self) -> Any:
@@ -258,7 +322,11 @@ class PowerTransform(Transform):
 
     def __init__(self, exponent: Any, cache_size: int = 0) -> None:
         super().__init__(cache_size)
-        self.exponent = exponent
+        (self.exponent,) = together(exponent)
+
+    @property
+    def sign(self) -> Any:
+        return self.exponent.sign()
 
     def forward_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         return broadcast(tuple(shape), _shape(self.exponent))
@@ -280,6 +348,7 @@ class SigmoidTransform(Transform):
     """1 / (1 + exp(-x))."""
 
     codomain = constraints.unit_interval
+    sign = 1
 
     def _call(self, x: Tensor) -> Tensor:
         return x.sigmoid().clamp(min=tiny(x.dtype), max=1.0 - eps(x.dtype))
@@ -296,6 +365,7 @@ class SoftplusTransform(Transform):
     """log(1 + exp(x))."""
 
     codomain = constraints.positive
+    sign = 1
 
     def _call(self, x: Tensor) -> Tensor:
         return softplus(x)
@@ -311,6 +381,7 @@ class TanhTransform(Transform):
     """tanh(x)."""
 
     codomain = constraints.interval(-1.0, 1.0)
+    sign = 1
 
     def _call(self, x: Tensor) -> Tensor:
         return x.tanh()
@@ -346,8 +417,11 @@ missing.install(
     __name__,
     {
         "kadam.distributions.vector_transforms": (
-            "CatTransform CumulativeDistributionTransform IndependentTransform LowerCholeskyTransform "
-            "PositiveDefiniteTransform ReshapeTransform SoftmaxTransform StackTransform StickBreakingTransform"
-        )
+            "CatTransform CumulativeDistributionTransform IndependentTransform ReshapeTransform SoftmaxTransform "
+            "StackTransform StickBreakingTransform"
+        ),
+        "kadam.distributions.matrix_transforms": (
+            "CorrCholeskyTransform LowerCholeskyTransform PositiveDefiniteTransform"
+        ),
     },
 )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kadam.distributions import constraints
 from kadam.distributions.constraints import Constraint
-from kadam.distributions.distribution import Distribution, ParameterError, together
+from kadam.distributions.distribution import Distribution, together
 from kadam.ops.pointwise import log
 from kadam.ops.random import rand
-from kadam.recording.tensor import read
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 class Uniform(Distribution):
     """All values of [low, high) alike. As `torch.distributions.Uniform`."""
 
-    arg_constraints: ClassVar[dict[str, Constraint]] = {"low": constraints.dependent, "high": constraints.dependent}
     has_rsample = True
     _event_axes: ClassVar[dict[str, int]] = {"low": 0, "high": 0}
 
@@ -27,14 +26,10 @@ class Uniform(Distribution):
         self.low, self.high = together(low, high)
         super().__init__(self.low.shape, validate_args=validate_args)
 
-    def _check_parameters(self) -> None:
-        if not (read(self.low) < read(self.high)).all():
-            limit = constraints.less_than(self.high)
-            raise ParameterError(
-                f"Expected parameter low (Tensor of shape {tuple(self.low.shape)}) of distribution {self!r} to satisfy "
-                f"the constraint {limit!r}, but found invalid values:\n{self.low}"
-                ". Fix: give high > low everywhere."
-            )
+    @property
+    def arg_constraints(self) -> dict[str, Constraint]:  # type: ignore[override]
+        """Each bound limits the other."""
+        return {"low": constraints.less_than(self.high), "high": constraints.greater_than(self.low)}
 
     @property
     def support(self) -> Constraint:
@@ -43,6 +38,10 @@ class Uniform(Distribution):
     @property
     def mean(self) -> Tensor:
         return (self.high + self.low) / 2
+
+    @property
+    def mode(self) -> Tensor:
+        return math.nan * self.high
 
     @property
     def variance(self) -> Tensor:

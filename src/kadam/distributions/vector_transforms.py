@@ -1,4 +1,4 @@
-"""Functions of vectors and matrices of draws, and several functions side by side."""
+"""Functions of vectors of draws, and several functions side by side."""
 
 from __future__ import annotations
 
@@ -122,38 +122,11 @@ class StickBreakingTransform(Transform):
         return (*shape[:-1], shape[-1] - 1)
 
 
-class LowerCholeskyTransform(Transform):
-    """A matrix as a lower triangular one with a positive diagonal."""
-
-    domain, codomain = constraints.independent(constraints.real, 2), constraints.lower_cholesky
-
-    def _call(self, x: Tensor) -> Tensor:
-        return x.tril(-1) + x.diagonal(dim1=-2, dim2=-1).exp().diag_embed()
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return y.tril(-1) + y.diagonal(dim1=-2, dim2=-1).log().diag_embed()
-
-
-class PositiveDefiniteTransform(Transform):
-    """A matrix as a positive definite one: L L^T of its `LowerCholeskyTransform` L."""
-
-    domain, codomain = constraints.independent(constraints.real, 2), constraints.positive_definite
-
-    def _call(self, x: Tensor) -> Tensor:
-        lower = LowerCholeskyTransform()(x)
-        product: Tensor = lower @ lower.mT
-        return product
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        from kadam.linalg import cholesky
-
-        return LowerCholeskyTransform().inv(cholesky(y))
-
-
 class CumulativeDistributionTransform(Transform):
     """The probability of a value up to x."""
 
     codomain = constraints.unit_interval
+    sign = 1
 
     def __init__(self, distribution: Distribution, cache_size: int = 0) -> None:
         super().__init__(cache_size)
@@ -178,6 +151,10 @@ class _SideBySide(Transform):
         self.transforms = list(tseq)
         self.dim = dim
         self.bijective = all(one.bijective for one in self.transforms)
+
+    @property
+    def event_dim(self) -> int:
+        return max(one.event_dim for one in self.transforms)
 
     def _parts(self, values: Tensor) -> Sequence[Tensor]:
         raise NotImplementedError
@@ -204,6 +181,15 @@ class CatTransform(_SideBySide):
     ) -> None:
         super().__init__(tseq, dim, cache_size)
         self.lengths = [1] * len(self.transforms) if lengths is None else list(lengths)
+        self.domain, self.codomain = (
+            constraints.cat([getattr(one, side) for one in self.transforms], dim, self.lengths)
+            for side in ("domain", "codomain")
+        )
+
+    @property
+    def length(self) -> int:
+        """The length of the axis."""
+        return sum(self.lengths)
 
     def _parts(self, values: Tensor) -> Sequence[Tensor]:
         return values.split(self.lengths, self.dim)
@@ -217,8 +203,16 @@ class StackTransform(_SideBySide):
 
     def __init__(self, tseq: Sequence[Transform], dim: int = 0, cache_size: int = 0) -> None:
         super().__init__(tseq, dim, cache_size)
+        self.domain, self.codomain = (
+            constraints.stack([getattr(one, side) for one in self.transforms], dim) for side in ("domain", "codomain")
+        )
 
     def _parts(self, values: Tensor) -> Sequence[Tensor]:
+        if values.shape[self.dim] != len(self.transforms):
+            raise AssertionError(
+                f"x.size({self.dim}) = {values.shape[self.dim]} must equal len(transforms) {len(self.transforms)}"
+                ". Fix: a slice for each transform."
+            )
         return values.unbind(self.dim)
 
     def _whole(self, parts: Sequence[Tensor]) -> Tensor:
@@ -226,6 +220,6 @@ class StackTransform(_SideBySide):
 
 
 __all__ = [
-    "CatTransform", "CumulativeDistributionTransform", "IndependentTransform", "LowerCholeskyTransform",
-    "PositiveDefiniteTransform", "ReshapeTransform", "SoftmaxTransform", "StackTransform", "StickBreakingTransform",
+    "CatTransform", "CumulativeDistributionTransform", "IndependentTransform", "ReshapeTransform", "SoftmaxTransform",
+    "StackTransform", "StickBreakingTransform",
 ]  # fmt: skip

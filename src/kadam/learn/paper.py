@@ -12,7 +12,7 @@ from kadam.learn.lesson import Cell, Lesson, Maths, Prose, Shown, View, parser, 
 from kadam.learn.running import Class, Ran
 from kadam.lens.draw import picture_of
 from kadam.lens.explain import explain
-from kadam.lens.page import drawing, glossary, page, prose, section
+from kadam.lens.page import drawing, folded, glossary, page, prose, section
 from kadam.lens.page_explain import explanation
 from kadam.lens.page_math import formulas
 
@@ -41,7 +41,7 @@ def _part(ran: Ran, lesson: Lesson, say: Speech, index: int) -> str:
             return drawing(picture_of(ran.step, lesson.lang), f"flow{index}")
         told = explain(ran.step, weight_of(part), lang=lesson.lang, say=say)
         inner = explanation(told, f"explain{index}", 3)
-        return f"<details><summary>{prose(told.title)}</summary>{inner}</details>"
+        return folded(prose(told.title), inner)
     assert isinstance(part, Shown)
     return f"<pre><code>{escape(part.text, quote=False)}</code></pre>"
 

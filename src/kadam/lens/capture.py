@@ -14,11 +14,14 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from kadam.autograd import function
 from kadam.ir.graph import Source
 from kadam.ir.types import TensorType
 from kadam.lens.capture_draft import Draft, RawCall, RawOptimizer
 from kadam.lens.capture_events import event, line_of, noted
+from kadam.lens.capture_hooks import hooks_noted
 from kadam.lens.capture_join import Ref
 from kadam.lens.capture_names import Names
 from kadam.lens.capture_origins import origins_noted
@@ -153,9 +156,9 @@ class Observer:
         if self._here():
             self.draft.events.append(event(kind, source, name, **facts))
 
-    def backward(self, source: Source | None, roots: list[Any]) -> None:
-        """A backward pass begins."""
-        if not self._here():
+    def backward(self, source: Source | None, roots: list[Any], gradients: list[Any]) -> None:
+        """A backward pass begins; where the program gives no gradient to begin with, there is None."""
+        if not self._here() or not roots:
             return
         root = roots[0]
         self.note("backward", source, _shown(root._spec.type), grad_fn=root._spec.grad_name)
@@ -164,7 +167,12 @@ class Observer:
             self.names.refresh()
         ref = self.refer(root)
         self.sweeping = True
-        self.draft.roots.append(ref)
+        self.draft.seeds.update(
+            (place, np.array(one._array) if has_memory(one) else self.refer(one))
+            for place, one in enumerate(gradients, start=len(self.draft.roots))
+            if isinstance(one, Recorded) and self.draft.capturing
+        )
+        self.draft.roots += [ref, *map(self.refer, roots[1:])]
         if ref.token and root._array is not None and root._array.size == 1:
             self.draft.loss = float(root._array.reshape(())[()])
         if len(self.draft.roots) > LONGEST:
@@ -210,6 +218,41 @@ class Observer:
         elif self.stepping:  # a closure begins again
             self.draft.forgotten = len(self.draft.roots)
         self.note("zero_grad", source, type(owner).__name__)
+
+    def replaced(self, source: Source | None, parameter: Any, value: Any) -> None:
+        """A parameter's `.data` is set: an update, if gradients were computed."""
+        if not self._here():
+            return
+        token = self.tokens.of(parameter)
+        self.note("in_place", source, "data", requires_grad=True, leaf=True, token=token)
+        if self.draft.has_gradients and isinstance(value, Recorded):
+            self.draft.replaced[token] = self.refer(value)
+            self._updated(tuple(parameter._spec.shape))
+
+    def renewed(self, parameter: Any) -> None:
+        """A tensor begins to need gradients: after a backward pass that is how a program makes its next weights."""
+        if self._here() and self.draft.has_gradients and not self.optimizers and parameter._grad is None:
+            self._updated(tuple(parameter._spec.shape))
+            self.settled()
+
+    def _updated(self, shape: tuple[int, ...]) -> None:
+        """A leaf of this shape has its next value: when all that got gradients have, the step is over."""
+        draft = self.draft
+        if draft.reached is None:
+            draft.reached = [tuple(one._spec.shape) for one in self._leaves() if one._grad is not None]
+        if shape in draft.reached:
+            draft.reached.remove(shape)
+        if not draft.reached:
+            draft.due = True
+
+    def settled(self) -> None:
+        """A leaf has its next value: if it was the last one to get it, the step ends here."""
+        if self._here() and self.draft.due and not self.stepping:
+            rec = present()
+            if rec is not None:
+                cut(rec)
+            elif self.draft.has_gradients:
+                self._finish()
 
     def before_call(self, module: Any, args: tuple[Any, ...]) -> None:
         """A module's forward pass begins."""
@@ -339,6 +382,11 @@ class Observer:
             if isinstance(given, Recorded) and isinstance(ct, Recorded) and given._spec.requires_grad:
                 self.draft.delivered.append((function, self.refer(given), self.refer(ct)))
 
+    def hooked(self, given: Ref, before: Any, after: Any) -> None:
+        """A hook of a tensor's has made another gradient of it."""
+        if self._here() and self.sweeping and self.draft.capturing:
+            self.draft.hooked.append((given, self.refer(before), self.refer(after)))
+
     # --- what comes of it ------------------------------------------------------------------------------------------
 
     def _finish(self, fault: Fault | None = None) -> None:
@@ -441,7 +489,7 @@ def observed(observer: Observer) -> Iterator[None]:
     backprop.BackwardPass._through_history = noted_sweep  # type: ignore[assignment, method-assign]
     functions._deliver = noted_delivery
     try:
-        with noted(observer), origins_noted(observer):
+        with noted(observer), origins_noted(observer), hooks_noted(observer):
             yield
     finally:
         backprop.BackwardPass._through_history = through_history  # type: ignore[method-assign]

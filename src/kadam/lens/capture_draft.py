@@ -15,6 +15,7 @@ from kadam.lens.step import (
     Delivery,
     Event,
     Fault,
+    Hooked,
     Layout,
     ModuleCall,
     OptimizerFacts,
@@ -96,10 +97,14 @@ class Draft:
         earlier, earlier_calls: recordings and calls of the step before.
         events, calls: in order.
         roots: where backward passes began.
+        seeds: place among the roots -> the gradient that the program has given to begin with.
+        hooked: gradients that hooks have changed: whose, before, after.
         forgotten: how many of these a closure that began again has thrown away.
         delivered: gradients that the program's own functions gave: name of the function, of what, which.
         grads: token of a parameter -> its `.grad` after the last backward pass.
         used: token of a parameter -> the gradient that an optimizer was given.
+        replaced: token of a parameter -> what its `.data` was set to, after the backward pass.
+        reached: shapes of the leaves that have a gradient and wait for their update; None before it is asked.
         memory: token of a parameter -> what its optimizer remembers of it: name -> token.
         sweeps: serial of an open recording -> backward sweeps in it through earlier ones.
         leaves: parameters that were met.
@@ -119,10 +124,14 @@ class Draft:
         self.events: list[Event] = []
         self.calls: list[RawCall] = []
         self.roots: list[Ref] = []
+        self.seeds: dict[int, Ref | Array] = {}
+        self.hooked: list[tuple[Ref, Ref, Ref]] = []
         self.forgotten = 0
         self.delivered: list[tuple[str, Ref, Ref]] = []
         self.grads: dict[int, Ref] = {}
         self.used: dict[int, Ref] = {}
+        self.replaced: dict[int, Ref] = {}
+        self.reached: list[tuple[int, ...]] | None = None
         self.memory: dict[int, dict[str, int]] = {}
         self.sweeps: dict[int, list[tuple[int, int, int]]] = {}
         self.leaves: list[weakref.ref[Any]] = []
@@ -163,8 +172,9 @@ class Draft:
         joined.add_earlier(self.earlier, self.snapshots)
         for taken in self.snapshots:
             joined.add(taken)
-        counting = self.roots[self.forgotten :] or self.roots
-        roots = [node for ref in counting if (node := joined.find(ref)) is not None]
+        begun = self.forgotten if self.forgotten < len(self.roots) else 0
+        places = [(at, node) for at, ref in enumerate(self.roots) if (node := joined.find(ref)) and at >= begun]
+        roots = [node for _, node in places]
         kept = keep(joined, self._essential(joined, roots))
         labels = {**names.variables, **names.parameters}
         optimizers = [one for one in optimizers if one.name and one.owner() is not None]
@@ -194,7 +204,22 @@ class Draft:
             frozenset(kept.now[one].id for one in joined.results if one in kept.now),
             {kept.now[one].id: name for one, name in joined.numbers.items() if one in kept.now},
             tuple(self._delivered(joined, kept)),
+            {kept.now[node.id].id: seed for at, node in places if (seed := self._seed(joined, kept, at)) is not None},
+            tuple(self._hooked(joined, kept)),
         )
+
+    def _seed(self, joined: Joined, kept: Kept, at: int) -> Array | None:
+        seed = self.seeds.get(at)
+        if not isinstance(seed, Ref):
+            return seed
+        node = self._found(joined, kept, seed)
+        return None if node is None else kept.trace.values.get(node.id)
+
+    def _hooked(self, joined: Joined, kept: Kept) -> Iterator[Hooked]:
+        for refs in self.hooked:
+            given, before, after = (self._found(joined, kept, ref) for ref in refs)
+            if given is not None and before is not None and after is not None:
+                yield Hooked(given, before, after)
 
     def _delivered(self, joined: Joined, kept: Kept) -> Iterator[Delivery]:
         for function, given, found in self.delivered:
@@ -204,7 +229,10 @@ class Draft:
 
     def _essential(self, joined: Joined, roots: Sequence[Node]) -> list[Node]:
         """Where backward passes began, and what they have led to."""
-        met = [joined.find(ref) for ref in (*self.grads.values(), *self.used.values())]
+        seeds = [ref for ref in self.seeds.values() if isinstance(ref, Ref)]
+        changed = [ref for refs in self.hooked for ref in refs[1:]]
+        met = [joined.find(ref) for refs in (self.grads, self.used, self.replaced) for ref in refs.values()]
+        met += [joined.find(ref) for ref in (*seeds, *changed)]
         updated = [joined.current[token] for token in joined.inputs if token in self.used or token in self.grads]
         return [*roots, *(node for node in met if node is not None), *updated] if roots else []
 
@@ -227,7 +255,7 @@ class Draft:
             name = labels.get(token) or f"parameter {len(found)}"
             grad, used = (self._found(joined, kept, refs.get(token)) for refs in (self.grads, self.used))
             moved = self._found(joined, kept, Ref(self.roots[-1].serial, token=token)) if self.roots else None
-            after = kept.graph.updates.get(value)
+            after = kept.graph.updates.get(value) or self._found(joined, kept, self.replaced.get(token))
             memory = {}
             for key, one in self.memory.get(token, {}).items():
                 before = joined.inputs.get(one)

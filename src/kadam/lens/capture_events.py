@@ -76,7 +76,7 @@ class Notes(Protocol):
     calling: list[Any]
 
     def note(self, kind: str, source: Source | None, name: str = "", **facts: Setting) -> None: ...
-    def backward(self, source: Source | None, roots: list[Any]) -> None: ...
+    def backward(self, source: Source | None, roots: list[Any], gradients: list[Any]) -> None: ...
     def after_backward(self) -> None: ...
     def zero_grad(self, source: Source | None, owner: Any) -> None: ...
     def before_call(self, module: Any, args: tuple[Any, ...]) -> None: ...
@@ -84,6 +84,8 @@ class Notes(Protocol):
     def before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None: ...
     def after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None: ...
     def loader(self, source: Source | None, loader: Any) -> None: ...
+    def replaced(self, source: Source | None, parameter: Any, value: Any) -> None: ...
+    def settled(self) -> None: ...
 
 
 _READS = ("item", "tolist", "numpy", "__float__", "__int__", "__bool__", "__format__", "__repr__", "__array__")
@@ -171,7 +173,17 @@ def _wrapped_data(notes: Notes) -> Callable[[], None]:
             notes.note("data", line_of(frame), requires_grad=self._spec.requires_grad, leaf=self.is_leaf)
         return original.fget(self)
 
-    Tensor.data = property(get, original.fset, original.fdel, original.__doc__)  # type: ignore[assignment]
+    def put(self: Any, other: Any) -> None:
+        frame = sys._getframe(1)
+        own = other is self or getattr(other, "root", None) is self  # `x.data -= y` sets what it has changed
+        updates = not own and is_users(frame) and self._spec.requires_grad and self.is_leaf
+        if updates:
+            notes.replaced(line_of(frame), self, other)
+        original.fset(self, other)
+        if updates:
+            notes.settled()
+
+    Tensor.data = property(get, put, original.fdel, original.__doc__)  # type: ignore[assignment]
     return lambda: setattr(Tensor, "data", original)
 
 
@@ -196,7 +208,9 @@ def _wrapped_mode(notes: Notes, name: str) -> Callable[[], None]:
 
 def _backward(notes: Notes) -> Callable[..., None]:
     def before(source: Source | None, roots: Any, *args: Any, **kwargs: Any) -> None:
-        notes.backward(source, [roots] if isinstance(roots, Tensor) else list(roots))
+        given = args[0] if args else kwargs.get("gradient", kwargs.get("grad_tensors"))
+        tensors, gradients = (list(one) if isinstance(one, list | tuple) else [one] for one in (roots, given))
+        notes.backward(source, tensors, gradients if given is not None else [None] * len(tensors))
 
     return before
 

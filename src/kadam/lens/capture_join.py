@@ -25,11 +25,13 @@ class Ref:
         serial: of the recording that was open then.
         position: there; without meaning if there is a token.
         token: of a tensor that stood in memory; 0 for one that the recording had.
+        node: instead of a position, the node's id in that recording; -1 if it is not known.
     """
 
     serial: int
     position: int = 0
     token: int = 0
+    node: int = -1
 
 
 @dataclass
@@ -114,7 +116,8 @@ class Joined:
         """Note what is known of a recording's nodes, of those in `part`."""
         now = {one: self.at[(taken.serial, one)].id for one in part}
         self.active.update(now[one] for one in taken.active if one in now)
-        self.called.update((now[one], name) for one, name in taken.called.items() if one in now)
+        fed = {one.node for one in taken.fed}  # what a call was fed with has the name of the one that made it
+        self.called.update((now[one], name) for one, name in taken.called.items() if one in now and one not in fed)
         self.numbers.update((now[one], name) for one, name in taken.numbers.items() if one in now)
         self.results.update(now[one] for one in taken.created if one in now)
         self.values.update((now[one], value) for one, value in taken.values.items() if one in now)
@@ -182,6 +185,8 @@ class Joined:
         if ref.token:
             lived = [node for serial, node in self.lives.get(ref.token, ()) if serial < ref.serial]
             return lived[-1] if lived else self.inputs.get(ref.token)
+        if ref.node >= 0:
+            return self.at.get((ref.serial, ref.node))
         taken = self.snapshots.get(ref.serial) or self.before.get(ref.serial)
         if taken is None or ref.position >= len(taken.created) or ~ref.position >= len(taken.fed):
             return None

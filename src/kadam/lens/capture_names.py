@@ -6,6 +6,7 @@ import weakref
 from typing import Any
 
 from kadam.lens.capture_events import is_users
+from kadam.nn.modules.module import Module
 from kadam.recording.tensor import Recorded
 from kadam.recording.watch import Tokens
 
@@ -33,7 +34,7 @@ class Names:
             if known() is module:
                 return index
         self.roots.append(weakref.ref(module))
-        self.labels.append(_variable(module, frame) or type(module).__name__.lower())
+        self.labels.append(_variable(module, frame) or _within(module, frame) or type(module).__name__.lower())
         return len(self.roots) - 1
 
     def path(self, root: Any, module: Any) -> str:
@@ -83,5 +84,18 @@ def _variable(value: Any, frame: Any) -> str | None:
             for name, one in (*frame.f_locals.items(), *frame.f_globals.items()):
                 if one is value and name != "self":
                     return str(name)
+        frame = frame.f_back
+    return None
+
+
+def _within(module: Module, frame: Any) -> str | None:
+    """Where a module stands in another one that the program's frames know: `net.0`, `policy.actor`."""
+    while frame is not None:
+        if is_users(frame):
+            for name, one in (*frame.f_locals.items(), *frame.f_globals.items()):
+                if isinstance(one, Module) and name != "self":
+                    path = next((path for path, inner in one.named_modules() if inner is module), None)
+                    if path:
+                        return f"{name}.{path}"
         frame = frame.f_back
     return None

@@ -29,6 +29,7 @@ class Notes(Protocol):
     origins: weakref.WeakKeyDictionary[Any, Source]
 
     def note(self, kind: str, source: Source | None, name: str = "", **facts: Setting) -> None: ...
+    def renewed(self, parameter: Any) -> None: ...
 
 
 @contextmanager
@@ -70,6 +71,8 @@ def _loaded(notes: Notes, source: Source | None, module: Any) -> None:
 def _frozen(notes: Notes, source: Source | None, tensor: Any, flag: bool) -> None:
     if isinstance(tensor, Recorded) and tensor._spec.grad_name is None:
         notes.note("freeze", source, token=notes.tokens.of(tensor), frozen=not flag)
+        if flag:
+            notes.renewed(tensor)
 
 
 def _set(notes: Notes, source: Source | None, name: str, tensor: Any) -> None:

@@ -13,6 +13,7 @@ from kadam.language import number
 from kadam.lens.explain_chain import Chain, Route, Share
 from kadam.lens.explain_formula import Speller, TooLong, of_tensor
 from kadam.lens.explain_forward import Telling
+from kadam.lens.explain_loss import followed
 from kadam.lens.explain_names import Names, index_text
 from kadam.lens.explain_parts import Block, Formula, Line, Reckoning, Section, table
 from kadam.lens.replay import Index
@@ -21,7 +22,9 @@ from kadam.primitives.sources import Input
 
 MOST_SHARES = 10
 MOST_ROUTES = 4
+MOST_LONG = 2  # of long ones, with a line for each factor
 MOST_LEVELS = 14
+IN_A_ROW = 5  # factors of a path that stand side by side
 DIFFERENT = 1e-3  # relative, from which a gradient is not what the forward pass says
 COARSE = 1e-5  # relative, up to which single precision alone may differ
 CANCELLED = 1e-6  # of what the products come to together, up to which rounding alone may differ
@@ -37,9 +40,12 @@ def backward(telling: Telling, chain: Chain, reckoning: Reckoning) -> Section:
     """The chain rule for the chosen weight."""
     say, names = telling.say, telling.names
     weight = index_text(names.of(chain.parameter.value), chain.at)
-    loss = names.of(telling.replay.nodes[telling.replay.roots[-1]])
+    loss = followed(telling)
     shares = chain.shares()
     blocks: list[Block] = [Line(say("explain.backward.intro", weight=weight))]
+    if any(one in chain.moved for one in telling.replay.hooked):
+        hooked = ", ".join(f"`{names.of(telling.replay.nodes[id])}`" for id in sorted(telling.replay.hooked))
+        blocks.append(Line(say("explain.backward.hooked", values=hooked)))
     first = list(dict.fromkeys(share.node.id for share in shares))
     if first:
         meets = ", ".join(names.of(telling.replay.nodes[id]) for id in first[:3]) + (", …" if len(first) > 3 else "")
@@ -70,8 +76,10 @@ def _routes(telling: Telling, chain: Chain) -> Iterator[Section]:
     routes, complete = chain.routes(MOST_ROUTES * (2 if chain.is_small else 1))
     if not routes:
         return
+    if any(len(route.factors) > IN_A_ROW for route in routes[:MOST_LONG]):
+        complete, routes = complete and len(routes) <= MOST_LONG, routes[:MOST_LONG]
     blocks: list[Block] = [Line(say("explain.paths.intro"))]
-    blocks += [Formula(_route(names, route)) for route in routes]
+    blocks += [Formula(_route(telling, route)) for route in routes]
     total = sum(route.product for route in routes)
     if complete:
         blocks.append(Line(say("explain.paths.all", n=len(routes), total=exact(total))))
@@ -82,13 +90,19 @@ def _routes(telling: Telling, chain: Chain) -> Iterator[Section]:
     yield Section("paths", say.label("explain.paths.title"), tuple(blocks))
 
 
-def _route(names: Names, route: Route) -> str:
+def _route(telling: Telling, route: Route) -> str:
     """A path as factors, in names and in numbers."""
+    names = telling.names
     symbols = [
-        f"∂{index_text(names.of(one.of), one.of_at)}/∂{index_text(names.of(one.by), one.by_at)}"
+        f"∂{followed(telling) if one.of is None else index_text(names.of(one.of), one.of_at)}"
+        f"/∂{index_text(names.of(one.by), one.by_at)}"
         for one in route.factors
     ]
     values = [exact(one.value) for one in route.factors]
+    if len(values) > IN_A_ROW:
+        room = max(map(len, symbols))
+        lines = [f"{symbol:<{room}} = {value}" for symbol, value in zip(symbols, values, strict=True)]
+        return "\n· ".join(lines) + f"\n= {exact(route.product)}"
     numbers = " · ".join(f"({value})" if value.startswith("-") else value for value in values)
     return f"{' · '.join(symbols)}\n  = {numbers}\n  = {exact(route.product)}"
 
@@ -117,6 +131,8 @@ def _check(telling: Telling, reckoning: Reckoning) -> Iterator[Block]:
     rows = [(say.label("explain.check.total"), exact(reckoning.total))]
     if reckoning.before:
         rows.append((say.label("explain.check.before"), exact(reckoning.before)))
+    if reckoning.hooked:
+        rows.append((say.label("explain.check.hooked"), exact(reckoning.hooked)))
     rows += [
         (say.label("explain.check.grad"), exact(reckoning.grad)),
         (say.label("explain.check.quotient"), exact(reckoning.quotient)),
@@ -131,7 +147,7 @@ def _verdict(telling: Telling, reckoning: Reckoning) -> str:
     say = telling.say
     if not math.isfinite(reckoning.grad + reckoning.total):
         return say("explain.check.not_finite")
-    scale = max(abs(reckoning.grad - reckoning.before), 1e-30)
+    scale = max(abs(reckoning.total), 1e-30)
     by_slope = abs(reckoning.quotient - reckoning.total) / scale
     apart, quotient = f"{reckoning.apart:.0e}", f"{by_slope:.0e}"
     coarse = telling.replay.coarsest
@@ -161,7 +177,8 @@ def reckoned(telling: Telling, chain: Chain) -> Reckoning:
     products = tuple(share.product for share in chain.shares())
     weight = index_text(telling.names.of(parameter.value), chain.at)
     before = _before(telling, parameter, chain.at)
-    return Reckoning(weight, products, sum(products), grad, before, telling.replay.slope(parameter.met, chain.at))
+    slope, hooked = telling.replay.slope(parameter.met, chain.at), float(telling.replay.changed(parameter.met)[chain.at])
+    return Reckoning(weight, products, sum(products), grad, before, slope, hooked)
 
 
 def _before(telling: Telling, parameter: Parameter, at: Index) -> float:
@@ -242,7 +259,7 @@ def _numbers(telling: Telling, parameter: Parameter) -> str:
     waiting = [parameter.next]
     while waiting:
         node = waiting.pop()
-        if node.id in seen:
+        if node.id in seen or node in (parameter.used, parameter.grad):
             continue
         seen.add(node.id)
         name = step.numbers.get(node.id)

@@ -28,12 +28,13 @@ class Factor:
     """How much one element changes with another.
 
     Attributes:
-        of, of_at: the later value, and which of its elements.
+        of, of_at: the later value, and which of its elements; no value stands for what the backward passes follow, if
+            that is no single number of the program's, or if the program gave the factor itself.
         by, by_at: the earlier one.
         value: the factor.
     """
 
-    of: Node
+    of: Node | None
     of_at: Index
     by: Node
     by_at: Index
@@ -120,7 +121,7 @@ class Chain:
         instead = seen_through(replay.step)
         results = {id for id in reached & replay.step.results if id in instead or not is_carrier(replay.nodes[id])}
         shown = {instead.get(id, id) for id in results}
-        return frozenset((shown | set(replay.roots)) & reached)
+        return frozenset((shown | set(replay.roots) | replay.hooked.keys()) & reached)
 
     def _below(self) -> set[int]:
         """What depends on the weight."""
@@ -171,12 +172,7 @@ class Chain:
         the loss, always to where most of the rest is: an element's change with the weight times the product of the
         factors so far is the sum over all paths that go on from there.
         """
-        starts: list[Start] = [
-            (root, at, ())
-            for root in self.replay.roots
-            if root in self.moved
-            for at in np.ndindex(self.replay.nodes[root].shape)
-        ]
+        starts = list(self._starts())
         if self.is_small:
             found, complete = self._all_routes(starts)
         else:
@@ -184,6 +180,16 @@ class Chain:
             found, complete = [route for one in first if (route := self._descent(one[1])) is not None], False
         found.sort(key=lambda route: -abs(route.product))
         return found[:most], complete and len(found) <= most
+
+    def _starts(self) -> Iterator[Start]:
+        """Where paths begin: at the loss; at all that the program itself gave a gradient to."""
+        replay = self.replay
+        for id, gradient in {**replay.begun, **replay.hooked}.items():
+            if id in self.moved:
+                for at in np.ndindex(replay.nodes[id].shape):
+                    given = float(gradient[at])
+                    alone = given == 1 and not replay.is_weighted and id in replay.roots
+                    yield id, at, () if alone else (Factor(None, (), replay.nodes[id], at, given),)
 
     def _all_routes(self, starts: list[Start]) -> tuple[list[Route], bool]:
         waiting, found, left = list(starts), [], EXPANSIONS
@@ -222,7 +228,7 @@ class Chain:
         ends = (self.stations | {self.weight}) - {id}
         reached = self.replay.pull({id: seed}, ends, ends)
         for earlier, change in sorted(reached.items()):
-            if earlier not in self.moved:
+            if earlier not in self.moved or earlier in self.replay.hooked:  # from there on other paths lead
                 continue
             for element in self._elements(earlier, change):
                 yield Factor(self.replay.nodes[id], at, self.replay.nodes[earlier], element, float(change[element]))

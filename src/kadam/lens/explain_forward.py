@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from kadam.dtypes import FLOAT
 from kadam.ir.graph import Node, Phase
 from kadam.ir.primitive import Array
-from kadam.language import Speech, number
+from kadam.language import Speech, keys, number
 from kadam.lens.explain_chain import Chain
 from kadam.lens.explain_formula import LEAVES, Speller, TooLong, of_tensor
 from kadam.lens.explain_names import Names, index_text, is_carrier, seen_through
@@ -27,6 +28,8 @@ MOST_LOOKED_AT = 400  # elements that a layer's formulas look at, until no furth
 MOST_SAMPLES = 8
 LONGEST = 110  # characters of a formula that is spelled out
 LONGEST_NUMBERS = 400
+ALIASES = {"binary_cross_entropy": "BCELoss", "binary_cross_entropy_with_logits": "BCEWithLogitsLoss"}
+NO_MEAN = 1e-13  # beside the largest element
 
 
 @dataclass
@@ -119,7 +122,10 @@ def _facts(telling: Telling, node: Node) -> tuple[str, ...]:
     shape = "×".join(map(str, value.shape)) or "1"
     if not value.size or value.dtype.kind not in "fiu":
         return shape, "", "", "", ""
-    return shape, *map(number, (np.linalg.norm(value), value.mean(), value.min(), value.max()))
+    mean, least, largest = value.mean(), value.min(), value.max()
+    if abs(mean) < NO_MEAN * max(abs(least), abs(largest)):  # what rounding leaves of 0
+        mean = 0.0
+    return shape, *map(number, (np.linalg.norm(value), mean, least, largest))
 
 
 def _data(telling: Telling) -> list[tuple[str, ...]]:
@@ -152,9 +158,9 @@ def _item(telling: Telling, item: Item) -> Section:
     say, node = telling.say, item.node
     name = telling.names.of(node)
     blocks: list[Block] = []
-    key = f"explain.kind.{item.call.kind}" if item.call is not None else ""
-    if key and known(key):
-        blocks.append(Line(say(key)))
+    told = purpose(item.call.kind if item.call is not None else telling.names.called(node))
+    if told:
+        blocks.append(Line(say(told)))
     text = formula(telling, node)
     blocks.append(Formula(f"{name} = {text}", telling.source(node)))
     begun = telling.looked_at
@@ -169,11 +175,15 @@ def _item(telling: Telling, item: Item) -> Section:
     return Section(name, title, tuple(blocks))
 
 
-def known(key: str) -> bool:
-    """Whether the catalogue has a text."""
-    from kadam.language import keys
+def purpose(kind: str) -> str | None:
+    """The key of the text on what a module or a function is for: `mse_loss` is told as `MSELoss`."""
+    plain = ALIASES.get(kind, kind).replace("_", "").lower()
+    return _purposes().get(plain) or _purposes().get(f"{plain}loss")
 
-    return key in keys()
+
+@cache
+def _purposes() -> dict[str, str]:
+    return {key.rpartition(".")[2].lower(): key for key in keys() if key.startswith("explain.kind.")}
 
 
 def formula(telling: Telling, node: Node, stops: frozenset[int] | None = None) -> str:

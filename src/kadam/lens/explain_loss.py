@@ -9,7 +9,7 @@ import numpy as np
 from kadam.ir.graph import Node, Phase
 from kadam.ir.primitive import Array
 from kadam.language import number
-from kadam.lens.explain_forward import MOST_SAMPLES, Telling, formula, known, matrix, with_numbers
+from kadam.lens.explain_forward import MOST_SAMPLES, Telling, formula, matrix, purpose, with_numbers
 from kadam.lens.explain_names import is_carrier
 from kadam.lens.explain_parts import Block, Formula, Line, Section, Table, table
 from kadam.primitives.broadcast import Sum
@@ -19,16 +19,19 @@ from kadam.primitives.elementwise import Add, Div, Mul, Neg, Where
 def loss(telling: Telling) -> Section:
     """What the loss says, and what each sample has to do with it."""
     say, node = telling.say, telling.replay.nodes[telling.replay.roots[-1]]
+    if telling.replay.is_weighted:
+        return Section("loss", say.label("explain.loss.title"), tuple(_weighted(telling)))
     value = float(np.sum(telling.values[node.id]))
     name = telling.names.of(node)
     blocks: list[Block] = [Line(say("explain.loss.intro", name=name, loss=number(value)))]
     predictions, targets = ends(telling)
-    stops = frozenset(one.id for one in (*predictions, *targets)) or telling.step.results - {node.id}
-    key = f"explain.kind.{_criterion(telling, node)}"
-    if known(key):
-        blocks.append(Line(say(key)))
-    blocks.append(Formula(f"{name} = {formula(telling, node, stops)}", telling.source(node)))
     addends = list(_addends(node, telling))
+    stops = frozenset(one.id for one in (*predictions, *targets)) or telling.step.results - {node.id}
+    whole = frozenset(one.id for one in addends) if len(addends) > 1 else stops
+    told = purpose(_criterion(telling, node))
+    if told:
+        blocks.append(Line(say(told)))
+    blocks.append(Formula(f"{name} = {formula(telling, node, whole)}", telling.source(node)))
     if len(addends) > 1:
         rows = [(telling.names.of(one), number(float(telling.values[one.id]))) for one in addends]
         head = say.label("explain.head.value"), say.label("explain.head.number")
@@ -37,6 +40,29 @@ def loss(telling: Telling) -> Section:
     if terms is not None:
         blocks += _samples(telling, terms, predictions, targets, stops, value)
     return Section("loss", say.label("explain.loss.title"), tuple(blocks))
+
+
+def followed(telling: Telling) -> str:
+    """The name of what the backward passes follow: the loss, or L where that is no single number of the program's."""
+    replay = telling.replay
+    return "L" if replay.is_weighted else telling.names.of(replay.nodes[replay.roots[-1]])
+
+
+def _weighted(telling: Telling) -> Iterator[Block]:
+    """What the backward passes follow, where that is a sum: of several losses, or with gradients that they were given."""
+    say, replay = telling.say, telling.replay
+    terms, rows = [], []
+    for root in replay.roots:
+        node, seed = replay.nodes[root], replay.seed(root)
+        name, values = telling.names.of(node), np.unique(seed)
+        weight = number(float(values[0])).replace("-", "−", 1) if len(values) == 1 else "gradient"
+        inner = name if weight == "1" else f"{weight} · {name}"
+        terms.append(f"sum({inner})" if node.shape else inner)
+        rows.append((terms[-1], number(float(np.sum(seed * telling.values[root])))))
+    yield Line(say("explain.loss.weighted"))
+    yield Formula(f"{followed(telling)} = {' + '.join(terms)}".replace("+ −", "− "))
+    head = say.label("explain.head.value"), say.label("explain.head.number")
+    yield table("", head, rows, total=("Σ", number(replay.loss(telling.values))))
 
 
 def _criterion(telling: Telling, node: Node) -> str:

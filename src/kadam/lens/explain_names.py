@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+from collections import defaultdict
 from functools import cached_property
 
 from kadam.ir.graph import Node, Phase, Source
@@ -13,6 +14,10 @@ from kadam.primitives.elementwise import Cast
 from kadam.primitives.move import Copy, Detach
 
 LONGEST = 28  # a formula that serves as a name
+CALLED = {
+    "true_div": "div", "rsub": "sub", "rmul": "mul", "radd": "add", "rtrue_div": "div", "rdiv": "div", "rpow": "pow",
+    "vector_norm": "norm", "rnn_layer": "recurrence", "indexed": "index", "rows": "embedding", "scaled_dot": "attention",
+}  # Kadam's own names of calls, where they are not the program's  # fmt: skip
 
 
 def is_carrier(node: Node) -> bool:
@@ -48,6 +53,7 @@ class Names:
         self.step = step
         self.given: dict[int, str] = {}  # names that go before all others
         self._found: dict[int, str] = {}
+        self._often: dict[str, int] = {}  # formulas that serve as names
 
     @cached_property
     def _modules(self) -> dict[int, str]:
@@ -55,8 +61,10 @@ class Names:
         found: dict[int, str] = {}
         for call in sorted(self.step.calls, key=lambda call: call.depth):
             for place, node in enumerate(call.outputs):
-                if call.path and node.id not in {one.id for one in call.inputs}:
-                    path = call.path if not call.path[0].isdigit() else f"{self.step.models[call.root]}.{call.path}"
+                label = self.step.models[call.root] if call.root < len(self.step.models) else ""
+                path = call.path or (label if "." in label else "")  # a part of a model, called by itself
+                if path and node.id not in {one.id for one in call.inputs}:
+                    path = path if not path[0].isdigit() else f"{label}.{path}"
                     found[node.id] = path if place == 0 else f"{path}.{place}"
         taken: dict[str, int] = {}
         for id in sorted(found):  # a module that is called again and again
@@ -93,10 +101,15 @@ class Names:
         """The name that the program has for a value; None if it has none."""
         if node.id in self.given:
             return self.given[node.id]
-        if self.step.loss is not None and node.id == self.step.loss.id:
+        if self.step.loss is not None and node.id == self.step.loss.id and not node.shape:
             return self._variables.get(node.id, "loss")
         name = self._input(node) or self._modules.get(node.id) or self._variables.get(node.id)
-        return name or self.step.numbers.get(node.id)
+        return name or (self.step.numbers.get(node.id) if node.id in self._settings else None)
+
+    @cached_property
+    def _settings(self) -> set[int]:
+        """The numbers that optimizers are given: these have names; others say more by what they are."""
+        return {source.id for node in self.step.graph.nodes if node.phase is Phase.UPDATE for source in node.inputs}
 
     def of(self, node: Node) -> str:
         """A value's name."""
@@ -108,7 +121,8 @@ class Names:
 
     def called(self, node: Node) -> str:
         """The operation of the program that made a value; of a function with a derivative of its own, its name."""
-        name = self.step.called.get(node.id, "").strip("_").removesuffix("_fixed")
+        name = self.step.called.get(node.id, "").strip("_").removesuffix("_fixed").removesuffix("_all")
+        name = CALLED.get(name, name)
         return self._functions.get(node.id, "function") if name == BOUNDARY else name
 
     @cached_property
@@ -152,8 +166,19 @@ class Names:
         if called and operand is not None:
             text = f"{called}({self.of(operand)})"
             if len(text) <= LONGEST:
-                return text
-        return f"{called or type(node.primitive).__name__.lower()} %{node.id}"
+                self._often[text] = self._often.get(text, 0) + 1
+                return text if self._often[text] == 1 else f"{text}#{self._often[text]}"
+        called = called or type(node.primitive).__name__.lower()
+        return f"{called}#{self._alike[called].index(node.id) + 1}" if node.id in self._alike[called] else called
+
+    @cached_property
+    def _alike(self) -> dict[str, list[int]]:
+        """What operations have made, by the operations' names, in order."""
+        found: defaultdict[str, list[int]] = defaultdict(list)
+        for node in self.step.graph.nodes:
+            if node.inputs:
+                found[self.called(node) or type(node.primitive).__name__.lower()].append(node.id)
+        return found
 
 
 def assigned(source: Source) -> str | None:

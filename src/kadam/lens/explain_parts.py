@@ -77,6 +77,7 @@ class Reckoning:
         grad: the program's `.grad`.
         before: what stood in `.grad` before the backward pass.
         quotient: the central difference quotient.
+        hooked: what hooks of the weight's own have added to the sum.
     """
 
     weight: str
@@ -85,11 +86,17 @@ class Reckoning:
     grad: float
     before: float
     quotient: float
+    hooked: float = 0.0
+
+    @property
+    def expected(self) -> float:
+        """What `.grad` should be."""
+        return self.total + self.before + self.hooked
 
     @property
     def apart(self) -> float:
         """The relative difference of the sum and `.grad`."""
-        return abs(self.total + self.before - self.grad) / max(abs(self.grad), 1e-30)
+        return abs(self.expected - self.grad) / max(abs(self.grad), 1e-30)
 
     @property
     def mass(self) -> float:
@@ -99,7 +106,7 @@ class Reckoning:
     @property
     def cancelled(self) -> float:
         """The difference of the sum and `.grad`, beside the products without their signs."""
-        return abs(self.total + self.before - self.grad) / max(self.mass + abs(self.before), 1e-30)
+        return abs(self.expected - self.grad) / max(self.mass + abs(self.before), 1e-30)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,12 @@ from kadam import language
 from kadam.lens import draw
 from kadam.lens.draw import svg
 
-_PRINTING = 'addEventListener("beforeprint",()=>{for(const one of document.querySelectorAll("details"))one.open=true});'
+# On paper what is short stands open; of what is long only what the reader has opened.
+_PRINTING = """
+let folded=[];
+addEventListener("beforeprint",()=>{folded=[...document.querySelectorAll("details:not(.long):not([open])")];for(const one of folded)one.open=true});
+addEventListener("afterprint",()=>{for(const one of folded)one.open=false});
+"""
 
 
 def page(title: str, lang: str, body: Iterable[str]) -> str:
@@ -35,6 +40,12 @@ def prose(text: str) -> str:
     return "".join(
         f"<code>{escape(part)}</code>" if index % 2 else escape(part, quote=False) for index, part in enumerate(parts)
     )
+
+
+def folded(title: str, inner: str, is_open: bool = False, is_long: bool = False) -> str:
+    """A part that a reader opens; a long one is printed only if it stands open."""
+    marks = (' class="long"' if is_long else "") + (" open" if is_open else "")
+    return f"<details{marks}><summary>{title}</summary>{inner}</details>"
 
 
 def section(key: str, title: str, inner: str, level: int = 2) -> str:

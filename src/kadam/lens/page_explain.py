@@ -6,7 +6,7 @@ import os
 from html import escape
 
 from kadam.lens.explain_parts import Block, Explanation, Formula, Line, Section, Table
-from kadam.lens.page import prose, table
+from kadam.lens.page import folded, prose, table
 
 
 def explanation(explained: Explanation, name: str, level: int = 2) -> str:
@@ -22,11 +22,11 @@ def explanation(explained: Explanation, name: str, level: int = 2) -> str:
 def _section(part: Section, name: str, level: int, index: int) -> str:
     inner = "".join(map(_block, part.blocks))
     for number, one in enumerate(part.parts):
-        folded = "".join(map(_block, one.blocks)) + "".join(
+        inside = "".join(map(_block, one.blocks)) + "".join(
             _section(deeper, f"{name}-{number}-{deeper.key}", level + 2, place)
             for place, deeper in enumerate(one.parts)
         )
-        inner += f"<details><summary>{prose(one.title)}</summary>{folded}</details>"
+        inner += folded(prose(one.title), inside, is_long=part.key == "forward")
     key = escape(f"{name}-{index}", quote=True)
     return f'<section aria-labelledby="{key}"><h{level} id="{key}">{prose(part.title)}</h{level}>{inner}</section>'
 

@@ -7,7 +7,7 @@ vjp carries changes forward.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
@@ -96,8 +96,55 @@ class Replay:
         return evaluate([node for node in self.nodes if node.id in self.needed], known)
 
     def loss(self, values: Mapping[int, Array]) -> float:
-        """The sum of what the backward passes began from."""
-        return float(sum(float(np.sum(values[root])) for root in self.roots))
+        """The sum of what the backward passes began from, each times the gradient that it was given."""
+        return float(sum(float(np.sum(values[root] * self.seed(root))) for root in self.roots))
+
+    def seed(self, root: int) -> Array:
+        """The gradient that a backward pass began with: 1, if the program gave none."""
+        kind = self.nodes[root]
+        seed = self.step.seeds.get(root)
+        return np.ones(kind.shape) if seed is None else _wide(seed, kind)
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether what is differentiated is not one number of the program's, but a sum of several."""
+        return len(self.roots) > 1 or any(self.nodes[root].shape or self.seed(root) != 1 for root in self.roots)
+
+    @cached_property
+    def begun(self) -> dict[int, Array]:
+        """Where gradients begin: id -> gradient, of the roots, and of what the program's own derivatives gave."""
+        seeds = {root: self.seed(root) for root in self.roots if root in self.active}
+        for one in self.step.deliveries:
+            id = one.given.id
+            if id in self.active:
+                seeds[id] = seeds.get(id, 0.0) + _wide(self.step.value(one.gradient), self.nodes[id])
+        return seeds
+
+    @cached_property
+    def hooked(self) -> dict[int, Array]:
+        """Values within the network whose gradients hooks have changed: id -> what they made of them."""
+        found: dict[int, Array] = {}
+        for one, change in self._changes(lambda id: id in self.active and bool(self.nodes[id].inputs)):
+            found[one] = found.get(one, 0.0) + change
+        return found
+
+    def changed(self, node: Node) -> Array:
+        """What hooks of a parameter's own have added to its gradient."""
+        before = {one.after.id for one in self.step.hooked}
+        arrived = [one.before for one in self.step.hooked if one.given is node and one.before.id not in before]
+        gone = sum((_wide(self.step.value(one), self.nodes[node.id]) for one in arrived), np.zeros(node.shape))
+        return sum((change for _, change in self._changes(lambda id: id == node.id)), np.zeros(node.shape)) - gone
+
+    def _changes(self, wanted: Callable[[int], bool]) -> Iterator[tuple[int, Array]]:
+        """What each hook has made of a gradient; less what it was given, if that was another hook's."""
+        made: set[int] = set()
+        for one in self.step.hooked:
+            if wanted(one.given.id):
+                kind = self.nodes[one.given.id]
+                after = _wide(self.step.value(one.after), kind)
+                earlier = _wide(self.step.value(one.before), kind) if one.before.id in made else 0.0
+                made.add(one.after.id)
+                yield one.given.id, after - earlier
 
     def slope(self, node: Node, at: Index, width: float = 1e-6) -> float:
         """The central difference quotient of the loss by one element of an input; nan if the loss does not read it.
@@ -146,12 +193,12 @@ class Replay:
     @cached_property
     def gradients(self) -> dict[int, Array]:
         """The gradient of the loss with respect to every needed node through which gradients flow."""
-        seeds = {root: np.ones(self.nodes[root].shape) for root in self.roots if root in self.active}
-        for one in self.step.deliveries:
-            id = one.given.id
-            if id in self.active:
-                seeds[id] = seeds.get(id, 0.0) + _wide(self.step.value(one.gradient), self.nodes[id])
-        return self.pull(seeds, self.active)
+        found = self.pull(self.begun, self.active, self.hooked)
+        for id, gradient in self.hooked.items():
+            onward = self.pull({id: gradient}, self.active, self.hooked.keys() - {id})
+            for one, part in onward.items():
+                found[one] = found[one] + part if one in found else part
+        return {**found, **self.hooked}
 
     def pull(
         self, seeds: Mapping[int, Array], collect: Collection[int], stops: Collection[int] = ()

@@ -17,7 +17,7 @@ from kadam.lens.diagnose.finding import PARTS, Finding
 from kadam.lens.draw import picture_of
 from kadam.lens.draw.heat import strip
 from kadam.lens.explain_parts import Explanation
-from kadam.lens.page import drawing, glossary, page, prose, section, table
+from kadam.lens.page import drawing, folded, glossary, page, prose, section, table
 from kadam.lens.page_explain import explanation
 from kadam.lens.step import Step, StepRecord, Summary
 from kadam.lens.watch import Watched
@@ -67,7 +67,7 @@ def report(
     terms = say.told or {"loss", "gradient", "weight", "step"}
     words = [term.name for term in language.terms() if term.name in terms or f" {term.name}" in body]
     title = prose(say.label("page.glossary"))
-    parts.append(f"<details><summary>{title}</summary>{glossary(lang, words)}</details>")
+    parts.append(folded(title, glossary(lang, words), is_long=True))
     return page(say.label("report.title", name=name), lang, parts)
 
 
@@ -174,16 +174,15 @@ def _table_of(points: Sequence[tuple[int, float]], say: Speech) -> str:
     kept = points[::every] if points[-1] in points[::every] else [*points[::every], points[-1]]
     rows = [(str(index), number(value, 5)) for index, value in kept]
     inner = table("", (say.label("report.step_axis"), say.label("report.loss")), rows)
-    return f"<details><summary>{prose(say.label('report.as_table'))}</summary>{inner}</details>"
+    return folded(prose(say.label("report.as_table")), inner, is_long=True)
 
 
 def _explained(steps: Sequence[Step], explain: Callable[[Step, Speech], Explanation], say: Speech) -> str:
     parts = [f"<p>{prose(say('report.steps_intro', n=len(steps)))}</p>"]
     for index, step in enumerate(steps):
         told = explain(step, say)
-        opened = " open" if index == 0 else ""
         inner = explanation(told, f"step{step.index}", 3)
-        parts.append(f"<details{opened}><summary>{prose(told.title)}</summary>{inner}</details>")
+        parts.append(folded(prose(told.title), inner, is_open=index == 0, is_long=True))
     return "".join(parts)
 
 
@@ -256,7 +255,5 @@ def _program(program: str, say: Speech) -> str:
     lines = source.splitlines()
     width = len(str(len(lines)))
     listed = "\n".join(f"{index:>{width}}  {line}" for index, line in enumerate(lines, start=1))
-    return (
-        f"<details><summary>{prose(say.label('report.program'))}</summary>"
-        f"<pre><code>{escape(listed, quote=False)}</code></pre></details>"
-    )
+    code = f"<pre><code>{escape(listed, quote=False)}</code></pre>"
+    return folded(prose(say.label("report.program")), code, is_long=True)

@@ -89,6 +89,21 @@ class Delivery:
 
 
 @dataclass(frozen=True)
+class Hooked:
+    """A gradient that a tensor's hook has changed.
+
+    Attributes:
+        given: the tensor.
+        before: its gradient as the backward pass brought it.
+        after: what the hook made of it.
+    """
+
+    given: Node
+    before: Node
+    after: Node
+
+
+@dataclass(frozen=True)
 class OptimizerFacts:
     """An optimizer of the program.
 
@@ -183,6 +198,8 @@ class Step:
         results: ids of the nodes that the program's own calls returned.
         numbers: id of an input that is a number -> its name in the operation that was given it, such as `lr`.
         deliveries: the gradients that functions with a derivative of their own have found, in order.
+        seeds: id of a root -> the gradient that the program gave its backward pass to begin with; 1 without one.
+        hooked: the gradients that hooks have changed, in order.
     """
 
     index: int
@@ -205,6 +222,8 @@ class Step:
     results: frozenset[int] = frozenset()
     numbers: Mapping[int, str] = field(default_factory=dict)
     deliveries: tuple[Delivery, ...] = ()
+    seeds: Mapping[int, Array] = field(default_factory=dict)
+    hooked: tuple[Hooked, ...] = ()
 
     def value(self, node: Node) -> Array:
         """The value that a node had."""

@@ -5,7 +5,7 @@ Source: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 OPSET = 17
 _IR_VERSION = 8
-_INT, _STRING, _INTS = 2, 3, 7  # kinds of attributes
+_INT, _STRING, _TENSOR, _INTS = 2, 3, 4, 7  # kinds of attributes
 _ELEMENTS = {
     dtypes.float32: 1, dtypes.uint8: 2, dtypes.int8: 3, dtypes.uint16: 4, dtypes.int16: 5, dtypes.int32: 6,
     dtypes.int64: 7, dtypes.bool_: 9, dtypes.float16: 10, dtypes.float64: 11, dtypes.uint32: 12, dtypes.uint64: 13,
@@ -40,15 +40,23 @@ def element_type(record: dtype) -> int:
     return _ELEMENTS[record]
 
 
+def element_type_of(array: Array) -> int:
+    """ONNX's number of the element type of an array."""
+    return _BY_NUMPY[array.dtype]
+
+
 def tensor(name: str, array: Array) -> bytes:
     """A constant."""
     sizes = packed(map(int, array.shape)) if array.shape else None
     return message((1, sizes), (2, _BY_NUMPY[array.dtype]), (8, name), (9, np.ascontiguousarray(array).tobytes()))
 
 
-def value(name: str, type: TensorType) -> bytes:
-    """An input or output, with its type and sizes."""
-    sizes = message(*((1, message((1, size))) for size in type.shape))
+def value(name: str, type: TensorType, names: Mapping[int, str] | None = None) -> bytes:
+    """An input or output, with its type and sizes, or for some axes the names of their sizes."""
+    named = names or {}
+    sizes = message(
+        *((1, message((2, named[axis]) if axis in named else (1, size))) for axis, size in enumerate(type.shape))
+    )
     shaped = message((1, element_type(type.dtype)), (2, sizes))
     return message((1, name), (2, message((1, shaped))))
 
@@ -67,6 +75,8 @@ def node(operator: str, inputs: Sequence[str], outputs: Sequence[str], name: str
 def _attribute(name: str, given: Any) -> bytes:
     if isinstance(given, str):
         return message((1, name), (4, given), (20, _STRING))
+    if isinstance(given, bytes):
+        return message((1, name), (5, given), (20, _TENSOR))
     if isinstance(given, int):
         return message((1, name), (3, given), (20, _INT))
     return message((1, name), (8, packed(map(int, given))), (20, _INTS))
@@ -86,4 +96,4 @@ def model(
     return message((1, _IR_VERSION), (2, "kadam"), (7, graph), (8, message((2, OPSET))))
 
 
-__all__ = ["OPSET", "element_type", "model", "node", "tensor", "value"]
+__all__ = ["OPSET", "element_type", "element_type_of", "model", "node", "tensor", "value"]

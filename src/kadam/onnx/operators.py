@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from kadam import dtypes
+from kadam.dtypes import dtype
 from kadam.errors import UnsupportedError
 from kadam.ir.graph import Node
 from kadam.onnx import model
@@ -26,6 +28,7 @@ from kadam.primitives import (
     reduce,
     rounding,
     scan,
+    sort,
     sources,
     special,
     trigonometry,
@@ -52,13 +55,16 @@ class Writer:
     """Collects the nodes and constants of a graph.
 
     Attributes:
+        resizable: whether the sizes of inputs may vary, so that whole numbers may be computed from them.
         names: of the values that stand in the file, by the ids of their nodes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, resizable: bool = False) -> None:
+        self.resizable = resizable
         self.nodes: list[bytes] = []
         self.constants: list[bytes] = []
         self.names: dict[int, str] = {}
+        self.counts: dict[str, list[int]] = {}  # constants of sizes and places, which the sizes of inputs decide
         self._count = 0
 
     def constant(self, array: Any, name: str | None = None) -> str:
@@ -68,14 +74,40 @@ class Writer:
         return name
 
     def sizes(self, sizes: Any) -> str:
-        """The name of a constant of whole numbers."""
-        return self.constant(np.array([*sizes], np.int64))
+        """The name of a constant of sizes or places."""
+        name = self._fresh("sizes")
+        self.counts[name] = [*map(int, sizes)]
+        return name
+
+    def number(self, number: Any) -> str:
+        """The name of a constant number: of one that sizes may decide, if sizes may vary."""
+        array = np.asarray(number)
+        if not self.resizable or array.dtype.kind not in "iuf" or not np.isfinite(array) or array != np.floor(array):
+            return self.constant(array)
+        return self.apply("Cast", self.apply("Squeeze", self.sizes([array])), to=model.element_type_of(array))
+
+    def filled(self, number: Any, shape: Any) -> str:
+        """The name of a tensor of one number."""
+        single = self.number(number)
+        return self.apply("Expand", single, self.sizes(shape)) if len(shape) else single
+
+    def steps(self, count: int, kind: dtype) -> str:
+        """The name of 0, 1, 2 ..."""
+        zero, step = (self.constant(np.array(number, np.int64)) for number in (0, 1))
+        steps = self.apply("Range", zero, self.apply("Squeeze", self.sizes([count])), step)
+        return self.apply("Cast", steps, to=model.element_type(kind))
 
     def apply(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """The name of what an operator makes of named values."""
         name = self._fresh(operator.lower())
         self.nodes.append(model.node(operator, inputs, [name], f"node_{name}", attributes))
         return name
+
+    def second(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """The name of the second of the two results of an operator."""
+        names = [self._fresh(operator.lower()) for _ in range(2)]
+        self.nodes.append(model.node(operator, inputs, names, f"node_{names[1]}", attributes))
+        return names[1]
 
     def _fresh(self, kind: str) -> str:
         self._count += 1
@@ -152,13 +184,17 @@ def _cast(w: Writer, node: Node, x: str) -> str:
 @_rule(sources.Full)
 def _full(w: Writer, node: Node) -> str:
     assert isinstance(node.primitive, sources.Full)
-    number = w.constant(np.array(node.primitive.value, node.dtype.numpy))
-    return w.apply("Expand", number, w.sizes(node.shape)) if node.shape else number
+    return w.filled(np.array(node.primitive.value, node.dtype.numpy), node.shape)
 
 
 @_rule(sources.Iota)
 def _iota(w: Writer, node: Node) -> str:
-    return w.constant(node.primitive.reference())
+    one: Any = node.primitive
+    steps = w.steps(node.shape[one.axis], node.dtype)
+    if node.rank == 1:
+        return steps
+    column = w.sizes([-1 if axis == one.axis else 1 for axis in range(node.rank)])
+    return w.apply("Expand", w.apply("Reshape", steps, column), w.sizes(node.shape))
 
 
 @_rule(move.Reshape)
@@ -216,7 +252,12 @@ def _sum(w: Writer, node: Node, x: str) -> str:
 def _reduced(w: Writer, node: Node, x: str) -> str:
     operator = {reduce.Max: "ReduceMax", reduce.Min: "ReduceMin", reduce.Prod: "ReduceProd"}[type(node.primitive)]
     axes = node.primitive.axes  # type: ignore[attr-defined]
-    return w.apply(operator, x, axes=axes, keepdims=0) if axes else w.apply("Identity", x)
+    if not axes:
+        return w.apply("Identity", x)
+    if node.dtype.name != "bool":
+        return w.apply(operator, x, axes=axes, keepdims=0)
+    number, truth = (model.element_type(kind) for kind in (dtypes.int32, dtypes.bool_))
+    return w.apply("Cast", w.apply(operator, w.apply("Cast", x, to=number), axes=axes, keepdims=0), to=truth)
 
 
 @_rule(reduce.ArgMax, reduce.ArgMin)
@@ -292,6 +333,30 @@ def _windows(one: Any) -> dict[str, Any]:
 @_rule(index.Gather)
 def _gather(w: Writer, node: Node, x: str, places: str) -> str:
     return w.apply("GatherElements", x, places, axis=node.primitive.axis)  # type: ignore[attr-defined]
+
+
+@_rule(index.Scatter)
+def _scatter(w: Writer, node: Node, base: str, part: str, places: str) -> str:
+    return w.apply("ScatterElements", base, places, part, axis=node.primitive.axis)  # type: ignore[attr-defined]
+
+
+@_rule(sort.TopKIndices)
+def _top_places(w: Writer, node: Node, x: str) -> str:
+    one: Any = node.primitive
+    return w.second("TopK", x, w.sizes([one.k]), axis=one.axis, largest=int(one.largest))
+
+
+@_rule(sort.SortIndices)
+def _sorted_places(w: Writer, node: Node, x: str) -> str:
+    one: Any = node.primitive
+    return w.second("TopK", x, w.sizes([node.shape[one.axis]]), axis=one.axis, largest=int(one.descending))
+
+
+@_rule(rounding.Remainder)
+def _remainder(w: Writer, node: Node, a: str, b: str) -> str:
+    if not node.dtype.is_floating_point:
+        return w.apply("Mod", a, b)
+    return w.apply("Sub", a, w.apply("Mul", b, w.apply("Floor", w.apply("Div", a, b))))
 
 
 @_rule(index.Index)

@@ -114,7 +114,7 @@ def div(input: Tensor | Number, other: Tensor | Number, *, rounding_mode: str | 
     return _rounded_div(input, other, rounding_mode)
 
 
-@operation(grad="DivBackward0")
+@operation(grad="MulBackward0")  # by the reciprocal
 def rdiv(input: Tensor, other: Tensor | Number) -> Tensor:
     """other / input."""
     return _true_div(other, input)
@@ -190,9 +190,10 @@ def pow(input: Tensor | Number, exponent: Tensor | Number) -> Tensor:
     return _pow(input, exponent)
 
 
-def rpow(self: Tensor, other: Number) -> Tensor:
-    """other ** self."""
-    return _pow(other, self)
+@operation(grad="PowBackward2")
+def rpow(input: Tensor, other: Number) -> Tensor:
+    """other ** input."""
+    return _pow(other, input)
 
 
 def square(input: Tensor) -> Tensor:
@@ -257,7 +258,7 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 
     return emit(Add(), base, _scaled(emit(Div(), a, b), value))
 
 
-@operation
+@operation(grad="LerpBackward0")
 def lerp(input: Tensor, end: Tensor, weight: Tensor | Number) -> Tensor:
     """input + weight * (end - input), from the nearer end. As `torch.lerp`.
 

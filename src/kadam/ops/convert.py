@@ -257,6 +257,32 @@ def to_sparse(self: Tensor, sparse_dim: int | None = None, *, layout: str | None
     return to_sparse(self, sparse_dim, layout=layout)
 
 
+def to_sparse_coo(self: Tensor) -> Any:
+    """`to_sparse` of all axes. As `Tensor.to_sparse_coo`."""
+    return to_sparse(self)
+
+
+def sparse_mask(self: Tensor, mask: Any) -> Any:
+    """The elements where a sparse tensor has values: a `sparse.SparseTensor`. As `Tensor.sparse_mask`."""
+    from kadam.sparse.elementwise import sparse_mask
+
+    return sparse_mask(self, mask)
+
+
+def as_subclass(self: Tensor, cls: type[Any]) -> Any:
+    """The same tensor as one of a class derived from `torch.Tensor`. As `Tensor.as_subclass`.
+
+    Raises:
+        OperandError: the class is not derived from it.
+    """
+    if not (isinstance(cls, type) and issubclass(cls, Recorded)):
+        raise OperandError(f"as_subclass: {cls!r} is no subclass of Tensor. Fix: class Mine(torch.Tensor).")
+    seen: Any = self.view(self.shape)
+    seen = self.detach() if seen is self else seen
+    seen.__class__ = cls
+    return seen
+
+
 def to_sparse_csr(self: Tensor, dense_dim: int | None = None) -> Any:
     """A matrix in compressed rows: a `sparse.SparseTensor`. As `Tensor.to_sparse_csr`."""
     from kadam.sparse.creation import to_sparse_csr

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from kadam.errors import RankError
 from kadam.ops import convert, shape
+
+if TYPE_CHECKING:
+    from kadam.tensor import Tensor
 
 
 def _copied(found: Any) -> Any:
@@ -29,9 +33,23 @@ def _as_seen(input: Any) -> Any:
     return input
 
 
+def narrow_copy(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+    """A copy of what the view of `narrow` shows. As `torch.narrow_copy`.
+
+    Raises:
+        RankError: no such axis.
+        ShapeError: as `narrow`.
+    """
+    if not -input.ndim <= dim < max(input.ndim, 1):
+        raise RankError(
+            f"narrow_copy: Expected dim < {input.ndim} to be true, but got {dim}. Fix: an axis below {input.ndim}."
+        )
+    return shape.narrow(input, dim, start, length).clone()
+
+
 alias_copy, detach_copy = _copy_of("alias_copy", _as_seen), _copy_of("detach_copy", lambda input: input.detach())
 diagonal_copy, expand_copy = _copy_of("diagonal_copy", shape.diagonal), _copy_of("expand_copy", shape.broadcast_to)
-narrow_copy, permute_copy = _copy_of("narrow_copy", shape.narrow), _copy_of("permute_copy", shape.permute)
+permute_copy = _copy_of("permute_copy", shape.permute)
 select_copy, squeeze_copy = _copy_of("select_copy", shape.select), _copy_of("squeeze_copy", shape.squeeze)
 split_copy, split_with_sizes_copy = (
     _copy_of("split_copy", shape.split),

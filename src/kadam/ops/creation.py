@@ -18,6 +18,7 @@ from kadam.ops.promotion import constant
 from kadam.ops.require import ArgumentError
 from kadam.ops.shape import sizes_of
 from kadam.recording.arguments import check_arguments, guarded
+from kadam.recording.spec import Size
 from kadam.recording.step import state
 from kadam.recording.tensor import Recorded, from_array, from_shared, read
 
@@ -281,6 +282,11 @@ def new_ones(self: Tensor, *size: Any, dtype: dtype | None = None, **options: An
     return ones(*size, dtype=dtype or self.dtype, **options)
 
 
+def from_dlpack(ext_tensor: Any) -> Tensor:
+    """A tensor that shares the memory of whatever speaks the DLPack protocol. As `torch.from_dlpack`."""
+    return from_numpy(np.from_dlpack(ext_tensor))
+
+
 @guarded
 def new_empty(self: Tensor, *size: Any, dtype: dtype | None = None, **options: Any) -> Tensor:
     """A tensor of this one's type whose values nobody may rely on. As `Tensor.new_empty`."""
@@ -315,6 +321,13 @@ def empty_strided(size: Sequence[int], stride: Sequence[int], *, dtype: dtype | 
     line = np.zeros(reach, record.numpy)
     steps = [one * record.itemsize for one in stride]
     return finished(np.lib.stride_tricks.as_strided(line, tuple(size), steps), check_options("empty_strided", options))
+
+
+def new(self: Tensor, *data: Any, device: Any = None) -> Tensor:
+    """A tensor in the type of this one, of the given sizes or of the given nested sequence. As `Tensor.new`."""
+    if len(data) == 1 and not hasattr(data[0], "__index__") and not isinstance(data[0], Size):
+        return tensor(data[0], dtype=self.dtype, device=device)
+    return empty(*(data or (0,)), dtype=self.dtype, device=device)
 
 
 @guarded

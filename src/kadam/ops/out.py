@@ -6,6 +6,7 @@ the argument has a signature of its own, generated at its first call, so that ca
 
 from __future__ import annotations
 
+import ast
 import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
@@ -13,7 +14,7 @@ from itertools import product
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from kadam import dtypes
+from kadam import dtypes, hot
 from kadam.errors import DTypeError, GradientError, InPlaceError, OperandError
 from kadam.ops.numpy_names import numpy_names
 from kadam.recording.layout import check_overlap, strides_of
@@ -122,10 +123,14 @@ def with_out(function: Callable[..., Any]) -> Callable[..., Any]:
     }
 
     def generate() -> Callable[..., Any]:
-        exec(compile(_source_of(function, names), f"<out= of {function.__name__}>", "exec"), names)
+        tree = ast.parse(_source_of(function, names))
+        exec(compile(tree, f"<out= of {function.__name__}>", "exec"), names)
         generated = names[function.__name__]
         caller.__code__ = generated.__code__
         caller.__defaults__, caller.__kwdefaults__ = generated.__defaults__, generated.__kwdefaults__
+        names[function.__name__] = caller
+        if _is_operation(function):
+            hot.callers[caller] = tree
         return caller
 
     names["generate"] = generate
@@ -200,7 +205,6 @@ _EXACT = frozenset(
         "argmax",
         "argmin",
         "bmm",
-        "complex",
         "cross",
         "cummax",
         "cummin",
@@ -212,6 +216,7 @@ _EXACT = frozenset(
         "index_copy",
         "index_select",
         "kthvalue",
+        "make_complex",
         "masked_select",
         "matmul",
         "median",

@@ -245,7 +245,7 @@ def nan_to_num(
     return where(isinf(result), where(result > 0, high, low).to(input.dtype), result)
 
 
-@operation
+@operation(grad="LogaddexpBackward0")
 def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     """log(exp(input) + exp(other)), without overflow. As `torch.logaddexp`."""
     a, b = meet(input, other, floating=True)
@@ -255,7 +255,7 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     return where(even, high, high + log1p(exp(where(even, 0.0, low - high).to(high.dtype))))
 
 
-@operation
+@operation(grad="Logaddexp2Backward0")
 def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     """log2(2**input + 2**other). As `torch.logaddexp2`."""
     return logaddexp(input * math.log(2), other * math.log(2)) / math.log(2)

@@ -8,6 +8,7 @@ from kadam import dtypes
 from kadam.dtypes import dtype
 from kadam.ops import promotion
 from kadam.recording.arguments import guarded
+from kadam.recording.layout import strides_of
 from kadam.recording.spec import Size
 from kadam.recording.tensor import Recorded
 from kadam.shapes import broadcast
@@ -83,3 +84,45 @@ def typename(obj: Any) -> str:
         return str(obj.type())  # type: ignore[attr-defined]
     kind = obj if isinstance(obj, type) else type(obj)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+@guarded
+def is_signed(input: Tensor) -> bool:
+    """Whether the element type has negative numbers. As `torch.is_signed`."""
+    return input.dtype.is_signed
+
+
+@guarded
+def is_inference(input: Tensor) -> bool:
+    """False: tensors of Kadam's inference mode are ordinary ones. As `torch.is_inference`."""
+    return False
+
+
+@guarded
+def is_conj(input: Tensor) -> bool:
+    """False: conjugates are computed, not marked. As `torch.is_conj`."""
+    return False
+
+
+@guarded
+def is_neg(input: Tensor) -> bool:
+    """False: negatives are computed, not marked. As `torch.is_neg`."""
+    return False
+
+
+@guarded
+def is_distributed(input: Tensor) -> bool:
+    """False: a tensor is in one process. As `torch.is_distributed`."""
+    return False
+
+
+@guarded
+def get_device(input: Tensor) -> int:
+    """The number of the device; -1 for the CPU. As `torch.get_device`."""
+    return -1
+
+
+def dim_order(self: Tensor) -> tuple[int, ...]:
+    """The axes, the one with the largest steps in memory first. As `Tensor.dim_order`."""
+    steps = strides_of(self)
+    return tuple(sorted(range(len(steps)), key=lambda axis: -steps[axis]))

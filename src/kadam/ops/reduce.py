@@ -455,7 +455,7 @@ def norm(
     return vector_norm(input, order, dim, keepdim, dtype)  # type: ignore[arg-type]
 
 
-@operation
+@operation(grad="DistBackward0")
 def dist(input: Tensor, other: Tensor, p: Fixed = 2) -> Tensor:
     """The norm of the difference. As `torch.dist`."""
     return vector_norm(input - other, p)
@@ -477,7 +477,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: dtype | None = None) -> Tensor:
     return emit(scan.CumProd(axis_of(dim, len(x.shape))), x) if x.shape else x * 1
 
 
-@operation
+@operation(grad="LogcumsumexpBackward0")
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     """Running log-sum-exps along an axis. As `torch.logcumsumexp`."""
     x = floating(input)
@@ -516,6 +516,7 @@ def count_nonzero(input: Tensor, dim: Axes = None) -> Tensor:
 
 
 @numpy_names
+@operation(grad="NansumBackward0")
 def nansum(input: Tensor, dim: Axes = None, keepdim: bool = False, *, dtype: dtype | None = None) -> Tensor:
     """The sum over axes of what is not nan. As `torch.nansum`."""
     return sum(where(input != input, 0, input), dim, keepdim, dtype=dtype)

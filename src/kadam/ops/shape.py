@@ -24,6 +24,9 @@ Chain = Sequence[Primitive]
 Sizes = int | Sequence[int]
 
 
+MOST_AXES = 64  # as many as NumPy's arrays have
+
+
 def sizes_of(name: str, sizes: tuple[Any, ...]) -> Shape:
     """Sizes given one by one or as one sequence, as a shape.
 
@@ -35,6 +38,10 @@ def sizes_of(name: str, sizes: tuple[Any, ...]) -> Shape:
     elif not sizes:
         raise OperandError(f"{name}() missing 1 required positional arguments. Fix: {name}(2, 3), whole numbers.")
     try:
+        if len(sizes) > MOST_AXES:
+            raise ShapeError(
+                f"{name}: only tensors with up to {MOST_AXES} dims are supported, not {len(sizes)}. Fix: join axes."
+            )
         return tuple([size if type(size) is int else size.__index__() for size in sizes])
     except (AttributeError, TypeError):
         odd = next(one for one in sizes if not hasattr(one, "__index__"))
@@ -404,10 +411,27 @@ def select(input: Tensor, dim: int, index: int) -> Chain:
     return (sliced(shape, axis, at, at + 1), p.Reshape((*shape[:axis], *shape[axis + 1 :])))
 
 
+# An element and a part as `select` and `slice_axis` see them: derivatives are known by the name of what was called.
+@view(grad="UnbindBackward0")
+def _unbind(input: Tensor, axis: int, index: int) -> Chain:
+    shape = tuple(input.shape)
+    return (sliced(shape, axis, index, index + 1), p.Reshape((*shape[:axis], *shape[axis + 1 :])))
+
+
+@view(grad="SplitBackward0")
+def _split(input: Tensor, axis: int, start: int, stop: int) -> Chain:
+    return (sliced(tuple(input.shape), axis, start, stop),)
+
+
+@view(grad="SplitWithSizesBackward0")
+def _split_with_sizes(input: Tensor, axis: int, start: int, stop: int) -> Chain:
+    return (sliced(tuple(input.shape), axis, start, stop),)
+
+
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The elements of one axis, each without it. As `torch.unbind`."""
     axis = axis_of(dim, len(input.shape))
-    return tuple(select(input, axis, index) for index in range(input.shape[axis]))
+    return tuple(_unbind(input, axis, index) for index in range(input.shape[axis]))
 
 
 def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
@@ -425,6 +449,7 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
                 f"split expects split_size be non-negative, but got split_size={part}. Fix: give a size of at least 1."
             )
         bounds = [(at, min(at + part, size)) for at in range(0, max(size, 1), max(part, 1))]
+        taken = _split
     else:
         sections = list(sizes_of("split", (split_size_or_sections,)))
         if sum(sections) != size or any(section < 0 for section in sections):
@@ -434,7 +459,8 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
             )
         ends = [sum(sections[: index + 1]) for index in range(len(sections))]
         bounds = [(end - section, end) for end, section in zip(ends, sections, strict=True)]
-    return tuple(slice_axis(tensor, axis, start, stop) for start, stop in bounds)
+        taken = _split_with_sizes
+    return tuple(taken(tensor, axis, start, stop) for start, stop in bounds)
 
 
 def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:

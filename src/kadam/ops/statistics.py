@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from kadam.dtypes import FLOAT, int64
-from kadam.errors import DTypeError, ShapeError
+from kadam.errors import DTypeError, RangeError, ShapeError
 from kadam.ops.compare import isnan, where
 from kadam.ops.promotion import cast, constant, floating, stretched
 from kadam.ops.reduce import any as any_true
@@ -17,7 +17,7 @@ from kadam.primitives.move import Reshape
 from kadam.recording.arguments import guarded
 from kadam.recording.calls import emit
 from kadam.recording.operation import operation
-from kadam.recording.tensor import Recorded, read
+from kadam.recording.tensor import Recorded, is_current, read
 from kadam.shapes import axis_of, count
 
 if TYPE_CHECKING:
@@ -46,15 +46,24 @@ def _check_weights(name: str, weights: Tensor | None, count: int, right_kind: bo
         )
 
 
-@operation(grad="SqueezeBackward0")
 def cov(
     input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
 ) -> Tensor:
     """The covariances of variables (rows) over observations (columns). As `torch.cov`.
 
     Raises:
+        RangeError: weights that are negative, as far as their values are known.
         ShapeError: more than two axes.
     """
+    for name, weights in (("fweights", fweights), ("aweights", aweights)):
+        known = isinstance(weights, Recorded) and weights._node is None and is_current(weights)
+        if known and (read(weights) < 0).any():  # type: ignore[arg-type]
+            raise RangeError(f"cov(): {name} cannot be negative. Fix: {name}.abs(), or leave those observations out.")
+    return _cov(input, correction, fweights, aweights)
+
+
+@operation(grad="SqueezeBackward0")
+def _cov(input: Tensor, correction: int, fweights: Tensor | None, aweights: Tensor | None) -> Tensor:
     if len(input.shape) > 2:
         raise ShapeError(
             f"cov(): expected input to have two or fewer dimensions but got an input with {len(input.shape)} "

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kadam.errors import OperandError, ShapeError, UnsupportedError
+from kadam.errors import OperandError, ShapeError
 from kadam.ir.primitive import Primitive
 from kadam.ops import shape
 from kadam.ops.creation import empty_strided
 from kadam.ops.shape import sizes_of
 from kadam.primitives.strided import AsStrided
 from kadam.recording.layout import offset_of
-from kadam.recording.memory import take_memory
+from kadam.recording.memory import restore, take_memory
 from kadam.recording.operation import view
 from kadam.recording.step import state
-from kadam.recording.tensor import from_array, read
+from kadam.recording.succession import succeed
+from kadam.recording.tensor import blank, check_writable, from_array, made, read
 from kadam.shapes import Shape, count
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storag
     offset = storage_offset if storage_offset is not None else 0 if whole is input else offset_of(input)
     if offset < 0:
         raise ShapeError(f"as_strided: Tensor: invalid storage offset {offset}. Fix: give one of at least 0.")
+    if state.grad and input.requires_grad and not whole.requires_grad:
+        whole = restore(whole, input, input._chain)  # the same values; those of `input` have gradients
     return _strided(whole, sizes, strides, offset)
 
 
@@ -142,23 +145,22 @@ def seen_in_place(seen: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """The in-place form of a function of views: the tensor itself shows its memory as the view does.
 
     The new method raises:
-        UnsupportedError: the tensor has a history of gradients, or views of its own.
+        InPlaceError: the tensor is a leaf that requires grad, in grad mode.
     """
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        if (self.requires_grad and state.grad) or (self._base is None and self._viewed):
-            raise UnsupportedError(
-                f"{name}: not of a tensor that gradients flow through or that other tensors view. Fix: x = "
-                f"x.{name.removesuffix('_')}(...)."
-            )
-        array, viewed = read(self), self._viewed
-        view: Any = seen(self, *args, **kwargs)
-        shown = read(view)
-        self._viewed = viewed
-        if self._base is None:
-            take_memory(self, from_array(shown if np.may_share_memory(shown, array) else shown.copy()))
-        else:
-            self._chain, self._array, self._spec, self._rec = view._chain, shown, view._spec, None
+        check_writable(self)
+        if self.requires_grad and self.is_leaf:
+            take_memory(self, seen(self.detach(), *args, **kwargs))
+            return self
+        before = blank(made.cls, self._spec)
+        succeed(self, before)
+        try:
+            now: Any = seen(before, *args, **kwargs)
+        except BaseException:
+            succeed(before, self)
+            raise
+        succeed(now, self)
         return self
 
     name = seen.__name__ + "_"

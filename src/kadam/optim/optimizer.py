@@ -379,6 +379,7 @@ _hooked_steps: set[Callable[..., Any]] = set()  # that call their hooks themselv
 def calls_its_hooks(step: Step) -> Step:
     """Mark a `step` that asks `begin_step` itself, for it is compiled."""
     _hooked_steps.add(step)
+    step.hooked = True  # type: ignore[attr-defined]
     return step
 
 

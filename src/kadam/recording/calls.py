@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kadam import dtypes
-from kadam.errors import KadamError, OperandError, RecordingError
+from kadam.errors import KadamError, OperandError, RecordingError, ShapeError
 from kadam.hot import hot
 from kadam.ir.builder import Builder, building, current_builder
 from kadam.ir.graph import Node, Phase
@@ -114,10 +114,18 @@ def freeze(value: Any) -> Any:
     if isinstance(value, slice):
         return ("slice", freeze(value.start), freeze(value.stop), freeze(value.step))
     if isinstance(value, Recorded):
-        return read(value).item()
+        return _number_in(value)
     if isinstance(value, np.generic):
         return value.item()
     return value
+
+
+def _number_in(tensor: Recorded) -> Any:
+    if tensor._spec.type.elements != 1:
+        raise ShapeError(
+            f"a Tensor of shape {list(tensor._spec.shape)} cannot be converted to a number. Fix: give a 0-dim tensor."
+        )
+    return read(tensor).item()
 
 
 def structure(value: Any) -> Any:
@@ -214,12 +222,20 @@ def _parts(result: Any) -> Iterable[Any]:
 def refuse(op: Operation, rec: Recording, arguments: tuple[Any, ...], error: Exception) -> Any:
     """A call whose arguments make no key: say which one, as PyTorch does."""
     rec.roll_back()
-    if any(isinstance(one, np.ndarray) for one in arguments) and in_operator():
-        return NotImplemented  # NumPy computes it, and `Tensor.__array_wrap__` makes it a tensor
+    if any(map(_answers_operators, arguments)) and in_operator():
+        return NotImplemented
     check_call(op, arguments)
     if isinstance(error, KadamError | TypeError):
         raise error
     raise OperandError(f"{op.name.strip('_')}(): {error}. Fix: look at the types of its arguments.") from None
+
+
+def _answers_operators(value: Any) -> bool:
+    """Whether an operand's own class computes `tensor + operand`.
+
+    NumPy does so with arrays, and `Tensor.__array_wrap__` makes a tensor of it.
+    """
+    return isinstance(value, np.ndarray) or getattr(type(value), "answers_operators", False)
 
 
 def check_call(op: Operation, arguments: tuple[Any, ...]) -> None:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from kadam.errors import OperandError
+from kadam.recording.place import passing_on
 from kadam.recording.step import state, turn
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -70,6 +71,7 @@ class _Mode:
             with self.clone():
                 return function(*args, **kwargs)
 
+        passing_on.add(wrapped.__code__)
         return wrapped  # type: ignore[return-value]
 
     def clone(self) -> _Mode:
@@ -98,6 +100,7 @@ def _wrapped_generator(function: Callable[..., Any], mode: Callable[[], _Mode]) 
             except BaseException as error:
                 resume, sent = generator.throw, error
 
+    passing_on.add(wrapped.__code__)
     return wrapped
 
 

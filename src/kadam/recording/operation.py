@@ -27,6 +27,7 @@ from kadam.errors import KadamError
 from kadam.ir.graph import Phase
 from kadam.recording import calls
 from kadam.recording.calls import Operation, emit
+from kadam.recording.pause import uncollected
 from kadam.recording.refused import mend
 from kadam.recording.step import CallAgain, state
 from kadam.recording.tensor import Number, Recorded, admit, admit_all, admit_number, alias, made, sees_now
@@ -115,8 +116,9 @@ def _caller_of(op: Operation) -> Callable[..., Any]:
         raise TypeError(f"{op.name}: a parameter may not be named {min(taken)!r}: the generated caller uses that name")
 
     def generate() -> Callable[..., Any]:
-        tree = ast.parse(source_of(op))
-        exec(compile(tree, f"<call of {op.name}>", "exec"), names)
+        with uncollected():  # Python 3.11 does not bear finalisers while it parses
+            tree = ast.parse(source_of(op))
+            exec(compile(tree, f"<call of {op.name}>", "exec"), names)
         generated = names[op.name]
         caller.__code__ = generated.__code__
         caller.__defaults__, caller.__kwdefaults__ = generated.__defaults__, generated.__kwdefaults__

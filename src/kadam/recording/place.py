@@ -19,6 +19,8 @@ _LESSONS = os.path.join(PACKAGE, "lessons") + os.sep
 GENERATED = ("<call of ", "<out= of ")  # how the names of callers' code begin
 # The code of `Module.__call__`, whose frames tell the modules that are being called.
 module_calls: set[CodeType] = set()
+# The code of functions that do nothing of their own while a function of the user's runs in them.
+passing_on: set[CodeType] = set()
 # What is done to an error whose traceback another process will show: `kadam run` leaves Kadam's own frames out.
 before_telling: list[Callable[[BaseException], None]] = []
 

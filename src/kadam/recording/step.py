@@ -92,6 +92,7 @@ class Recording:
         history: what a backward pass needs, once the recording is cut.
         serial: counts recordings, so that histories can be ordered.
         runner: the thread that cuts it or extends its path, while it does; else 0.
+        ended: the trail node where it was cut, while its values are being computed.
     """
 
     __slots__ = (
@@ -100,6 +101,7 @@ class Recording:
         "awaited",
         "created",
         "displaced",
+        "ended",
         "ending",
         "feeds",
         "herds",
@@ -129,6 +131,7 @@ class Recording:
         self.anchor = Anchor(self)
         self.loose = self.ending = False
         self.runner = 0
+        self.ended: TrailNode | None = None
         self.joined: dict[int, Recorded] = _NOTHING
         self.stops: dict[int, Any] = _NOTHING
         self.displaced: dict[int, tuple[History, int]] = _NOTHING
@@ -191,11 +194,14 @@ class _State(threading.local):
         roots_by_precision: the `roots`, by that.
         inside: the recording whose operation's body is running.
         numbers: whether all operands of an operation within that body are Python numbers.
+        lent: while a finaliser runs amid a call: tensors of the call's recording that the finaliser's own has met, with
+            what they were to it.
         watcher: asked before each cut: see `kadam.recording.watch`.
         grown: by how many nodes the trail has grown since it was trimmed.
     """
 
     watcher: Any = None
+    lent: list[tuple[Recorded, Any, int, Array | None]] | None = None
 
     def __init__(self) -> None:
         self.grad = True
@@ -271,7 +277,7 @@ def cut(rec: Recording) -> None:
         return
     if state.rec is rec:
         start()
-    here = rec.here
+    rec.ended = here = rec.here
     rec.here, rec.open, rec.runner = _CLOSED, False, get_ident()
     try:
         if rec.created and here.parent is not None:
@@ -302,7 +308,7 @@ def _close(rec: Recording) -> None:
     rec.feeds, rec.values = [], []  # History has the old ones; a call that has just ended the step may append to these
     rec.created = rec.writes = _NONE
     rec.joined = rec.stops = rec.displaced = _NOTHING
-    rec.path = None
+    rec.path = rec.ended = None
 
 
 class _Asked:
@@ -406,9 +412,11 @@ def _values(rec: Recording, here: TrailNode, program: Program, wanted: Sequence[
     program.count += 1
     here.first.visited = rec.serial
     try:
-        return program.run(rec.values)
+        values = program.run(rec.values)
     except RunError as failure:
         raise _failed(rec, here, program, wanted, failure) from None
+    rec.ended = None
+    return values
 
 
 def _failed(

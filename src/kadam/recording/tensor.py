@@ -197,13 +197,17 @@ def read(tensor: Recorded) -> Array:
     if rec is None:
         raise RecordingError("a value cannot be read inside the body of an operation")
     if not is_current(tensor):
-        owner = owner_of(tensor) or rec
+        owner = owner_of(tensor) or _cut_now(tensor) or rec
         if owner.runner:
-            _await(owner)
+            value = _meanwhile(owner, tensor)
+            if value is not None:
+                return value
         cut(owner)
     maker = tensor._rec if tensor._base is None else tensor._base._rec
     if maker.__class__ is Recording and maker.runner:
-        _await(maker)
+        value = _meanwhile(maker, tensor)
+        if value is not None:
+            return value
     if tensor._array is None and tensor._base is not None and tensor._base._array is not None:
         tensor._array = seen_through(tensor._base._array, tensor._chain)
     if tensor._array is None:
@@ -221,10 +225,26 @@ def tried(tensor: Result) -> Result:
     return tensor
 
 
-def _await(rec: Recording) -> None:
-    """Let another thread finish, if it is cutting a recording or adding a call to its path."""
-    while rec.runner not in (0, threading.get_ident()):
+def _cut_now(tensor: Recorded) -> Recording | None:
+    """The recording that is being cut and has the tensor's newest value, if there is one."""
+    at = tensor.root._rec
+    rec = at.rec if isinstance(at, Anchor) else at
+    return rec if rec is not None and rec.runner else None
+
+
+def _meanwhile(rec: Recording, tensor: Recorded) -> Array | None:
+    """Let another thread finish, if it is cutting a recording or adding a call to its path. If it is this one, a
+    finaliser asks amid its work: the tensor's value."""
+    own = threading.get_ident()
+    while rec.runner not in (0, own):
         time.sleep(0.0002)
+    if rec.runner != own:
+        return None
+    if tensor._array is not None and (rec.closed or is_current(tensor)):
+        return tensor._array
+    from kadam.recording.interruptions import value_beside
+
+    return value_beside(tensor, rec)
 
 
 def check_writable(tensor: Recorded) -> None:
@@ -380,6 +400,10 @@ def _check_admissible(rec: Recording, tensor: Any) -> None:
     """Whatever there is to do before a tensor becomes a feed; `rec` is cut if it cannot become one."""
     if not isinstance(tensor, Recorded):
         raise OperandError(f"expected a Tensor, not {type(tensor).__name__}. Fix: torch.tensor(value).")
+    if state.lent is not None:
+        value = read(tensor)
+        state.lent.append((tensor, tensor._rec, tensor._pos, tensor._array))
+        tensor._array = value
     base = tensor._base
     if base is not None and (_is_pending(base, rec) or is_outdated(tensor)):
         if base._rec is rec.anchor or (tensor._spec.requires_grad and _is_cut_off(tensor)):

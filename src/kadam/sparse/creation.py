@@ -10,9 +10,10 @@ import numpy as np
 from kadam import dtypes
 from kadam.dtypes import dtype
 from kadam.errors import IndexOutOfRange, ShapeError, UnsupportedError
+from kadam.layouts import sparse_csr as CSR
 from kadam.ops.creation import as_tensor
 from kadam.recording.tensor import from_array, read
-from kadam.sparse.tensor import CSR, SparseTensor
+from kadam.sparse.tensor import SparseTensor
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor

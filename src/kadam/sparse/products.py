@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kadam.errors import OperandError, ShapeError, UnsupportedError
+from kadam.layouts import sparse_csr as CSR
 from kadam.ops.creation import full, zeros
 from kadam.ops.gather import index_add, index_reduce
 from kadam.ops.require import ArgumentError
 from kadam.sparse.creation import to_sparse
-from kadam.sparse.tensor import CSR, SparseTensor
+from kadam.sparse.tensor import SparseTensor
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor

@@ -15,6 +15,8 @@ import numpy as np
 
 from kadam import dtypes
 from kadam.errors import ShapeError, UnsupportedError
+from kadam.layouts import sparse_coo as COO
+from kadam.layouts import sparse_csr as CSR
 from kadam.ops.creation import zeros
 from kadam.ops.gather import index_add
 from kadam.ops.indexing import index_put
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
     from kadam.dtypes import dtype
     from kadam.tensor import Tensor
 
-COO, CSR = "torch.sparse_coo", "torch.sparse_csr"
+
+class SparseAttributeError(UnsupportedError, AttributeError):
+    """What a dense tensor has and a sparse one does not have."""
 
 
 class SparseTensor:
@@ -43,6 +47,7 @@ class SparseTensor:
     """
 
     is_cuda = is_quantized = is_meta = False
+    answers_operators = True  # those of a dense tensor and this one
 
     def __init__(
         self, places: Tensor, parts: Tensor, shape: tuple[int, ...], layout: str = COO, coalesced: bool = False
@@ -59,9 +64,9 @@ class SparseTensor:
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
             raise AttributeError(name)
-        raise UnsupportedError(
+        raise SparseAttributeError(
             f"a sparse tensor has no {name!r}: it has to_dense, coalesce, products with dense matrices, sums, "
-            "transposition and scaling. Fix: x.to_dense()."
+            "transposition and products element by element. Fix: x.to_dense()."
         )
 
     # --- what it is ---------------------------------------------------------------------------------------------
@@ -272,7 +277,9 @@ class SparseTensor:
     mv = __matmul__ = matmul
 
     def __mul__(self, other: Any) -> SparseTensor:
-        return self.like(self.parts * _number(other))
+        from kadam.sparse.elementwise import times
+
+        return times(self, other)
 
     __rmul__ = mul = __mul__
 
@@ -288,7 +295,9 @@ class SparseTensor:
 
     def __add__(self, other: Any) -> Any:
         if not isinstance(other, SparseTensor):
-            return self.to_dense() + _tensor(other)
+            from kadam.sparse.elementwise import dense_plus
+
+            return dense_plus(other, self)
         if other.shape != self.shape or other.sparse_dim() != self.sparse_dim():
             raise ShapeError(
                 f"add: sparse tensors of shapes {list(self.shape)} and {list(other.shape)}. Fix: one shape."
@@ -298,12 +307,21 @@ class SparseTensor:
         both = cat([self.places, other.places], 1), cat([self.parts, other.parts])
         return SparseTensor(*both, self.shape)
 
-    add = __add__
+    add = __radd__ = __add__
 
     def __sub__(self, other: Any) -> Any:
         return self + (-other)
 
     sub = __sub__
+
+    def __rsub__(self, other: Any) -> Any:
+        return (-self) + other
+
+    def index_select(self, dim: int, index: Tensor) -> SparseTensor:
+        """The slices along an axis that an index names. As `torch.index_select`."""
+        from kadam.sparse.elementwise import index_select
+
+        return index_select(self, dim, index)
 
     def sum(self, dim: Any = None) -> Any:
         """The sum of all elements, or over axes. As `torch.sparse.sum`."""
@@ -334,13 +352,7 @@ class SparseTensor:
         return with_suffixes("tensor(" + ",\n       ".join(parts), suffixes, len("tensor("), self.is_sparse)
 
 
-def _tensor(value: Any) -> Any:
-    if not getattr(value, "ndim", None):
-        raise UnsupportedError("add: a number cannot be added to a sparse tensor. Fix: x.to_dense() + 1.")
-    return value
-
-
 def _number(value: Any) -> Any:
     if isinstance(value, SparseTensor) or getattr(value, "ndim", None):
-        raise UnsupportedError("mul: a sparse tensor is only scaled by a number. Fix: x.to_dense() * y.")
+        raise UnsupportedError("div: a sparse tensor is only divided by a number. Fix: x.to_dense() / y.")
     return value

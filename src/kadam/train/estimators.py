@@ -10,7 +10,8 @@ import numpy as np
 from kadam.errors import UnsupportedError
 from kadam.train.history import History
 from kadam.train.tabular import fitting
-from kadam.train.tabular.fitting import Columns, Fitted, settings_for
+from kadam.train.tabular.encoded import Columns
+from kadam.train.tabular.fitting import Fitted, settings_for
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -70,7 +71,7 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]
         display = "auto" if self.verbose else "off"
         self.fitted_ = fitting.fit(self._columns(X), target, classes, settings, display=display)
         self.history_ = self.fitted_.history
-        self.n_iter_ = len(self.history_)
+        self.n_iter_ = int(self.history_.rows[-1]["epoch"]) if self.history_.rows else 0
 
     def _note_columns(self, X: Array) -> None:
         """Which columns are numbers, their means and spreads, and the values of the others."""

@@ -46,8 +46,8 @@ class Stretch:
 
     def batch(self, step: int) -> list[Tensor]:
         """The batch of one of the steps."""
-        start = step * self.size
-        return [from_array(one[start : start + self.size]) for one in self._rows]
+        steps = len(self._rows[0]) // self.size
+        return [from_array(np.split(one, steps)[step]) for one in self._rows]
 
 
 class Fed(NamedTuple):
@@ -192,11 +192,14 @@ def _fed(before: Look, look: Look, numbers: list[float]) -> Fed | None:
             if type(value) is not type(earlier.values[index]) or value != earlier.values[index]:
                 return None
             continue
+        if feed is earlier.feeds[index] and value is earlier.values[index]:  # no batch's: a pass makes new ones
+            if not _lies_plain(value):
+                return None
+            continue
         place = _within(value, look[1])
-        if place is not None and place == _within(earlier.values[index], before[1]):
-            rows[index] = place
-        elif feed is not earlier.feeds[index] or value is not earlier.values[index] or not _lies_plain(value):
+        if place is None or place != _within(earlier.values[index], before[1]):
             return None
+        rows[index] = place
     return Fed(rows, last)
 
 

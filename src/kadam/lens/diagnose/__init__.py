@@ -143,6 +143,7 @@ def diagnosing() -> Iterator[Diagnosis]:
 def _diagnosis(doctor: Doctor, seen: Watched, budget: int | None) -> Diagnosis:
     doctor.fail(seen.partial)
     program = doctor.program
+    program.hear(seen.after)
     stopped = budget is not None and program.steps >= budget
     return Diagnosis(doctor.findings(), program.steps, program.captured, stopped, program.fault, seen.code)
 

@@ -11,7 +11,7 @@ from kadam.ir.primitive import Array
 from kadam.lens.diagnose.finding import Finding, Value
 from kadam.lens.diagnose.links import Links, norm
 from kadam.lens.diagnose.program import Program
-from kadam.lens.step import StepRecord
+from kadam.lens.step import Step, StepRecord
 
 LONG = 12  # losses: fewer tell no trend
 GAIN = 0.1  # a loss that falls by a tenth of itself learns
@@ -24,6 +24,8 @@ JUMP = 0.02  # ... and by this where the loss grows: it also grows where there i
 CREEP = 1e-4  # ... and one below a ten-thousandth hardly moves them
 TRAVELLED = 0.02  # the way of all steps together, relative to the norm
 CLIPPED = 0.01  # part of the gradient that a clip leaves: less is no guard against outliers but a brake
+STILL = 0.005  # part of itself by which a loss has moved that stands
+STEADY = 0.9  # mean gradient over the size of gradients: from here on they all point the same way
 HEADROOM = 0.01  # part of the loss that a step of a hundredth of the norm takes off: below, little is left to gain
 
 
@@ -37,8 +39,10 @@ class Rates:
 
     def __init__(self) -> None:
         self.leaps: list[float] = []
+        self.renewed: dict[str, tuple[int, Array]] = {}  # weights that are made anew in every step, by their names
         self.sums: dict[int, Array] = {}
         self.sizes: dict[int, float] = {}
+        self.sized: list[float] = []  # of the whole gradient in each step
         self.counted = 0
         self.clipped = False
         self.left: list[float] = []  # what clipping left of the gradient, where both are known
@@ -48,23 +52,46 @@ class Rates:
             return
         step = links.step
         self.clipped = self.clipped or any(event.kind == "clip" for event in record.events)
-        moves, sizes = [], []
+        self._compare_renewed(record.index, step)
+        moves, sizes, slopes = [], [], []
+        asked = any(event.kind == "grad" for event in record.events)  # gradients that stand in no `.grad`
         for one in step.parameters:
-            if one.next is None or one.grad is None:
+            if one.next is None or (one.grad is None and not asked):
                 continue
-            before, after, grad = (step.trace.values.get(node.id) for node in (one.value, one.next, one.grad))
-            if before is None or after is None or grad is None or not np.all(np.isfinite(after)):
+            before, after = (step.trace.values.get(node.id) for node in (one.value, one.next))
+            grad = None if one.grad is None else step.trace.values.get(one.grad.id)
+            if before is None or after is None or (grad is None and not asked) or not np.all(np.isfinite(after)):
                 continue
             moves.append(norm(after - before))
+            if grad is None:
+                sizes.append(norm(before))
+                continue
             given = None if one.used is None else step.trace.values.get(one.used.id)
             if given is not None and (whole := norm(grad)) > 0:
                 self.left.append(norm(given) / whole)
             sizes.append(norm(before))
+            slopes.append(norm(grad))
             self.sums[one.token] = self.sums.get(one.token, 0.0) + grad.astype(np.float64)
             self.sizes[one.token] = sizes[-1]
         if moves and (size := float(np.linalg.norm(sizes))) > 0:
             self.leaps.append(float(np.linalg.norm(moves)) / size)
+            self.sized.append(float(np.linalg.norm(slopes)))
             self.counted += 1
+
+    def _compare_renewed(self, index: int, step: Step) -> None:
+        """Weights that are new tensors in every step are compared with those of the same names before."""
+        moves, sizes = [], []
+        for one in step.parameters:
+            value = step.trace.values.get(one.value.id)
+            if one.next is not None or one.optimizer is not None or value is None or one.name.startswith("parameter "):
+                continue
+            at, before = self.renewed.get(one.name, (-1, value))
+            if at == index - 1 and before.shape == value.shape and not np.array_equal(before, value):
+                moves.append(norm(value - before))
+                sizes.append(norm(before))
+            self.renewed[one.name] = index, value
+        if moves and np.all(np.isfinite(moves)) and (size := float(np.linalg.norm(sizes))) > 0:
+            self.leaps.append(float(np.linalg.norm(moves)) / size)
 
     def findings(self, program: Program) -> Iterator[Finding]:
         losses = np.array([loss for _, loss in program.losses])
@@ -82,7 +109,7 @@ class Rates:
         thrown = leap > LEAP or (leap > JUMP and finite.max() > SPIKE * abs(losses[0]))
         if (diverges(losses) and (leap > JUMP or ruined)) or (np.isfinite(end) and stays and thrown):
             yield Finding("learning_rate_too_high", updates_at(program), values, variant=variant)
-        elif stays and self._creeps(program, begin, float(np.median(self.leaps))):
+        elif stays and self._creeps(program, begin, end, float(np.median(self.leaps))):
             if self.clipped and float(np.median(self.left)) < CLIPPED:
                 limits = [event for event in program.events if event.kind == "clip"]
                 told: dict[str, Value] = {**values, "left": 100 * float(np.median(self.left)), "n": len(limits)}
@@ -90,7 +117,7 @@ class Rates:
                 return
             yield Finding("learning_rate_too_low", updates_at(program), values, variant=variant)
 
-    def _creeps(self, program: Program, begin: float, leap: float) -> bool:
+    def _creeps(self, program: Program, begin: float, end: float, leap: float) -> bool:
         rates = [max(one) for one in program.rates if one]
         if rates and rates[-1] > 1.5 * rates[0]:
             return False  # the rate is still rising
@@ -99,6 +126,10 @@ class Rates:
             return False
         grads = [norm(total) / self.counted for total in self.sums.values()]
         headroom = float(np.linalg.norm(grads)) * float(np.linalg.norm(list(self.sizes.values()))) / 100
+        whole = float(np.linalg.norm(grads))
+        stands = abs(end - begin) < STILL * abs(begin)
+        if stands and self.sized and whole > STEADY * float(np.mean(self.sized)):
+            headroom *= 10  # the way is straight: a tenth of the norm would be as well spent
         return headroom > HEADROOM * abs(begin) or headroom > HEADROOM
 
 
@@ -112,8 +143,10 @@ def updates_at(program: Program) -> Source | None:
     """The line of the optimizer; without one, that of the update by hand."""
     if program.facts:
         return program.facts[-1].source
-    by_hand = (event for event in reversed(program.events) if event.kind == "in_place" and event.fact("leaf"))
-    return next((event.source for event in by_hand if event.fact("requires_grad")), None)
+    by_hand = [event for event in program.events if event.kind == "in_place" and event.fact("leaf")]
+    made_anew = [event for event in program.events if event.kind == "freeze" and event.fact("frozen") is False]
+    changed = [event for event in by_hand if event.fact("requires_grad")] or made_anew
+    return changed[-1].source if changed else None
 
 
 def diverges(losses: Array) -> bool:

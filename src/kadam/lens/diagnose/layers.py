@@ -16,12 +16,14 @@ from kadam.lens.step import StepRecord
 from kadam.primitives.contract import Dot
 from kadam.primitives.convolve import Convolve
 
+ROUNDING = 1e-4  # how far apart equal sums may come out, relative to the largest
 UPDATES = 3  # after so many updates units that began alike have parted, if their gradients differ at all
 DEAD = 0.75  # share of a layer's units that are never on: wide layers on few inputs have a third, hardly more
 UNITS = 4  # fewer units say little
 LOOKED = 3  # steps in which it must be so
-VANISHED = 1e-4  # gradient at the first third of the layers over that at the last: healthy ones keep a hundredth
-LEARNS = {"layers": 0.5, "moments": 0.8}  # a loss that has fallen below this part of its beginning has not lost its way
+# Gradient at the first third of the layers over that at the last (healthy ones keep a hundredth), and the part of its
+# beginning below which a loss has not lost its way. Less is needed where the loss stays, which this then explains.
+VANISHED = {"layers": ((1e-4, 0.5), (2e-3, 0.95)), "moments": ((1e-4, 0.8),)}
 EXPLODED = 1e2  # the same the other way round ...
 LARGE = 1e2  # ... and the norm of the gradient of all parameters: with scaled data it begins near 1
 EARLY = 6  # steps from which the flow is taken: as the layers were made, before a rate can have ruined them
@@ -51,8 +53,8 @@ class Symmetry:
                 continue
             if not any(isinstance(reader.primitive, Dot | Convolve) for reader in self._users(links, one.value)):
                 continue
-            rows = value.shape[0] > 1 and bool(np.all(value == value[:1]))
-            if rows or (self._has_units_last(links, one.value) and np.all(value == value[:, :1])):
+            slope = None if one.grad is None else step.trace.values.get(one.grad.id)
+            if _alike(value, slope, 0) or (self._has_units_last(links, one.value) and _alike(value, slope, 1)):
                 self.alike[one.token] = self.alike.get(one.token, 0) + moves
                 self.readers.setdefault(one.token, read_by[0].source)
             else:
@@ -88,6 +90,17 @@ class Symmetry:
             yield Finding("symmetric_initialisation", source, values, () if reader in (None, source) else (reader,))
 
 
+def _alike(value: Array, slope: Array | None, axis: int) -> bool:
+    """Whether all units have the same weights; or but for rounding, where their gradients are the same too."""
+    if value.shape[axis] < 2:
+        return False
+    parts = [np.moveaxis(one, axis, 0) for one in (value, slope) if one is not None]
+    if np.all(parts[0] == parts[0][:1]):
+        return True
+    near = [bool(np.abs(one - one[:1]).max() <= ROUNDING * np.abs(one).max()) for one in parts]
+    return len(near) == 2 and all(near)
+
+
 class DeadUnits:
     """ReLU units that give 0 for every sample of every batch that was looked at: no gradient passes, they stay so."""
 
@@ -100,16 +113,29 @@ class DeadUnits:
         step = links.step
         order: dict[tuple[str, Source | None], int] = {}
         for node in links.forward:
-            if links.called(node) not in ("relu", "relu6", "threshold") or node.id not in step.active:
+            if node.id not in step.active or not links.ends_call(node) or not self._may_be_off(links, node):
                 continue
             value = links.value(node)
-            if value is None or value.ndim < 2 or not links.ends_call(node) or not np.all(np.isfinite(value)):
+            if value is None or value.ndim < 2 or not np.all(np.isfinite(value)) or np.any(value < 0):
                 continue
             place = node.scope, links.place(node)
             order[place] = order.get(place, 0) + 1
             axis = 1 if value.ndim == 4 else value.ndim - 1
             units = np.any(value > 0, axis=tuple(at for at in range(value.ndim) if at != axis))
             self.on.setdefault((*place, order[place]), []).append(units)
+
+    def _may_be_off(self, links: Links, node: Node) -> bool:
+        """Whether a value is a ReLU's, by name, or else something computed that goes into a layer as it is."""
+        name = links.called(node)
+        if name in ("relu", "relu6", "threshold"):
+            return True
+        if "dropout" in name or node.id in links.weights or not node.inputs:
+            return False
+        return any(
+            isinstance(reader.primitive, Dot | Convolve)
+            and any(one is not node and links.maker(one).id in links.weights for one in reader.inputs)
+            for reader in links.readers.get(node.id, ())
+        )
 
     def findings(self, program: Program) -> Iterator[Finding]:
         for (scope, source, _), seen in self.on.items():
@@ -168,7 +194,7 @@ class Flow:
         size = float(np.median(self.norms))
         if high[0] > EXPLODED and size > LARGE and not self.clipped:
             yield Finding("exploding_gradients", high[2], {"ratio": high[0], "layers": high[1], "norm": size})
-        elif low[0] < VANISHED and not learns(program, LEARNS[low[3]]):
+        elif any(low[0] < ratio and not learns(program, part) for ratio, part in VANISHED[low[3]]):
             yield Finding("vanishing_gradients", low[2], {"ratio": low[0], "layers": low[1], "norm": size})
 
 

@@ -11,6 +11,7 @@ from kadam.ir.primitive import Array
 from kadam.lens.diagnose.finding import Finding, Value
 from kadam.lens.diagnose.links import Comparison, Links
 from kadam.lens.diagnose.program import Program
+from kadam.lens.diagnose.recognise import activation_of
 from kadam.lens.step import Step, StepRecord
 
 SEEN = 2  # steps in which it must be so: one batch can look like anything
@@ -50,9 +51,9 @@ class Losses:
             if value is None or not np.all(np.isfinite(value)):
                 continue
             maker = links.maker(one.prediction)
-            activation = _activation(links, one)
+            activation, given = _activation(links, one)
             target = None if one.target is None else links.value(one.target)
-            told = _twice(links, one, activation) or _clipped(links, one, activation)
+            told = _twice(links, one, activation, given) or _clipped(links, one, activation, given)
             if told is not None:
                 self._note(told, maker.source, maker.source, one)
                 continue
@@ -68,6 +69,23 @@ class Losses:
                         line = constructor
                     self._note((kind, values), line, maker.source, one)
                     break
+
+        self._look_at_softmaxes(links)
+
+    def _look_at_softmaxes(self, links: Links) -> None:
+        """A loss by hand that takes the (log-)softmax of what are probabilities already."""
+        for node in links.forward:
+            name = links.called(node)
+            if name not in ("log_softmax", "softmax") or node.rank != 2 or node.id not in links.step.active:
+                continue
+            if not links.ends_call(node):
+                continue
+            self.passed[node.source] = self.passed.get(node.source, 0) + 1
+            given = next((one for one in entered(links, node) if one.shape == node.shape), None)
+            value = None if given is None else links.value(given)
+            if given is not None and value is not None and np.all(np.isfinite(value)) and _are_probabilities(value, 1):
+                line = links.maker(given).source
+                self._note(_of_probabilities(value), line, line, Comparison(name, given, None, node.source))
 
     def _note(self, told: Told, line: Source | None, made: Source | None, one: Comparison) -> None:
         assert told is not None
@@ -90,11 +108,16 @@ def _has_parts(step: Step, path: str) -> bool:
     return any(call.path.startswith(f"{path}.") if path else call.depth > 0 for call in step.calls)
 
 
-def _activation(links: Links, one: Comparison) -> str:
-    """The activation that a prediction comes from directly; empty if it is none."""
+def _activation(links: Links, one: Comparison) -> tuple[str, list[Node]]:
+    """The activation that a prediction comes from directly, empty if it is none, and what it was given."""
     node = links.maker(one.prediction)
     name = links.called(node)
-    return name if name in RANGES or name in ("log_softmax", "clamp") else ""
+    if name in RANGES or name == "log_softmax":
+        return name, entered(links, node)
+    known = activation_of(links, node)
+    if known is not None:
+        return known[0], [known[1]]
+    return ("clamp", entered(links, node)) if name == "clamp" else ("", [])
 
 
 def _class_axis(value: Array) -> int:
@@ -107,12 +130,12 @@ def _are_probabilities(value: Array, axis: int) -> bool:
     return bool(np.all(np.abs(value.sum(axis=axis) - 1) < SUM_IS_ONE))
 
 
-def _twice(links: Links, one: Comparison, activation: str) -> Told:
+def _twice(links: Links, one: Comparison, activation: str, given: list[Node]) -> Told:
     """An activation applied to what has come out of one that squeezes already."""
     if activation not in SQUEEZES:
         return None
-    given = (links.maker(node) for node in _given(links, one))
-    inner = next((links.called(node) for node in given if links.called(node) in SQUEEZES), "")
+    makers = (links.maker(node) for node in given)
+    inner = next((links.called(node) for node in makers if links.called(node) in SQUEEZES), "")
     if not inner:
         return None
     values = links.value(one.prediction)
@@ -121,33 +144,37 @@ def _twice(links: Links, one: Comparison, activation: str) -> Told:
         "activation": activation, "inner": inner, "low": low, "high": high, "share": 100.0}  # fmt: skip
 
 
-def _clipped(links: Links, one: Comparison, activation: str) -> Told:
+def _clipped(links: Links, one: Comparison, activation: str, given: list[Node]) -> Told:
     """Scores that are cut to 0 and 1 instead of being made probabilities: no gradient passes where they were cut."""
     if one.name != "binary_cross_entropy" or activation not in ("clamp", "hardtanh", "relu"):
         return None
-    raw = next((links.value(node) for node in _given(links, one) if node.id in links.step.active), None)
+    raw = next((links.value(node) for node in given if node.id in links.step.active), None)
     if raw is None or not raw.size:
         return None
     cut = float(np.mean((raw < -CUT) | (raw > 1 + CUT)))
     return ("bce_without_sigmoid", {"share": 100 * cut}) if cut > 0 else None
 
 
-def _given(links: Links, one: Comparison) -> list[Node]:
-    """What the call that made a prediction was given."""
-    inside = {node.id: node for node in links.call_of(links.maker(one.prediction))}
+def entered(links: Links, made: Node) -> list[Node]:
+    """What the call that made a value was given."""
+    inside = {node.id: node for node in links.call_of(made)}
     return [source for node in inside.values() for source in node.inputs if source.id not in inside]
 
 
 def _probabilities(one: Comparison, activation: str, value: Array, target: Array | None) -> Told:
     """Cross entropy takes scores and applies softmax itself; BCE with logits applies the sigmoid itself."""
     if one.name == "cross_entropy" and _are_probabilities(value, _class_axis(value)):
-        largest = float(value.max())
-        classes = value.shape[_class_axis(value)]
-        least = float(np.log1p((classes - 1) * np.exp(-1.0)))
-        return "softmax_before_cross_entropy", {"largest": largest, "classes": classes, "least": least}
+        return _of_probabilities(value)
     if one.name == "binary_cross_entropy_with_logits" and activation in ("sigmoid", "softmax", "hardsigmoid"):
         return "sigmoid_before_bce_with_logits", {"smallest": float(value.min()), "largest": float(value.max())}
     return None
+
+
+def _of_probabilities(value: Array) -> tuple[str, dict[str, Value]]:
+    """What a softmax of probabilities can reach at best."""
+    classes = value.shape[_class_axis(value)]
+    least = float(np.log1p((classes - 1) * np.exp(-1.0)))
+    return "softmax_before_cross_entropy", {"largest": float(value.max()), "classes": classes, "least": least}
 
 
 def _no_log_probabilities(one: Comparison, activation: str, value: Array, target: Array | None) -> Told:

@@ -15,6 +15,7 @@ from kadam.primitives.convolve import Convolve
 from kadam.primitives.move import Detach
 
 OFTEN = 8  # steps in which a parameter of equal numbers must have got gradients: it may be a moving offset
+FIRST, LATER = 2, 10  # updates of what was frozen again at once; steps it is frozen in, for each of them
 SEEN = 3  # steps in which a parameter must have taken part: what one step does not reach, the next may
 
 
@@ -62,7 +63,7 @@ class Owners:
             and not life.frozen_at
             and life.token not in self.data
         ]
-        if not forgotten or self._tunes_inputs(program, forgotten):
+        if not forgotten or program.tunes_inputs(forgotten):
             return
         optimizer = program.made[-1].source
         listed = [life for life in forgotten if life.token in self.loose]
@@ -73,12 +74,6 @@ class Owners:
         name = f"{first.name}, {list(first.shape)}" if first.name.startswith("parameter ") else first.name
         values: dict[str, Value] = {"parameters": len(forgotten), "name": name, "steps": first.with_grad}
         yield Finding("parameters_not_in_optimizer", source, values, also)
-
-    def _tunes_inputs(self, program: Program, forgotten: list[Life]) -> bool:
-        """Whether what learns is no parameter of a model but something it is fed with (an image, a prompt)."""
-        learnt = [life for life in program.lives.values() if life.updated]
-        of_models = all(life.set_at for life in forgotten)
-        return bool(learnt) and of_models and not any(life.set_at or life.loaded for life in learnt)
 
 
 def _is_untaught(life: Life) -> bool:
@@ -132,12 +127,20 @@ class Frozen:
         stuck = [
             life
             for life in program.lives.values()
-            if life.frozen >= SEEN and life.fresh and len(life.shape) > 1 and (life.owners or life.token in self.behind)
+            if life.frozen >= SEEN
+            and (life.fresh or _was_stopped(life))
+            and len(life.shape) > 1
+            and (life.owners or life.token in self.behind)
         ]
-        if stuck and learns:
+        if stuck and learns and not program.tunes_inputs(stuck):
             lines = [life.frozen_at for life in stuck if life.frozen_at is not None]
             source = lines[0] if lines else self.readers.get(stuck[0].token)
             yield Finding("frozen_by_mistake", source, {"name": stuck[0].name, "parameters": len(stuck)})
+
+
+def _was_stopped(life: Life) -> bool:
+    """Whether an optimizer's parameter was frozen after its first few updates, and stayed so for all the rest."""
+    return bool(life.owners) and not life.loaded and life.updated <= FIRST and life.frozen > LATER * life.updated
 
 
 class Cuts:

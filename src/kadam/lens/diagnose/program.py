@@ -68,6 +68,7 @@ class Program:
         self.made: list[Event] = []
         self.rates: list[tuple[float, ...]] = []
         self.facts: tuple[OptimizerFacts, ...] = ()
+        self.begun = False  # whether a gradient was computed: what sets weights before makes their first values
         self.steps = 0
         self.captured = 0
         self.fault: Fault | None = None
@@ -77,8 +78,9 @@ class Program:
         """Note a step."""
         self.steps = record.index + 1
         self.hear(record.events)
-        if record.loss is not None:
-            self.losses.append((record.index, record.loss))
+        loss = record.loss if record.loss is not None else _loss_of(links)
+        if loss is not None:
+            self.losses.append((record.index, loss))
         if record.rates:
             self.rates.append(record.rates)
         if links is not None:
@@ -106,7 +108,10 @@ class Program:
                 self.life(int(event.fact("token") or 0)).frozen_at = event.source  # type: ignore[arg-type]
             elif event.kind == "init" and event.source is not None:
                 self.life(int(event.fact("token") or 0)).set_at = event.source  # type: ignore[arg-type]
-
+            elif event.kind == "in_place" and not self.begun and event.fact("token") in self.lives:
+                self.lives[int(event.fact("token") or 0)].set_at = event.source  # type: ignore[arg-type]
+            elif event.kind == "backward":
+                self.begun = True
             elif event.kind == "made" and event.source is not None:
                 self.life(int(event.fact("token") or 0)).made_at = event.source  # type: ignore[arg-type]
 
@@ -154,9 +159,24 @@ class Program:
         """What was done last of a kind."""
         return next((event for event in reversed(self.events) if event.kind == kind), None)
 
+    def tunes_inputs(self, others: list[Life]) -> bool:
+        """Whether what learns is no parameter of a model, as these others are, but what it is fed with (an image)."""
+        learnt = [life for life in self.lives.values() if life.updated]
+        of_models = all(life.set_at for life in others)
+        return bool(learnt) and of_models and not any(life.set_at or life.loaded for life in learnt)
+
     def models(self) -> Iterator[Life]:
         """The parameters that took part in a forward pass."""
         return (life for life in self.lives.values() if life.met or life.frozen)
+
+
+def _loss_of(links: Links | None) -> float | None:
+    """What was differentiated by `autograd.grad` alone: the last single number of a step that changed weights."""
+    if links is None or not any(one.next is not None for one in links.step.parameters):
+        return None
+    single = (node for node in reversed(links.forward) if node.type.elements == 1 and node.id in links.step.active)
+    value = next((links.value(node) for node in single), None)
+    return None if value is None else float(value.reshape(())[()])
 
 
 def _tokens(event: Event) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from kadam.ir.graph import Source
 from kadam.ir.primitive import Array
 from kadam.lens.diagnose.dynamics import learns
 from kadam.lens.diagnose.finding import Finding, Value
-from kadam.lens.diagnose.links import Links
+from kadam.lens.diagnose.links import Links, ancestors
 from kadam.lens.diagnose.losses import DISTANCES
 from kadam.lens.diagnose.program import Program
 from kadam.lens.step import StepRecord
@@ -102,7 +102,8 @@ class Constant:
         if not varied:
             return
         self.looked += 1
-        targets = {links.maker(one.target).id for one in told if one.target is not None}
+        computed = ancestors(tuple(one.prediction for one in told))  # an autoencoder's target is its input as well
+        targets = {links.maker(one.target).id for one in told if one.target is not None} - computed.keys()
         fed = [node for node in links.fed() if node.id not in targets and node.rank > 0 and node.shape[0] > SEEN]
         samples = varied[0].prediction.shape[0] if varied[0].prediction.rank else 0
         given = [node for node in fed if node.shape[0] == samples]

@@ -26,3 +26,6 @@ from kadam.nn.functional.softmax import *  # noqa: F403
 from kadam.nn.functional.unpooling import *  # noqa: F403
 from kadam.nn.functional.vision import *  # noqa: F403
 from kadam.nn.functional.with_indices import *  # noqa: F403
+from kadam.ops.out import give_out as _give_out
+
+_give_out(globals(), "avg_pool2d avg_pool3d gelu hardshrink linear logsigmoid softplus softshrink")

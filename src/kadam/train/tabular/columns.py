@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,8 +16,14 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-", "missing"
 MOST_VALUES = 200_000  # distinct texts that a column may have before it is given up
 MOSTLY = 0.95  # share of cells that decides what a column holds
 _EPOCH = datetime.datetime(1970, 1, 1)
-_DATE_FORMATS = ("%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d", "%d-%m-%Y", "%d %b %Y", "%b %d, %Y", "%d.%m.%Y %H:%M",
-                 "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M")  # fmt: skip
+_DATE_FORMATS = (
+    "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%Y-%m", "%m/%Y", "%d.%m.%y", "%m/%d/%y",
+    "%d/%m/%y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%b %Y", "%B %Y",
+)  # fmt: skip
+_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p")
+_PARTS = {"%d": "day", "%m": "month", "%Y": "year", "%y": "year", "%b": "month", "%B": "month", "%H": "hour",
+          "%I": "hour", "%M": "minute", "%S": "second", "%p": "am/pm"}  # fmt: skip
+FEW_WORDS, MANY_NUMBERS = 3, 20  # in a column where most cells are numbers, and the others say why they are none
 
 
 class Column:
@@ -49,12 +56,17 @@ class Column:
         self._pieces: list[tuple[str, np.ndarray]] = []
         self._known: dict[str, int] = {}
         self._rows = 0
+        self._parse: Callable[[str], float | None] | None = None  # once it is known what all cells are
 
     def __len__(self) -> int:
         return self._rows
 
     def add(self, cells: Cells) -> None:
         """Take in the next cells."""
+        if self._parse is not None:
+            self._pieces.append((self.kind, self._parsed(cells, self._parse)))
+            self._rows += len(cells)
+            return
         written = self.form in (POINT, COMMA) and not isinstance(cells, np.ndarray)
         found = None if written else _numbers(cells)
         if found is not None:
@@ -66,6 +78,8 @@ class Column:
         else:
             self._pieces.append(("text", self._coded(cells)))
         self._rows += len(cells)
+        if len(self._known) > MOST_VALUES:
+            self._decide()
 
     def pad(self, rows: int) -> None:
         """Missing cells, for a column that comes up late."""
@@ -79,10 +93,29 @@ class Column:
             text = cell.strip() if isinstance(cell, str) and cell.strip().lower() not in MISSING else canonical(cell)
             code = -1 if text is None else known.setdefault(text, len(known))
             codes[place] = code
-        if len(known) > MOST_VALUES:
-            self.note = f"more than {MOST_VALUES:,} different texts"
-            self._known, self._pieces = {}, []
         return codes
+
+    def _decide(self) -> None:
+        """There are too many texts to keep: they are numbers or dates, or the column is given up."""
+        self.codes = np.concatenate([self._as_codes(kind, piece) for kind, piece in self._pieces])
+        self.words, self._known, self._pieces = list(self._known), {}, []
+        if self._settle_numbers() or self._settle_dates():
+            self._pieces, self.values = [(self.kind, self.values)], np.zeros(0)
+            is_date = self.kind == "date"
+            self._parse = reader(self.form or POINT) if not is_date else _dated(self.form) if self.form else _iso_date
+        else:
+            self.note = f"more than {MOST_VALUES:,} different texts"
+            self.codes, self.words = np.zeros(0, np.int32), []
+
+    def _parsed(self, cells: Cells, parse: Callable[[str], float | None]) -> np.ndarray:
+        """The cells read in the way that was decided."""
+        texts = [canonical(cell) if not isinstance(cell, str) else cell.strip() for cell in cells]
+        known = [None if text is None or text.lower() in MISSING else parse(text) for text in texts]
+        for row, (text, one) in enumerate(zip(texts, known, strict=True)):
+            if one is None and text is not None and text.lower() not in MISSING:
+                count, first, what = self.odd or (0, self.first_row + self._rows + row + 1, text)
+                self.odd = count + 1, first, what
+        return np.array([np.nan if one is None else one for one in known])
 
     def finish(self) -> None:
         """Decide what the column holds, once all is read."""
@@ -96,7 +129,7 @@ class Column:
             return
         self.codes = np.concatenate([self._as_codes(kind, piece) for kind, piece in pieces])
         self.kind, self.words, self._known = "text", list(self._known), {}
-        if not (self._settle_numbers() or self._settle_dates()):
+        if not (self._settle_numbers() or self._settle_dates() or self._settle_mostly_numbers()):
             self._merge(lambda word: canonical(word) or word)
             if are_truths(self.words):
                 self.truths = True
@@ -118,6 +151,12 @@ class Column:
             return False
         self.form, self.why = numeral.form, numeral.why
         return True
+
+    def _settle_mostly_numbers(self) -> bool:
+        """Numbers, and a few words where there is none: unknown, refused."""
+        numbers = sum(_number(word) is not None for word in self.words)
+        few = len(self.words) - numbers <= FEW_WORDS and numbers > MANY_NUMBERS
+        return few and self._settle(_number, "number", mostly=0.5)
 
     def _as_codes(self, kind: str, piece: np.ndarray) -> np.ndarray:
         if kind == "text":
@@ -152,10 +191,13 @@ class Column:
 
     def _settle_dates(self) -> bool:
         some = self.words[:: max(1, len(self.words) // 200)]
-        for form in (self.form, "", *_DATE_FORMATS):
+        if not any(char.isdigit() for char in some[0]):
+            return False
+        forms = [self.form] if self.form else ["", *(day + time for day in _DATE_FORMATS for time in _TIMES)]
+        for form in forms:
             parse = _dated(form) if form else _iso_date
-            if sum(parse(word) is not None for word in some) >= MOSTLY * len(some) and self._settle(parse, "date"):
-                self.form = form
+            if _mostly(parse, some) and self._settle(parse, "date"):
+                self.form, self.why = form, _how_dated(form, some)
                 return True
         return False
 
@@ -270,6 +312,27 @@ def _iso_date(text: str) -> float | None:
         return _days(datetime.datetime.fromisoformat(text))
     except ValueError:
         return None
+
+
+def _mostly(parse: Callable[[str], float | None], texts: list[str]) -> bool:
+    """Whether nearly all of these can be read."""
+    allowed = (1 - MOSTLY) * len(texts)
+    for text in texts:
+        if parse(text) is None:
+            allowed -= 1
+            if allowed < 0:
+                return False
+    return True
+
+
+def _how_dated(form: str, texts: list[str]) -> str:
+    """How dates were read, if not as ISO says; and whether another reading is as good."""
+    if not form:
+        return ""
+    other = form.replace("%d", "%%").replace("%m", "%d").replace("%%", "%m")
+    doubtful = other != form and other.split()[0] in _DATE_FORMATS and _mostly(_dated(other), texts)
+    read, instead = (re.sub("%.", lambda part: _PARTS[part[0]], one) for one in (form, other))
+    return f"read as {read}" + (f"; could also be {instead}" if doubtful else "")
 
 
 def _dated(form: str) -> Callable[[str], float | None]:

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from kadam.train.tabular.columns import Column
-from kadam.train.tabular.fitting import FARTHEST, Columns
+from kadam.train.tabular.encoded import Columns
+from kadam.train.tabular.fitting import FARTHEST
 from kadam.train.tabular.numerals import truth
 from kadam.train.tabular.reading import TableError
 

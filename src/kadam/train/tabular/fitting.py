@@ -20,13 +20,18 @@ from kadam.recording.tensor import from_array, read
 from kadam.tensor import Tensor
 from kadam.train.batches import ArrayBatches
 from kadam.train.history import History
+from kadam.train.tabular.encoded import Columns
+from kadam.train.tabular.linear import GROUPS, MOST_LOGITS, Line, lines
 from kadam.train.tabular.network import EVERYONES, HELD_OUT, Shape, TableNet, table_loss
+from kadam.train.tabular.rounds import Rounds
 from kadam.train.trainer import Trainer
 
 Array = np.ndarray
 
 FOLDS_UP_TO = 20_000  # rows; with more, a part is held out instead
 FARTHEST = 5.0  # standard deviations; numbers beyond count as that far
+NEARLY = 1.0  # standard errors, by which a smaller share of the line may be worse
+PIECE_ROWS = 16_384  # that are predicted before the next are looked at
 _PREDICT_ROWS = (64, 4096)  # sizes of batches when predicting: few shapes are compiled once
 
 
@@ -54,12 +59,15 @@ class Settings:
 def settings_for(rows: int, numbers: int, codes: int = 0) -> Settings:
     """Settings by the size of the table, found on other splits, and other made tables, than `benchmarks/tables.py` has.
 
-    Small tables get more members, one layer and more dropout; large ones two layers and fewer passes.
+    Small tables get more members, one layer, more dropout and weights that decay faster the fewer the rows are; large
+    ones two layers and fewer passes.
     """
     small = rows < 1_500
     few_columns, hardly_any = numbers <= 12, numbers + codes <= 6
     batch_size = _batch_size(rows)
-    epochs = (120 + 0.3 * rows) / max(rows // batch_size, 1) if small else 1_200 / np.sqrt(rows)
+    wanted = (120 + 0.3 * rows) / max(rows // batch_size, 1) if small else 1_200 / np.sqrt(rows)
+    epochs = int(np.clip(wanted, 3, 200))
+    look_every = max(1, round(epochs / 12))
     return Settings(
         members=8 if small else 4 if rows < 200_000 else 2,
         hidden=64 if hardly_any and not small else 128,
@@ -67,10 +75,10 @@ def settings_for(rows: int, numbers: int, codes: int = 0) -> Settings:
         bins=8 if 3 < numbers <= 12 and not small else 0,
         dropout=0.3 if small else 0.0 if few_columns else 0.1,
         lr=0.01,
-        weight_decay=0.3 if small or not few_columns else 0.1,
-        epochs=int(np.clip(epochs, 3, 200)),
+        weight_decay=float(np.clip(100 / rows, 0.3, 1.0)) if small else 0.1 if few_columns else 0.3,
+        epochs=epochs // look_every * look_every,
         batch_size=batch_size,
-        look_every=max(1, round(epochs / 12)),
+        look_every=look_every,
     )
 
 
@@ -79,22 +87,6 @@ def _batch_size(rows: int) -> int:
         if rows < bound:
             return min(size, max(rows, 1))
     return 1_024
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The encoded columns of a table: `numbers` f32[rows, n], `codes` i64[rows, m], `sizes` values of each code."""
-
-    numbers: Array
-    codes: Array
-    sizes: tuple[int, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def arrays(self) -> list[Array]:
-        """What the network is fed with."""
-        return [self.numbers, self.codes] if self.sizes else [self.numbers]
 
 
 class Fitted:
@@ -106,6 +98,7 @@ class Fitted:
         center, scale: the target's mean and spread, for values.
         settings: how it was trained.
         history: how training went.
+        line, share: a linear model, and how much of the answer is its.
     """
 
     def __init__(self, net: TableNet, classes: int, center: float, scale: float, settings: Settings) -> None:
@@ -115,9 +108,23 @@ class Fitted:
         self.scale = scale
         self.settings = settings
         self.history = History()
+        self.line: Line | None = None
+        self.share = 0.0
 
     def predict(self, columns: Columns) -> Array:
-        """f64[rows, classes] probabilities, or f64[rows] values: the mean of what the members say."""
+        """f64[rows, classes] probabilities, or f64[rows] values: the mean of what the members say, and of the line."""
+        starts = range(0, max(len(columns), 1), PIECE_ROWS)
+        found = np.concatenate([self._said(columns.take(slice(start, start + PIECE_ROWS))) for start in starts])
+        return np.asarray(found / found.sum(1, keepdims=True) if self.classes else found * self.scale + self.center)
+
+    def _said(self, columns: Columns) -> Array:
+        found = self.members(columns).mean(0, dtype=np.float64)
+        if self.line is None or not self.share:
+            return np.asarray(found)
+        return np.asarray((1 - self.share) * found + self.share * self.line(columns))
+
+    def members(self, columns: Columns) -> Array:
+        """f32[members, rows, classes] probabilities, or f32[members, rows] values in units of the target's spread."""
         rows = len(columns)
         size = _PREDICT_ROWS[0] if rows <= _PREDICT_ROWS[0] else _PREDICT_ROWS[1] if rows > 1_024 else 1_024
         self.net.eval()
@@ -126,10 +133,9 @@ class Fitted:
             for start in range(0, rows, size):
                 batch = [_padded(one[start : start + size], size) for one in columns.arrays()]
                 outputs = self.net(*batch)
-                mean = F.softmax(outputs, -1).mean(0) if self.classes else outputs.squeeze(-1).mean(0)
-                parts.append(read(mean)[: min(size, rows - start)].astype(np.float64))
-        found = np.concatenate(parts) if parts else np.zeros((0, self.classes) if self.classes else (0,))
-        return found / found.sum(1, keepdims=True) if self.classes else found * self.scale + self.center
+                said = F.softmax(outputs, -1) if self.classes else outputs.squeeze(-1)
+                parts.append(read(said)[:, : min(size, rows - start)])
+        return np.concatenate(parts, 1) if parts else np.zeros((1, 0, self.classes) if self.classes else (1, 0))
 
 
 def _padded(rows: Array, size: int) -> Tensor:
@@ -167,31 +173,81 @@ def fit(
         net = TableNet(
             Shape(
                 columns.numbers.shape[1], columns.sizes, max(classes, 1), settings.members, settings.hidden,
-                settings.layers, bins=settings.bins if columns.numbers.shape[1] else 0, dropout=settings.dropout,
+                settings.layers, bins=settings.bins if columns.numbers.shape[1] else 0,
             ),
             _edges(columns.numbers, settings.bins),
         )  # fmt: skip
         fitted = Fitted(net, classes, center, scale, settings)
         parts = [*columns.arrays(), values, fold, *([] if weights is None else [weights.astype(np.float32)])]
-        train, held_out = _divided(parts, fold, settings)
+        passes = max(one for one in range(1, settings.look_every + 1) if settings.epochs % one == 0)
+        train, held_out = _divided(parts, fold, settings, passes)
         optimizer = AdamW(net.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
-        steps = max(settings.epochs * len(train), 2)
-        scheduler = OneCycleLR(optimizer, settings.lr, total_steps=steps + 1, pct_start=0.1)
+        rounds = settings.epochs // passes
+        steps = max(rounds * len(train), 2)
+        scheduler = OneCycleLR(optimizer, settings.lr, total_steps=steps + 1, pct_start=max(0.1, 2 / steps))
         trainer = Trainer(
             net,
             None,
             optimizer,
             scheduler=scheduler,
             scheduler_each="step",
-            step=_Loss(bool(columns.sizes)),
+            step=_Loss(bool(columns.sizes), weights is not None),
             steady=True,
         )
         fitted.history = trainer.fit(
-            train, epochs=settings.epochs, validation=held_out, validate_every=settings.look_every, restore_best=True,
-            folder=folder, resume=resume, display=display,
+            train, epochs=rounds, validation=held_out, restore_best=True, folder=folder, resume=resume, display=display,
         )  # fmt: skip
+        for row in fitted.history.rows:
+            row["epoch"] *= passes
+        _blend(fitted, columns, values, fold, weights)
     net.eval()
     return fitted
+
+
+def _blend(fitted: Fitted, columns: Columns, values: Array, fold: Array, weights: Array | None) -> None:
+    """Give a line as much of the answer as makes it best, judged on rows that neither had seen."""
+    classes, settings = fitted.classes, fitted.settings
+    honest = fold != EVERYONES
+    if not honest.any() or (classes and len(np.unique(values)) < 2):
+        return
+    rows = _some_rows(fold, MOST_LOGITS // (max(classes, 1) * (GROUPS + 1)), settings.seed)
+    fold, honest, values, columns = fold[rows], honest[rows], values[rows], columns.take(rows)
+    left_out = np.where(fold >= 0, fold % GROUPS, np.where(fold == HELD_OUT, 0, -1))
+    line, of_line = lines(columns, values, classes, left_out, None if weights is None else weights[rows])
+    said = fitted.members(columns.take(honest))
+    own = fold[honest]
+    of_net = said.mean(0) if (own == HELD_OUT).all() else said[own, np.arange(len(own))]
+    of_line = of_line[honest]
+    true = np.eye(classes)[values[honest]] if classes else values[honest]
+    fitted.line, fitted.share = line, _best_share(of_net, of_line if classes else of_line[:, 0], true)
+
+
+def _best_share(of_net: Array, of_line: Array, true: Array) -> float:
+    """The smallest share of the line that is nearly as good as the best: what nets say is the mean of all members in
+    the end, which is better than what one of them says of the rows that it has not seen."""
+    shares = np.linspace(0, 1, 21)
+    losses = np.stack([_losses((1 - one) * of_net + one * of_line, true) for one in shares])
+    worse = losses - losses[losses.mean(1).argmin()]
+    near = worse.mean(1) <= NEARLY * worse.std(1) / np.sqrt(losses.shape[1])
+    return float(shares[int(near.argmax())])
+
+
+def _losses(found: Array, true: Array) -> Array:
+    """f64[rows]: of probabilities the logarithm of the true class's, of values the squared error."""
+    if true.ndim == 1:
+        return np.asarray(np.square(found - true))
+    return np.asarray(-np.log(np.maximum((found * true).sum(1), 1e-12)))
+
+
+def _some_rows(fold: Array, most: int, seed: int) -> Array:
+    """At most so many rows, half of them held out if not all are, in their order."""
+    draw = np.random.default_rng(seed)
+    if len(fold) <= most:
+        return np.arange(len(fold))
+    honest = np.flatnonzero(fold != EVERYONES)
+    others = np.flatnonzero(fold == EVERYONES)
+    kept = draw.permutation(honest)[: most // 2 if len(others) else most]
+    return np.sort(np.concatenate([kept, draw.permutation(others)[: most - len(kept)]]))
 
 
 @dataclass(frozen=True)
@@ -199,11 +255,14 @@ class _Loss:
     """The loss of a batch: in training over the rows that each member learns from, else over those it does not."""
 
     has_codes: bool
+    has_weights: bool
 
     def __call__(self, net: TableNet, batch: Sequence[Tensor]) -> Tensor:
-        inputs = 2 if self.has_codes else 1
-        target, fold, *weights = batch[inputs:]
-        return table_loss(net(*batch[:inputs]), target, fold, net.ids, weights, net.training)
+        numbers, *rest = batch
+        codes = rest.pop(0) if self.has_codes else None
+        target, fold, *rest = rest
+        weights, kept = rest[: self.has_weights], rest[self.has_weights :]
+        return table_loss(net(numbers, codes, kept), target, fold, net.ids, weights, net.training)
 
 
 def _moments(target: Array) -> tuple[float, float]:
@@ -232,15 +291,14 @@ def _folds(target: Array, classes: int, settings: Settings) -> Array:
     return fold
 
 
-def _divided(parts: Sequence[Array], fold: Array, settings: Settings) -> tuple[ArrayBatches, ArrayBatches]:
+def _divided(parts: Sequence[Array], fold: Array, settings: Settings, passes: int) -> tuple[Rounds, ArrayBatches]:
     """Batches to learn from, and batches to look at."""
-    size = settings.batch_size
+    units = settings.layers, settings.members, settings.hidden
     held = fold == HELD_OUT
     some = bool(held.any() and not held.all())
     kept, looked_at = (np.flatnonzero(~held), np.flatnonzero(held)) if some else (None, None)
-    whole = (len(fold) if kept is None else len(kept)) >= size
     return (
-        ArrayBatches(parts, size, shuffle=True, drop_last=whole, draws=True, chosen=kept),
+        Rounds(parts, settings.batch_size, passes, kept, units, settings.dropout),
         ArrayBatches(parts, 4_096, chosen=looked_at),
     )
 

@@ -14,14 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from kadam.recording.tensor import from_array
 from kadam.serialization import load, save
 from kadam.serialization.files import replacing
 from kadam.train.tabular.encoding import Encoder
 from kadam.train.tabular.fitting import Fitted, Settings
+from kadam.train.tabular.linear import Line
 from kadam.train.tabular.network import Shape, TableNet
 from kadam.train.tabular.reading import TableError
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS, MODEL, HISTORY, REPORT = "weights.pt", "model.json", "history.csv", "report.html"
 
 
@@ -42,7 +44,11 @@ class Model:
     def write(self, work: Path, folder: Path, report: str) -> None:
         """Write all files into the working folder, and give it the folder's name once it is complete."""
         work.mkdir(parents=True, exist_ok=True)
-        save(self.fitted.net.state_dict(), work / WEIGHTS)
+        line = self.fitted.line
+        save(
+            {"network": self.fitted.net.state_dict(), "line": None if line is None else from_array(line.weights)},
+            work / WEIGHTS,
+        )
         facts = self.facts | {
             "format": FORMAT,
             "versions": versions(),
@@ -50,6 +56,7 @@ class Model:
             "settings": asdict(self.fitted.settings),
             "center": self.fitted.center,
             "scale": self.fitted.scale,
+            "share_of_line": self.fitted.share,
             "preprocessing": self.encoder.to_json(),
         }
         _write(work / MODEL, json.dumps(facts, indent=1, ensure_ascii=False))
@@ -72,19 +79,28 @@ class Model:
         """
         try:
             facts = json.loads((folder / MODEL).read_text(encoding="utf-8"))
+            if facts["format"] != FORMAT:
+                by = facts["versions"]["kadam"]
+                raise TableError(f"{str(folder)!r} was written by Kadam {by} in another form. Fix: train again.")
             shape = facts["shape"] | {"categories": tuple(facts["shape"]["categories"])}
             net = TableNet(Shape(**shape))
-            net.load_state_dict(load(folder / WEIGHTS))
+            weights = load(folder / WEIGHTS)
+            line = weights["line"]
+            net.load_state_dict(weights["network"])
         except FileNotFoundError as error:
             raise TableError(
                 f"{str(folder)!r} holds no trained model ({Path(str(error.filename)).name} is missing). Fix: give the "
                 "folder that `kadam train` has written."
             ) from error
         except (ValueError, KeyError, TypeError, RuntimeError, EOFError, UnpicklingError) as error:
+            if isinstance(error, TableError):
+                raise
             raise TableError(f"{str(folder)!r} is damaged: {str(error).splitlines()[0]} Fix: train again.") from error
         fitted = Fitted(
             net.eval(), len(facts["classes"]), facts["center"], facts["scale"], Settings(**facts["settings"])
         )
+        fitted.line = None if line is None else Line(line.numpy(), bool(facts["classes"]))
+        fitted.share = facts["share_of_line"]
         return Model(fitted, Encoder.from_json(facts["preprocessing"]), facts)
 
 

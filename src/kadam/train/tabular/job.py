@@ -67,9 +67,9 @@ def train(job: Job, say: Say = lambda text: None) -> Model:
     columns, total = read_columns(job.source)
     target_column = columns.pop(job.target, None)
     if target_column is None:
-        raise TableError(
-            f"the table has no column {job.target!r}. Fix: --target with one of {', '.join(map(repr, columns))}."
-        )
+        named = ", ".join(map(repr, columns))
+        hint = "" if any(map(str.isidentifier, columns)) else " Or does its first line hold no names?"
+        raise TableError(f"the table has no column {job.target!r}. Fix: --target with one of {named}.{hint}")
     for name in job.ignore:
         if columns.pop(name, None) is None:
             raise TableError(f"--ignore {name!r}: the table has no such column. Fix: leave it out.")
@@ -125,6 +125,8 @@ def _fit(
     choice = class_weights(target, kept)
     if choice is not None:
         say(report.CHOICE)
+    if alone := report.untested(target, held):
+        say(alone)
     settings = fitting.settings_for(len(kept), encoder.numbers, len(encoder.sizes)).changed(
         epochs=job.epochs, seed=job.seed
     )

@@ -11,8 +11,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from kadam.nn import functional as F
 from kadam.nn.init import normal_, uniform_
 from kadam.nn.modules.module import Module
@@ -20,9 +18,7 @@ from kadam.nn.modules.parameter_containers import ParameterList
 from kadam.nn.parameter import Parameter
 from kadam.ops.combine import cat
 from kadam.ops.creation import arange, empty, tensor, zeros
-from kadam.recording.generator import default_generator
 from kadam.recording.operation import operation
-from kadam.recording.tensor import from_array
 from kadam.tensor import Tensor
 
 HELD_OUT = -2  # the fold of rows that no member learns from
@@ -40,7 +36,6 @@ class Shape:
         members, hidden, layers: networks side by side, their width and depth.
         embedding: numbers that stand for a category.
         bins: pieces that the range of a number is cut into; 0: it goes in as it is.
-        dropout: share of the hidden numbers that are dropped in training.
     """
 
     numbers: int
@@ -51,7 +46,6 @@ class Shape:
     layers: int = 2
     embedding: int = 8
     bins: int = 0
-    dropout: float = 0.0
 
 
 class TableNet(Module):
@@ -92,25 +86,13 @@ class TableNet(Module):
         self.line = Parameter(zeros(members, wide, shape.outputs))
         self.register_buffer("ids", arange(members), persistent=False)
 
-    def forward(self, numbers: Tensor, codes: Tensor | None = None) -> Tensor:
+    def forward(self, numbers: Tensor, codes: Tensor | None = None, kept: Sequence[Tensor] = ()) -> Tensor:
         pieces = [self.edges, self.widths] if self.shape.bins else []
         looked_up = [] if codes is None else [codes, self.starts, self.table]
         return member_outputs(
-            numbers, pieces, looked_up, list(self.weights), list(self.biases), self._kept_units(),
+            numbers, pieces, looked_up, list(self.weights), list(self.biases), list(kept),
             [self.line, self.out_weight, self.out_bias],
         )  # fmt: skip
-
-    def _kept_units(self) -> list[Tensor]:
-        """f32[members, 1, hidden] per layer: 0 for units that are dropped, for a whole batch: dropping single numbers
-        would take a hundred times the draws."""
-        share = self.shape.dropout
-        if not share or not self.training:
-            return []
-        kept = [
-            default_generator.bernoulli((self.shape.members, 1, self.shape.hidden), 1 - share)
-            for _ in range(self.shape.layers)
-        ]
-        return [from_array((one / (1 - share)).astype(np.float32)) for one in kept]
 
 
 @operation
@@ -130,7 +112,8 @@ def member_outputs(
         pieces: where the pieces of each number's range begin, and how wide they are; or nothing.
         looked_up: codes, where the rows of each column of categories begin in the table, the table; or nothing.
         weights, biases: of the layers.
-        kept: which units of each layer are kept; or nothing.
+        kept: f32[members, 1, hidden] of each layer, 0 for units that a step leaves out, for a whole batch (dropping
+            single numbers would take a hundred times the draws); or nothing.
         last: the line's weights; weights and bias of the last layer.
     """
     parts = [numbers]

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 POINT, COMMA = "point", "comma"  # what parts the whole from the rest
 _SPACES = " \u00a0\u202f'"
 _UNITS = r"[$€£¥₹%‰]|USD|EUR|GBP|INR|JPY|CHF|Rs\.?"
+_MEASURES = r"[^\W\d_]{1,10}[²³.]?"  # km, sqft, years
 _WRITTEN = re.compile(
     rf"(?P<open>\()?\s*(?P<sign>[-+−]?)\s*(?P<before>{_UNITS})?\s*(?P<sign2>[-+−]?)"
-    rf"(?P<digits>\d[\d.,{_SPACES}]*?|[.,]\d+)\s*(?P<after>{_UNITS})?\s*(?P<close>\))?"
+    rf"(?P<digits>\d[\d.,{_SPACES}]*?|[.,]\d+)\s*(?P<after>{_UNITS}|{_MEASURES})?\s*(?P<close>\))?"
 )
 _GROUPED = {
-    POINT: re.compile(rf"(\d+|\d{{1,3}}([,{_SPACES}]\d{{3}})+|\d{{1,2}}(,\d{{2}})*,\d{{3}})?(\.\d*)?"),
-    COMMA: re.compile(rf"(\d+|\d{{1,3}}([.{_SPACES}]\d{{3}})+)?(,\d*)?"),
+    POINT: re.compile(rf"(\d+|[1-9]\d{{0,2}}([,{_SPACES}]\d{{3}})+|[1-9]\d?(,\d{{2}})*,\d{{3}})?(\.\d*)?"),
+    COMMA: re.compile(rf"(\d+|[1-9]\d{{0,2}}([.{_SPACES}]\d{{3}})+)?(,\d*)?"),
 }
 _SHARE = 0.95  # of a column's texts that must be numbers
 
@@ -26,7 +27,7 @@ class Numeral:
 
     Attributes:
         form: POINT (1,234.5) or COMMA (1.234,5).
-        unit: what stands beside the digits: a currency, `%`, or nothing.
+        unit: what stands beside the digits: a currency, `%`, a measure, or nothing.
         why: what is worth telling of it.
     """
 
@@ -38,14 +39,14 @@ class Numeral:
 def numeral_of(texts: Sequence[str]) -> Numeral | None:
     """How the numbers among these texts are written; None if nearly all of them are not, or their units differ."""
     found = [one for text in texts if (one := _WRITTEN.fullmatch(text)) is not None]
-    units = {unit for one in found for unit in (one["before"], one["after"]) if unit}
+    units = {_singular(unit): unit for one in found for unit in (one["before"], one["after"]) if unit}
     if len(found) < _SHARE * len(texts) or len(units) > 1:
         return None
     counts = {form: sum(_GROUPED[form].fullmatch(one["digits"]) is not None for one in found) for form in _GROUPED}
     form = max(counts, key=lambda one: counts[one])  # POINT where both read all
     if counts[form] < _SHARE * len(texts):
         return None
-    unit = units.pop() if units else ""
+    unit = next(iter(units.values()), "")
     notes = [f"numbers with {unit}"] if unit else []
     if form == COMMA:
         notes.append("the comma is the decimal point")
@@ -53,6 +54,12 @@ def numeral_of(texts: Sequence[str]) -> Numeral | None:
         doubtful = counts[COMMA] == counts[POINT]
         notes.append("commas part thousands" + (", it seems; 1,234 could also be 1.234" if doubtful else ""))
     return Numeral(form, unit, "; ".join(notes))
+
+
+def _singular(unit: str) -> str:
+    """Years and year are one unit, as are Yrs. and yr."""
+    plain = unit.rstrip(".").lower()
+    return plain[:-1] if len(plain) > 2 and plain.endswith("s") else plain
 
 
 def reader(form: str) -> Callable[[str], float | None]:
@@ -82,14 +89,17 @@ def _plain(text: str) -> float | None:
 
 
 TRUE, FALSE = frozenset({"true", "yes", "1", "on"}), frozenset({"false", "no", "0", "off"})
-_LETTERS = ({"t", "f", "true", "false"}, {"y", "n", "yes", "no"})
+_LETTERS = (frozenset("tf"), frozenset("yn"))
 
 
 def are_truths(words: Iterable[str]) -> bool:
     """Whether texts are yes and no in several spellings: TRUE, true, yes ..."""
     lower = {word.lower() for word in words}
-    spelled = lower <= TRUE | FALSE and bool(lower - {"0", "1"})
-    return len(lower) > 1 and (spelled or any(lower <= letters for letters in _LETTERS)) and len(set(words)) > 2
+    letters = {word for word in lower if len(word) == 1 and word.isalpha()}
+    known = lower - letters <= TRUE | FALSE and any(letters <= pair for pair in _LETTERS)
+    spelled = known and bool(lower - {"0", "1"})
+    both = {truth(word) for word in lower} == {"true", "false"}
+    return spelled and both and len(set(words)) > 2
 
 
 def truth(word: str) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,6 +20,7 @@ from kadam.train.frames import columns_of
 
 CHUNK_ROWS = 16_384
 _DELIMITERS = ",;\t|"
+_SAID = re.compile(r"sep=(.)")  # a spreadsheet's first line, which tells the delimiter
 _LONGEST_CELL = 1 << 20
 
 Cells = list[Any] | np.ndarray
@@ -65,7 +69,9 @@ def chunks_of(source: Any) -> Iterator[Chunk]:
 @contextmanager
 def _opened(path: Path) -> Iterator[TextIO]:
     unpack: Any = gzip.open if path.suffix.lower() == ".gz" else open
-    with unpack(path, "rt", encoding="utf-8-sig", newline="") as file:
+    with unpack(path, "rb") as file:
+        wide = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # as spreadsheets write "Unicode text"
+    with unpack(path, "rt", encoding="utf-16" if wide else "utf-8-sig", newline="") as file:
         yield file
 
 
@@ -75,11 +81,13 @@ def _csv_chunks(path: Path, delimiter: str | None) -> Iterator[Chunk]:
         reader: Any = None
         try:
             first = file.readline()
+            said = _SAID.fullmatch(first.strip())
+            if said is not None:
+                first, delimiter = file.readline(), said[1]
             if not first.strip():
                 raise TableError(f"{str(path)!r} has no header: its first line is empty. Fix: name the columns there.")
-            file.seek(0)
             csv.field_size_limit(_LONGEST_CELL)
-            reader = csv.reader(file, delimiter=delimiter or _delimiter(first), strict=True)
+            reader = csv.reader(chain([first], file), delimiter=delimiter or _delimiter(first), strict=True)
             names = _checked_names(next(reader), path)
             width = len(names)
             rows: list[list[str]] = []
@@ -101,7 +109,7 @@ def _csv_chunks(path: Path, delimiter: str | None) -> Iterator[Chunk]:
         except UnicodeDecodeError as error:
             raise TableError(
                 f"{str(path)!r}, near row {row + 1}: byte {error.object[error.start]:#x} is no UTF-8 text. Fix: save "
-                "the table as UTF-8."
+                'the table as UTF-8 (in a spreadsheet: as "CSV UTF-8").'
             ) from error
         if rows or row == 0:
             yield dict(zip(names, map(list, zip(*rows, strict=True)) if rows else [[] for _ in names], strict=True))

@@ -5,8 +5,11 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+import numpy as np
+
 from kadam.train.history import History
 from kadam.train.tabular.encoding import Encoder, Encoding
+from kadam.train.tabular.target import Target
 
 CHOICE = (
     "the classes are far from equally frequent: probabilities are told as they are, but a rare class is predicted "
@@ -37,6 +40,18 @@ def _kind(one: Encoding) -> str:
     return one.kind + (f" ({'; '.join(notes)})" if notes else "")
 
 
+def _figure(value: float) -> str:
+    """A score; AUC, say, is none where the test rows are all of one class."""
+    return f"{value:.4f}" if value == value else "-"
+
+
+def untested(target: Target, held: np.ndarray) -> str:
+    """Which classes no test row has; empty if all are there."""
+    missing = sorted(set(range(len(target.classes))) - set(target.values[held].tolist()))
+    some = ", ".join(repr(target.classes[one]) for one in missing[:3]) + (" ..." if len(missing) > 3 else "")
+    return f"of {some} there is one row only, to learn from: the scores say nothing of it" if missing else ""
+
+
 def scores_table(facts: dict[str, Any]) -> Any:
     """The scores on the test rows, the network's beside those of the baselines."""
     from rich.table import Table
@@ -47,7 +62,7 @@ def scores_table(facts: dict[str, Any]) -> Any:
     for name in names:
         table.add_column(name.replace("_", " "), justify="right")
     for who, found in facts["scores"].items():
-        table.add_row(who, *[f"{found[name]:.4f}" for name in names], style="bold" if who == "network" else "")
+        table.add_row(who, *[_figure(found[name]) for name in names], style="bold" if who == "network" else "")
     return table
 
 
@@ -70,7 +85,7 @@ def page(facts: dict[str, Any], encoder: Encoder, history: History) -> str:
     """The report as one page of HTML that needs nothing else."""
     names = list(facts["scores"]["network"])
     scored = "".join(
-        f"<tr><th>{escape(who)}</th>" + "".join(f"<td>{found[name]:.4f}</td>" for name in names) + "</tr>"
+        f"<tr><th>{escape(who)}</th>" + "".join(f"<td>{_figure(found[name])}</td>" for name in names) + "</tr>"
         for who, found in facts["scores"].items()
     )
     columns = "".join(f"<tr><th>{escape(one.name)}</th><td>{escape(_kind(one))}</td></tr>" for one in encoder.encodings)

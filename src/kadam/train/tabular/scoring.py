@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 
 from kadam.train.metrics import AUC, F1, R2, BalancedAccuracy
-from kadam.train.tabular.fitting import Columns
+from kadam.train.tabular.encoded import Columns
 from kadam.train.tabular.target import Target
 
 Scores = dict[str, float]
@@ -79,7 +79,7 @@ def _linear(target: Target, columns: Columns, train: np.ndarray, table: Columns)
     except ImportError:
         return None
     some = slice(0, _BASELINE_ROWS)
-    X, y = _wide(columns, some), target.values[train][some]
+    X, y = columns.take(some).wide(), target.values[train][some]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = LogisticRegression(max_iter=200) if target.classes else RidgeCV(np.logspace(-3, 3, 7))
@@ -87,21 +87,13 @@ def _linear(target: Target, columns: Columns, train: np.ndarray, table: Columns)
             return None
         model.fit(X, y)
         rows = len(table)
-        parts = [_wide(table, slice(start, start + _BASELINE_ROWS)) for start in range(0, rows, _BASELINE_ROWS)]
+        parts = [table.take(slice(start, start + _BASELINE_ROWS)).wide() for start in range(0, rows, _BASELINE_ROWS)]
         if not target.classes:
             return np.concatenate([model.predict(part) for part in parts])
         known = np.concatenate([model.predict_proba(part) for part in parts])
     full = np.zeros((rows, len(target.classes)))
     full[:, model.classes_] = known
     return full
-
-
-def _wide(columns: Columns, rows: slice) -> np.ndarray:
-    """Numbers, and a column of 0 and 1 for each of the 50 most frequent values of each category."""
-    parts = [columns.numbers[rows]]
-    for place, size in enumerate(columns.sizes):
-        parts.append((columns.codes[rows, place, None] == np.arange(min(size, 52))).astype(np.float32))
-    return np.concatenate(parts, 1)
 
 
 class Stopwatch:

@@ -46,9 +46,8 @@ def target_of(column: Column, task: str | None = None) -> tuple[Target, np.ndarr
         raise TableError(f"column {name!r}: {column.note}: these are no classes. Fix: another --target.")
     rows = np.flatnonzero(~column.missing)
     if len(rows) < FEWEST_ROWS:
-        raise TableError(
-            f"column {name!r}: only {len(rows)} rows have a value, at least {FEWEST_ROWS} are needed. Fix: more rows."
-        )
+        known = "1 row has" if len(rows) == 1 else f"{len(rows)} rows have"
+        raise TableError(f"column {name!r}: only {known} a value, at least {FEWEST_ROWS} are needed. Fix: more rows.")
     if column.kind == "date":
         raise TableError(f"column {name!r} holds dates, which cannot be predicted. Fix: another --target.")
     if column.kind == "number":

@@ -1,0 +1,62 @@
+"""One tensor in the place of another: what was known of the one is known of the other."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Sequence
+
+from kadam.recording.herd import leave_herd
+from kadam.recording.step import Recording, cut, state
+from kadam.recording.tensor import Recorded, owner_of
+
+_PLACE = (
+    "_array", "_as_of", "_base", "_chain", "_exposed", "_history", "_place", "_pos", "_rec", "_shared", "_spec",
+    "_tracked", "_version", "_viewed",
+)  # fmt: skip
+
+
+def succeed(old: Recorded, new: Recorded) -> None:
+    """Let `new` have the memory, the views and the derivative of `old`, which is then free to become something else.
+
+    Gradients that have arrived, and hooks, stay with the objects.
+    """
+    leave_herd(old)
+    owner = owner_of(old)
+    if owner is not None and owner is not state.rec:
+        cut(owner)  # another thread's
+    for name in _PLACE:
+        setattr(new, name, getattr(old, name))
+    if state.rec is not None:
+        _register(state.rec, old, new)
+    if old._viewed:
+        for one in gc.get_referrers(old):
+            if isinstance(one, Recorded) and one._base is old:
+                one._base = new
+    if old._history is not None:
+        _own(old, new)
+
+
+def _register(rec: Recording, old: Recorded, new: Recorded) -> None:
+    """Let a recording compute, read and write `new` where it did so with `old`."""
+    if rec.created and old._rec in (rec, rec.anchor) and old._pos >= 0 and rec.created[old._pos] is old:
+        rec.created[old._pos] = new
+    rec.feeds[:] = [new if feed is old else feed for feed in rec.feeds]
+    if id(old) in rec.joined:
+        del rec.joined[id(old)]
+        rec.join(new)
+    if id(old) in rec.written:
+        rec.writes[:] = [_with(targets, old, new) for targets in rec.writes]
+    rec.loose = True
+
+
+def _with(targets: Sequence[Recorded], old: Recorded, new: Recorded) -> Sequence[Recorded]:
+    return [new if one is old else one for one in targets] if any(one is old for one in targets) else targets
+
+
+def _own(old: Recorded, new: Recorded) -> None:
+    """What a backward pass will read of `old` is valid as long as `new` is not changed."""
+    saved = old._history.saved if old._history is not None else {}
+    for one, (array, reference, version) in saved.items():
+        if reference is not None and reference() is old:
+            saved[one] = (array, weakref.ref(new), version)

@@ -1,0 +1,174 @@
+"""Tensors and their memory: in-place forms of views, strides with gradients, storages, element by element in Python."""
+
+from __future__ import annotations
+
+import pytest
+
+import kadam
+
+torch = pytest.importorskip("torch")
+BOTH = pytest.mark.parametrize("program", [
+    lambda m, y: y.unsqueeze_(0).mul_(3),
+    lambda m, y: y.t_(),
+    lambda m, y: y.transpose_(0, 1).add_(1),
+    lambda m, y: y.unsqueeze_(-1).squeeze_(),
+    lambda m, y: y.as_strided_((2, 2), (1, 2), 1),
+    lambda m, y: y.as_strided_((3, 3), (1, 1)),  # places that repeat
+    lambda m, y: (y * 1).swapaxes_(0, 1).neg_(),
+])  # fmt: skip
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+@BOTH
+def test_in_place_forms_of_views_have_gradients(program, is_read):
+    found = []
+    for m in (torch, kadam):
+        x = m.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], requires_grad=True)
+        y = x * 2
+        if is_read:
+            y.tolist()  # the recording ends here
+        seen = program(m, y)
+        (seen * seen).sum().backward()
+        found.append((seen.tolist(), tuple(seen.shape), seen.stride(), x.grad.tolist()))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+def test_views_stay_views_of_what_changed_its_shape(is_read):
+    found = []
+    for m in (torch, kadam):
+        x = m.ones(2, 3, requires_grad=True)
+        y = x * 2
+        row = y[0]
+        if is_read:
+            row.tolist()
+        y.t_()
+        row.mul_(3)
+        y[0, 1] = 7
+        (row.sum() + y.sum()).backward()
+        found.append((row.tolist(), y.tolist(), x.grad.tolist()))
+    assert found[0] == found[1]
+
+
+def test_a_changed_value_that_a_derivative_reads_is_noticed_behind_the_new_shape():
+    for m in (torch, kadam):
+        x = m.ones(3, requires_grad=True)
+        y = x.exp()
+        y.tolist()
+        y.unsqueeze_(0)
+        y.mul_(2)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            y.sum().backward()
+
+
+def test_leaves_keep_their_shape_unless_gradients_are_off():
+    for m in (torch, kadam):
+        x = m.ones(2, 3, requires_grad=True)
+        with pytest.raises(RuntimeError, match="leaf Variable"):
+            x.t_()
+        with m.no_grad():
+            x.t_()
+        assert (x.is_leaf, x.requires_grad, tuple(x.shape)) == (True, True, (3, 2))
+        with pytest.raises(IndexError):
+            (x * 1).unsqueeze_(5)
+
+
+def test_a_loop_with_in_place_views_is_one_path():
+    losses = []
+    for m in (torch, kadam):
+        layer, target = m.nn.Linear(3, 1), m.ones(4)
+        with m.no_grad():
+            layer.weight.fill_(0.5)
+            layer.bias.fill_(-0.5)
+        optimizer = m.optim.SGD(layer.parameters(), lr=0.05)
+        found = []
+        for _ in range(12):
+            optimizer.zero_grad()
+            loss = ((layer(m.ones(4, 3)).squeeze_(1) - target) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            found.append(loss.item())
+        losses.append(found)
+    assert losses[1] == pytest.approx(losses[0], abs=1e-6)
+
+
+def test_strides_over_a_part_that_requires_grad():
+    found = []
+    for m in (torch, kadam):
+        part = m.arange(20.0)[5:15].requires_grad_()
+        seen = part.as_strided((2, 3), (1, 2))
+        (seen * seen).sum().backward()
+        found.append((seen.tolist(), part.grad.tolist()))
+    assert found[0] == found[1]
+
+
+def test_storages_are_the_memory_that_views_share():
+    found = []
+    for m in (torch, kadam):
+        x = m.arange(6.0).reshape(2, 3)
+        row = x[1]
+        assert x.untyped_storage().data_ptr() == row.untyped_storage().data_ptr() == row.storage().data_ptr()
+        x.storage()[4] = 9
+        sizes = row.untyped_storage().nbytes(), len(row.storage()), row.storage().size()
+        moved = m.zeros(1).set_(x.storage(), 1, (2, 2), (3, 1))
+        shared = m.zeros(2).set_(row)
+        shared[0] = -1
+        found.append((sizes, row.storage().tolist(), list(row.untyped_storage())[:8], moved.tolist(), x.tolist(),
+                      moved.stride(), moved.storage_offset(), shared.is_set_to(row), str(m.tensor([1]).storage()),
+                      m.zeros(2).set_().tolist()))  # fmt: skip
+    assert found[0] == found[1]
+
+
+def test_python_functions_of_elements():
+    found = []
+    for m in (torch, kadam):
+        ones = m.ones(4)
+        found.append((
+            m.arange(4).apply_(lambda v: v * v + 1).tolist(),
+            m.arange(4.0).map_(ones, lambda a, b: a + 2 * b).tolist(),
+            m.arange(4.0).map2_(ones, ones, lambda a, b, c: a + 2 * b * c).tolist(),
+        ))  # fmt: skip
+        with pytest.raises(RuntimeError, match="requires grad"):
+            m.ones(2, requires_grad=True).apply_(abs)
+    assert found[0] == found[1]
+
+
+def test_what_is_known_of_memory():
+    found = []
+    for m in (torch, kadam):
+        x = m.arange(6.0).reshape(2, 3)
+        found.append((
+            x.dim_order(), x.t().dim_order(), x.new(2, 3).shape, x.new([1, 2]).tolist(), x.long().new([3.0]).tolist(),
+            x.is_conj(), x.is_neg(), x.is_shared(), m.is_signed(x), m.get_device(x), m.detach(x).tolist(),
+            m.from_dlpack(x).tolist(), isinstance(x.layout, m.layout), x.layout == m.strided, repr(x.layout),
+            isinstance(m.channels_last, m.memory_format), type(x.as_subclass(type("S", (m.Tensor,), {}))).__name__,
+        ))  # fmt: skip
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(("name", "call"), [
+    ("avg_pool2d", lambda F, x, out: F.avg_pool2d(x, 2, out=out)),
+    ("gelu", lambda F, x, out: F.gelu(x, out=out)),
+    ("hardshrink", lambda F, x, out: F.hardshrink(x, out=out)),
+    ("softplus", lambda F, x, out: F.softplus(x, out=out)),
+    ("softshrink", lambda F, x, out: F.softshrink(x, out=out)),
+    ("logsigmoid", lambda F, x, out: F.logsigmoid(x, out=out)),
+    ("linear", lambda F, x, out: F.linear(x, x[0, :3], out=out)),
+])  # fmt: skip
+def test_functions_of_layers_write_into_given_memory(name, call):
+    found = []
+    for m in (torch, kadam):
+        x, out = m.arange(16.0).reshape(1, 4, 4) - 7, m.empty(0)
+        assert call(m.nn.functional, x, out) is out
+        found.append(out)
+    torch.testing.assert_close(torch.tensor(found[1].tolist()), found[0])
+
+
+def test_numbers_that_are_none_are_refused():
+    for m in (torch, kadam):
+        with pytest.raises(RuntimeError):
+            m.zeros(3).narrow(0, m.tensor([1, 2]), 1)
+        with pytest.raises(RuntimeError, match="negative"):
+            m.cov(m.ones(2, 2), fweights=m.tensor([-1, 2]))
+    with pytest.raises(RuntimeError, match="64 dims"):
+        kadam.zeros([1] * 65)
