@@ -83,3 +83,16 @@ def test_older_names() -> None:
     compare(lambda m, x: m.vander(x, 4), np.array([1.0, 2.0, 3.0]), order=0)
     compare(lambda m, x: m.vander(x, increasing=True), np.array([1.0, 2.0, 3.0]), order=0)
     compare(lambda m, x: m.nn.functional.max_pool1d_with_indices(x, 2), X)
+
+
+def test_joined_tensors_lie_in_order_and_so_do_draws_like_them():
+    torch = pytest.importorskip("torch")
+
+    def drawn(lib):
+        lib.manual_seed(3)
+        rows = lib.arange(8.0).expand(3, 8)
+        across = lib.randn(3, 8).t()
+        joined = (lib.cat([rows, rows]), lib.stack([rows, rows], 1), lib.cat([across, across], 1))
+        return [(one.stride(), one.is_contiguous(), lib.randn_like(one).tolist()) for one in joined]
+
+    assert drawn(kadam) == drawn(torch)

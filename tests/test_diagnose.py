@@ -25,12 +25,16 @@ QUICK = (
     "unscaled_inputs__houses", "learning_rate_too_low__regression", "nan_or_inf__constant_column",
     "wrong_sign__update_plus", "unused_parameters__never_called", "class_axis__view_instead_of_permute",
     "bce_without_sigmoid__raw", "graph_cut__rnn_hidden_data", "graph_cut__item_weights", "nan_or_inf__data_has_nan",
-    "schedule_too_fast__exponential", "clipped_away__value",
+    "schedule_too_fast__exponential", "clipped_away__value", "learning_rate_too_high__marks_data_assign",
+    "learning_rate_too_high__celsius_new_leaf", "sigmoid_before_bce_with_logits__tags_multilabel",
+    "softmax_before_cross_entropy__own_cross_entropy", "dead_relus__own_layer_where",
+    "evaluation_in_training_mode__sine_dropout", "symmetric_initialisation__ones_parameters",
 )  # fmt: skip
 HEALTHY = (
     "clean/raw_line", "clean/sine_sequential", "clean/trainer_class", "controls/gan", "controls/lr_zero_start",
     "controls/random_features", "controls/tiny_full_batch", "controls/positive_counts", "controls/prototype_layer",
-    "controls/window_cut", "controls/maximise_reward",
+    "controls/window_cut", "controls/maximise_reward", "controls/data_assign_momentum",
+    "controls/new_leaves_each_step", "controls/style_image_optim",
 )  # fmt: skip
 
 

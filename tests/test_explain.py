@@ -292,6 +292,49 @@ def test_the_command_tells_a_script(tmp_path: Path, lang: str) -> None:
     assert lang == "en" or "ढलान" in done.stdout
 
 
+def told(folder: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    (folder / "train.py").write_text(program)
+    command = [sys.executable, "-m", "kadam", "explain", "train.py", *arguments, "--lang=en"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+TRAINING = """
+import argparse, torch, torch.nn as nn
+parser = argparse.ArgumentParser()
+parser.add_argument("name")
+parser.add_argument("--rate", type=float, default=0.1)
+given = parser.parse_args()
+torch.manual_seed(0)
+net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1))
+nn.init.constant_(net[0].bias[1:2], -9.0)
+optimizer = torch.optim.SGD(net.parameters(), lr=given.rate)
+for _ in range(3):
+    loss = nn.functional.mse_loss(net(torch.ones(2, 3)), torch.zeros(2, 1))
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+
+
+def test_options_of_the_program_reach_it_and_a_weight_may_be_spelled_as_in_python(tmp_path: Path) -> None:
+    done = told(tmp_path, TRAINING, "run1", "--rate", "0.25", "--step=1", "--weight=net.2.weight[0][3]")
+    assert done.returncode == 0, done.stderr
+    assert "lr=0.25" in done.stdout
+    assert "∂net.2.weight[0,3]" in done.stdout
+    silent = told(tmp_path, TRAINING, "run1", "--weight=0.weight[1,0]")
+    assert "one factor is 0" in silent.stdout
+    beyond = told(tmp_path, TRAINING, "run1", "--step=9")
+    assert "The program has no step 9; this is step 2, the last one" in beyond.stderr
+
+
+def test_a_program_that_fails_before_its_first_step_is_said_to_have_failed(tmp_path: Path) -> None:
+    program = "import torch\nnet = torch.nn.Linear(3, 2)\nout = net(torch.ones(1, 3))\nnet(out)\n"
+    done = told(tmp_path, program)
+    assert done.returncode == 1
+    assert "failed before its first step was over" in done.stderr
+    assert "kadam draw train.py" in done.stderr
+
+
 @pytest.mark.parametrize("name", sorted(Primitive.registry()))
 def test_an_element_spelled_out_has_the_primitives_value(name: str) -> None:
     kind = Primitive.registry()[name]

@@ -70,7 +70,9 @@ def test_unusual_steps_are_told_whole(name: str, lang: str) -> None:
 
 @pytest.mark.parametrize("name", LOOPS)
 def test_values_have_names_that_a_reader_knows(name: str) -> None:
-    ours = r"sweep_history|rnn_layer|true_div|\b[rm]mul\b|\brsub\b|vector_norm|\w_all\(|%\d|· other\b|\(other\)|= value\b"
+    ours = (
+        r"sweep_history|rnn_layer|true_div|\b[rm]mul\b|\brsub\b|vector_norm|\w_all\(|%\d|· other\b|\(other\)|= value\b"
+    )
     for step in seen(name)[:2]:
         text = to_terminal(explain(step))
         assert not re.search(ours, text), re.search(f".*({ours}).*", text)
@@ -110,7 +112,7 @@ def test_long_paths_have_a_line_for_each_factor() -> None:
 
 
 def test_functions_are_told_as_their_modules_are() -> None:
-    assert "Mean squared error: the mean" in to_terminal(explain(seen("accumulated")[0]))
+    assert "Mean squared error: the mean" in to_terminal(explain(seen("half_precision")[0]))
     text = to_terminal(explain(seen("vae")[0]))
     assert "The activation function ReLU" in text
 

@@ -166,3 +166,20 @@ def test_running_statistics_over_steps() -> None:
             m.nn.functional.batch_norm(x, mean, var, training=True, momentum=1 / step)
         found.append((mean.tolist(), var.tolist()))
     np.testing.assert_allclose(*found, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float16"])
+def test_in_16_bits_a_bias_is_added_before_the_rounding(kind: str) -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(5)
+    rows, weight, bias = (rng.standard_normal(shape).astype(np.float32) for shape in ((16, 12), (8, 12), (8,)))
+    planes, filters = (rng.standard_normal(shape).astype(np.float32) for shape in ((2, 3, 6, 6), (8, 3, 3, 3)))
+    found = []
+    for lib in (kadam, torch):
+        half = getattr(lib, kind)
+        x, w, b, p, f = (lib.from_numpy(one).to(half) for one in (rows, weight, bias, planes, filters))
+        affine = lib.nn.functional.linear(x, w.requires_grad_(), b.requires_grad_())
+        affine.sum().backward()
+        across = lib.nn.functional.conv2d(p, f, b)
+        found.append([one.float().tolist() for one in (affine, w.grad, b.grad, across)])
+    assert found[0] == found[1]

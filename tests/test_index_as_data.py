@@ -332,3 +332,14 @@ def test_all_of_a_tensor_overwritten_through_a_view_still_requires_grad() -> Non
         return [y, x.grad]
 
     _both(program)
+
+
+def test_a_tensor_may_bound_a_slice_of_what_is_not_computed_yet():
+    values = kadam.arange(12.0).view(4, 3).requires_grad_()
+    computed = values * 2
+    for bound in (3, 1):
+        at = kadam.tensor([bound, 9])[0]
+        assert computed[:at].tolist() == (values * 2)[:bound].tolist()
+        assert computed[at:, 1].tolist() == (values * 2)[bound:, 1].tolist()
+    computed[: kadam.tensor(2)].sum().backward()
+    assert values.grad.sum(1).tolist() == [6.0, 6.0, 0.0, 0.0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import subprocess
 import sys
@@ -150,6 +151,23 @@ def test_lists_go_on_counting_behind_a_formula(tmp_path: Path) -> None:
     (tmp_path / "list.md").write_text("# A\n\n1. one\n\n```math\nz = w x\n```\n\n2. two\n")
     ran = kadam("learn", "list.md", "--lang", "en", folder=tmp_path)
     assert re.search(r"1\. one\n.*z = w x\n.*2\. two", ran.stdout, re.DOTALL)
+
+
+def test_images_of_a_lesson_are_part_of_its_page(tmp_path: Path) -> None:
+    folder = tmp_path / "lesson"
+    folder.mkdir()
+    dot = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAUwAOw==")
+    (folder / "a dot.gif").write_bytes(dot)
+    (folder / "seen.hi.md").write_text("# पाठ\n\n![एक बिंदु](<a dot.gif>)\n", encoding="utf-8")
+    ran = kadam("learn", "lesson/seen.hi.md", "--html", "seen.html", folder=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    (image,) = Reader((tmp_path / "seen.html").read_text(encoding="utf-8")).of("img")
+    assert image["alt"] == "एक बिंदु"
+    assert base64.b64decode(str(image["src"]).removeprefix("data:image/gif;base64,")) == dot
+    (folder / "lost.md").write_text("# A\n\ntext\n\n![x](lost.png)\n")
+    ran = kadam("learn", "lesson/lost.md", "--lang", "en", folder=tmp_path)
+    assert ran.returncode == 2
+    assert "line 5: cannot open the image 'lost.png'" in ran.stderr
 
 
 def test_markup_in_a_lesson_stays_text(tmp_path: Path) -> None:

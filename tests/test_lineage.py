@@ -57,6 +57,40 @@ def test_each_result_says_which_it_is():
     assert [(part * 2).grad_fn.next_functions[0][1] for part in both] == [0, 1]
 
 
+NAMED = {
+    "1 / x": lambda lib, x: 1 / x,
+    "2 ** x": lambda lib, x: 2**x,
+    "pow(2.0, x)": lambda lib, x: lib.pow(2.0, x),
+    "x ** x": lambda lib, x: x**x,
+    "x ** 1.5": lambda lib, x: x**1.5,
+    "split": lambda lib, x: x.split(1)[1],
+    "split by sizes": lambda lib, x: x.split([1, 1], 1)[0],
+    "chunk": lambda lib, x: x.chunk(2)[0],
+    "unbind": lambda lib, x: x.unbind(1)[0],
+    "iteration": lambda lib, x: next(iter(x)),
+    "trace": lambda lib, x: x.trace(),
+    "dist": lambda lib, x: lib.dist(x, x + 1),
+    "lerp": lambda lib, x: lib.lerp(x, x + 1, 0.5),
+    "logaddexp": lambda lib, x: lib.logaddexp(x, x),
+    "nansum": lambda lib, x: x.nansum(),
+    "logcumsumexp": lambda lib, x: x.logcumsumexp(0),
+    "clamp_min": lambda lib, x: x.clamp_min(2),
+    "log1p": lambda lib, x: x.log1p(),
+    "spectral norm": lambda lib, x: lib.linalg.matrix_norm(x, 2),
+    "nuclear norm": lambda lib, x: lib.linalg.norm(x, "nuc"),
+}
+
+
+@pytest.mark.parametrize("call", NAMED)
+def test_what_a_printed_tensor_tells_of_its_making_is_what_was_called(call: str):
+    torch = pytest.importorskip("torch")
+    ours, theirs = (
+        repr(NAMED[call](library, library.tensor([[1.0, 2.0], [3.0, 5.0]], requires_grad=True)))
+        for library in (kadam, torch)
+    )
+    assert ours == theirs
+
+
 def test_a_variable_is_a_leaf_over_the_same_memory():
     data = kadam.ones(3)
     leaf = Variable(data, requires_grad=True)

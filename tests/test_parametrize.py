@@ -114,3 +114,24 @@ def test_shapes_and_names_are_checked():
         parametrize.register_parametrization(nn.Linear(2, 2), "nothing", Symmetric())
     with pytest.raises(ValueError, match="does not have a parametrization"):
         parametrize.remove_parametrizations(nn.Linear(2, 2), "weight")
+
+
+def test_parametrizations_move_to_another_module():
+    torch = pytest.importorskip("torch")
+
+    def moved(m):
+        p = m.nn.utils.parametrize
+
+        class Doubled(m.nn.Module):
+            def forward(self, x):
+                return 2 * x
+
+        first, second = m.nn.Linear(2, 2), m.nn.Linear(2, 2)
+        for one, value in ((first, 1.0), (second, 5.0)):
+            m.nn.init.constant_(one.weight, value)
+        p.register_parametrization(first, "weight", Doubled())
+        p.transfer_parametrizations_and_params(first, second)
+        kinds = [p.type_before_parametrizations(one).__name__ for one in (first, second, m.nn.Linear(1, 1))]
+        return kinds, second.weight.tolist(), sorted(second.state_dict()), p.is_parametrized(second, "weight")
+
+    assert moved(kadam) == moved(torch)

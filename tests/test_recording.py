@@ -11,7 +11,7 @@ import pytest
 
 import kadam
 from kadam.engines import reference
-from kadam.recording import calls, step
+from kadam.recording import attempts, calls, step
 from kadam.recording.step import state
 
 
@@ -542,7 +542,8 @@ def test_a_failed_call_leaves_the_recording_as_it_was():
     np.testing.assert_allclose(w.grad.numpy(), np.full((3, 2), 2.0))
 
 
-def test_an_error_in_the_data_names_the_line_and_keeps_what_came_before():
+def test_an_error_in_the_data_names_the_line_and_keeps_what_came_before(monkeypatch):
+    monkeypatch.setattr(attempts, "in_attempt", lambda: False)  # pytest itself runs tests in a `try`
     table = kadam.tensor(data(3, 2), requires_grad=True)
     good = kadam.tensor([1.0]) + 1.0
     bad = table[kadam.tensor([1, 5])]

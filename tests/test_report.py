@@ -111,8 +111,12 @@ def test_a_report_can_be_read_aloud_and_by_keyboard(seen: Watched, lang: str) ->
         assert attrs["alt"]
     for attrs in read.of("svg"):
         assert attrs.get("aria-label") or all(one in ids for one in str(attrs["aria-labelledby"]).split())
-    for attrs in read.of("section"):
-        assert attrs["aria-labelledby"] in ids
+    landmarks = [attrs["aria-labelledby"] for attrs in read.of("section") if "aria-labelledby" in attrs]
+    assert set(landmarks) <= set(ids)
+    regions = [attrs["aria-label"] for _, attrs in read.tags if attrs.get("role") == "region"]
+    assert len(landmarks) >= 4
+    assert len(set(regions)) == len(regions)  # a screen reader lists landmarks by name
+    assert not any(re.match(r"step\d", name) for name in map(str, landmarks))  # three steps would have the same ones
     for _, attrs in read.tags:
         if attrs.get("role") == "button":
             assert attrs["tabindex"] == "0"
@@ -120,6 +124,16 @@ def test_a_report_can_be_read_aloud_and_by_keyboard(seen: Watched, lang: str) ->
     levels = [int(tag[1]) for tag, _ in read.tags if re.fullmatch(r"h\d", tag)]
     assert levels[0] == 1
     assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+
+
+def test_on_paper_only_the_first_step_is_told_whole(seen: Watched) -> None:
+    text = made(seen, "en")
+    long = re.findall(r'<details class="long"( open)?><summary>(.*?)</summary>', text)
+    told = [bool(is_open) for is_open, title in long if "explained with its own numbers" in title]
+    assert told == [True, False, False]
+    assert {"Glossary"} <= {title for _, title in long}
+    assert "details:not(.long)" in text
+    assert "Does it add up?" in re.findall(r"<details><summary>(.*?)</summary>", text)
 
 
 def test_a_report_tells_the_run_in_its_own_numbers(seen: Watched) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -241,6 +242,48 @@ def test_a_run_of_another_kind_is_refused(tmp_path):
         fitted((X, Y), epochs=1, folder=tmp_path)
     with pytest.raises(ResumeError, match="batches in an epoch was 5, now it is 10"):
         fitted((X, Y), epochs=1, folder=tmp_path, resume=True, batch_size=16)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"lr": 0.5}, "optimizer's lr was '0.01', now it is '0.5'"),
+        ({"clip_norm": 2.0}, "clip_norm was None, now it is 2.0"),
+        ({"loss": nn.MultiMarginLoss()}, "loss was 'CrossEntropyLoss', now it is 'MultiMarginLoss'"),
+        ({"batch_size": 31}, "rows in a batch was 30, now it is 31"),
+    ],
+)
+def test_a_run_does_not_go_on_with_other_settings(tmp_path, changed, said):
+    def run(lr=0.01, loss=None, clip_norm=None, batch_size=30, **options):
+        model = net()
+        optimizer = kadam.optim.Adam(model.parameters(), lr=lr)
+        trainer = Trainer(model, loss or nn.CrossEntropyLoss(), optimizer, clip_norm=clip_norm)
+        return trainer.fit((X[:150], Y[:150]), epochs=2, folder=tmp_path, batch_size=batch_size, **options)
+
+    run(max_steps=1)
+    with pytest.raises(ResumeError, match=re.escape(said)):
+        run(resume=True, **changed)
+    assert len(run(resume=True)) == 2
+
+
+def test_two_runs_do_not_write_into_one_folder(tmp_path):
+    told = []
+
+    class Second(Callback):
+        def on_epoch(self, trainer, row):
+            with pytest.raises(ResumeError, match="another run is writing into") as error:
+                fitted((X, Y), epochs=1, folder=tmp_path, resume=True)
+            told.append(str(error.value))
+
+    model = net()
+    trainer = Trainer(model, nn.CrossEntropyLoss(), kadam.optim.SGD(model.parameters(), lr=0.1), callbacks=[Second()])
+    trainer.fit((X, Y), epochs=1, folder=tmp_path)
+    assert len(told) == 1
+    assert not list(tmp_path.glob(".kadam*"))
+    model = net()
+    Trainer(model, nn.CrossEntropyLoss(), kadam.optim.SGD(model.parameters(), lr=0.1), callbacks=[Callback()]).fit(
+        (X, Y), epochs=2, folder=tmp_path, resume=True
+    )
 
 
 def test_early_stopping_gives_back_the_best_weights():

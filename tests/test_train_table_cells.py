@@ -127,7 +127,7 @@ def test_numbers_and_dates_of_which_there_are_very_many_are_read_as_they_come(
 ):
     monkeypatch.setattr(columns, "MOST_VALUES", 5)
     monkeypatch.setattr(reading, "CHUNK_ROWS", 4)
-    numbers = [1 + one % 28 if kind == "date" else 1000 + one for one in range(40)]
+    numbers = [28 - one % 28 if kind == "date" else 1000 + one for one in range(40)]
     cells = [write.format(one) for one in numbers]
     cells[30], cells[31] = "soon", ""
     path = tmp_path / "t.csv"

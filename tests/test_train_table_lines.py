@@ -11,6 +11,7 @@ import pytest
 
 from kadam.recording.generator import default_generator
 from kadam.train import ahead
+from kadam.train.checkpoints import ResumeError, held
 from kadam.train.tabular import fitting, job, linear
 from kadam.train.tabular.encoded import MOST_COLUMNS, Columns
 from kadam.train.tabular.fitting import settings_for
@@ -68,7 +69,16 @@ def test_rows_that_count_nothing_are_not_learned_from():
 
 def test_a_line_reads_no_more_columns_than_it_may():
     many = Columns(np.zeros((2, 400), np.float32), np.zeros((2, 20), np.int64), (1_000,) * 20)
-    assert many.wide().shape[1] <= MOST_COLUMNS
+    assert many.wide().shape[1] == many.width <= MOST_COLUMNS
+
+
+def test_a_line_is_learned_from_no_more_cells_than_it_may(monkeypatch):
+    seen = []
+    whole = fitting.lines
+    monkeypatch.setattr(fitting, "MOST_CELLS", 800)
+    monkeypatch.setattr(fitting, "lines", lambda columns, *rest: seen.append(len(columns)) or whole(columns, *rest))
+    fitted(LINEAR, 0)
+    assert seen == [800 // 8]
 
 
 def fitted(target, classes, **changed):
@@ -169,3 +179,38 @@ def test_settings_depend_on_rows_alone_and_decay_more_on_fewer(tmp_path: Path):
     decays = [settings_for(rows, 20).weight_decay for rows in (50, 150, 400, 1_400)]
     assert decays == sorted(decays, reverse=True)
     assert all(one.epochs % one.look_every == 0 for rows in (10, 200, 5_000, 10**6) for one in [settings_for(rows, 20)])
+
+
+def test_a_table_that_has_changed_is_not_gone_on_with(tmp_path, monkeypatch):
+    def table(rows):
+        with open(tmp_path / "t.csv", "w", newline="") as file:
+            csv.writer(file).writerows([["a", "b", "y"], *rows])
+
+    rows = np.c_[X[:, :2], X[:, 0] * 3 + X[:, 1]].tolist()
+    table(rows)
+
+    def train(**changed):
+        options = {"epochs": 3, "display": "off"} | changed
+        return job.train(job.Job(tmp_path / "t.csv", "y", tmp_path / "model", **options))
+
+    def broken_off(*given):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fitting, "_blend", broken_off)
+        with pytest.raises(KeyboardInterrupt):
+            train()
+    with pytest.raises(ResumeError, match="--seed was 0, now it is 1"):
+        train(resume=True, seed=1)
+    with pytest.raises(ResumeError, match="--epochs was 3, now it is 4"):
+        train(resume=True, epochs=4)
+    table([[rows[0][0] + 1, *rows[0][1:]], *rows[1:]])
+    with pytest.raises(ResumeError, match="the table's content has changed"):
+        train(resume=True)
+    table(rows)
+    with held(tmp_path / ".model.partial"), pytest.raises(ResumeError, match="another run is writing into"):
+        train()  # would begin anew, and remove what the other is at work in
+    train(resume=True)
+    assert sorted(one.name for one in (tmp_path / "model").iterdir()) == [
+        "history.csv", "model.json", "report.html", "weights.pt",
+    ]  # fmt: skip

@@ -55,6 +55,9 @@ def kadam(
 
 
 # What stands behind the program's name is the program's own, options too.
+BESIDE = {"allow_interspersed_args": True, "ignore_unknown_options": True}  # what is no option of ours is the program's
+
+
 @app.command(context_settings={"allow_interspersed_args": False})
 def run(
     program: Annotated[str, typer.Argument(metavar="PROGRAM", help="A script's path, or - for standard input.")],
@@ -94,7 +97,7 @@ def run(
     raise typer.Exit(code)
 
 
-@app.command(context_settings={"allow_interspersed_args": True})
+@app.command(context_settings=BESIDE)
 def draw(
     program: Annotated[str, typer.Argument(metavar="PROGRAM", help="A script's path.")],
     arguments: Annotated[list[str] | None, typer.Argument(help="What the program finds in sys.argv.")] = None,
@@ -115,7 +118,7 @@ def draw(
     raise typer.Exit(ways.draw(program, arguments or [], is_module, step, output, opened, lang or "en"))
 
 
-@app.command(context_settings={"allow_interspersed_args": True})
+@app.command(context_settings=BESIDE)
 def explain(
     program: Annotated[str, typer.Argument(metavar="PROGRAM", help="A script's path, or - for standard input.")],
     arguments: Annotated[list[str] | None, typer.Argument(help="What the program finds in sys.argv.")] = None,
@@ -141,7 +144,7 @@ def explain(
     raise typer.Exit(explain_way.tell(program, arguments or [], is_module, step, weight, html, lang or "en"))
 
 
-@app.command(context_settings={"allow_interspersed_args": True})
+@app.command(context_settings=BESIDE)
 def diagnose(
     program: Annotated[str, typer.Argument(metavar="PROGRAM", help="A script's path, or - for standard input.")],
     arguments: Annotated[list[str] | None, typer.Argument(help="What the program finds in sys.argv.")] = None,

@@ -293,17 +293,10 @@ from kadam.ops.gather import (
 from kadam.ops.hashing import hash_tensor
 from kadam.ops.histogram import histogram, histogramdd
 from kadam.ops.incomplete_gamma import igamma, igammac
-from kadam.ops.indexing import (
-    argwhere,
-    index_put,
-    index_put_,
-    masked_select,
-    nonzero,
-    nonzero_static,
-    unravel_index,
-)
+from kadam.ops.index_put import index_put, index_put_
 from kadam.ops.numbers import angle, conj_physical, frexp, gcd, lcm, ldexp
 from kadam.ops.out import give_out
+from kadam.ops.places import argwhere, masked_select, nonzero, nonzero_static, unravel_index
 from kadam.ops.pointwise import (
     acos,
     acos_,

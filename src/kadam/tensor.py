@@ -25,6 +25,7 @@ from kadam.ops import (
     fill,
     incomplete_gamma,
     indexing,
+    places,
     pointwise,
     query,
     random,
@@ -37,6 +38,9 @@ from kadam.ops import (
 )
 from kadam.ops import (
     gather as gathering,
+)
+from kadam.ops import (
+    index_put as putting,
 )
 from kadam.ops import (
     numbers as parts,
@@ -501,11 +505,11 @@ class Tensor(Recorded):
     new = creation.new
     new_empty, new_tensor, new_empty_strided = creation.new_empty, creation.new_tensor, creation.new_empty_strided
 
-    # ops.indexing
-    __getitem__, __setitem__ = indexing.getitem, indexing.setitem
-    nonzero, argwhere, masked_select = indexing.nonzero, indexing.argwhere, indexing.masked_select
-    nonzero_static = indexing.nonzero_static
-    index_put, index_put_ = indexing.index_put, indexing.index_put_
+    # ops.indexing, ops.index_put, ops.places
+    __getitem__, __setitem__ = indexing.getitem, putting.setitem
+    nonzero, argwhere, masked_select = places.nonzero, places.argwhere, places.masked_select
+    nonzero_static = places.nonzero_static
+    index_put, index_put_ = putting.index_put, putting.index_put_
 
     # ops.arithmetic
     add, add_, __add__, __radd__, __iadd__ = (

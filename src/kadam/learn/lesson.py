@@ -16,10 +16,13 @@ from __future__ import annotations
 
 import os
 import re
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
+from mimetypes import guess_type
 from typing import Any
+from urllib.parse import unquote
 
 from kadam.errors import KadamError
 from kadam.language import LANGUAGES
@@ -119,7 +122,9 @@ def find(name: str, lang: str) -> Lesson:
     if name.endswith(".md") or os.path.exists(name):
         try:
             with open(name, encoding="utf-8") as file:
-                return read(file.read(), os.path.basename(name).removesuffix(".md"), _language_of(name, lang))
+                lesson = read(file.read(), os.path.basename(name).removesuffix(".md"), _language_of(name, lang))
+            _take_in_images(lesson, os.path.dirname(name))
+            return lesson
         except OSError as error:
             raise LessonError(f"cannot open the lesson {name!r}: {error.strerror}. Fix: look at its path.") from error
     for own in known():
@@ -127,6 +132,30 @@ def find(name: str, lang: str) -> Lesson:
             text = files("kadam.lessons").joinpath(f"{own}.{lang}.md").read_text(encoding="utf-8")
             return read(text, own, lang)
     raise LessonError(f"there is no lesson {name!r}. Fix: choose one of {', '.join(known())}, or give a Markdown file.")
+
+
+def _take_in_images(lesson: Lesson, folder: str) -> None:
+    """Put the images that a lesson names into it, so that its page needs no other file.
+
+    Raises:
+        LessonError: one of them is not there.
+    """
+    for part in [one for one in lesson.parts if isinstance(one, Prose)]:
+        for token in part.tokens:
+            for image in [one for one in token.children or () if one.type == "image"]:
+                named = unquote(str(image.attrs["src"]))
+                if "://" in named or named.startswith("data:"):
+                    continue
+                try:
+                    with open(os.path.join(folder, named), "rb") as file:
+                        encoded = b64encode(file.read()).decode()
+                except OSError as error:
+                    line = token.map[0] + 1 if token.map else part.line
+                    raise LessonError(
+                        f"line {line}: cannot open the image {named!r}: {error.strerror}. Fix: give its path as seen "
+                        "from the lesson's folder."
+                    ) from error
+                image.attrs["src"] = f"data:{guess_type(named)[0] or 'image/png'};base64,{encoded}"
 
 
 def _language_of(path: str, lang: str) -> str:

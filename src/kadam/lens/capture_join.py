@@ -116,8 +116,12 @@ class Joined:
         """Note what is known of a recording's nodes, of those in `part`."""
         now = {one: self.at[(taken.serial, one)].id for one in part}
         self.active.update(now[one] for one in taken.active if one in now)
-        fed = {one.node for one in taken.fed}  # what a call was fed with has the name of the one that made it
-        self.called.update((now[one], name) for one, name in taken.called.items() if one in now and one not in fed)
+        fed = {one.node for one in taken.fed}
+        for one, name in taken.called.items():
+            if one in fed and one in now:  # it has the name of the call that made it, if that is known
+                self.called.setdefault(now[one], name)
+            elif one in now:
+                self.called[now[one]] = name
         self.numbers.update((now[one], name) for one, name in taken.numbers.items() if one in now)
         self.results.update(now[one] for one in taken.created if one in now)
         self.values.update((now[one], value) for one, value in taken.values.items() if one in now)

@@ -79,6 +79,7 @@ def chosen(step: Step, weight: str | None, lang: str = "en") -> tuple[Parameter,
     if weight is None:
         first = next((one for one in having if one.value.rank >= 2), having[0] if having else None)
         return None if first is None else (first, _steepest(step, first))
+    weight = re.sub(r"(?<=[\d\s])\]\s*\[(?=[-\d\s])", ",", weight)  # w[2][0] is w[2,0]
     found = re.fullmatch(r"\s*([^\[\]]+?(?:\[[^\]]*\])??)\s*(?:\[([-\d\s,]*)\])?\s*", weight)
     parameter = None if found is None else _of_name(step, having, found[1])
     if parameter is None or found is None:
@@ -93,7 +94,9 @@ def chosen(step: Step, weight: str | None, lang: str = "en") -> tuple[Parameter,
 
 def _of_name(step: Step, known: Sequence[Parameter], name: str) -> Parameter | None:
     names = Names(step)
-    return next((one for one in known if name in (one.name, names.of(one.value))), None)
+    outer = [label for label in step.models if name.startswith(f"{label}.")]  # `net.fc1.weight` of the model `net`
+    spelled = {name, *(name.removeprefix(f"{label}.") for label in outer)}
+    return next((one for one in known if not spelled.isdisjoint((one.name, names.of(one.value)))), None)
 
 
 def _index(parameter: Parameter, name: str, text: str, lang: str) -> Index:

@@ -51,6 +51,8 @@ def backward(telling: Telling, chain: Chain, reckoning: Reckoning) -> Section:
         meets = ", ".join(names.of(telling.replay.nodes[id]) for id in first[:3]) + (", …" if len(first) > 3 else "")
         blocks.append(Line(say("explain.backward.where", weight=weight, meets=meets, n=len(shares))))
         blocks += _shares(telling, weight, loss, shares)
+    else:
+        blocks.append(Line(say("explain.backward.silent", weight=weight)))
     parts = [*_routes(telling, chain), *_levels(telling, chain)]
     parts.append(Section("check", say.label("explain.check.title"), tuple(_check(telling, reckoning))))
     return Section("backward", say.label("explain.backward.title"), tuple(blocks), tuple(parts))
@@ -72,7 +74,7 @@ def _shares(telling: Telling, weight: str, loss: str, shares: list[Share]) -> It
 
 def _routes(telling: Telling, chain: Chain) -> Iterator[Section]:
     """The paths from the loss down to the weight."""
-    say, names = telling.say, telling.names
+    say = telling.say
     routes, complete = chain.routes(MOST_ROUTES * (2 if chain.is_small else 1))
     if not routes:
         return
@@ -177,7 +179,10 @@ def reckoned(telling: Telling, chain: Chain) -> Reckoning:
     products = tuple(share.product for share in chain.shares())
     weight = index_text(telling.names.of(parameter.value), chain.at)
     before = _before(telling, parameter, chain.at)
-    slope, hooked = telling.replay.slope(parameter.met, chain.at), float(telling.replay.changed(parameter.met)[chain.at])
+    slope, hooked = (
+        telling.replay.slope(parameter.met, chain.at),
+        float(telling.replay.changed(parameter.met)[chain.at]),
+    )
     return Reckoning(weight, products, sum(products), grad, before, slope, hooked)
 
 

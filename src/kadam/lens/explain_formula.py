@@ -43,9 +43,21 @@ def strength(notation: str) -> int:
         if depth == 0:
             found = min(
                 found,
-                {"+": 0, "−": 0, "<": 0, "≤": 0, ">": 0, "≥": 0, "=": 0, "≠": 0, "·": 1, "/": 1, "@": 1, "∗": 1, "^": 3}.get(
-                    mark, ATOM
-                ),
+                {
+                    "+": 0,
+                    "−": 0,
+                    "<": 0,
+                    "≤": 0,
+                    ">": 0,
+                    "≥": 0,
+                    "=": 0,
+                    "≠": 0,
+                    "·": 1,
+                    "/": 1,
+                    "@": 1,
+                    "∗": 1,
+                    "^": 3,
+                }.get(mark, ATOM),
             )
     return SIGN if found == ADDITIVE and notation.startswith("−") and "+" not in notation else found
 

@@ -49,7 +49,7 @@ def followed(telling: Telling) -> str:
 
 
 def _weighted(telling: Telling) -> Iterator[Block]:
-    """What the backward passes follow, where that is a sum: of several losses, or with gradients that they were given."""
+    """What the backward passes follow, where that is a sum: of several losses, or with gradients given."""
     say, replay = telling.say, telling.replay
     terms, rows = [], []
     for root in replay.roots:

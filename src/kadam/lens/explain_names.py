@@ -16,7 +16,7 @@ from kadam.primitives.move import Copy, Detach
 LONGEST = 28  # a formula that serves as a name
 CALLED = {
     "true_div": "div", "rsub": "sub", "rmul": "mul", "radd": "add", "rtrue_div": "div", "rdiv": "div", "rpow": "pow",
-    "vector_norm": "norm", "rnn_layer": "recurrence", "indexed": "index", "rows": "embedding", "scaled_dot": "attention",
+    "vector_norm": "norm", "rnn_layer": "recurrence", "indexed": "index", "rows": "embedding",
 }  # Kadam's own names of calls, where they are not the program's  # fmt: skip
 
 

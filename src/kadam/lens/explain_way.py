@@ -12,7 +12,7 @@ from kadam.lens.explain_terminal import to_terminal
 from kadam.lens.page import page
 from kadam.lens.page_explain import explanation as on_page
 from kadam.lens.step import Step, StepRecord
-from kadam.lens.watch import Watched, capture
+from kadam.lens.watch import capture
 
 
 def tell(
@@ -23,25 +23,28 @@ def tell(
     The program ends after that step. For one that ends before, steps 0, 1, 2, 4, 8 ... are captured on the way.
     """
 
-    seen = Watched()
+    kept: dict[int, Step] = {}
 
     def note(record: StepRecord, step: Step | None) -> None:
         if step is not None:
-            seen.steps = {step.index: step}  # the last one is enough
+            kept.clear()  # the last one is enough
+            kept[step.index] = step
         if record.index >= index:
             raise SystemExit(0)
 
-    code = capture(
+    seen = capture(
         program,
         arguments,
         is_module=is_module,
         steps=lambda one: one == index or one & (one - 1) == 0,
         on_step=note,
         summaries=False,
-    ).code
-    step = seen.last
+        most=1,
+    )
+    code, step = seen.code, next(iter(kept.values()), None)
     if step is None:
-        print(language.text("explain.nothing", lang), file=sys.stderr)
+        key = "explain.nothing" if seen.partial is None else "explain.failed"
+        print(language.text(key, lang, program=program), file=sys.stderr)
         return code or 1
     if step.index < index:
         print(language.text("explain.shorter", lang, index=index, n=step.index), file=sys.stderr)

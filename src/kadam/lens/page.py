@@ -11,17 +11,10 @@ from kadam import language
 from kadam.lens import draw
 from kadam.lens.draw import svg
 
-# On paper what is short stands open; of what is long only what the reader has opened.
-_PRINTING = """
-let folded=[];
-addEventListener("beforeprint",()=>{folded=[...document.querySelectorAll("details:not(.long):not([open])")];for(const one of folded)one.open=true});
-addEventListener("afterprint",()=>{for(const one of folded)one.open=false});
-"""
-
 
 def page(title: str, lang: str, body: Iterable[str]) -> str:
     """A whole page; the parts of its body are HTML."""
-    style = files("kadam.lens").joinpath("page.css").read_text(encoding="utf-8")
+    style, script = (files("kadam.lens").joinpath(f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     skip = escape(language.text("page.skip", lang))
     made = escape(language.text("page.made", lang))
     inner = "\n".join(body)
@@ -30,7 +23,7 @@ def page(title: str, lang: str, body: Iterable[str]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{style}{svg.style()}</style>\n</head>\n<body>\n"
         f'<a class="skip" href="#main">{skip}</a>\n<main id="main">\n{inner}\n</main>\n'
-        f"<footer>{made}</footer>\n<script>{draw.script()}{_PRINTING}</script>\n</body>\n</html>\n"
+        f"<footer>{made}</footer>\n<script>{draw.script()}{script}</script>\n</body>\n</html>\n"
     )
 
 
@@ -64,7 +57,7 @@ def table(caption: str, head: Iterable[str], rows: Iterable[Iterable[str]], numb
     kind = ' class="numbers"' if numbers else ""
     title = f"<caption>{prose(caption)}</caption>" if caption else ""
     return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="{escape(caption or " · ".join(head), quote=True)}">'
+        f'<div class="wide" tabindex="0" role="group" aria-label="{escape(caption or " · ".join(head), quote=True)}">'
         f"<table{kind}>{title}<thead><tr>{heads}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
 

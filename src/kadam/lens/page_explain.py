@@ -28,7 +28,7 @@ def _section(part: Section, name: str, level: int, index: int) -> str:
         )
         inner += folded(prose(one.title), inside, is_long=part.key == "forward")
     key = escape(f"{name}-{index}", quote=True)
-    return f'<section aria-labelledby="{key}"><h{level} id="{key}">{prose(part.title)}</h{level}>{inner}</section>'
+    return f'<section><h{level} id="{key}">{prose(part.title)}</h{level}>{inner}</section>'
 
 
 def _block(block: Block) -> str:

@@ -89,6 +89,7 @@ def watch(
         most: how many captured steps stay in memory, the first and the last among them; None for all.
     """
     seen, spread = Watched(), _Spread() if steps == "spread" else None
+    telling = [False]
     wants: Any = spread or (steps if callable(steps) else frozenset(steps).__contains__)
 
     def note(record: StepRecord, step: Step | None) -> None:
@@ -100,14 +101,24 @@ def watch(
         if most is not None:
             _thin(seen.steps, most)
         if on_step is not None:
+            telling[0] = True  # and stays so if it ends the program
             on_step(record, step)
+            telling[0] = False
+
+    def finish() -> None:
+        observer.end()
+        seen.after = tuple(observer.draft.events)
 
     observer = Observer(wants, note, keep, summaries)
     try:
         with observed(observer):
-            yield seen
-            observer.end()
-            seen.after = tuple(observer.draft.events)
+            try:
+                yield seen
+            except SystemExit:
+                if not telling[0]:  # the program's own end
+                    finish()
+                raise
+            finish()
     except Exception as error:
         seen.error = error
         seen.partial = observer.end(_fault(error, observer.failed_in))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 
-@operation(grad="LinalgMatrixNormBackward0")
+@operation
 def _matrix_norm(A: Tensor, ord: Fixed | str, dim: tuple[int, int], keepdim: bool) -> Tensor:
     rank = len(A.shape)
     rows, columns = (axis_of(axis, rank) for axis in dim)

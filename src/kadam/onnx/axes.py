@@ -2,7 +2,7 @@
 
 With b the size at which the first recording is made, a number that sizes decide is a polynomial of (size - b), linear
 in each size: a size itself, a size times a constant, or a product of sizes. Recordings at b and b + 1 give its
-coefficients, one more at b + 2 says whether they hold.
+coefficients, others say whether they hold.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,9 @@ from kadam.recording.tensor import from_array, read
 
 Chosen = frozenset[str]
 Coefficients = dict[Chosen, np.ndarray[Any, np.dtype[np.int64]]]
+_LARGE = 6  # a size from which on the recordings are made with smaller ones: a model may not take larger ones
+_OPERATIONS, _CONSTANT = "other operations run", "a constant changes"
+_NUMBER = "a number is no polynomial of the sizes and changes"
 _MOST = 3  # sizes that may vary: each doubles the recordings
 
 
@@ -32,11 +36,13 @@ class Size:
     Attributes:
         name: in the file.
         least: the size of the first recording.
+        checked: by how much larger it is where the numbers are looked at again.
         places: the inputs and their axes that have it.
     """
 
     name: str
     least: int
+    checked: tuple[int, int]
     places: tuple[tuple[int, int], ...]
 
 
@@ -59,18 +65,17 @@ def of_any_size(
 
     subsets = [frozenset(one) for one in _subsets([size.name for size in sizes])]
     drafts = {chosen: at(dict.fromkeys(chosen, 1)) for chosen in subsets}
-    last = at({size.name: 2 for size in sizes})
     first = drafts[frozenset()]
-    for other in (*drafts.values(), last):
+    for other in drafts.values():
         _require_same(first, other)
     found = {
-        name: _coefficients({key: one.writer.counts[name] for key, one in drafts.items()})
+        name: _coefficients({chosen: one.writer.counts[name] for chosen, one in drafts.items()})
         for name in first.writer.counts
     }
-    found = {name: one for name, one in found.items() if any(key for key in one)}
-    for name, numbers in last.writer.counts.items():
-        if name in found and [*sum(2 ** len(key) * one for key, one in found[name].items())] != numbers:
-            raise _varies("a number is no polynomial of the sizes")
+    for check in range(2):
+        more = {size.name: size.checked[check] for size in sizes}
+        _require_found(found, more, first, at(more))
+    found = {name: one for name, one in found.items() if any(one)}
     computed = [*_measured(sizes, first), *chain.from_iterable(_computed(name, one) for name, one in found.items())]
     return first.content(computed, frozenset(found), {**axes, **_of_outputs(axes, sizes, drafts)})
 
@@ -83,17 +88,25 @@ def _named(owner: str, given: Any) -> dict[int, str]:
 
 def _sizes(axes: Mapping[str, Mapping[int, str]], example: Draft) -> list[Size]:
     places: dict[str, list[tuple[int, int]]] = {}
-    least: dict[str, int] = {}
+    given: dict[str, int] = {}
     for place, (name, type) in enumerate(example.inputs):
         for axis, size in axes.get(name, {}).items():
             places.setdefault(size, []).append((place, axis % type.rank))
-            least[size] = max(least.get(size, 2), type.shape[axis])
+            given[size] = max(given.get(size, 2), type.shape[axis])
     if len(places) > _MOST:
         raise UnsupportedError(
             f"onnx.export: {len(places)} sizes may vary: {', '.join(places)}; at most {_MOST} are supported. Fix: give "
             "sizes that are always equal one name."
         )
-    return [Size(name, least[name], tuple(where)) for name, where in places.items()]
+    return [Size(name, *_recorded(given[name]), tuple(where)) for name, where in places.items()]
+
+
+def _recorded(given: int) -> tuple[int, tuple[int, int]]:
+    """The size of the first recording, and how much larger those are at which the numbers are looked at again."""
+    if given < _LARGE:
+        return given, (2, 5)
+    least = given // 2
+    return least, (given - least - 1, given - least)
 
 
 def _resized(
@@ -124,9 +137,18 @@ def _subsets(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
 
 def _require_same(first: Draft, other: Draft) -> None:
     if first.writer.nodes != other.writer.nodes or first.writer.counts.keys() != other.writer.counts.keys():
-        raise _varies("other operations run")
+        raise _varies(_OPERATIONS)
     if first.writer.constants != other.writer.constants:
-        raise _varies("a constant changes")
+        raise _varies(_CONSTANT)
+
+
+def _require_found(found: Mapping[str, Coefficients], more: Mapping[str, int], first: Draft, other: Draft) -> None:
+    """Raise unless the polynomials hold where all sizes are larger."""
+    _require_same(first, other)
+    for name, numbers in other.writer.counts.items():
+        terms = [prod(more[size] for size in chosen) * one for chosen, one in found[name].items()]
+        if np.sum(terms, axis=0).tolist() != numbers:
+            raise _varies(_NUMBER)
 
 
 def _varies(how: str) -> UnsupportedError:

@@ -176,6 +176,11 @@ def _pow(input: Tensor | Number, exponent: Tensor | Number) -> Tensor:
     return emit(Pow(), *meet(input, exponent))
 
 
+@operation(grad="PowBackward0")
+def _pow_to_number(input: Tensor, exponent: Number) -> Tensor:
+    return _pow(input, exponent)
+
+
 _COMMON = frozenset({-2, -1, 0, 0.5, 1, 2, 3})
 
 
@@ -187,7 +192,9 @@ def pow(input: Tensor | Number, exponent: Tensor | Number) -> Tensor:
     """
     if exponent.__class__ in (int, float) and (exponent in _COMMON or isinstance(exponent, int)):
         return _pow_fixed(input, exponent)  # type: ignore[arg-type]
-    return _pow(input, exponent)
+    if input.__class__ in (int, float):
+        return rpow(exponent, input)  # type: ignore[arg-type]
+    return _pow_to_number(input, exponent) if exponent.__class__ is float else _pow(input, exponent)  # type: ignore[arg-type]
 
 
 @operation(grad="PowBackward2")

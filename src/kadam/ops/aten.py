@@ -13,7 +13,7 @@ from kadam import dtypes
 from kadam.dtypes import dtype
 from kadam.ops.compare import where
 from kadam.ops.creation import empty
-from kadam.ops.indexing import index_put
+from kadam.ops.index_put import index_put
 from kadam.ops.reduce import sum
 from kadam.ops.shape import slice_axis
 from kadam.ops.softmax import softmax

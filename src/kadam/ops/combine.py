@@ -117,7 +117,7 @@ def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     if out is not None:
         check_apart(cat, out, parts)
     at_once = _known(parts) and _alike(parts, dim)
-    joined = from_array(np.concatenate([read(one) for one in parts], dim)) if at_once else _cat(parts, dim)
+    joined = _joined(np.concatenate([read(one) for one in parts], dim)) if at_once else _cat(parts, dim)
     return joined if out is None else into(out, joined)
 
 
@@ -131,10 +131,14 @@ def stack(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     parts = _listed("stack", tensors)
     first = parts[0]
     if _known(parts) and all(one._spec.type == first._spec.type for one in parts):
-        joined = from_array(np.stack([read(one) for one in parts], axis_of(dim, len(first.shape) + 1)))
+        joined = _joined(np.stack([read(one) for one in parts], axis_of(dim, len(first.shape) + 1)))
     else:
         joined = _stack(parts, dim)
     return joined if out is None else into(out, joined)
+
+
+def _joined(values: Any) -> Tensor:
+    return from_array(np.ascontiguousarray(values))  # however the parts lay: draws like it are in memory's order
 
 
 def _alike(parts: list[Any], dim: int) -> bool:

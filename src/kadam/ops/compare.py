@@ -12,7 +12,7 @@ from kadam.dtypes import BOOL, FLOAT, of_number
 from kadam.errors import DTypeError, OperandError, RangeError, ShapeError
 from kadam.ir.primitive import Primitive
 from kadam.ops.draws import ElementTypeError
-from kadam.ops.indexing import nonzero
+from kadam.ops.places import nonzero
 from kadam.ops.promotion import as_tensor_of, cast, meet, result_type, stretched
 from kadam.primitives import bits
 from kadam.primitives import compare as p

@@ -258,7 +258,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     Raises:
         ShapeError: the source has too few elements.
     """
-    from kadam.ops.indexing import index_put
+    from kadam.ops.index_put import index_put
 
     if mask.dtype.category != BOOL:
         raise DTypeError(
@@ -366,7 +366,7 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 
 def put_(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """Elements put at places of the flattened tensor. As `Tensor.put_`."""
-    from kadam.ops.indexing import index_put
+    from kadam.ops.index_put import index_put
 
     flat = index_put(self.reshape(-1), [index.reshape(-1)], source.reshape(-1), accumulate)
     return assign(self, flat.reshape(self.shape))

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 
-def _function(name: str, primitive: Callable[[], Primitive], what: str) -> Callable[..., Tensor]:
+def _function(
+    name: str, primitive: Callable[[], Primitive], what: str, grad: str | None = None
+) -> Callable[..., Tensor]:
     """The operation that applies one primitive to each element, as floating point."""
 
     def body(input: Tensor) -> Tensor:
@@ -33,14 +35,14 @@ def _function(name: str, primitive: Callable[[], Primitive], what: str) -> Calla
 
     body.__name__ = body.__qualname__ = name
     body.__doc__ = f"{what} of each element. As `torch.{name}`."
-    return operation(body)
+    return operation(grad=grad)(body)
 
 
 exp = _function("exp", analysis.Exp, "e to the power")
 exp2 = _function("exp2", analysis.Exp2, "Two to the power")
 expm1 = _function("expm1", analysis.Expm1, "e to the power, less one,")
 log = _function("log", analysis.Log, "The natural logarithm")
-log1p = _function("log1p", analysis.Log1p, "The natural logarithm of one plus the value")
+log1p = _function("log1p", analysis.Log1p, "The natural logarithm of one plus the value", "Log1PBackward0")
 log2 = _function("log2", analysis.Log2, "The logarithm to base two")
 log10 = _function("log10", analysis.Log10, "The logarithm to base ten")
 sqrt = _function("sqrt", analysis.Sqrt, "The square root")
@@ -163,11 +165,13 @@ def clamp(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Numbe
     return result
 
 
+@operation(grad="ClampMinBackward0")
 def clamp_min(input: Tensor, min: Tensor | Number) -> Tensor:
     """Each element, but at least `min`. As `torch.clamp_min`."""
     return clamp(input, min)
 
 
+@operation(grad="ClampMaxBackward0")
 def clamp_max(input: Tensor, max: Tensor | Number) -> Tensor:
     """Each element, but at most `max`. As `torch.clamp_max`."""
     return clamp(input, None, max)

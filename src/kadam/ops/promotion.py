@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kadam import dtypes
@@ -60,6 +61,14 @@ def _raised(higher: dtype | None, lower: dtype | None) -> dtype | None:
 def cast(input: Tensor, record: dtype) -> Tensor:
     """In a body: `input` as another element type; as it is if it has that type already."""
     return input if input.dtype is record else emit(Cast(record), input)
+
+
+def rounded_once(result: Callable[..., Tensor], *operands: Tensor) -> Tensor:
+    """In a body: a product and its bias. In 16 bits they are summed in single precision, and then rounded."""
+    record = operands[0].dtype
+    if record not in (dtypes.float16, dtypes.bfloat16):
+        return result(*operands)
+    return cast(result(*[cast(one, dtypes.float32) for one in operands]), record)
 
 
 def stretched(input: Tensor, shape: Shape) -> Tensor:

@@ -19,7 +19,7 @@ from kadam.ir.primitive import Primitive, View
 from kadam.ir.types import TensorType
 from kadam.primitives.elementwise import Cast
 from kadam.primitives.sources import Input
-from kadam.recording import precision, template
+from kadam.recording import attempts, precision, template
 from kadam.recording.arguments import check_arguments
 from kadam.recording.herd import Herd
 from kadam.recording.pause import uncollected
@@ -260,6 +260,8 @@ def first_sight(op: Operation, rec: Recording, key: Any, arguments: tuple[Any, .
         rec.runner = 0
     if op.chain_of is not None:
         _remember_view(node)
+    else:
+        attempts.watch(node)
     rec.here[key] = rec.here = node  # the old place gets the item first
     assert node.assemble is not None
     return node.assemble(rec, node, arguments)

@@ -1,4 +1,4 @@
-"""The user's code that Python runs amid a call of Kadam's: signal handlers wait until it is over, finalisers run beside it.
+"""The user's code that Python runs amid a call of Kadam's: signal handlers wait for its end, finalisers run beside it.
 
 To PyTorch's users an operation is one step of C code: a signal that arrives meanwhile is handled after it. Here it is
 Python, between whose lines handlers run; one that reads the loss would cut a recording in the middle of a call. So
@@ -43,7 +43,7 @@ _WAITING = "a signal waits for this function's end"  # no name of a variable
 
 
 def is_amid(frame: FrameType | None) -> bool:
-    """Whether what runs in a frame is part of a call of Kadam's, and not the user's code, also if Kadam has called it."""
+    """Whether what runs in a frame is part of a call of Kadam's, and not user code, which Kadam may have called."""
     while frame is not None:
         code = frame.f_code
         file = code.co_filename
@@ -71,8 +71,10 @@ def _is_called(file: str, frame: FrameType) -> bool:
 
 @functools.cache
 def _again(number: int) -> type:
-    """A class whose objects let a signal arrive again when they go: which is when the function that holds it returns."""
-    arrive = staticmethod(functools.partial(_thread.interrupt_main, number))  # no Python, amid which it would arrive
+    """A class whose objects let a signal arrive again when they go: when the function that holds one returns."""
+    arrive = staticmethod(
+        functools.partial(_thread.interrupt_main, signal.Signals(number))
+    )  # no Python, amid which it would arrive
     return type("Again", (), {"__slots__": ("__weakref__",), "__del__": arrive})
 
 

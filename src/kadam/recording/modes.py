@@ -71,7 +71,7 @@ class _Mode:
             with self.clone():
                 return function(*args, **kwargs)
 
-        passing_on.add(wrapped.__code__)
+        passing_on.add(wrapped.__code__)  # type: ignore[attr-defined]
         return wrapped  # type: ignore[return-value]
 
     def clone(self) -> _Mode:
@@ -100,7 +100,7 @@ def _wrapped_generator(function: Callable[..., Any], mode: Callable[[], _Mode]) 
             except BaseException as error:
                 resume, sent = generator.throw, error
 
-    passing_on.add(wrapped.__code__)
+    passing_on.add(wrapped.__code__)  # type: ignore[attr-defined]
     return wrapped
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kadam.errors import OperandError, ShapeError, UnsupportedError
-from kadam.ops.indexing import index_put
+from kadam.ops.index_put import index_put
 from kadam.recording.tensor import Recorded, from_array, read
 from kadam.shapes import axis_of
 from kadam.sparse.tensor import SparseTensor

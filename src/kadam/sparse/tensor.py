@@ -19,7 +19,7 @@ from kadam.layouts import sparse_coo as COO
 from kadam.layouts import sparse_csr as CSR
 from kadam.ops.creation import zeros
 from kadam.ops.gather import index_add
-from kadam.ops.indexing import index_put
+from kadam.ops.index_put import index_put
 from kadam.printing import format_tensor, with_suffixes
 from kadam.recording.spec import Size
 from kadam.recording.tensor import from_array, read

@@ -8,8 +8,8 @@ import pickle
 import random
 import re
 import warnings
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,13 @@ from kadam.serialization.files import replacing
 from kadam.tensor import Tensor
 from kadam.train.history import History
 
+try:
+    import fcntl
+except ImportError:  # not there on Windows
+    fcntl = None  # type: ignore[assignment]
+
 KEPT = 2
+LOCK = ".kadam-lock"
 FORMAT = 1
 
 
@@ -36,6 +42,35 @@ class CheckpointWarning(UserWarning):
 
 class ResumeError(KadamError, RuntimeError):
     """A run that cannot go on from what its folder holds."""
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """The folder is ours in this block, and no other run's. However a process ends, the system lets its folder go.
+
+    Raises:
+        ResumeError: another run writes into it.
+    """
+    if fcntl is None:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / LOCK
+    with open(path, "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ResumeError(
+                f"fit: another run is writing into {str(folder)!r}. Fix: wait until it has ended, or give another "
+                "folder."
+            ) from None
+        except OSError:
+            pass  # a file system without locks
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                path.unlink()
 
 
 class Folder:

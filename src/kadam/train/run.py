@@ -12,6 +12,7 @@ import math
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -103,6 +104,10 @@ class Run:
 
     def go(self) -> History:
         """Train to the end; the history."""
+        with nullcontext() if self.folder is None else checkpoints.held(self.folder.path):
+            return self._go()
+
+    def _go(self) -> History:
         trainer, plan = self.trainer, self.plan
         trainer.history = self.history
         if self.folder is not None:
@@ -406,8 +411,17 @@ class Run:
         trainer = self.trainer
         return {
             "optimizer": type(trainer.optimizer).__name__,
+            **{
+                f"optimizer's {name}": repr(value)
+                for name, value in trainer.optimizer.defaults.items()
+                if isinstance(value, int | float | str | tuple | None)
+            },
+            "loss": _name(trainer.loss),
+            "clip_norm": trainer.clip_norm,
+            "clip_value": trainer.clip_value,
             "scheduler": type(trainer.scheduler).__name__,
             "batches in an epoch": len(self.data),
+            "rows in a batch": getattr(self.data, "batch_size", None),
             "accumulate": trainer.accumulate,
             "callbacks": len(trainer.callbacks),
         }
@@ -462,3 +476,8 @@ class Run:
                     return batch
                 self._take_step(batch)
             self._end_epoch(time.monotonic())
+
+
+def _name(one: Any) -> str:
+    """Of a module or a function."""
+    return str(getattr(one, "__name__", type(one).__name__))

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from kadam.lens.diagnose.association import Association
 from kadam.lens.diagnose.axes import Axes
 from kadam.lens.diagnose.data import LabelOrder, Scale, SmallBatches
+from kadam.lens.diagnose.dependence import Dependence
 from kadam.lens.diagnose.direction import Direction
 from kadam.lens.diagnose.dynamics import Rates
 from kadam.lens.diagnose.finding import Finding, ranked
@@ -37,7 +39,7 @@ DENSE = 16  # the first 32 steps are all looked at whole, then 16 of each doubli
 ROOMS = (
     FirstNonFinite, LoopOrder, StaleGradients, Owners, Frozen, Cuts, Recurrence, Idle, Damage, Modes, Losses, Axes,
     Direction, Symmetry, DeadUnits, Flow, Scale, LabelOrder, Targets, Constant, SmallBatches, Schedules, Remade,
-    Decay, Rates,
+    Decay, Rates, Dependence, Association,
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from kadam.lens.step import StepRecord
 from kadam.primitives.broadcast import Broadcast
 from kadam.primitives.contract import Dot
 from kadam.primitives.elementwise import Add, Cast
+from kadam.primitives.index import Gather, Index
 from kadam.primitives.move import Copy, Permute, Reshape
 
 SEEN = 3  # steps
@@ -30,8 +31,9 @@ class Axes:
     def see(self, record: StepRecord, links: Links | None) -> None:
         if links is None:
             return
-        batches = set()
+        batches, predictions = set(), set()
         for one in links.comparisons():
+            predictions.add(_before_picks(links, one.prediction).id)
             batches.add(one.prediction.shape[0] if one.prediction.rank else 0)
             if one.name == "cross_entropy" and one.prediction.rank == 3 and _units_axis(one.prediction) in (-1, 0, 2):
                 shape = str(list(one.prediction.shape))
@@ -41,7 +43,8 @@ class Axes:
             if name not in ("softmax", "log_softmax") or node.rank < 2 or not links.ends_call(node):
                 continue
             value = links.value(node)
-            if value is not None and value.shape[0] in batches and _runs_over_samples(value, name == "log_softmax"):
+            fits = value is not None and (value.shape[0] in batches or node.id in predictions)
+            if value is not None and fits and _runs_over_samples(value, name == "log_softmax"):
                 self._note("softmax_axis", node.source, {"operation": name, "shape": str(list(node.shape))})
 
     def _note(self, kind: str, source: Source | None, values: dict[str, Value]) -> None:
@@ -51,6 +54,14 @@ class Axes:
         for (kind, source), told in self.found.items():
             if len(told) >= SEEN:
                 yield Finding(kind, source, {**told[0], "steps": len(told)})
+
+
+def _before_picks(links: Links, node: Node) -> Node:
+    """What has computed a prediction of which some rows were picked (those of the nodes that have labels)."""
+    made = links.maker(node)
+    while isinstance(made.primitive, Gather | Index) and made.inputs:
+        made = links.maker(made.inputs[0])
+    return made
 
 
 def _runs_over_samples(value: Array, is_log: bool) -> bool:

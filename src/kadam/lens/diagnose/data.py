@@ -20,6 +20,7 @@ SEEN = 3  # steps
 ORDERED = 0.2  # changes of label from sample to sample, over those of a shuffled order
 APART = 0.3  # mean distance of a batch's labels from the mix of all: 0 the same mix, 1 nothing in common
 BATCHES = 4  # different batches: fewer have no order
+PURE = 0.8  # part of the batches that hold one class only, if they come in runs
 TINY_FLAT, TINY = 4, 2  # samples from which BatchNorm1d and BatchNorm2d take mean and variance: below, they are noise
 
 
@@ -119,12 +120,13 @@ def _blocks(batches: list[tuple[int, Array]]) -> dict[str, int | float | str] | 
 def _in_runs(batches: list[tuple[int, Array]]) -> bool:
     """Whether batches of one class each follow each other: several of the first, several of the next, and so on.
 
-    A game of two networks shows one class and the other in turn.
+    Where one class ends and the next begins a batch may hold both. A game of two networks shows one class and the
+    other in turn.
     """
     steps = [index for index, _ in batches]
-    if len(set(steps)) < len(steps) or any(np.ptp(value) for _, value in batches):
+    first = [value[0] for _, value in batches if not np.ptp(value)]
+    if len(set(steps)) < len(steps) or len(first) < PURE * len(batches):
         return False
-    first = [value[0] for _, value in batches]
     turns = sum(one != other for one, other in zip(first, first[1:], strict=False))
     return bool(turns) and len(first) >= BATCHES * (turns + 1) // 2
 

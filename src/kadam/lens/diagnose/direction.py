@@ -9,13 +9,15 @@ import numpy as np
 from kadam.ir.graph import Source
 from kadam.lens.diagnose.dynamics import updates_at
 from kadam.lens.diagnose.finding import Finding, Value
-from kadam.lens.diagnose.links import Links
+from kadam.lens.diagnose.links import Comparison, Links, is_data, norm
+from kadam.lens.diagnose.losses import DISTANCES
 from kadam.lens.diagnose.program import Program
 from kadam.lens.step import Step, StepRecord
 
 SEEN = 4  # steps
 UPHILL = 0.3  # cosine between gradient and update, from which an update goes up (plain SGD has 1 or -1, Adam less)
 MOSTLY = 0.8  # part of the steps: a step that overshoots goes up in half of them
+STRAIGHT = 0.99  # cosine between a prediction's gradient and its way from the target: nothing else pulls at it
 GROWS = 1.2  # times its beginning: a loss that has grown so far is made larger
 LOGS = ("log_softmax", "logsigmoid")
 
@@ -31,6 +33,8 @@ class Direction:
         self.looked = 0
         self.pushed: list[Source | None] = []
         self.by_hand: Source | None = None
+        self.fled: dict[Source | None, int] = {}  # lines of distances from targets that are made larger, and how often
+        self.compared: dict[Source | None, int] = {}
 
     def see(self, record: StepRecord, links: Links | None) -> None:
         if links is None or links.step.loss is None:
@@ -39,6 +43,11 @@ class Direction:
         if cosine is None:
             return
         self.looked += 1
+        for one in links.comparisons():
+            way = _way(links, one)
+            if way is not None:
+                self.compared[one.source] = self.compared.get(one.source, 0) + 1
+                self.fled[one.source] = self.fled.get(one.source, 0) + (way < -STRAIGHT)
         if cosine > UPHILL:
             self.up.append(cosine)
             changed = (event for event in record.events if event.kind == "in_place" and event.fact("leaf"))
@@ -58,6 +67,23 @@ class Direction:
             yield Finding("wrong_sign", source, values)
         elif len(self.pushed) >= SEEN and 2 * len(self.pushed) > self.looked and losses[-1] < losses[0]:
             yield Finding("wrong_sign", self.pushed[0], {**values, "steps": len(self.pushed)}, variant="likelihood")
+        elif len(program.made) == 1:  # a game of two makes one's error the other's gain
+            for source, times in self.fled.items():
+                if times >= SEEN and times == self.compared[source]:
+                    yield Finding("wrong_sign", source, {**values, "steps": times}, variant="distance")
+
+
+def _way(links: Links, one: Comparison) -> float | None:
+    """Cosine between the gradient of a prediction and its way from a target that was given: 1 if it is drawn there."""
+    value, target = links.value(one.prediction), None if one.target is None else links.value(one.target)
+    slope = links.cotangent(one.prediction)
+    if one.name not in DISTANCES or one.target is None or value is None or target is None or slope is None:
+        return None
+    if value.shape != target.shape or not is_data(links.maker(one.target)) or not np.all(np.isfinite(slope)):
+        return None
+    away = (value.astype(np.float64) - target).ravel()
+    sizes = norm(away) * norm(slope)
+    return float(away @ slope.ravel().astype(np.float64)) / sizes if sizes > 0 else None
 
 
 def _cosine(step: Step) -> float | None:

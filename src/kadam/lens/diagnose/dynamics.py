@@ -109,13 +109,18 @@ class Rates:
         thrown = leap > LEAP or (leap > JUMP and finite.max() > SPIKE * abs(losses[0]))
         if (diverges(losses) and (leap > JUMP or ruined)) or (np.isfinite(end) and stays and thrown):
             yield Finding("learning_rate_too_high", updates_at(program), values, variant=variant)
+        elif stays and self._is_braked(program):
+            limits = [event for event in program.events if event.kind == "clip"]
+            told: dict[str, Value] = {**values, "left": 100 * float(np.median(self.left)), "n": len(limits)}
+            yield Finding("clipped_away", limits[0].source, told)
         elif stays and self._creeps(program, begin, end, float(np.median(self.leaps))):
-            if self.clipped and float(np.median(self.left)) < CLIPPED:
-                limits = [event for event in program.events if event.kind == "clip"]
-                told: dict[str, Value] = {**values, "left": 100 * float(np.median(self.left)), "n": len(limits)}
-                yield Finding("clipped_away", limits[0].source, told)
-                return
             yield Finding("learning_rate_too_low", updates_at(program), values, variant=variant)
+
+    def _is_braked(self, program: Program) -> bool:
+        """Whether a clip leaves so little of the gradient that the weights hardly move."""
+        leap = float(np.median(self.leaps))
+        slow = leap <= CREEP and leap * program.steps <= TRAVELLED
+        return slow and self.clipped and bool(self.left) and float(np.median(self.left)) < CLIPPED
 
     def _creeps(self, program: Program, begin: float, end: float, leap: float) -> bool:
         rates = [max(one) for one in program.rates if one]
@@ -145,7 +150,8 @@ def updates_at(program: Program) -> Source | None:
         return program.facts[-1].source
     by_hand = [event for event in program.events if event.kind == "in_place" and event.fact("leaf")]
     made_anew = [event for event in program.events if event.kind == "freeze" and event.fact("frozen") is False]
-    changed = [event for event in by_hand if event.fact("requires_grad")] or made_anew
+    learnt = {life.token for life in program.lives.values() if life.updated}
+    changed = [event for event in by_hand if event.fact("requires_grad") or event.fact("token") in learnt] or made_anew
     return changed[-1].source if changed else None
 
 

@@ -26,6 +26,9 @@ ORDER = (
     "parameters_not_in_optimizer",
     "target_broadcast",
     "class_axis",
+    "target_in_inputs",
+    "batch_mixed",
+    "unread_inputs",
     "softmax_before_cross_entropy",
     "sigmoid_before_bce_with_logits",
     "softmax_axis",
@@ -47,17 +50,26 @@ ORDER = (
     "optimizer_remade",
     "unused_parameters",
     "weight_decay_too_high",
+    "clip_before_backward",
     "clipped_away",
     "exploding_gradients",
     "learning_rate_too_high",
     "vanishing_gradients",
     "dead_relus",
     "learning_rate_too_low",
+    "nothing_learnt",
 )
 
 # What shows in how the training goes follows from any of the causes above it: it is told only if none was found.
 SYMPTOMS = frozenset(
-    {"dead_relus", "exploding_gradients", "vanishing_gradients", "learning_rate_too_high", "learning_rate_too_low"}
+    {
+        "dead_relus",
+        "exploding_gradients",
+        "vanishing_gradients",
+        "learning_rate_too_high",
+        "learning_rate_too_low",
+        "nothing_learnt",
+    }
 )
 
 

@@ -12,7 +12,7 @@ from kadam.lens.diagnose.dynamics import learns
 from kadam.lens.diagnose.finding import Finding, Value
 from kadam.lens.diagnose.links import Links, norm
 from kadam.lens.diagnose.program import Program
-from kadam.lens.step import StepRecord
+from kadam.lens.step import Step, StepRecord
 from kadam.primitives.contract import Dot
 from kadam.primitives.convolve import Convolve
 
@@ -21,11 +21,14 @@ UPDATES = 3  # after so many updates units that began alike have parted, if thei
 DEAD = 0.75  # share of a layer's units that are never on: wide layers on few inputs have a third, hardly more
 UNITS = 4  # fewer units say little
 LOOKED = 3  # steps in which it must be so
-# Gradient at the first third of the layers over that at the last (healthy ones keep a hundredth), and the part of its
-# beginning below which a loss has not lost its way. Less is needed where the loss stays, which this then explains.
-VANISHED = {"layers": ((1e-4, 0.5), (2e-3, 0.95)), "moments": ((1e-4, 0.8),)}
+VANISHED = 1e-4  # gradient at the first third of the layers over that at the last: healthy ones keep a hundredth
+# A loss that has fallen below this part of its beginning has not lost its way. (A stack uses each weight once.)
+LEARNS = {"stack": 0.5, "layers": 0.5, "moments": 0.8}
+FAINT = 2e-3  # little enough in a stack whose loss stays as it was, which this then explains
+STAYS = 0.95
 EXPLODED = 1e2  # the same the other way round ...
 LARGE = 1e2  # ... and the norm of the gradient of all parameters: with scaled data it begins near 1
+THROWN = 0.5  # of their norm: an update by so much makes other weights of them
 EARLY = 6  # steps from which the flow is taken: as the layers were made, before a rate can have ruined them
 DEEP = 3  # layers (or moments of a recurrence) between which a ratio means something
 
@@ -51,9 +54,11 @@ class Symmetry:
             read_by = links.readers.get(one.value.id)
             if value is None or value.ndim < 2 or value.size < 2 or one.token in self.parted or not read_by:
                 continue
-            if not any(isinstance(reader.primitive, Dot | Convolve) for reader in self._users(links, one.value)):
-                continue
             slope = None if one.grad is None else step.trace.values.get(one.grad.id)
+            idle = slope is not None and not slope.any()  # a factor of 0 gives the other factor no gradient either
+            layer = any(isinstance(reader.primitive, Dot | Convolve) for reader in self._users(links, one.value))
+            if not layer and not idle:
+                continue
             if _alike(value, slope, 0) or (self._has_units_last(links, one.value) and _alike(value, slope, 1)):
                 self.alike[one.token] = self.alike.get(one.token, 0) + moves
                 self.readers.setdefault(one.token, read_by[0].source)
@@ -165,6 +170,7 @@ class Flow:
     def __init__(self) -> None:
         self.ratios: list[tuple[float, int, Source | None, str]] = []
         self.norms: list[float] = []
+        self.thrown = False  # whether the first update has thrown weights that passed gradients well
         self.clipped = False
 
     def see(self, record: StepRecord, links: Links | None) -> None:
@@ -178,12 +184,17 @@ class Flow:
             return
         self.norms.append(float(np.linalg.norm(finite)))
         links = Links(step)
-        for kind, chain in (("layers", _layers(links)), *(("moments", row) for row in _moments(links))):
+        layers = _layers(links)
+        way = "stack" if _uses_each_once(links, layers) else "layers"
+        for kind, chain in ((way, layers), *(("moments", row) for row in _moments(links))):
             sizes = [(size, node) for node in chain if (size := _size(links, node))]
             if len(sizes) >= DEEP:
                 # of several products side by side (queries, keys, values) the one that gets most counts
                 first, last = max(sizes[: len(sizes) // 3 or 1], key=lambda one: one[0]), sizes[-1]
                 self.ratios.append((first[0] / last[0], len(sizes), links.place(first[1]), kind))
+        if len(self.norms) == 1:
+            sound = self.norms[0] < LARGE or all(ratio < EXPLODED for ratio, *_ in self.ratios)
+            self.thrown = sound and _leap(step) > THROWN
 
     def findings(self, program: Program) -> Iterator[Finding]:
         broken = any(not np.isfinite(loss) for _, loss in program.losses)
@@ -192,10 +203,28 @@ class Flow:
         early = sorted(self.ratios, key=lambda one: one[0])
         low, high = early[len(early) // 4], early[-1 - len(early) // 4]
         size = float(np.median(self.norms))
-        if high[0] > EXPLODED and size > LARGE and not self.clipped:
+        if high[0] > EXPLODED and size > LARGE and not self.clipped and not self.thrown:
             yield Finding("exploding_gradients", high[2], {"ratio": high[0], "layers": high[1], "norm": size})
-        elif any(low[0] < ratio and not learns(program, part) for ratio, part in VANISHED[low[3]]):
+            return
+        stacks = [one for one in early if one[3] == "stack"]
+        faint = stacks[len(stacks) // 4] if stacks else low
+        if low[0] < VANISHED and not learns(program, LEARNS[low[3]]):
             yield Finding("vanishing_gradients", low[2], {"ratio": low[0], "layers": low[1], "norm": size})
+        elif stacks and faint[0] < FAINT and not learns(program, STAYS):
+            yield Finding("vanishing_gradients", faint[2], {"ratio": faint[0], "layers": faint[1], "norm": size})
+
+
+def _leap(step: Step) -> float:
+    """How far a step moves the weights, relative to their norm."""
+    moves, sizes = [], []
+    for one in step.parameters:
+        before = step.trace.values.get(one.value.id)
+        after = None if one.next is None else step.trace.values.get(one.next.id)
+        if before is not None and after is not None:
+            moves.append(norm(after - before))
+            sizes.append(norm(before))
+    size = float(np.linalg.norm(sizes)) if sizes else 0.0
+    return float(np.linalg.norm(moves)) / size if size else 0.0
 
 
 def _size(links: Links, node: Node) -> float | None:
@@ -214,6 +243,12 @@ def _layers(links: Links) -> list[Node]:
         and links.is_differentiated(node)
         and any(links.maker(one).id in links.weights for one in node.inputs)
     ]
+
+
+def _uses_each_once(links: Links, layers: list[Node]) -> bool:
+    """Whether no weight is used a second time, as a recurrence does."""
+    used = [one.id for node in layers for one in map(links.maker, node.inputs) if one.id in links.weights]
+    return len(used) == len(set(used))
 
 
 def _moments(links: Links) -> Iterator[list[Node]]:

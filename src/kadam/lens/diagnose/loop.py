@@ -94,6 +94,7 @@ class LoopOrder:
         yield from _without_step(program)
         yield from _without_gradient(program)
         yield from _rate_before_step(program)
+        yield from _clips_early(program)
 
 
 def _without_step(program: Program) -> Iterator[Finding]:
@@ -161,6 +162,27 @@ def _rate_before_step(program: Program) -> Iterator[Finding]:
     if kinds and kinds[0].kind == "scheduler_step" and any(event.kind == "optimizer_step" for event in kinds):
         early = next(index for index, event in enumerate(kinds) if event.kind == "optimizer_step")
         yield Finding("scheduler_before_optimizer", kinds[0].source, {"n": early})
+
+
+def _clips_early(program: Program) -> Iterator[Finding]:
+    """Clipping between the clearing of the gradients and the backward pass: what the optimizer gets is not clipped."""
+    early: list[Event] = []
+    steps = 0
+    clipped = computed = None
+    for event in program.events:
+        if event.kind == "clip":
+            if computed is not None:
+                return
+            clipped = event
+        elif event.kind in ("backward", "grad"):
+            computed = event
+        elif event.kind == "optimizer_step":
+            steps += 1
+            if clipped is not None and computed is not None:
+                early.append(clipped)
+            clipped = computed = None
+    if len(early) >= OFTEN and len(early) * 2 > steps:
+        yield Finding("clip_before_backward", early[0].source, {"n": len(early), "steps": steps})
 
 
 def _line(events: tuple[Event, ...], kind: str) -> Source | None:

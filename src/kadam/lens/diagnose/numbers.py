@@ -14,7 +14,7 @@ from kadam.lens.diagnose.dynamics import diverges
 from kadam.lens.diagnose.finding import Finding, Value
 from kadam.lens.diagnose.links import Links, ancestors
 from kadam.lens.diagnose.program import Program
-from kadam.lens.step import Step, StepRecord
+from kadam.lens.step import Fault, Step, StepRecord
 from kadam.primitives.sources import Input
 
 # Sizes of inputs from which a result is too large for float32: they have grown, and the operation is not to blame.
@@ -37,10 +37,20 @@ class FirstNonFinite:
             self.found = _origin(links.step, bad)
 
     def findings(self, program: Program) -> Iterator[Finding]:
+        if self.found is None and program.partial is not None and program.fault is not None:
+            self.found = _refused(program.partial, program.fault)
         if self.found is not None:
             grew = diverges(np.array([loss for _, loss in program.losses]))
             overflows = self.found.variant == "overflow" or (grew and not self.found.variant)
             yield replace(self.found, follows=overflows, variant="overflow" if overflows else self.found.variant)
+
+
+def _refused(step: Step, fault: Fault) -> Finding | None:
+    """NaN or Inf that an operation refused to take, before it could reach a loss."""
+    if fault.error != "RuntimeError" or "between 0 and 1" not in fault.message:
+        return None
+    last = next((node for node in reversed(step.graph.nodes) if node.id in step.trace.values), None)
+    return None if last is None or _is_finite(step, last) else _origin(step, [last])
 
 
 def _bad_results(step: Step) -> list[Node]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kadam.ir.graph import Node, Source
 from kadam.lens.diagnose.finding import Finding, Value
-from kadam.lens.diagnose.links import Links
+from kadam.lens.diagnose.links import Links, ancestors
 from kadam.lens.diagnose.program import Life, Program
 from kadam.lens.diagnose.recurrence import BY_THE_PROGRAM
 from kadam.lens.step import Event, ModuleCall, Step, StepRecord
@@ -152,6 +152,9 @@ class Cuts:
 
     def __init__(self) -> None:
         self.cut_at: dict[int, tuple[str, Source | None]] = {}
+        self.own: set[int] = (
+            set()
+        )  # tokens whose cut was seen in a step of their own optimizer: others rest it on purpose
 
     def see(self, record: StepRecord, links: Links | None) -> None:
         if links is not None:
@@ -160,12 +163,16 @@ class Cuts:
     def look(self, links: Links) -> None:
         """Find where the gradients of the parameters that get none end."""
         step = links.step
-        without = [one for one in step.parameters if one.grad is None and one.token not in self.cut_at]
+        moved = {at for at, facts in enumerate(step.optimizers) if facts.stepped}
+        own = {one.token for one in step.parameters if one.optimizer in moved}
+        known = {token for token in self.cut_at if token in self.own or token not in own}
+        without = [one for one in step.parameters if one.grad is None and one.token not in known]
         if without and (step.fault is not None or any(event.kind == "backward" for event in step.events)):
             for one in without:
                 found = cut_of(step, links, one.value)
                 if found is not None:
                     self.cut_at[one.token] = found
+                    self.own.update({one.token} & own)
 
     def findings(self, program: Program) -> Iterator[Finding]:
         fault, partial = program.fault, program.partial
@@ -199,9 +206,13 @@ class Cuts:
 def cut_of(step: Step, links: Links, value: Node) -> tuple[str, Source | None] | None:
     """How and where the way from a parameter to the loss loses its gradient."""
     waiting, seen = [value], {value.id}
+    ends = step.roots or ((step.loss,) if step.loss is not None else ())
+    leads = None if step.fault is not None or not ends else ancestors(ends)
     while waiting:
         node = waiting.pop(0)
         for reader in links.readers.get(node.id, ()):
+            if leads is not None and reader.id not in leads:
+                continue  # what the program does beside (a moving average) cuts nothing
             if isinstance(reader.primitive, Detach):
                 if links.called(reader) in BY_THE_PROGRAM:
                     return _detached_by(step, reader)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kadam.errors import DTypeError, ShapeError
 from kadam.nn.functional.spatial import Sizes, along_channels, by, in_batch, out_of_batch, per_axis
+from kadam.ops.promotion import rounded_once
 from kadam.primitives.convolve import Convolve, ConvolveInput
 from kadam.primitives.elementwise import Add
 from kadam.primitives.window import Margins
@@ -15,6 +16,7 @@ from kadam.recording.operation import operation
 from kadam.shapes import Shape
 
 if TYPE_CHECKING:
+    from kadam.ir.primitive import Primitive
     from kadam.tensor import Tensor
 
 
@@ -153,8 +155,7 @@ def convolution(
     groups: int,
 ) -> Tensor:
     """A convolution of a batch, with (before, after) padding per axis."""
-    result = emit(Convolve(stride, padding, dilation, groups), input, weight)
-    return result if bias is None else emit(Add(), result, along_channels(bias, result.shape))
+    return _with_bias(Convolve(stride, padding, dilation, groups), input, weight, bias)
 
 
 @operation(grad="ConvolutionBackward0")
@@ -169,8 +170,15 @@ def transposed_convolution(
     size: tuple[int, ...],
 ) -> Tensor:
     """A transposed convolution of a batch, to axes of `size`."""
-    result = emit(ConvolveInput(stride, padding, dilation, groups, size), input, weight)
-    return result if bias is None else emit(Add(), result, along_channels(bias, result.shape))
+    return _with_bias(ConvolveInput(stride, padding, dilation, groups, size), input, weight, bias)
+
+
+def _with_bias(primitive: Primitive, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def summed(input: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        result = emit(primitive, input, weight)
+        return emit(Add(), result, along_channels(bias, result.shape))
+
+    return emit(primitive, input, weight) if bias is None else rounded_once(summed, input, weight, bias)
 
 
 def _conv(

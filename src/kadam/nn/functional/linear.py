@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kadam.errors import DTypeError, ShapeError
-from kadam.ops.promotion import stretched
+from kadam.ops.promotion import rounded_once, stretched
 from kadam.primitives.contract import Dot
 from kadam.primitives.elementwise import Add
 from kadam.primitives.move import Reshape
@@ -37,12 +37,19 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         ShapeError: the last axis of the input has not the size that the weight has.
     """
     _check_linear(input, weight, bias)
-    result = emit(Dot((), (), (len(input.shape) - 1,), (len(weight.shape) - 1,)), input, weight)
-    if bias is not None:
-        result = emit(Add(), result, stretched(bias, tuple(result.shape)))
+    result = _product(input, weight) if bias is None else rounded_once(_affine, input, weight, bias)
     rank = min(len(input.shape), 3)
     result._tag = _NAMES[rank][bias is not None] if len(weight.shape) == 2 else _NAMES_OF_ONE_OUTPUT[rank]
     return result
+
+
+def _product(input: Tensor, weight: Tensor) -> Tensor:
+    return emit(Dot((), (), (len(input.shape) - 1,), (len(weight.shape) - 1,)), input, weight)
+
+
+def _affine(input: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    result = _product(input, weight)
+    return emit(Add(), result, stretched(bias, tuple(result.shape)))
 
 
 def _check_linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> None:

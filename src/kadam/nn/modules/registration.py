@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, MutableMapping, ValuesView
 from types import CodeType, FunctionType
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kadam.nn.parameter import Buffer, Parameter
 from kadam.recording.refused import tell_constructor
@@ -245,11 +245,16 @@ class Registered:
                 member = replacement
         register(vars(self), kind, name, member)
 
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Members, for those who read the types; see `_found_or_missing`."""
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         tell_constructor(cls)
         if any(_names_getattr(one) for one in cls.__mro__ if one is cls or not issubclass(one, Registered)):
-            Registered.__getattr__ = _found_or_missing  # type: ignore[attr-defined]
+            Registered.__getattr__ = _found_or_missing  # type: ignore[method-assign]
 
     def __setattr__(self, name: str, value: Any) -> None:
         kind = vars(self).get("_members", {}).get(name)

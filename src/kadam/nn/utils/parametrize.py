@@ -186,6 +186,39 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
     return module
 
 
+def type_before_parametrizations(module: Module) -> type:
+    """The class of a module as it was before its tensors were given parametrizations."""
+    return type(module).__bases__[0] if is_parametrized(module) else type(module)
+
+
+def transfer_parametrizations_and_params(
+    from_module: Module, to_module: Module, tensor_name: str | None = None
+) -> Module:
+    """Give a module the parametrizations of another one's tensors, and the tensors that they read.
+
+    Raises:
+        TypeError: the modules are of different classes.
+    """
+    if not is_parametrized(from_module):
+        return to_module
+    kinds = [type_before_parametrizations(one) for one in (from_module, to_module)]
+    if kinds[0] is not kinds[1]:
+        raise TypeError(
+            f"transfer_parametrizations_and_params: the modules are a {kinds[0].__name__} and a {kinds[1].__name__}. "
+            "Fix: give modules of one class."
+        )
+    parametrized = from_module.parametrizations
+    for name in [tensor_name] if tensor_name is not None else list(parametrized):
+        own = parametrized[name]
+        if not is_parametrized(to_module, name):
+            for one in own:
+                register_parametrization(to_module, name, one)
+        taken = to_module.parametrizations[name]
+        for key, value in own._parameters.items():
+            taken._parameters[key] = value
+    return to_module
+
+
 def _change_class(module: Module) -> None:
     """Give a module a class of its own, which can have properties."""
     kind = type(module)
@@ -209,4 +242,5 @@ def _add_property(kind: type, name: str) -> None:
 
 __all__ = [
     "ParametrizationList", "cached", "is_parametrized", "register_parametrization", "remove_parametrizations",
+    "transfer_parametrizations_and_params", "type_before_parametrizations",
 ]  # fmt: skip

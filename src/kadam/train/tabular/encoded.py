@@ -31,11 +31,20 @@ class Columns:
         """These rows only."""
         return Columns(self.numbers[rows], self.codes[rows], self.sizes)
 
+    @property
+    def width(self) -> int:
+        """How many columns `wide` has."""
+        return int(self.numbers.shape[1]) + sum(min(size, self._values_told()) for size in self.sizes)
+
     def wide(self) -> Array:
         """f32[rows, columns]: the numbers, and for each of the most frequent values of a category whether it is it."""
-        room = max(MOST_COLUMNS - self.numbers.shape[1], 0) // max(len(self.sizes), 1)
-        most = min(max(room, FEWEST_VALUES), MOST_VALUES)
+        most = self._values_told()
         parts = [self.numbers]
         for place, size in enumerate(self.sizes):
             parts.append((self.codes[:, place, None] == np.arange(min(size, most))).astype(np.float32))
         return np.concatenate(parts, 1)
+
+    def _values_told(self) -> int:
+        """How many values of each category get a column."""
+        room = max(MOST_COLUMNS - int(self.numbers.shape[1]), 0) // max(len(self.sizes), 1)
+        return min(max(room, FEWEST_VALUES), MOST_VALUES)

@@ -21,7 +21,7 @@ from kadam.tensor import Tensor
 from kadam.train.batches import ArrayBatches
 from kadam.train.history import History
 from kadam.train.tabular.encoded import Columns
-from kadam.train.tabular.linear import GROUPS, MOST_LOGITS, Line, lines
+from kadam.train.tabular.linear import GROUPS, MOST_CELLS, MOST_LOGITS, Line, lines
 from kadam.train.tabular.network import EVERYONES, HELD_OUT, Shape, TableNet, table_loss
 from kadam.train.tabular.rounds import Rounds
 from kadam.train.trainer import Trainer
@@ -210,7 +210,8 @@ def _blend(fitted: Fitted, columns: Columns, values: Array, fold: Array, weights
     honest = fold != EVERYONES
     if not honest.any() or (classes and len(np.unique(values)) < 2):
         return
-    rows = _some_rows(fold, MOST_LOGITS // (max(classes, 1) * (GROUPS + 1)), settings.seed)
+    most = min(MOST_LOGITS // (max(classes, 1) * (GROUPS + 1)), MOST_CELLS // columns.width)
+    rows = _some_rows(fold, most, settings.seed)
     fold, honest, values, columns = fold[rows], honest[rows], values[rows], columns.take(rows)
     left_out = np.where(fold >= 0, fold % GROUPS, np.where(fold == HELD_OUT, 0, -1))
     line, of_line = lines(columns, values, classes, left_out, None if weights is None else weights[rows])

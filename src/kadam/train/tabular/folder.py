@@ -25,6 +25,7 @@ from kadam.train.tabular.reading import TableError
 
 FORMAT = 2
 WEIGHTS, MODEL, HISTORY, REPORT = "weights.pt", "model.json", "history.csv", "report.html"
+ASKED = "asked.json"  # of a run that is under way: what it was started with
 
 
 class Model:
@@ -63,7 +64,7 @@ class Model:
         _write(work / HISTORY, self.fitted.history.to_text())
         _write(work / REPORT, report)
         shutil.rmtree(work / "checkpoints", ignore_errors=True)
-        for extra in ("best.pt",):
+        for extra in ("best.pt", ASKED):
             with suppress(OSError):
                 (work / extra).unlink()
         if folder.exists():

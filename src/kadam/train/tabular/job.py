@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shutil
 import sys
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -15,10 +17,12 @@ from typing import IO, Any
 import numpy as np
 
 from kadam.serialization.files import replacing
+from kadam.train import checkpoints
 from kadam.train.tabular import fitting, report
 from kadam.train.tabular.columns import Column, read_columns
+from kadam.train.tabular.encoded import Columns
 from kadam.train.tabular.encoding import Encoder, learn, odd_cells, unseen
-from kadam.train.tabular.folder import Model
+from kadam.train.tabular.folder import ASKED, Model
 from kadam.train.tabular.reading import TableError, chunks_of
 from kadam.train.tabular.scoring import Stopwatch, baselines, peak_memory_mb, scores
 from kadam.train.tabular.target import Target, class_weights, split, target_of
@@ -106,8 +110,30 @@ def _working_folder(job: Job) -> Path:
     """Where checkpoints stand while it trains. It becomes the folder at the end."""
     work = job.folder.absolute().with_name(f".{job.folder.name}.partial")
     if work.exists() and not job.resume:
-        shutil.rmtree(work)
+        with checkpoints.held(work):  # refused if another process is at work in it
+            shutil.rmtree(work)
     return work
+
+
+def _check_resumed(job: Job, work: Path, learned: Columns, target: np.ndarray) -> None:
+    """Note what a run is started with; refuse to go on with another table or other settings."""
+    crc = 0
+    for array in (*learned.arrays(), target):
+        crc = zlib.crc32(np.ascontiguousarray(array).data, crc)
+    asked = {"--target": job.target, "--task": job.task, "--epochs": job.epochs, "--seed": job.seed,
+             "--ignore": list(job.ignore), "the table's content": crc}  # fmt: skip
+    path = work / ASKED
+    with suppress(OSError, ValueError):
+        before = json.loads(path.read_text(encoding="utf-8"))
+        for name, now in asked.items():
+            if before.get(name) != now:
+                told = "has changed" if name.startswith("the") else f"was {before.get(name)!r}, now it is {now!r}"
+                raise checkpoints.ResumeError(
+                    f"--resume: {name} {told}. Fix: go on with what the run was started with, or leave --resume out."
+                )
+    work.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError), replacing(path) as file:
+        file.write(json.dumps(asked, ensure_ascii=False).encode())
 
 
 def _fit(
@@ -127,6 +153,7 @@ def _fit(
         say(report.CHOICE)
     if alone := report.untested(target, held):
         say(alone)
+    _check_resumed(job, work, learned, target.values[kept])
     settings = fitting.settings_for(len(kept), encoder.numbers, len(encoder.sizes)).changed(
         epochs=job.epochs, seed=job.seed
     )

@@ -17,6 +17,7 @@ Array = np.ndarray
 
 GROUPS = 4  # of folds that a model leaves out at once: fewer models than the network has members
 MOST_LOGITS = 2_000_000  # of all models and rows together
+MOST_CELLS = 8_000_000
 PENALTIES = (100.0, 10.0, 1.0, 0.1)  # from the strictest line on, until it says less of rows that it has not seen
 ROUNDS, CLOSE = 60, 1e-3
 

@@ -1,0 +1,228 @@
+"""What a prediction depends on, tried out: a step's forward pass is computed again with some of its inputs exchanged.
+
+A graph shows what is read, only a trial shows what comes of it: whether one sample moves the predictions of others,
+whether a sequence is read beyond its beginning, whether a prediction knows what it is to predict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from kadam.ir.graph import Node, Source
+from kadam.ir.primitive import Array
+from kadam.lens.diagnose.finding import Finding, Value
+from kadam.lens.diagnose.links import Comparison, Links, ancestors
+from kadam.lens.diagnose.program import Program
+from kadam.lens.step import StepRecord
+
+SEEN = 2  # steps that are tried; all must agree
+TRIED = 6  # steps in which a fitting comparison is looked for
+OWN = 0.99  # part of a change that stays with the sample that was exchanged; rounding takes less than a hundredth ...
+OWN_WITH_NORM = 0.5  # ... batch normalisation a few hundredths
+LONG = 4  # samples, and positions of a sequence: fewer tell little
+WORK = 20_000_000  # numbers: a trial of more would cost more than the training
+
+
+class Dependence:
+    """Exchanges a sample, the end of sequences, or all but their beginning, and looks which predictions move."""
+
+    def __init__(self) -> None:
+        self.tried = 0
+        self.told: dict[str, list[tuple[Source | None, dict[str, Value]]]] = {}
+        self.cleared: set[str] = set()
+
+    def see(self, record: StepRecord, links: Links | None) -> None:
+        if links is None or self.tried >= TRIED:
+            return
+        pairs = [(one, given) for one in links.comparisons() for given in _sequences(links, one)]
+        if len(pairs) != 1:
+            return
+        self.tried += 1
+        one, given = pairs[0]
+        for kind, trial in (("batch_mixed", _mixed), ("unread_inputs", _unread), ("target_in_inputs", _sees_target)):
+            if kind in self.cleared or len(self.told.get(kind, ())) >= SEEN:
+                continue
+            found = trial(links, one, given)
+            if found is None:
+                self.cleared.add(kind)
+            else:
+                self.told.setdefault(kind, []).append(found)
+
+    def findings(self, program: Program) -> Iterator[Finding]:
+        for kind, found in self.told.items():
+            if len(found) >= SEEN and kind not in self.cleared:
+                source, values = found[0]
+                yield Finding(kind, source, values, variant=str(values.pop("variant", "")))
+
+
+def _sequences(links: Links, one: Comparison) -> Iterator[Node]:
+    """The inputs that have more axes than a table, and that a prediction is computed from."""
+    before = ancestors((one.prediction,))
+    for node in links.fed():
+        value = links.value(node)
+        if value is None or node.id not in before or value.size < 2:
+            continue
+        tokens = value.dtype.kind in "iu" and value.ndim == 2
+        numbers = value.dtype.kind == "f" and value.ndim in (3, 4) and np.all(np.isfinite(value))
+        if (tokens or numbers) and value.shape[0] >= LONG and (value.ndim == 4 or value.shape[1] >= LONG):
+            yield node
+
+
+def _mixed(links: Links, one: Comparison, given: Node) -> tuple[Source | None, dict[str, Value]] | None:
+    """Whether a sample moves the predictions of others.
+
+    Only where each row of a batch has one target of its own; a table of all pairs compares samples on purpose.
+    """
+    before = links.value(given)
+    target = None if one.target is None else links.value(one.target)
+    made = one.prediction.shape
+    axis = None if before is None or target is None else _samples_axis(before, target)
+    if before is None or axis is None or made[1:2] == made[:1] or made[:1] != before.shape[axis : axis + 1]:
+        return None
+    samples = made[0]
+    norms = any(call.kind.startswith("BatchNorm") and call.training for call in links.step.calls)
+    worst: tuple[float, int, dict[int, Array]] | None = None
+    for sample in (0, samples // 2):
+        other = before.copy()
+        np.moveaxis(other, axis, 0)[sample] = np.moveaxis(before, axis, 0)[sample - 1]
+        changes = _changes(links, given, other, one.prediction)
+        if changes is None or one.prediction.id not in changes:
+            return None
+        rows = np.square(changes[one.prediction.id]).reshape(samples, -1).sum(axis=1)
+        own = float(rows[sample] / rows.sum())
+        if worst is None or own < worst[0]:
+            worst = own, sample, changes
+    if worst is None or worst[0] > (OWN_WITH_NORM if norms else OWN):
+        return None
+    source = _first_mixing(links, worst[2], samples, OWN_WITH_NORM if norms else OWN)
+    return source, {"own": 100 * worst[0], "samples": samples, "shape": str(list(given.shape))}
+
+
+def _samples_axis(given: Array, target: Array) -> int | None:
+    """On which of its first two axes an input has the samples, by the targets' number; None if that is open."""
+    if target.size != target.shape[0]:
+        return None
+    fits = [axis for axis in (0, 1) if given.shape[axis] == target.size and (given.ndim < 4 or axis == 0)]
+    return fits[0] if len(fits) == 1 else None
+
+
+def _first_mixing(links: Links, changes: dict[int, Array], samples: int, own: float) -> Source | None:
+    """The line of the first value whose change stands at no single place of an axis any more."""
+    for node in links.forward:
+        if node.id not in changes or "batch_norm" in links.called(node) or node.source is None:
+            continue
+        squares = np.square(changes[node.id])
+        total = float(squares.sum())
+        stays = False
+        for axis in range(squares.ndim):
+            if squares.shape[axis] == samples:
+                sums = squares.sum(axis=tuple(at for at in range(squares.ndim) if at != axis))
+                stays = stays or float(sums.max()) >= own * total
+        if not stays and squares.size >= samples:
+            return links.place(node)
+    return None
+
+
+def _unread(links: Links, one: Comparison, given: Node) -> tuple[Source | None, dict[str, Value]] | None:
+    """Whether all but the first moment of a sequence makes no difference at all."""
+    before, target = links.value(given), None if one.target is None else links.value(one.target)
+    axis = None if before is None or target is None or before.ndim == 4 else _samples_axis(before, target)
+    if before is None or axis is None:
+        return None
+    other = before.copy()
+    rows = np.moveaxis(other, axis, 0)
+    rows[:, 1:] = np.roll(rows[:, 1:], 1, axis=0)
+    if np.array_equal(other, before):
+        return None
+    changes = _changes(links, given, other, one.prediction)
+    if changes is None or one.prediction.id in changes:
+        return None
+    lost = [
+        node for node in links.forward if node.id not in changes and any(part.id in changes for part in node.inputs)
+    ]
+    before_it = ancestors((one.prediction,))
+    lost = [node for node in lost if node.id in before_it and node.source is not None]
+    source = links.place(lost[-1]) if lost else None
+    return source, {"moments": rows.shape[1], "shape": str(list(given.shape))}
+
+
+def _sees_target(links: Links, one: Comparison, given: Node) -> tuple[Source | None, dict[str, Value]] | None:
+    """Whether a model that is to tell the next token of each position sees it, or is asked for the one it is given.
+
+    The first: the targets are the inputs moved by one, and the last input moves the first predictions. The second: the
+    targets are the inputs, and the last input moves the last prediction alone, so that nothing is taken apart and put
+    together again.
+    """
+    tokens, target = links.value(given), None if one.target is None else links.value(one.target)
+    if tokens is None or target is None or tokens.dtype.kind not in "iu" or target.size != tokens.size:
+        return None
+    length = tokens.shape[1]
+    target = target.reshape(tokens.shape)
+    same = np.array_equal(target, tokens)
+    moved = not same and np.array_equal(target[:, :-1], tokens[:, 1:])
+    if not (same or moved):
+        return None
+    other = tokens.copy()
+    other[:, -1] = np.roll(tokens[:, -1], 1, axis=0)
+    changes = _changes(links, given, other, one.prediction)
+    rows = len(tokens)
+    if changes is None or one.prediction.id not in changes or one.prediction.type.elements % (rows * length):
+        return None
+    change = changes[one.prediction.id]
+    if one.prediction.rank == 3 and one.prediction.shape[2] == length:
+        change = change.transpose(0, 2, 1)
+    early = bool(np.any(change.reshape(rows, length, -1)[:, : length - 1]))
+    if same == early:
+        return None
+    values: dict[str, Value] = {"length": length, "shape": str(list(given.shape)), "variant": "same" if same else ""}
+    return (one.source if same else _looks_ahead(links, changes, length)), values
+
+
+def _looks_ahead(links: Links, changes: dict[int, Array], length: int) -> Source | None:
+    """The line of the last softmax that turns a change at the end into one at each place: where a mask belongs."""
+    spread = [node for node in links.forward if node.id in changes and links.called(node) in ATTENTION]
+    return spread[0].source if spread else None
+
+
+ATTENTION = ("softmax", "scaled_dot_product_attention", "multi_head_attention_forward")
+
+
+def _changes(links: Links, given: Node, other: Array, wanted: Node) -> dict[int, Array] | None:
+    """How far each value on the way to a wanted one moves if an input has another value; None if that is too much work.
+
+    What the input does not lead to keeps the values that it had: masks of dropout, weights, other inputs.
+    """
+    values = {given.id: other}
+    before = ancestors((wanted,))
+    work = 0
+    for node in sorted(before.values(), key=lambda one: one.id):
+        if not any(one.id in values for one in node.inputs):
+            continue
+        operands = [values.get(one.id, links.value(one)) for one in node.inputs]
+        if any(one is None for one in operands):
+            return None
+        work += node.type.elements
+        if work > WORK:
+            return None
+        with np.errstate(all="ignore"):
+            made = np.asarray(node.primitive.reference(*operands))
+        known = links.value(node)
+        if known is None or known.shape != made.shape:
+            return None
+        if not _alike(made, known):
+            values[node.id] = made
+    return {
+        at: made.astype(np.float64) - links.step.trace.values[at].astype(np.float64)
+        for at, made in values.items()
+        if made.dtype.kind in "fiub"
+    }
+
+
+def _alike(made: Array, known: Array) -> bool:
+    """Whether two values differ by rounding alone: an engine adds up in another order than the reference."""
+    if made.dtype.kind != "f":
+        return bool(np.array_equal(made, known))
+    size = float(np.abs(known).max()) if known.size else 0.0
+    return bool(np.allclose(made, known, rtol=1e-4, atol=1e-6 * size, equal_nan=True))
