@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import cache
+from itertools import chain
 from opcode import opmap
 from types import CodeType, FrameType
 from typing import Any
@@ -119,6 +120,8 @@ def shown(filename: str) -> str:
 def _scope(modules: list[Any]) -> str:
     names = []
     for outer, called in zip(modules, modules[1:], strict=False):
-        name = next((name for name, module in outer.named_modules() if module is called and name), None)
+        # Mostly it is a child; what lies deeper is looked for after that.
+        known = chain(outer.named_children(), outer.named_modules())
+        name = next((name for name, module in known if module is called and name), None)
         names.append(name if name is not None else type(called).__name__)
     return ".".join(names)

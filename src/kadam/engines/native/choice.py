@@ -156,4 +156,10 @@ def _grouped(way: Tiling | Inner, cost: float) -> Tiling | Inner:
         return way
     parts = [replace(way, group=-(-way.group // count)) for count in (1, 2, 4, 8, 16) if count <= way.group]
     suitable = [part for part in parts if LEAST_TASKS <= part.tasks <= MOST_TASKS]
-    return min(suitable or parts[:1], key=lambda part: cycles(part) * (1 + 0.8 / part.tasks))
+    return min(suitable or parts[:1], key=lambda part: cycles(part) * (_uneven(part.tasks) + 0.4 / part.tasks))
+
+
+def _uneven(tasks: int) -> float:
+    """How much longer the core with most of some tasks works than if all cores had as many."""
+    cores = host().cores
+    return -(-tasks // cores) * cores / tasks

@@ -74,11 +74,12 @@ class Losses:
 
     def _look_at_softmaxes(self, links: Links) -> None:
         """A loss by hand that takes the (log-)softmax of what are probabilities already."""
+        told = {one.source for one in links.comparisons()}  # by a loss that takes its own softmax
         for node in links.forward:
             name = links.called(node)
             if name not in ("log_softmax", "softmax") or node.rank != 2 or node.id not in links.step.active:
                 continue
-            if not links.ends_call(node):
+            if not links.ends_call(node) or node.source in told:
                 continue
             self.passed[node.source] = self.passed.get(node.source, 0) + 1
             given = next((one for one in entered(links, node) if one.shape == node.shape), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -19,6 +20,9 @@ from kadam.primitives.sources import Input
 
 # Sizes of inputs from which a result is too large for float32: they have grown, and the operation is not to blame.
 GROWN = {"exp": 80.0, "": 1e9}
+
+
+_REFUSED = re.compile(r"between 0 and 1, but one is -?(nan|inf)")
 
 
 class FirstNonFinite:
@@ -47,7 +51,7 @@ class FirstNonFinite:
 
 def _refused(step: Step, fault: Fault) -> Finding | None:
     """NaN or Inf that an operation refused to take, before it could reach a loss."""
-    if fault.error != "RuntimeError" or "between 0 and 1" not in fault.message:
+    if fault.error != "RuntimeError" or not _REFUSED.search(fault.message):
         return None
     last = next((node for node in reversed(step.graph.nodes) if node.id in step.trace.values), None)
     return None if last is None or _is_finite(step, last) else _origin(step, [last])
