@@ -23,9 +23,9 @@ FLOORS = (
     ("recording", "recording"),
     (
         "the PyTorch surface",
-        "__init__ accelerator amp autograd backends compiler cpu cuda distributed distributions fft func jit legacy "
-        "functional linalg masked mps multiprocessing namespace native nn onnx ops optim printing profiler random "
-        "safetensors serialization settings signal sparse special tensor testing utils version "
+        "__init__ accelerator amp anomaly autograd backends compiler cpu cuda distributed distributions fft func jit "
+        "legacy functional linalg masked mps multiprocessing namespace native nn onnx ops optim printing profiler "
+        "random safetensors serialization settings signal sparse special tensor testing utils version "
         "vision xpu",
     ),
     ("ways in", "__main__ cli learn lens lessons script studio torch_imports tracebacks train"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -57,6 +59,20 @@ def test_each_result_says_which_it_is():
     assert [(part * 2).grad_fn.next_functions[0][1] for part in both] == [0, 1]
 
 
+def _changed_below_a_view(base):
+    view = base[0]
+    base.mul_(2)
+    return view
+
+
+def _accumulated(x):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(2):
+            x.sin().sum().backward(create_graph=True)
+    return x.grad
+
+
 NAMED = {
     "1 / x": lambda lib, x: 1 / x,
     "2 ** x": lambda lib, x: 2**x,
@@ -78,6 +94,9 @@ NAMED = {
     "log1p": lambda lib, x: x.log1p(),
     "spectral norm": lambda lib, x: lib.linalg.matrix_norm(x, 2),
     "nuclear norm": lambda lib, x: lib.linalg.norm(x, "nuc"),
+    "copy_": lambda lib, x: lib.zeros(2, 2).copy_(x),
+    "a view of what was changed": lambda lib, x: _changed_below_a_view(x * 2),
+    "gradients that have derivatives": lambda lib, x: _accumulated(x),
 }
 
 

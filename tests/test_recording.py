@@ -449,6 +449,107 @@ def test_a_custom_function_with_hand_written_derivative():
     assert kadam.autograd.gradgradcheck(Cube.apply, (x,))
 
 
+def _through_functions_that_write(torch) -> list[object]:
+    """What comes of functions that change their argument in place: gradients, versions, and what is refused."""
+
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.mark_dirty(x)
+            return x.mul_(2)
+
+        @staticmethod
+        def backward(ctx, ct):
+            return ct * 2
+
+    class SavedThenChanged(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            own = x.clone()
+            ctx.save_for_backward(own)
+            own.mul_(5)
+            return x * 5
+
+        @staticmethod
+        def backward(ctx, ct):
+            return ct * ctx.saved_tensors[0]
+
+    seen: list[object] = []
+    for read_first in (False, True, False):
+        a = torch.tensor([1.0, 2.0], requires_grad=True)
+        b = a * 3.0
+        if read_first:
+            seen.append(b.tolist())
+        c = Doubled.apply(b)
+        d = Doubled.apply(c)
+        (d * d).sum().backward()
+        seen += [c is b, d is b, b._version, b.tolist(), a.grad.tolist()]
+    a = torch.tensor([1.0, 2.0], requires_grad=True)
+    b = a * 3.0
+    Doubled.apply(b[:1])
+    (b * b).sum().backward()
+    seen += [b.tolist(), a.grad.tolist()]
+    with pytest.raises(RuntimeError, match="a leaf Variable that requires grad"):
+        Doubled.apply(a)
+    SavedThenChanged.apply(a).sum().backward()
+    return [*seen, a.grad.tolist()]
+
+
+def test_a_custom_function_that_changes_its_argument_in_place():
+    seen = _through_functions_that_write(kadam)
+    assert seen[:5] == [True, True, 4, [12.0, 24.0], [288.0, 576.0]]  # d = 12 a
+
+
+def test_a_custom_function_that_writes_does_as_in_pytorch():
+    torch = pytest.importorskip("torch")
+    assert _through_functions_that_write(kadam) == _through_functions_that_write(torch)
+
+
+def _through_functions_that_save_results(torch) -> list[object]:
+    """Second derivatives through what `forward` saved of its results, and what `backward` is given for the others."""
+    seen: list[object] = []
+
+    class Squashed(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, reads):
+            y, best = torch.sigmoid(x), x.argmax()
+            ctx.mark_non_differentiable(best)
+            ctx.save_for_backward(y)
+            ctx.reads = reads
+            return y, best, "a name"
+
+        @staticmethod
+        def backward(ctx, ct, of_best, of_name):
+            if ctx.reads:
+                ct.sum().item()
+            (y,) = ctx.saved_tensors
+            seen.append((of_best.tolist(), of_best.dtype == torch.int64, of_name))
+            return ct * y * (1 - y), None
+
+    for reads in (False, True):
+        for between in (False, True):
+            x = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64, requires_grad=True)
+            y, best, name = Squashed.apply(x, reads)
+            if between:
+                seen.append((best.item(), name))
+            (slope,) = torch.autograd.grad((y * y).sum(), x, create_graph=True)
+            (bend,) = torch.autograd.grad(slope.sum(), x)
+            seen += [[round(value, 12) for value in one.tolist()] for one in (slope, bend)]
+    return seen
+
+
+def test_a_result_that_a_custom_function_saved_has_its_derivative():
+    seen = _through_functions_that_save_results(kadam)
+    s = 1 / (1 + np.exp(-np.array([0.5, -1.0, 2.0])))
+    np.testing.assert_allclose(seen[2], 2 * s * s * (1 - s))
+    np.testing.assert_allclose(seen[3], s * (1 - s) * (4 * s - 6 * s * s))
+
+
+def test_a_custom_function_gets_what_pytorch_gives_it():
+    torch = pytest.importorskip("torch")
+    assert _through_functions_that_save_results(kadam) == _through_functions_that_save_results(torch)
+
+
 def test_a_history_that_began_as_the_present_recording_keeps_its_own_values():
     w, v = (kadam.ones(3, requires_grad=True) for _ in range(2))
     first = (w * 2).sum()

@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 from kadam import autograd, linalg, missing, namespace, nn, optim, random
+from kadam.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from kadam.autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
 from kadam.device import device
 from kadam.dtypes import (
@@ -177,6 +178,8 @@ __all__ = [
     "int32",
     "int64",
     "int8",
+    "is_anomaly_check_nan_enabled",
+    "is_anomaly_enabled",
     "is_grad_enabled",
     "is_inference_mode_enabled",
     "istft",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kadam import dtypes, layouts, printing
+from kadam import anomaly, dtypes, layouts, printing
 from kadam.device import cpu, device
 from kadam.errors import AxisError, DTypeError, GradientError, KadamError, OperandError, RangeError, ShapeError
 from kadam.hot import hot, slotted
@@ -372,7 +372,7 @@ class Tensor(Recorded):
             GradientError: it has no gradient, its graph was freed, or it is no scalar and `gradient` is missing.
         """
         plain = gradient is None and inputs is None and not create_graph and not retain_graph
-        if not (plain and backprop.backward_as_before(self)):
+        if not (plain and not anomaly.mode.on and backprop.backward_as_before(self)):
             _backward(self, gradient, retain_graph, create_graph, inputs)
 
     def detach(self) -> Tensor:
@@ -1092,7 +1092,7 @@ def _backward(
             "loss.backward(), or torch.ones_like(x) as the gradient of x."
         )
     given = [inputs] if isinstance(inputs, Tensor) else inputs
-    backprop.backward([root], [gradient], retain, create_graph, given)
+    anomaly.backward([root], [gradient], retain, create_graph, given)
 
 
 def _python(array: np.ndarray[Any, Any]) -> Any:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kadam import missing
+from kadam import anomaly, missing
+from kadam.anomaly import detect_anomaly, set_detect_anomaly
 from kadam.autograd import forward_ad, functional, graph
 from kadam.autograd.function import Function, FunctionContext
 from kadam.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from kadam.autograd.variable import Variable
 from kadam.errors import GradientError, NotATensorError, OperandError
-from kadam.recording import backprop
 from kadam.recording.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from kadam.recording.tensor import Recorded
 
@@ -78,7 +78,7 @@ def backward(
     roots = _listed(tensors)
     retain = create_graph if retain_graph is None else retain_graph
     given = None if inputs is None else _listed(inputs)
-    backprop.backward(roots, _cts(roots, grad_tensors), retain, create_graph, given)
+    anomaly.backward(roots, _cts(roots, grad_tensors), retain, create_graph, given)
 
 
 def grad(
@@ -104,7 +104,7 @@ def grad(
     if not roots or not wanted:
         raise GradientError("autograd.grad: grad requires non-empty inputs. Fix: name the tensors: grad(loss, [x]).")
     retain = create_graph if retain_graph is None else retain_graph
-    found = backprop.gradients(roots, _cts(roots, grad_outputs), wanted, retain, create_graph)
+    found = anomaly.gradients(roots, _cts(roots, grad_outputs), wanted, retain, create_graph)
     for place, ct in enumerate(found):
         if ct is None and materialize_grads:
             found[place] = wanted[place].new_zeros(wanted[place].shape)
@@ -130,22 +130,6 @@ def _batched(
         for row in zip(*batches, strict=True)
     ]
     return tuple(None if None in column else stack(column) for column in zip(*rows, strict=True))
-
-
-class set_detect_anomaly:  # noqa: N801  (PyTorch's name)
-    """Accepted; Kadam's errors name the line that recorded a call in any case."""
-
-    def __init__(self, mode: bool = True, check_nan: bool = True) -> None:
-        self.mode = mode
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *exception: object) -> None:
-        return None
-
-
-detect_anomaly = set_detect_anomaly
 
 
 __all__ = [

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kadam.dtypes import FLOAT
 from kadam.errors import GradientError, ShapeError
 from kadam.ir.builder import current_builder
-from kadam.primitives.move import Detach
+from kadam.primitives.move import Copy, Detach
 from kadam.recording.backprop import BackwardPass, Stop
 from kadam.recording.calls import emit
-from kadam.recording.history import CHANGED, TWICE
+from kadam.recording.history import CHANGED, TWICE, History
+from kadam.recording.memory import give
 from kadam.recording.modes import grad_mode
 from kadam.recording.operation import Raw, operation
-from kadam.recording.step import state
-from kadam.recording.tensor import Recorded
+from kadam.recording.spec import spec_of
+from kadam.recording.step import Recording, state
+from kadam.recording.tensor import Recorded, blank, made, read
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
@@ -35,6 +37,12 @@ def boundary(input: Tensor, name: Raw) -> Tensor:
     return marked
 
 
+@operation
+def found_before(input: Tensor) -> Tensor:
+    """What `forward` has changed in place, as the function's argument: its gradient is the one before the function."""
+    return emit(Copy(), input)
+
+
 class FunctionContext:
     """What `forward` leaves for `backward`: the `ctx` of both.
 
@@ -50,10 +58,17 @@ class FunctionContext:
         self._dirty: tuple[Any, ...] = ()
         self._plain: tuple[Any, ...] = ()
         self._materialize = True
+        self._results: dict[int, int] = {}  # id of a saved result -> which of the results with a derivative it is
+        self._place_of: Callable[[int], tuple[Any, int]] | None = None  # of such a result, during `backward`
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep tensors for `backward`; that they are not changed in place meanwhile is checked there."""
-        self._saved = [(one, one.root._version if one is not None else 0) for one in tensors]
+        self._saved = [(one, 0) for one in tensors]
+        self.note_versions()
+
+    def note_versions(self) -> None:
+        """What is saved is as it stands now: `forward` itself may have changed it after saving it."""
+        self._saved = [(one, one.root._version if one is not None else 0) for one, _ in self._saved]
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
@@ -67,7 +82,23 @@ class FunctionContext:
         for one, version in self._saved:
             if one is not None and one.root._version != version:
                 raise GradientError(CHANGED.format(what=f"a saved tensor of type {one._spec.type}"))
-        return tuple(one for one, _ in self._saved)
+        return tuple(self._with_derivative(one) for one, _ in self._saved)
+
+    def _with_derivative(self, saved: Any) -> Any:
+        """A saved result as the caller of the function has it: derivatives of the backward pass go through it.
+
+        What `forward` saved has the value alone, so that what is saved does not keep itself alive.
+        """
+        index = self._results.get(id(saved))
+        if index is None or self._place_of is None or not state.grad:
+            return saved
+        owner, place = self._place_of(index)
+        if isinstance(owner, History):
+            return result_of(owner, place, saved)
+        result = owner.created[place]
+        if result._rec is not owner or result._pos != place:
+            raise GradientError(CHANGED.format(what=f"a saved tensor of type {saved._spec.type}"))
+        return result
 
     def mark_dirty(self, *tensors: Any) -> None:
         """Say that `forward` changed these inputs in place."""
@@ -128,6 +159,7 @@ class Function:
             return results  # nothing that has a derivative
         parts = [results] if single else list(results)
         marked = _mark(cls, ctx, args, parts)
+        ctx.note_versions()
         return marked[0] if single else tuple(marked)
 
 
@@ -139,13 +171,14 @@ def _mark(cls: type[Function], ctx: FunctionContext, args: Sequence[Any], parts:
     """The results with the user's derivative behind them."""
     places = []
     marked: list[Any] = list(parts)
+    dirty = {id(one): found_before(one) for one in ctx._dirty if any(one is part for part in parts)}
+    sources = [dirty.get(id(one), one) for one in args]
     for index, part in enumerate(parts):
         if not hasattr(part, "_spec") or part._spec.dtype.category < FLOAT or any(part is one for one in ctx._plain):
             continue
-        result: Any = boundary(part, f"{cls.__name__}Backward")
-        if any(part is one for one in ctx._dirty):
-            part._rec, part._pos, part._spec = result._rec, result._pos, result._spec
-            result = part
+        result: Any = boundary(dirty.get(id(part), part), f"{cls.__name__}Backward")
+        if id(part) in dirty:
+            result = give(part, result)
         marked[index] = result
         places.append((index, result))
     rec = state.rec
@@ -154,23 +187,45 @@ def _mark(cls: type[Function], ctx: FunctionContext, args: Sequence[Any], parts:
 
     def function(cts: Sequence[Any], work: BackwardPass) -> None:
         filled = [_filled(ct, spec, ctx) for ct, spec in zip(cts, shapes, strict=True)]
-        given: list[Any] = [None] * len(parts)
-        for (index, _), ct in zip(places_of, filled, strict=True):
+        given = [_filled(None, spec, ctx) for spec in others]
+        for index, ct in zip(indices, filled, strict=True):
             given[index] = ct
-        grads = cls.backward(ctx, *given)
+        owner = next(region.owner for region in work.regions.values() if stop in region.owner.stops.values())
+        ctx._place_of = lambda order: (_lasting(owner), stop.places[order])
+        try:
+            grads = cls.backward(ctx, *given)
+        finally:
+            ctx._place_of = None
         if not work.retain:
             ctx._freed = True
-        _deliver(cls, args, grads, work)
+        _deliver(cls, sources, grads, work)
 
-    places_of = [(index, None) for index, _ in places]
+    indices = [index for index, _ in places]
+    others = [getattr(part, "_spec", None) for part in parts]
+    given_back = set(map(id, args))
+    made_here = {id(parts[index]): order for order, index in enumerate(indices)}
+    ctx._results = {one: order for one, order in made_here.items() if one not in given_back}
     stop = Stop([result._pos for _, result in places], function)
     for _, result in places:
         rec.halt(result._pos, stop)
     return marked
 
 
+def _lasting(owner: Recording | History) -> Recording | History:
+    """Where a derivative is known by now: `backward` itself may have read a value, which ended the recording."""
+    return owner.history or owner if isinstance(owner, Recording) else owner
+
+
+def result_of(history: History, place: int, value: Recorded) -> Recorded:
+    """A tensor of a value that has the derivative known at a place of a history."""
+    tensor = blank(made.cls, spec_of(value._spec.type, True, "Saved"))
+    tensor._array = read(value)
+    tensor._history, tensor._place = history, place
+    return tensor
+
+
 def _filled(ct: Any, spec: Any, ctx: FunctionContext) -> Any:
-    if ct is None and ctx._materialize:
+    if ct is None and spec is not None and ctx._materialize:
         from kadam.ops.creation import zeros
 
         return zeros(spec.shape, dtype=spec.dtype)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from kadam import dtypes
 from kadam.distributions.constraints import Constraint, Dependent
@@ -220,19 +220,6 @@ def one_of(name: str, first: Any, second: Any) -> None:
         raise ParameterError(f"Either {name} must be specified, but not both. Fix: give exactly one of the two.")
 
 
-def no_gradient(name: str) -> NoReturn:
-    """Raise for draws whose derivative Kadam does not have.
-
-    Raises:
-        UnsupportedError: always.
-    """
-    from kadam.errors import UnsupportedError
-
-    raise UnsupportedError(
-        f"{name}.rsample(): the derivative of these draws is not there yet. Fix: sample(), log_prob()"
-    )
-
-
 def tiny(kind: Any) -> float:
     """The smallest normal number of an element type."""
     return float(dtypes.finfo(kind).tiny)
@@ -243,4 +230,4 @@ def eps(kind: Any) -> float:
     return float(dtypes.finfo(kind).eps)
 
 
-__all__ = ["Distribution", "ParameterError", "eps", "no_gradient", "one_of", "tiny", "together"]
+__all__ = ["Distribution", "ParameterError", "eps", "one_of", "tiny", "together"]

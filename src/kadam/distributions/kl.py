@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from kadam.distributions.categorical import Categorical, OneHotCategorical
 from kadam.distributions.continuous_bernoulli import ContinuousBernoulli
 from kadam.distributions.counts import Bernoulli, Binomial, Geometric, Poisson
+from kadam.distributions.covariance import half_log_det
 from kadam.distributions.distribution import Distribution
 from kadam.distributions.exp_family import ExponentialFamily
 from kadam.distributions.gamma import Beta, Dirichlet, Exponential, Gamma
 from kadam.distributions.independent import Independent
 from kadam.distributions.location_scale import EULER, Cauchy, Gumbel, Laplace, Normal
-from kadam.distributions.multivariate_normal import half_log_det
 from kadam.distributions.powers import Pareto
 from kadam.distributions.transformed import TransformedDistribution
 from kadam.distributions.transforms import summed

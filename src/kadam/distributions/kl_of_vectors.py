@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kadam.distributions.covariance import distance, half_log_det
 from kadam.distributions.distribution import ParameterError
 from kadam.distributions.kl import register_kl
 from kadam.distributions.lowrank_multivariate_normal import LowRankMultivariateNormal
-from kadam.distributions.multivariate_normal import MultivariateNormal, distance, half_log_det
+from kadam.distributions.multivariate_normal import MultivariateNormal
 from kadam.linalg import solve_triangular
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 from kadam import linalg
 from kadam.distributions import constraints
 from kadam.distributions.constraints import Constraint
+from kadam.distributions.covariance import distance, half_log_det
 from kadam.distributions.distribution import Distribution, ParameterError
 from kadam.distributions.location_scale import standard_normal
-from kadam.distributions.multivariate_normal import distance, half_log_det
 from kadam.errors import KadamError
 from kadam.ops.creation import eye
 from kadam.recording.spec import Size

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from kadam import linalg
 from kadam.distributions import constraints
 from kadam.distributions.constraints import Constraint
+from kadam.distributions.covariance import WithCovariance, distance, half_log_det, only_matrix
 from kadam.distributions.distribution import Distribution, ParameterError
 from kadam.distributions.location_scale import standard_normal
 from kadam.recording.spec import Size
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 
-class MultivariateNormal(Distribution):
+class MultivariateNormal(WithCovariance, Distribution):
     """Normal vectors, given by the covariance, its inverse or its Cholesky factor. As in `torch.distributions`.
 
     Shapes:
@@ -44,45 +45,17 @@ class MultivariateNormal(Distribution):
         scale_tril: Tensor | None = None,
         validate_args: bool | None = None,
     ) -> None:
-        given = {
-            "covariance_matrix": covariance_matrix, "precision_matrix": precision_matrix, "scale_tril": scale_tril,
-        }  # fmt: skip
-        named = [(name, matrix) for name, matrix in given.items() if matrix is not None]
-        if len(named) != 1:
-            raise ParameterError(
-                "Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified. Fix: "
-                "MultivariateNormal(loc, scale_tril=L)."
-            )
+        name, matrix = only_matrix(
+            covariance_matrix, precision_matrix, scale_tril, ParameterError, "MultivariateNormal(loc, scale_tril=L)"
+        )
         if loc.dim() < 1:
             raise ParameterError(
                 "loc must be at least one-dimensional. Fix: loc.unsqueeze(-1), or Normal for single numbers."
-            )
-        name, matrix = named[0]
-        if matrix.dim() < 2:
-            raise ParameterError(
-                f"{name} must be at least two-dimensional, with optional leading batch dimensions. Fix: torch.diag(v) "
-                "makes a matrix of a vector of variances."
             )
         batch, size = broadcast(tuple(matrix.shape[:-2]), tuple(loc.shape[:-1])), loc.shape[-1]
         self.__dict__[name] = matrix.expand(*batch, size, size)
         self.loc = loc.expand(*batch, size)
         super().__init__(Size(batch), Size((size,)), validate_args=validate_args)
-
-    @cached_property
-    def scale_tril(self) -> Tensor:
-        """The Cholesky factor of the covariance."""
-        return self._factor
-
-    @cached_property
-    def _factor(self) -> Tensor:
-        """`scale_tril`, which is named in the text only when it was given or asked for."""
-        return lower_factor(vars(self))
-
-    @cached_property
-    def covariance_matrix(self) -> Tensor:
-        """The covariance."""
-        found: Tensor = self._factor @ self._factor.mT
-        return found
 
     @cached_property
     def precision_matrix(self) -> Tensor:
@@ -116,23 +89,3 @@ class MultivariateNormal(Distribution):
     def entropy(self) -> Tensor:
         found: Tensor = 0.5 * self._event_shape[0] * (1.0 + math.log(2 * math.pi)) + half_log_det(self._factor)
         return found
-
-
-def lower_factor(given: Mapping[str, Tensor]) -> Tensor:
-    """The Cholesky factor of a covariance that is given as `scale_tril`, `covariance_matrix` or `precision_matrix`."""
-    if "scale_tril" in given:
-        return given["scale_tril"]
-    if "covariance_matrix" in given:
-        return linalg.cholesky(given["covariance_matrix"])
-    flipped = linalg.cholesky(given["precision_matrix"].flip((-2, -1))).flip((-2, -1)).transpose(-2, -1)
-    return linalg.inv(flipped).tril()
-
-
-def half_log_det(factor: Tensor) -> Tensor:
-    """Half the logarithm of the determinant of a matrix with this Cholesky factor."""
-    return factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-
-
-def distance(factor: Tensor, gap: Tensor) -> Tensor:
-    """The squared Mahalanobis length of `gap` for a covariance with this Cholesky factor."""
-    return linalg.solve_triangular(factor, gap.unsqueeze(-1), upper=False).squeeze(-1).pow(2).sum(-1)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from kadam import linalg
 from kadam.distributions import constraints
 from kadam.distributions.constraints import Constraint
+from kadam.distributions.covariance import WithCovariance, half_log_det, only_matrix
 from kadam.distributions.distribution import ParameterError, eps
 from kadam.distributions.exp_family import ExponentialFamily
 from kadam.distributions.gamma import Chi2
-from kadam.distributions.multivariate_normal import half_log_det, lower_factor
 from kadam.linalg.equations import cholesky_solve
 from kadam.ops.creation import arange, eye, tensor, tril_indices
 from kadam.ops.pointwise import digamma
@@ -28,11 +28,10 @@ if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 _LOG_2 = math.log(2.0)
-_MATRICES = ("covariance_matrix", "precision_matrix", "scale_tril")
 _TRIES = 10  # how often matrices that came out singular are drawn anew
 
 
-class Wishart(ExponentialFamily):
+class Wishart(WithCovariance, ExponentialFamily):
     """Positive definite matrices, as X^T X of `df` normal vectors with a covariance. As in `torch.distributions`.
 
     Shapes:
@@ -53,7 +52,9 @@ class Wishart(ExponentialFamily):
         scale_tril: Tensor | None = None,
         validate_args: bool | None = None,
     ) -> None:
-        name, matrix = _only(covariance_matrix, precision_matrix, scale_tril)
+        name, matrix = only_matrix(
+            covariance_matrix, precision_matrix, scale_tril, AssertionError, "Wishart(df, scale_tril=L)"
+        )
         size = matrix.shape[-1]
         freedom: Tensor = df if isinstance(df, Recorded) else tensor(df, dtype=matrix.dtype)  # type: ignore[assignment]
         batch = broadcast(tuple(matrix.shape[:-2]), tuple(freedom.shape))
@@ -78,22 +79,6 @@ class Wishart(ExponentialFamily):
             "scale_tril": constraints.lower_cholesky,
             "df": constraints.greater_than(self._event_shape[-1] - 1),
         }
-
-    @cached_property
-    def scale_tril(self) -> Tensor:
-        """The Cholesky factor of the covariance."""
-        return self._factor
-
-    @cached_property
-    def _factor(self) -> Tensor:
-        """`scale_tril`, which is named in the text only when it was given or asked for."""
-        return lower_factor(vars(self))
-
-    @cached_property
-    def covariance_matrix(self) -> Tensor:
-        """The covariance of the vectors."""
-        found: Tensor = self._factor @ self._factor.mT
-        return found
 
     @cached_property
     def precision_matrix(self) -> Tensor:
@@ -175,28 +160,6 @@ class Wishart(ExponentialFamily):
     def _digamma(self) -> Tensor:
         """The derivative of the multivariate gamma function's logarithm, at df / 2."""
         return digamma(self.df.unsqueeze(-1) / 2 - arange(self._size, dtype=self.df.dtype) / 2).sum(-1)
-
-
-def _only(*matrices: Tensor | None) -> tuple[str, Tensor]:
-    """The one matrix that was given, and its name.
-
-    Raises:
-        AssertionError: not exactly one was.
-        ParameterError: it is no matrix.
-    """
-    given = [(name, matrix) for name, matrix in zip(_MATRICES, matrices, strict=True) if matrix is not None]
-    if len(given) != 1:
-        raise AssertionError(
-            "Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified. Fix: Wishart(df, "
-            "scale_tril=L)."
-        )
-    name, matrix = given[0]
-    if matrix.dim() < 2:
-        raise ParameterError(
-            f"{name} must be at least two-dimensional, with optional leading batch dimensions. Fix: torch.diag(v) "
-            "makes a matrix of a vector of variances."
-        )
-    return name, matrix
 
 
 __all__ = ["Wishart"]

@@ -19,18 +19,19 @@ import numpy as np
 from kadam.autograd import function
 from kadam.ir.graph import Source
 from kadam.ir.types import TensorType
-from kadam.lens.capture_draft import Draft, RawCall, RawOptimizer
+from kadam.lens.capture_draft import Draft, RawCall
 from kadam.lens.capture_events import event, line_of, noted
 from kadam.lens.capture_hooks import hooks_noted
 from kadam.lens.capture_join import Ref
 from kadam.lens.capture_names import Names
 from kadam.lens.capture_origins import origins_noted
 from kadam.lens.capture_summary import Summaries
+from kadam.lens.capture_updates import Updates
 from kadam.lens.step import Event, Fault, Setting, Step, StepRecord
 from kadam.recording import backprop
 from kadam.recording.modes import is_grad_enabled
 from kadam.recording.step import Recording, cut, state
-from kadam.recording.tensor import Recorded, has_memory, read
+from kadam.recording.tensor import Recorded, has_memory
 from kadam.recording.watch import Snapshot, Tokens, deliver, place_of, present, snapshot, survivors
 
 EARLIER = 8  # recordings of the step before that are at hand, for a backward pass that goes through them
@@ -60,12 +61,11 @@ class Observer:
         self.origins: weakref.WeakKeyDictionary[Any, Source] = weakref.WeakKeyDictionary()
         self.names = Names(self.tokens)
         self.summaries = Summaries(self.names) if summaries else None
+        self.updates = Updates(self)
         self.thread = threading.get_ident()
         self.busy = False
         self.calling: list[tuple[Any, RawCall | None, tuple[int, int]]] = []
-        self.stepping = 0
         self.sweeping = False
-        self.optimizers: dict[int, RawOptimizer] = {}
         self.passes: dict[int, int] = {}
         self.loader_now: int | None = None
         self.batch = 0
@@ -98,7 +98,7 @@ class Observer:
         self.busy = True
         draft = self.draft
         try:
-            updates = self._updates_parameters(rec)
+            changes = self._changes_parameters(rec)
             summary = None if self.summaries is None else self.summaries.add(rec, draft)
 
             taken = self._taken(rec) if draft.capturing or draft.preparing else None
@@ -119,11 +119,11 @@ class Observer:
         finally:
             self.busy = False
         # A step that is due ends here, even if it is a closure of the next one that reads what it has updated.
-        if draft.due or (not self.stepping and updates and draft.has_gradients):
-            self._finish()
+        if draft.due or (not self.updates.stepping and changes and draft.has_gradients):
+            self.finish()
         return True
 
-    def _updates_parameters(self, rec: Recording) -> bool:
+    def _changes_parameters(self, rec: Recording) -> bool:
         return rec.ending and any(one._spec.requires_grad for tensors in rec.writes for one in tensors)
 
     def _taken(self, rec: Recording) -> Snapshot:
@@ -148,17 +148,18 @@ class Observer:
 
     # --- what the program's calls tell -----------------------------------------------------------------------------
 
-    def _here(self) -> bool:
+    def here(self) -> bool:
+        """Whether it is the program that calls, in the thread that is watched."""
         return not self.busy and threading.get_ident() == self.thread
 
     def note(self, kind: str, source: Source | None, name: str = "", **facts: Setting) -> None:
         """Any event."""
-        if self._here():
+        if self.here():
             self.draft.events.append(event(kind, source, name, **facts))
 
     def backward(self, source: Source | None, roots: list[Any], gradients: list[Any]) -> None:
         """A backward pass begins; where the program gives no gradient to begin with, there is None."""
-        if not self._here() or not roots:
+        if not self.here() or not roots:
             return
         root = roots[0]
         self.note("backward", source, _shown(root._spec.type), grad_fn=root._spec.grad_name)
@@ -180,83 +181,19 @@ class Observer:
 
     def after_backward(self) -> None:
         """It is over."""
-        if not self._here():
+        if not self.here():
             return
         self.sweeping = False
         if self.summaries is not None:
             self.summaries.note_gradients(self.draft)
         if self.draft.capturing:
-            for parameter in self._leaves():
+            for parameter in self.updates.leaves():
                 if parameter._grad is not None:
                     self.draft.grads[self.tokens.of(parameter)] = self.refer(parameter._grad)
 
-    def _leaves(self) -> Iterator[Any]:
-        """The parameters of the models that were called, those of the optimizers, and those that are met."""
-        seen: set[int] = set()
-        rec = present()
-        groups = [
-            *(root.parameters() for known in self.names.roots if (root := known()) is not None),
-            *(owner.parameters() for owner in self.optimizers.values()),
-            [] if rec is None else [one for one in rec.feeds if isinstance(one, Recorded)],
-            [one() for one in self.draft.leaves],
-        ]
-        for group in groups:
-            for one in group:
-                if one is not None and id(one) not in seen and one._spec.requires_grad and one._spec.grad_name is None:
-                    seen.add(id(one))
-                    yield one
-
-    def zero_grad(self, source: Source | None, owner: Any) -> None:
-        """Gradients are forgotten; if no update has used them, the step ends here."""
-        if not self._here():
-            return
-        unused = self.draft.roots and not self.draft.stepped
-        if unused:
-            self.draft.due = True
-            if present() is None:
-                self._finish()
-        elif self.stepping:  # a closure begins again
-            self.draft.forgotten = len(self.draft.roots)
-        self.note("zero_grad", source, type(owner).__name__)
-
-    def replaced(self, source: Source | None, parameter: Any, value: Any) -> None:
-        """A parameter's `.data` is set: an update, if gradients were computed."""
-        if not self._here():
-            return
-        token = self.tokens.of(parameter)
-        self.note("in_place", source, "data", requires_grad=True, leaf=True, token=token)
-        if self.draft.has_gradients and isinstance(value, Recorded):
-            self.draft.replaced[token] = self.refer(value)
-            self._updated(tuple(parameter._spec.shape))
-
-    def renewed(self, parameter: Any) -> None:
-        """A tensor begins to need gradients: after a backward pass that is how a program makes its next weights."""
-        if self._here() and self.draft.has_gradients and not self.optimizers and parameter._grad is None:
-            self._updated(tuple(parameter._spec.shape))
-            self.settled()
-
-    def _updated(self, shape: tuple[int, ...]) -> None:
-        """A leaf of this shape has its next value: when all that got gradients have, the step is over."""
-        draft = self.draft
-        if draft.reached is None:
-            draft.reached = [tuple(one._spec.shape) for one in self._leaves() if one._grad is not None]
-        if shape in draft.reached:
-            draft.reached.remove(shape)
-        if not draft.reached:
-            draft.due = True
-
-    def settled(self) -> None:
-        """A leaf has its next value: if it was the last one to get it, the step ends here."""
-        if self._here() and self.draft.due and not self.stepping:
-            rec = present()
-            if rec is not None:
-                cut(rec)
-            elif self.draft.has_gradients:
-                self._finish()
-
     def before_call(self, module: Any, args: tuple[Any, ...]) -> None:
         """A module's forward pass begins."""
-        if self.busy or threading.get_ident() != self.thread:
+        if not self.here():
             return
         depth = len(self.calling)
         noting = self._notes_calls
@@ -296,7 +233,7 @@ class Observer:
 
     def after_call(self, module: Any, args: tuple[Any, ...], output: Any) -> None:
         """It is over, perhaps by an error."""
-        if not self._here():
+        if not self.here():
             return
         error = sys.exc_info()[1]
         if error is not None and error is not self.failure and self.calling:
@@ -308,56 +245,9 @@ class Observer:
                     call.outputs = [self.refer(tensor) for tensor in _tensors(output)]
                 return
 
-    def before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
-        """An optimizer's step begins."""
-        if not self._here():
-            return
-        self.stepping += 1
-        raw = self.optimizers.get(id(optimizer))
-        if raw is None or raw.owner() is not optimizer:
-            raw = self.optimizers[id(optimizer)] = RawOptimizer(weakref.ref(optimizer))
-            raw.source = self.origins.get(optimizer)
-        raw.steps += 1
-        groups = optimizer.param_groups
-        given = [one for group in groups for one in group["params"]]
-        facts = {"parameters": len(given), "with_grad": sum(one._grad is not None for one in given)}
-        self.note("optimizer_step", line_of(sys._getframe(1)), type(optimizer).__name__, **facts)
-        self._steps(optimizer, raw)
-
-    def _steps(self, optimizer: Any, raw: RawOptimizer) -> None:
-        """Note in this step's draft that an optimizer takes it."""
-        draft, groups = self.draft, optimizer.param_groups
-        draft.stepped.add(id(optimizer))
-        draft.rates = tuple(_number(group["lr"]) for group in groups if "lr" in group)
-        if draft.capturing:
-            raw.describe(optimizer, self.tokens)
-            for one in (one for group in groups for one in group["params"]):
-                if one._grad is not None:
-                    draft.used[self.tokens.of(one)] = self.refer(one._grad)
-                    draft.grads.setdefault(self.tokens.of(one), draft.used[self.tokens.of(one)])
-
-    def after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
-        """An optimizer's step is over; with the next cut the step is."""
-        if not self._here():
-            return
-        self.stepping -= 1
-        raw = self.optimizers[id(optimizer)]
-        if id(optimizer) not in self.draft.stepped:  # its closure has ended the step before
-            self._steps(optimizer, raw)
-        if self.draft.capturing:
-            raw.describe(optimizer, self.tokens)
-            for one, remembered in optimizer.state.items():
-                if isinstance(one, Recorded) and isinstance(remembered, dict):
-                    own = {key: self.tokens.of(value) for key, value in remembered.items() if _is_memory(value)}
-                    self.draft.memory[self.tokens.of(one)] = own
-        self.draft.due = True
-        self.draft.ends = len(self.draft.events), len(self.draft.calls)
-        if present() is None and not self.stepping:
-            self._finish()
-
     def loader(self, source: Source | None, loader: Any) -> None:
         """A pass over a DataLoader begins."""
-        if not self._here():
+        if not self.here():
             return
         self.passes[id(loader)] = self.passes.get(id(loader), 0) + 1
         self.loader_now, self.batch = id(loader), 0
@@ -375,7 +265,7 @@ class Observer:
 
     def delivered(self, function: str, arguments: Sequence[Any], gradients: Any) -> None:
         """A function with a derivative of its own has found the gradients of its arguments."""
-        if not (self._here() and self.sweeping and self.draft.capturing):
+        if not (self.here() and self.sweeping and self.draft.capturing):
             return
         found = gradients if isinstance(gradients, list | tuple) else [gradients]
         for given, ct in zip(arguments, found, strict=False):
@@ -384,12 +274,13 @@ class Observer:
 
     def hooked(self, given: Ref, before: Any, after: Any) -> None:
         """A hook of a tensor's has made another gradient of it."""
-        if self._here() and self.sweeping and self.draft.capturing:
+        if self.here() and self.sweeping and self.draft.capturing:
             self.draft.hooked.append((given, self.refer(before), self.refer(after)))
 
     # --- what comes of it ------------------------------------------------------------------------------------------
 
-    def _finish(self, fault: Fault | None = None) -> None:
+    def finish(self, fault: Fault | None = None) -> None:
+        """The step is over: hand it on, and begin the next."""
         draft = self.draft
         events, calls = self._split(draft)
         epoch = None if self.loader_now is None else self.passes[self.loader_now] - 1
@@ -397,7 +288,7 @@ class Observer:
         record = draft.record(self.index, epoch, batch)
         step = None
         if draft.capturing and (self.keep is None or self.keep(record) or self.wants(self.index) or fault):
-            step = draft.step(self.index, epoch, batch, self.names, list(self.optimizers.values()), fault)
+            step = draft.step(self.index, epoch, batch, self.names, list(self.updates.optimizers.values()), fault)
         self.index += 1
         self.batch += 1
         self.draft = self._new_draft()
@@ -426,7 +317,7 @@ class Observer:
         if rec is not None:
             cut(rec)
         if self.draft is draft and (draft.has_gradients or not self.index) and draft.has_forward:
-            self._finish()
+            self.finish()
         return None
 
     def _partial(self, rec: Recording | None, fault: Fault) -> Step:
@@ -437,20 +328,12 @@ class Observer:
                 draft.snapshots.clear()
             draft.capturing = True
             draft.snapshots.append(self._taken(rec))
-        return draft.step(self.index, None, None, self.names, list(self.optimizers.values()), fault)
+        return draft.step(self.index, None, None, self.names, list(self.updates.optimizers.values()), fault)
 
 
 @cache
 def _shown(kind: TensorType) -> str:
     return str(kind)
-
-
-def _is_memory(value: Any) -> bool:
-    return isinstance(value, Recorded) and has_memory(value)
-
-
-def _number(value: Any) -> float:
-    return float(value if not isinstance(value, Recorded) else read(value).item())
 
 
 def _tensors(value: Any) -> Iterator[Any]:

@@ -179,33 +179,30 @@ class Draft:
         labels = {**names.variables, **names.parameters}
         optimizers = [one for one in optimizers if one.name and one.owner() is not None]
         loss = kept.now.get(roots[-1].id) if roots else None
+        seeds = ((node, self._seed(joined, kept, at)) for at, node in places)
         return Step(
-            index,
-            epoch,
-            batch,
-            kept.graph,
-            kept.trace,
-            kept.active,
-            tuple(self._parameters(joined, kept, labels, optimizers)),
-            {
-                kept.now[node.id].id: labels[token]
-                for token, node in joined.inputs.items()
-                if node.id in kept.now and token in labels and isinstance(node.primitive, Input)
-            },
-            loss if loss is not None else _last_scalar(kept.graph.nodes),
-            tuple(self._calls(joined, kept)),
-            tuple(self.events),
-            tuple(one.facts(labels, id(one.owner()) in self.stepped) for one in optimizers),
-            tuple(names.labels),
-            {kept.now[one].id: name for one, name in joined.called.items() if one in kept.now},
-            fault,
-            tuple(self._frozen(joined, kept, names, optimizers)),
-            tuple(kept.now[node.id] for node in roots if node.id in kept.now),
-            frozenset(kept.now[one].id for one in joined.results if one in kept.now),
-            {kept.now[one].id: name for one, name in joined.numbers.items() if one in kept.now},
-            tuple(self._delivered(joined, kept)),
-            {kept.now[node.id].id: seed for at, node in places if (seed := self._seed(joined, kept, at)) is not None},
-            tuple(self._hooked(joined, kept)),
+            index=index,
+            epoch=epoch,
+            batch=batch,
+            graph=kept.graph,
+            trace=kept.trace,
+            active=kept.active,
+            parameters=tuple(self._parameters(joined, kept, labels, optimizers)),
+            names=_named_inputs(joined, kept, labels),
+            loss=loss if loss is not None else _last_scalar(kept.graph.nodes),
+            calls=tuple(self._calls(joined, kept)),
+            events=tuple(self.events),
+            optimizers=tuple(one.facts(labels, id(one.owner()) in self.stepped) for one in optimizers),
+            models=tuple(names.labels),
+            called={kept.now[one].id: name for one, name in joined.called.items() if one in kept.now},
+            fault=fault,
+            frozen=tuple(self._frozen(joined, kept, names, optimizers)),
+            roots=tuple(kept.now[node.id] for node in roots if node.id in kept.now),
+            results=frozenset(kept.now[one].id for one in joined.results if one in kept.now),
+            numbers={kept.now[one].id: name for one, name in joined.numbers.items() if one in kept.now},
+            deliveries=tuple(self._delivered(joined, kept)),
+            seeds={kept.now[node.id].id: seed for node, seed in seeds if seed is not None},
+            hooked=tuple(self._hooked(joined, kept)),
         )
 
     def _seed(self, joined: Joined, kept: Kept, at: int) -> Array | None:
@@ -292,6 +289,15 @@ class Draft:
                 noted = {one.name: getattr(call, one.name) for one in fields(ModuleCall)}
                 found.append(ModuleCall(**{**noted, "inputs": given, "outputs": made}))
         return found
+
+
+def _named_inputs(joined: Joined, kept: Kept, labels: Mapping[int, str]) -> dict[int, str]:
+    """Node id -> what the program calls an input of the step."""
+    return {
+        kept.now[node.id].id: labels[token]
+        for token, node in joined.inputs.items()
+        if node.id in kept.now and token in labels and isinstance(node.primitive, Input)
+    }
 
 
 def _last_scalar(nodes: Sequence[Node]) -> Node | None:

@@ -69,23 +69,31 @@ def line_of(frame: FrameType | None) -> Source | None:
     return found
 
 
+class Changes(Protocol):
+    """Who is told how a program changes its parameters."""
+
+    def zero_grad(self, source: Source | None, owner: Any) -> None: ...
+    def before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None: ...
+    def after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None: ...
+    def replaced(self, source: Source | None, parameter: Any, value: Any) -> None: ...
+    def renewed(self, parameter: Any) -> None: ...
+    def settled(self) -> None: ...
+
+
 class Notes(Protocol):
     """Who is told of a program's calls; the line is that of the call."""
 
     tokens: Tokens
     calling: list[Any]
 
+    @property
+    def updates(self) -> Changes: ...
     def note(self, kind: str, source: Source | None, name: str = "", **facts: Setting) -> None: ...
     def backward(self, source: Source | None, roots: list[Any], gradients: list[Any]) -> None: ...
     def after_backward(self) -> None: ...
-    def zero_grad(self, source: Source | None, owner: Any) -> None: ...
     def before_call(self, module: Any, args: tuple[Any, ...]) -> None: ...
     def after_call(self, module: Any, args: tuple[Any, ...], output: Any) -> None: ...
-    def before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None: ...
-    def after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None: ...
     def loader(self, source: Source | None, loader: Any) -> None: ...
-    def replaced(self, source: Source | None, parameter: Any, value: Any) -> None: ...
-    def settled(self) -> None: ...
 
 
 _READS = ("item", "tolist", "numpy", "__float__", "__int__", "__bool__", "__format__", "__repr__", "__array__")
@@ -103,8 +111,8 @@ def noted(notes: Notes) -> Iterator[None]:
         for handle in (
             hooks.register_module_forward_pre_hook(notes.before_call),
             hooks.register_module_forward_hook(notes.after_call, always_call=True),
-            register_optimizer_step_pre_hook(notes.before_step),
-            register_optimizer_step_post_hook(notes.after_step),
+            register_optimizer_step_pre_hook(notes.updates.before_step),
+            register_optimizer_step_post_hook(notes.updates.after_step),
         ):
             stack.callback(handle.remove)
         for undo in _wraps(notes):
@@ -118,7 +126,7 @@ def _wraps(notes: Notes) -> Iterator[Callable[[], None]]:
         yield _wrapped(owner, "backward", _backward(notes), lambda *_: notes.after_backward())
     yield _wrapped(autograd, "grad", lambda source, *args, **_: notes.note("grad", source))
     for kind in (Optimizer, Module):
-        yield _wrapped(kind, "zero_grad", lambda source, self, *_, **__: notes.zero_grad(source, self))
+        yield _wrapped(kind, "zero_grad", lambda source, self, *_, **__: notes.updates.zero_grad(source, self))
     for name in ("train", "eval"):
         yield _wrapped(Module, name, _of_module(notes, name))
     for schedule in vars(lr_scheduler).values():
@@ -178,10 +186,10 @@ def _wrapped_data(notes: Notes) -> Callable[[], None]:
         own = other is self or getattr(other, "root", None) is self  # `x.data -= y` sets what it has changed
         updates = not own and is_users(frame) and self._spec.requires_grad and self.is_leaf
         if updates:
-            notes.replaced(line_of(frame), self, other)
+            notes.updates.replaced(line_of(frame), self, other)
         original.fset(self, other)
         if updates:
-            notes.settled()
+            notes.updates.settled()
 
     Tensor.data = property(get, put, original.fdel, original.__doc__)  # type: ignore[assignment]
     return lambda: setattr(Tensor, "data", original)

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
 from kadam.ir.graph import Source
-from kadam.lens.capture_events import line_of
+from kadam.lens.capture_events import Changes, line_of
 from kadam.lens.step import Setting
 from kadam.nn import init
 from kadam.nn.modules.module import Module
@@ -28,8 +28,9 @@ class Notes(Protocol):
     tokens: Tokens
     origins: weakref.WeakKeyDictionary[Any, Source]
 
+    @property
+    def updates(self) -> Changes: ...
     def note(self, kind: str, source: Source | None, name: str = "", **facts: Setting) -> None: ...
-    def renewed(self, parameter: Any) -> None: ...
 
 
 @contextmanager
@@ -72,7 +73,7 @@ def _frozen(notes: Notes, source: Source | None, tensor: Any, flag: bool) -> Non
     if isinstance(tensor, Recorded) and tensor._spec.grad_name is None:
         notes.note("freeze", source, token=notes.tokens.of(tensor), frozen=not flag)
         if flag:
-            notes.renewed(tensor)
+            notes.updates.renewed(tensor)
 
 
 def _set(notes: Notes, source: Source | None, name: str, tensor: Any) -> None:

@@ -199,10 +199,8 @@ def split_index(input: Tensor, index: Any) -> tuple[Tensor, list[int], list[Any]
             arrays.append(part.reshape(1) if isinstance(part, Recorded) else np.asarray([part]))  # type: ignore[attr-defined]
             axis += 1
         elif isinstance(part, _ARRAYS):
-            array = part if isinstance(part, Recorded) else np.asarray([value_of(one) for one in part])
+            array = _array_of(part)
             taken = max(_axes_taken(array), 1)
-            if isinstance(array, np.ndarray) and array.size == 0 and array.dtype == np.float64:
-                array = array.astype(np.int64)
             basic.extend([slice(None)] * taken)
             axes.append(axis)
             arrays.append(array)
@@ -219,6 +217,14 @@ def split_index(input: Tensor, index: Any) -> tuple[Tensor, list[int], list[Any]
         if all(part == _ALL for part in basic):
             return input, axes, arrays
     return _view(input, basic), axes, arrays
+
+
+def _array_of(part: Any) -> Any:
+    """An array, or a list, as what indexes."""
+    if isinstance(part, Recorded):
+        return part
+    array = np.asarray([value_of(one) for one in part])
+    return array if array.size or array.dtype != np.float64 else array.astype(np.int64)  # an empty list picks nothing
 
 
 def _at_places(input: Tensor, places: dict[int, int]) -> Tensor:

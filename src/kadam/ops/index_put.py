@@ -67,7 +67,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         _check_one_type(self, value, arrays)
     if _write_now(seen, axes, arrays, value):
         return
-    elif len(arrays) == 1 and axes == [0] and _masks(arrays[0]) and _fits_beside(value, seen, arrays[0]):
+    if len(arrays) == 1 and axes == [0] and _masks(arrays[0]) and _fits_beside(value, seen, arrays[0]):
         assign(seen, _with_masked(seen, index_tensor(arrays[0]), value))
     else:
         axes, arrays = without_masks(seen, axes, arrays)
@@ -113,9 +113,9 @@ def _fits_beside(value: Any, seen: Tensor, mask: Any) -> bool:
     return len(value._spec.shape) <= len(seen.shape) - len(mask.shape)
 
 
-def _unpadded(value: Any) -> Any:
-    """A value without leading axes of size 1, which an assignment may have too many of."""
-    while isinstance(value, Recorded) and len(value._spec.shape) > 0 and value._spec.shape[0] == 1:
+def _unpadded(value: Any, rank: int = 0) -> Any:
+    """A value without leading axes of size 1, of which an assignment may have too many; `rank` axes stay."""
+    while isinstance(value, Recorded) and len(value._spec.shape) > rank and value._spec.shape[0] == 1:
         value = value.squeeze(0)  # type: ignore[attr-defined]
     return value
 
@@ -144,7 +144,7 @@ def _write(whole: Tensor, seen: Tensor, value: Any) -> None:
         if _is_there(seen, value):
             return
         check_overlap(seen, value)
-    value = _unpadded_to(value, len(seen.shape))
+    value = _unpadded(value, len(seen.shape))
     if is_free(seen, value) or _is_filled(seen, value):
         overwrite(seen, value_of(value))
     else:
@@ -157,12 +157,6 @@ def _is_there(seen: Tensor, value: Recorded) -> bool:
     if base is None or base is not seen._base or base._spec.requires_grad:
         return False
     return value._spec is seen._spec and not seen._spec.requires_grad and value._chain == seen._chain
-
-
-def _unpadded_to(value: Any, rank: int) -> Any:
-    while isinstance(value, Recorded) and len(value._spec.shape) > rank and value._spec.shape[0] == 1:
-        value = value.squeeze(0)  # type: ignore[attr-defined]
-    return value
 
 
 def _write_now(seen: Tensor, axes: list[int], arrays: list[Any], value: Any) -> bool:

@@ -142,7 +142,7 @@ def _var(input: Tensor, dim: tuple[int, ...] | int | None, correction: Fixed, ke
 
 @operation(grad="StdBackward0")
 def _std(input: Tensor, dim: tuple[int, ...] | int | None, correction: Fixed, keepdim: bool) -> Tensor:
-    return sqrt(_variance(input, dim, correction, keepdim)[0])
+    return _root(_variance(input, dim, correction, keepdim)[0])
 
 
 @operation(grad="VarMeanBackward0")
@@ -157,7 +157,7 @@ def _std_mean(
     input: Tensor, dim: tuple[int, ...] | int | None, correction: Fixed, keepdim: bool
 ) -> tuple[Tensor, Tensor]:
     spread, centre = _variance(input, dim, correction, keepdim)
-    return sqrt(spread), centre
+    return _root(spread), centre
 
 
 def _spread_arguments(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, float]:
@@ -396,9 +396,13 @@ def vector_norm(
 
 def _root_of_squares(x: Tensor, axes: tuple[int, ...], keepdim: bool) -> Tensor:
     """In a body: the Euclidean norm, whose derivative at zero is zero as PyTorch has it."""
-    total = _summed(x * x, axes, keepdim)
+    return _root(_summed(x * x, axes, keepdim))
+
+
+def _root(total: Tensor) -> Tensor:
+    """In a body: the square root of a sum of squares; its derivative is zero where these all are."""
     zero = total == 0
-    return where(zero, 0.0, sqrt(where(zero, 1.0, total).to(x.dtype))).to(x.dtype)
+    return where(zero, 0.0, sqrt(where(zero, 1.0, total).to(total.dtype))).to(total.dtype)
 
 
 def _root_of_powers(size: Tensor, order: float, axes: tuple[int, ...], keepdim: bool) -> Tensor:

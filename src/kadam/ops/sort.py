@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from kadam.ops.require import NotFloatingError
 from kadam.primitives import sort as p
 from kadam.primitives.index import Gather
 from kadam.primitives.move import Reshape
+from kadam.primitives.reduce import Max
 from kadam.recording.arguments import guarded
 from kadam.recording.calls import emit
 from kadam.recording.operation import operation
@@ -127,7 +129,13 @@ def _median_place(input: Tensor, axis: int, skip_nan: bool) -> Tensor:
 @operation(grad="MedianBackward0")
 def _median_all(input: Tensor, skip_nan: bool) -> Tensor:
     flat = emit(Reshape((count(input.shape),)), input)
-    return picked(flat, _median_place(flat, 0, skip_nan), 0, False)[0]
+    found = picked(flat, _median_place(flat, 0, skip_nan), 0, False)[0]
+    if input.dtype.category < FLOAT:
+        return found
+    from kadam.ops.compare import isnan, where
+
+    equal = where(flat == found, flat, -math.inf).to(flat.dtype)
+    return where(isnan(found), found, emit(Max((0,)), equal))  # equal ones share the gradient
 
 
 @operation(grad="MedianBackward1")

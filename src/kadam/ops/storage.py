@@ -14,6 +14,7 @@ from kadam.recording.layout import offset_of, strides_of
 from kadam.recording.memory import take_memory
 from kadam.recording.succession import succeed
 from kadam.recording.tensor import Recorded, blank, detached, from_array, overwrite, read
+from kadam.shapes import contiguous_strides
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
@@ -166,11 +167,11 @@ def set_(
     if source is None:
         source = from_array(np.empty(0, self.dtype.numpy))
     if isinstance(source, _Storage):
-        whole = source._root
-        sizes = (whole.numel() - storage_offset,) if size is None else tuple(size)
-        source = as_strided(detached(whole), sizes, _row_by_row(sizes) if stride is None else stride, storage_offset)
-    elif isinstance(source, Recorded) and size is not None:
-        source = as_strided(detached(source), size, _row_by_row(size) if stride is None else stride, storage_offset)
+        source = source._root
+        size = (source.numel() - storage_offset,) if size is None else size
+    if isinstance(source, Recorded) and size is not None:
+        steps = contiguous_strides(size) if stride is None else stride
+        source = as_strided(detached(source), size, steps, storage_offset)
     if not isinstance(source, Recorded):
         raise OperandError(f"set_(): expected a Tensor or a storage, not {type(source).__name__}. Fix: x.set_(y).")
     if source.dtype is not self.dtype:
@@ -183,10 +184,6 @@ def set_(
         succeed(self, blank(type(self), self._spec))
         succeed(detached(source), self)
     return self
-
-
-def _row_by_row(sizes: Sequence[int]) -> tuple[int, ...]:
-    return tuple(int(np.prod(sizes[axis + 1 :], dtype=np.int64)) for axis in range(len(sizes)))
 
 
 def is_set_to(self: Tensor, tensor: Tensor) -> bool:

@@ -1,9 +1,8 @@
 """The backward pass: recorded sweeps through the present recording and through the histories of earlier ones.
 
-A sweep carries cotangents from where they are known down to the leaves, in one recorded call. It halts where Python
-has a say: at tensors with hooks and at the results of custom functions (the recording's `stops`). The driver then runs
-the user's code on the cotangent that arrived and sweeps on from what it returned, the latest stop and the latest
-recording first.
+A sweep (`sweep`) halts where Python has a say: at tensors with hooks and at the results of custom functions (the
+recording's `stops`). The pass then runs the user's code on the cotangent that arrived and sweeps on from what it
+returned, the latest stop and the latest recording first.
 
 A *place* is where a recording or a history knows a tensor: a position in the present recording, a node id in a history.
 """
@@ -15,30 +14,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kadam import autodiff
 from kadam.errors import GradientError, OperandError, ShapeError
 from kadam.hot import hot
-from kadam.ir.builder import current_builder
-from kadam.ir.graph import Node, Phase
+from kadam.ir.graph import Phase
 from kadam.ir.types import TensorType
-from kadam.primitives.move import Copy
-from kadam.primitives.sources import Full
 from kadam.recording import step
-from kadam.recording.calls import emit, node_of, symbol
-from kadam.recording.history import CHANGED, TWICE, History, Plan, emitted_again, plan, swept_of
+from kadam.recording.calls import node_of, symbol
+from kadam.recording.history import TWICE, History, Plan, plan
 from kadam.recording.memory import fit, give
 from kadam.recording.modes import grad_mode
-from kadam.recording.operation import Raw, State, operation
+from kadam.recording.operation import State, operation
 from kadam.recording.spec import spec_of
 from kadam.recording.step import Recording, cut, state
+from kadam.recording.sweep import Places, check_unchanged, combine, leaves_of, owned, sweep_history, sweep_present
 from kadam.recording.tensor import Recorded, blank, from_array, made, up_to_date
-from kadam.recording.trail import Path, TrailNode
+from kadam.recording.trail import TrailNode
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 STRETCH = 16  # histories that a backward pass goes through in one recording
-Places = tuple[int, ...]
 
 
 class Stop:
@@ -62,126 +57,6 @@ class Stop:
         self.places = [to[place] for place in self.places]
         self.hooks = {to[place]: hooks for place, hooks in self.hooks.items()}
         self.keeper = {to[place]: tensor for place, tensor in self.keeper.items()}
-
-
-@operation
-def combine(a: Tensor, b: Tensor) -> Tensor:
-    """The sum of two cotangents."""
-    return symbol(node_of(a) + node_of(b))
-
-
-def _sweep(
-    path: Path, nodes: Sequence[Node], cts: Mapping[int, Node], collect: set[int], stops: set[int]
-) -> dict[int, Node]:
-    ahead = stops - set(cts)  # a sweep that starts at a stop has passed it
-    return autodiff.backward(nodes, cts, path.builder.active, _leaves(path) | collect | ahead, ahead)
-
-
-def _seeded(nodes: Sequence[Node], starts: Places, cts: Sequence[Tensor | None]) -> dict[int, Node]:
-    builder = current_builder()
-    found: dict[int, Any] = {}
-    for start, ct in zip(starts, cts, strict=True):
-        kind = nodes[start].type
-        found[start] = builder.emit(Full(1, kind.shape, kind.dtype)) if ct is None else ct._node
-    return found
-
-
-@operation
-def owned(ct: Tensor) -> Tensor:
-    """A cotangent in memory of its own: hooks and custom functions may hold the given one."""
-    return emit(Copy(), ct)
-
-
-_NAMES = {"Dot": "MmBackward0", "Broadcast": "ExpandBackward0", "Reshape": "ViewBackward0", "Permute": "TBackward0"}
-
-
-def _named(ct: Node) -> Tensor:
-    """A cotangent that may be differentiated again, named as PyTorch names what makes it."""
-    tensor = symbol(ct)
-    primitive = type(ct.primitive).__name__
-    tensor._tag = _NAMES.get(primitive, f"{primitive}Backward0")
-    return tensor
-
-
-@operation(phase=Phase.BACKWARD)
-def sweep_present(
-    cts: Sequence[Tensor | None],
-    starts: Raw,
-    collect: Raw,
-    stops: Raw,
-    create_graph: Raw,
-    retain: Raw,
-    swept: Raw = frozenset(),
-) -> dict[int, Tensor]:
-    """Carry cotangents from the positions `starts` of the present recording to its leaves: position -> cotangent.
-
-    `swept`: ids of the nodes that earlier sweeps of the same backward pass have gone through.
-    """
-    path: Path = state.inside.path
-    builder = path.builder
-    at = {path.at(place).id: place for place in (*starts, *collect, *stops)}
-    at.update({node.id: ~index for index, node in enumerate(path.feeds)})
-    ids = tuple(path.at(place).id for place in starts)
-    halts, wanted = {path.at(place).id for place in stops}, {path.at(place).id for place in collect}
-    builder.tracking = create_graph
-    nodes = list(builder.nodes)
-    found = _sweep(path, nodes, _seeded(nodes, ids, cts), wanted, halts)
-    if any(ct is not None for ct in cts):  # one that is a value of the path is no value that a derivative reads
-        done = plan(path, ids, _leaves(path) | wanted | halts, halts - set(ids))
-    else:
-        done = swept_of(found, len(nodes))
-    if done.reading & (path.freed - swept):
-        raise GradientError(TWICE)
-    _check_unchanged(path, done)
-    if not retain:
-        path.freed |= done.reading
-    return {at[one]: _named(ct) for one, ct in found.items()}
-
-
-def _check_unchanged(path: Path, ahead: Plan) -> None:
-    """Raise where a derivative would read memory that the recording has changed since."""
-    changed = [one for reader, one in ahead.reads if reader not in path.overwritten.get(one, {reader})]
-    if changed:
-        node = path.builder.nodes[min(changed)]
-        raise GradientError(CHANGED.format(what=f"a {node.type} that {node.source} made"))
-
-
-def _leaves(path: Path) -> set[int]:
-    return {node.id for node in path.feeds if node.id in path.builder.active}
-
-
-@operation(phase=Phase.BACKWARD)
-def sweep_history(
-    cts: Sequence[Tensor | None],
-    values: Sequence[Tensor],
-    needed: Raw,
-    end: Raw,
-    starts: Raw,
-    collect: Raw,
-    stops: Raw,
-    create_graph: Raw,
-) -> dict[int, Tensor]:
-    """Carry cotangents through an earlier recording, which ended at `end`: node id -> cotangent."""
-    path: Path = end.plans["path"]
-    builder = current_builder()
-    builder.tracking = create_graph
-    known: dict[int, Node] = dict(zip(needed, [node_of(value) for value in values], strict=True))
-
-    def adopt(node: Node) -> Node:
-        if node.id not in known:
-            again = emitted_again(node)
-            # what is neither needed nor a view is read by derivatives that nobody asked for: prune drops them
-            primitive = node.primitive if again else Full(0, node.shape, node.dtype)
-            known[node.id] = builder.emit(primitive, *[adopt(source) for source in node.inputs if again])
-        return known[node.id]
-
-    builder.adopt = adopt
-    nodes = path.builder.nodes
-    found = _sweep(path, nodes, _seeded(nodes, starts, cts), set(collect), set(stops))
-    return {one: _named(ct) for one, ct in found.items()}
-
-
-sweep_history.operation.anywhere = True  # type: ignore[attr-defined]  # `end` tells which recording it goes through
 
 
 class Region:
@@ -360,11 +235,11 @@ class BackwardPass:
         ahead: Plan | None = history.end.plans.get(key)
         if ahead is None:
             halts = set(stops) - set(starts)
-            ahead = plan(path, starts, _leaves(path) | set(collect) | set(stops), halts)
+            ahead = plan(path, starts, leaves_of(path) | set(collect) | set(stops), halts)
             history.end.plans[key] = ahead
         if ahead.reading & history.freed:
             raise GradientError(TWICE)
-        _check_unchanged(path, ahead)
+        check_unchanged(path, ahead)
         values: list[Any] = [_as_tensor(history, one) for one in ahead.needed]
         cts: list[Any] = list(seeds.values())
         reached = sweep_history(

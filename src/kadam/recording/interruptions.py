@@ -72,10 +72,8 @@ def _is_called(file: str, frame: FrameType) -> bool:
 @functools.cache
 def _again(number: int) -> type:
     """A class whose objects let a signal arrive again when they go: when the function that holds one returns."""
-    arrive = staticmethod(
-        functools.partial(_thread.interrupt_main, signal.Signals(number))
-    )  # no Python, amid which it would arrive
-    return type("Again", (), {"__slots__": ("__weakref__",), "__del__": arrive})
+    arrive = functools.partial(_thread.interrupt_main, signal.Signals(number))  # no Python, amid which it would arrive
+    return type("Again", (), {"__slots__": ("__weakref__",), "__del__": staticmethod(arrive)})
 
 
 class _Patient:
@@ -208,6 +206,6 @@ def _is_delivering() -> bool:
 
 
 def install() -> None:
-    """Do so from now on."""
+    """From now on, have signal handlers wait and finalisers run beside."""
     _wait_with_handlers()
     gc.callbacks.append(_around_collection)

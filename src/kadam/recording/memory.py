@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 
-@operation
+@operation(grad="CopyBackwards")
 def fit(value: Tensor | Number, kind: TensorType) -> Tensor:
     """A value cast and stretched to a type: what an in-place change puts into memory."""
     given = value
@@ -86,7 +86,7 @@ def severed(base: Tensor, value: Tensor) -> Tensor:
     return emit(Where(), symbol(nowhere), emit(Severed(), base), value)
 
 
-@operation
+@operation(grad="AsStridedBackward0")
 def see(input: Tensor, chain: tuple[View, ...]) -> Tensor:
     """The view of a value that a chain of primitives shows."""
     for primitive in chain:

@@ -177,9 +177,8 @@ def _fed(node: Node, feed: Any, value: Any, tokens: Tokens) -> Fed:
 def survivors(rec: Recording, taken: Snapshot) -> list[tuple[weakref.ref[Recorded], int]]:
     """What a run may leave behind: results and updated tensors with their nodes, held by nobody here."""
     made = {id(one): one for one in (*rec.created, *rec.written.values()) if one is not None and one._pos >= 0}
-    return [
-        (weakref.ref(one), taken.created[one._pos]) for one in made.values()
-    ]  # what was updated stands elsewhere now
+    # What was updated stands elsewhere now than where it was created.
+    return [(weakref.ref(one), taken.created[one._pos]) for one in made.values()]
 
 
 def deliver(taken: Snapshot, waiting: list[tuple[weakref.ref[Recorded], int]], tokens: Tokens) -> None:

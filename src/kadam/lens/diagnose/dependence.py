@@ -19,10 +19,10 @@ from kadam.lens.step import StepRecord
 
 SEEN = 2  # steps that are tried; all must agree
 TRIED = 6  # steps in which a fitting comparison is looked for
-OWN = 0.99  # part of a change that stays with the sample that was exchanged; rounding takes less than a hundredth ...
-OWN_WITH_NORM = 0.5  # ... batch normalisation a few hundredths
+OWN = 0.9  # part of a change that stays at one place; what is normalised over the batch by hand may take some of it
 LONG = 4  # samples, and positions of a sequence: fewer tell little
 WORK = 20_000_000  # numbers: a trial of more would cost more than the training
+ATTENTION = ("softmax", "scaled_dot_product_attention", "multi_head_attention_forward")
 
 
 class Dependence:
@@ -82,7 +82,6 @@ def _mixed(links: Links, one: Comparison, given: Node) -> tuple[Source | None, d
     if before is None or axis is None or made[1:2] == made[:1] or made[:1] != before.shape[axis : axis + 1]:
         return None
     samples = made[0]
-    norms = any(call.kind.startswith("BatchNorm") and call.training for call in links.step.calls)
     worst: tuple[float, int, dict[int, Array]] | None = None
     for sample in (0, samples // 2):
         other = before.copy()
@@ -91,12 +90,12 @@ def _mixed(links: Links, one: Comparison, given: Node) -> tuple[Source | None, d
         if changes is None or one.prediction.id not in changes:
             return None
         rows = np.square(changes[one.prediction.id]).reshape(samples, -1).sum(axis=1)
-        own = float(rows[sample] / rows.sum())
+        own = float(rows.max() / rows.sum())  # packed sequences are in another order than their predictions
         if worst is None or own < worst[0]:
             worst = own, sample, changes
-    if worst is None or worst[0] > (OWN_WITH_NORM if norms else OWN):
+    if worst is None or worst[0] > OWN:
         return None
-    source = _first_mixing(links, worst[2], samples, OWN_WITH_NORM if norms else OWN)
+    source = _first_mixing(links, worst[2], samples)
     return source, {"own": 100 * worst[0], "samples": samples, "shape": str(list(given.shape))}
 
 
@@ -108,7 +107,7 @@ def _samples_axis(given: Array, target: Array) -> int | None:
     return fits[0] if len(fits) == 1 else None
 
 
-def _first_mixing(links: Links, changes: dict[int, Array], samples: int, own: float) -> Source | None:
+def _first_mixing(links: Links, changes: dict[int, Array], samples: int) -> Source | None:
     """The line of the first value whose change stands at no single place of an axis any more."""
     for node in links.forward:
         if node.id not in changes or "batch_norm" in links.called(node) or node.source is None:
@@ -119,7 +118,7 @@ def _first_mixing(links: Links, changes: dict[int, Array], samples: int, own: fl
         for axis in range(squares.ndim):
             if squares.shape[axis] == samples:
                 sums = squares.sum(axis=tuple(at for at in range(squares.ndim) if at != axis))
-                stays = stays or float(sums.max()) >= own * total
+                stays = stays or float(sums.max()) >= OWN * total
         if not stays and squares.size >= samples:
             return links.place(node)
     return None
@@ -177,28 +176,26 @@ def _sees_target(links: Links, one: Comparison, given: Node) -> tuple[Source | N
     if same == early:
         return None
     values: dict[str, Value] = {"length": length, "shape": str(list(given.shape)), "variant": "same" if same else ""}
-    return (one.source if same else _looks_ahead(links, changes, length)), values
+    return (one.source if same else _looks_ahead(links, changes)), values
 
 
-def _looks_ahead(links: Links, changes: dict[int, Array], length: int) -> Source | None:
-    """The line of the last softmax that turns a change at the end into one at each place: where a mask belongs."""
-    spread = [node for node in links.forward if node.id in changes and links.called(node) in ATTENTION]
-    return spread[0].source if spread else None
-
-
-ATTENTION = ("softmax", "scaled_dot_product_attention", "multi_head_attention_forward")
+def _looks_ahead(links: Links, changes: dict[int, Array]) -> Source | None:
+    """The line of the first attention that a change at the end reaches: where a mask belongs."""
+    reached = (node for node in links.forward if node.id in changes and links.called(node) in ATTENTION)
+    return next((node.source for node in reached), None)
 
 
 def _changes(links: Links, given: Node, other: Array, wanted: Node) -> dict[int, Array] | None:
     """How far each value on the way to a wanted one moves if an input has another value; None if that is too much work.
 
-    What the input does not lead to keeps the values that it had: masks of dropout, weights, other inputs.
+    What the input does not lead to keeps the values that it had: masks of dropout, weights, other inputs. So do the
+    statistics of batch normalisation, by which samples are meant to share something.
     """
     values = {given.id: other}
     before = ancestors((wanted,))
     work = 0
     for node in sorted(before.values(), key=lambda one: one.id):
-        if not any(one.id in values for one in node.inputs):
+        if not any(one.id in values for one in node.inputs) or _is_statistic(links, node):
             continue
         operands = [values.get(one.id, links.value(one)) for one in node.inputs]
         if any(one is None for one in operands):
@@ -218,6 +215,11 @@ def _changes(links: Links, given: Node, other: Array, wanted: Node) -> dict[int,
         for at, made in values.items()
         if made.dtype.kind in "fiub"
     }
+
+
+def _is_statistic(links: Links, node: Node) -> bool:
+    """Whether a value is a mean or variance of batch normalisation."""
+    return "batch_norm" in links.called(node) and all(node.type.elements < one.type.elements for one in node.inputs)
 
 
 def _alike(made: Array, known: Array) -> bool:

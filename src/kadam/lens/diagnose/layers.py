@@ -24,7 +24,7 @@ LOOKED = 3  # steps in which it must be so
 VANISHED = 1e-4  # gradient at the first third of the layers over that at the last: healthy ones keep a hundredth
 # A loss that has fallen below this part of its beginning has not lost its way. (A stack uses each weight once.)
 LEARNS = {"stack": 0.5, "layers": 0.5, "moments": 0.8}
-FAINT = 2e-3  # little enough in a stack whose loss stays as it was, which this then explains
+FAINT = 1e-3  # little enough in a stack whose loss stays as it was, which this then explains
 STAYS = 0.95
 EXPLODED = 1e2  # the same the other way round ...
 LARGE = 1e2  # ... and the norm of the gradient of all parameters: with scaled data it begins near 1
@@ -168,7 +168,7 @@ class Flow:
     """
 
     def __init__(self) -> None:
-        self.ratios: list[tuple[float, int, Source | None, str]] = []
+        self.ratios: list[tuple[float, int, Source | None, str, int]] = []  # ... the token of the first layer's weight
         self.norms: list[float] = []
         self.thrown = False  # whether the first update has thrown weights that passed gradients well
         self.clipped = False
@@ -184,6 +184,7 @@ class Flow:
             return
         self.norms.append(float(np.linalg.norm(finite)))
         links = Links(step)
+        tokens = {one.value.id: one.token for one in step.parameters}
         layers = _layers(links)
         way = "stack" if _uses_each_once(links, layers) else "layers"
         for kind, chain in ((way, layers), *(("moments", row) for row in _moments(links))):
@@ -191,7 +192,8 @@ class Flow:
             if len(sizes) >= DEEP:
                 # of several products side by side (queries, keys, values) the one that gets most counts
                 first, last = max(sizes[: len(sizes) // 3 or 1], key=lambda one: one[0]), sizes[-1]
-                self.ratios.append((first[0] / last[0], len(sizes), links.place(first[1]), kind))
+                token = next((tokens[one.id] for one in map(links.maker, first[1].inputs) if one.id in tokens), 0)
+                self.ratios.append((first[0] / last[0], len(sizes), links.place(first[1]), kind, token))
         if len(self.norms) == 1:
             sound = self.norms[0] < LARGE or all(ratio < EXPLODED for ratio, *_ in self.ratios)
             self.thrown = sound and _leap(step) > THROWN
@@ -204,7 +206,10 @@ class Flow:
         low, high = early[len(early) // 4], early[-1 - len(early) // 4]
         size = float(np.median(self.norms))
         if high[0] > EXPLODED and size > LARGE and not self.clipped and not self.thrown:
-            yield Finding("exploding_gradients", high[2], {"ratio": high[0], "layers": high[1], "norm": size})
+            life = program.lives.get(high[4])
+            by_hand = life is not None and life.set_at not in (None, life.made_at)
+            source = life.set_at if life is not None and by_hand else high[2]
+            yield Finding("exploding_gradients", source, {"ratio": high[0], "layers": high[1], "norm": size})
             return
         stacks = [one for one in early if one[3] == "stack"]
         faint = stacks[len(stacks) // 4] if stacks else low

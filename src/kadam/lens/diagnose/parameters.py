@@ -152,9 +152,7 @@ class Cuts:
 
     def __init__(self) -> None:
         self.cut_at: dict[int, tuple[str, Source | None]] = {}
-        self.own: set[int] = (
-            set()
-        )  # tokens whose cut was seen in a step of their own optimizer: others rest it on purpose
+        self.own: set[int] = set()  # those seen in a step of their own optimizer: others rest them on purpose
 
     def see(self, record: StepRecord, links: Links | None) -> None:
         if links is not None:
@@ -208,6 +206,8 @@ def cut_of(step: Step, links: Links, value: Node) -> tuple[str, Source | None] |
     waiting, seen = [value], {value.id}
     ends = step.roots or ((step.loss,) if step.loss is not None else ())
     leads = None if step.fault is not None or not ends else ancestors(ends)
+    if leads is not None and value.id not in leads:
+        leads = None  # nothing of it gets there in the graph: it was cut where the graph does not show it
     while waiting:
         node = waiting.pop(0)
         for reader in links.readers.get(node.id, ()):

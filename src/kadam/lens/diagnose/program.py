@@ -11,8 +11,6 @@ from kadam.ir.graph import Source
 from kadam.lens.diagnose.links import Links, norm
 from kadam.lens.step import Event, Fault, OptimizerFacts, Parameter, Step, StepRecord
 
-IN_PLACE = frozenset({"in_place", "init"})
-
 
 @dataclass
 class Life:

@@ -181,19 +181,9 @@ def fit(
         parts = [*columns.arrays(), values, fold, *([] if weights is None else [weights.astype(np.float32)])]
         passes = max(one for one in range(1, settings.look_every + 1) if settings.epochs % one == 0)
         train, held_out = _divided(parts, fold, settings, passes)
-        optimizer = AdamW(net.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
         rounds = settings.epochs // passes
-        steps = max(rounds * len(train), 2)
-        scheduler = OneCycleLR(optimizer, settings.lr, total_steps=steps + 1, pct_start=max(0.1, 2 / steps))
-        trainer = Trainer(
-            net,
-            None,
-            optimizer,
-            scheduler=scheduler,
-            scheduler_each="step",
-            step=_Loss(bool(columns.sizes), weights is not None),
-            steady=True,
-        )
+        loss = _Loss(bool(columns.sizes), weights is not None)
+        trainer = _trainer(net, loss, settings, rounds * len(train))
         fitted.history = trainer.fit(
             train, epochs=rounds, validation=held_out, restore_best=True, folder=folder, resume=resume, display=display,
         )  # fmt: skip
@@ -202,6 +192,14 @@ def fit(
         _blend(fitted, columns, values, fold, weights)
     net.eval()
     return fitted
+
+
+def _trainer(net: TableNet, loss: _Loss, settings: Settings, steps: int) -> Trainer:
+    """What trains a network for a number of steps: the rate rises, then falls to nothing."""
+    steps = max(steps, 2)
+    optimizer = AdamW(net.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
+    scheduler = OneCycleLR(optimizer, settings.lr, total_steps=steps + 1, pct_start=max(0.1, 2 / steps))
+    return Trainer(net, None, optimizer, scheduler=scheduler, scheduler_each="step", step=loss, steady=True)
 
 
 def _blend(fitted: Fitted, columns: Columns, values: Array, fold: Array, weights: Array | None) -> None:

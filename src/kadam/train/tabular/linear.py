@@ -1,7 +1,7 @@
 """Linear models of a table: ridge and logistic regression of each fold at once, and of all rows.
 
 What a network adds to a line is worth having only where it is there. A line that was learned from the same rows, and is
-judged on the same rows that were held out, tells how much of the answer shall be its (`blend`).
+judged on the same rows that were held out, tells how much of the answer shall be its (`fitting._blend`).
 """
 
 from __future__ import annotations

@@ -1,0 +1,148 @@
+"""One sweep: cotangents carried from where they are known down to the leaves, in one recorded call.
+
+It goes through the present recording, or through the history of an earlier one, and halts at `stops`, where Python has
+a say (`backprop`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kadam import autodiff
+from kadam.errors import GradientError
+from kadam.ir.builder import current_builder
+from kadam.ir.graph import Node, Phase
+from kadam.primitives.move import Copy
+from kadam.primitives.sources import Full
+from kadam.recording.calls import emit, node_of, symbol
+from kadam.recording.history import CHANGED, TWICE, Plan, emitted_again, plan, swept_of
+from kadam.recording.operation import Raw, operation
+from kadam.recording.step import state
+from kadam.recording.trail import Path
+
+if TYPE_CHECKING:
+    from kadam.tensor import Tensor
+
+Places = tuple[int, ...]
+
+
+@operation(grad="AddBackward0")
+def combine(a: Tensor, b: Tensor) -> Tensor:
+    """The sum of two cotangents."""
+    return symbol(node_of(a) + node_of(b))
+
+
+def _sweep(
+    path: Path, nodes: Sequence[Node], cts: Mapping[int, Node], collect: set[int], stops: set[int]
+) -> dict[int, Node]:
+    ahead = stops - set(cts)  # a sweep that starts at a stop has passed it
+    return autodiff.backward(nodes, cts, path.builder.active, leaves_of(path) | collect | ahead, ahead)
+
+
+def _seeded(nodes: Sequence[Node], starts: Places, cts: Sequence[Tensor | None]) -> dict[int, Node]:
+    builder = current_builder()
+    found: dict[int, Any] = {}
+    for start, ct in zip(starts, cts, strict=True):
+        kind = nodes[start].type
+        found[start] = builder.emit(Full(1, kind.shape, kind.dtype)) if ct is None else ct._node
+    return found
+
+
+@operation
+def owned(ct: Tensor) -> Tensor:
+    """A cotangent in memory of its own: hooks and custom functions may hold the given one."""
+    return emit(Copy(), ct)
+
+
+_NAMES = {"Dot": "MmBackward0", "Broadcast": "ExpandBackward0", "Reshape": "ViewBackward0", "Permute": "TBackward0"}
+
+
+def _named(ct: Node) -> Tensor:
+    """A cotangent that may be differentiated again, named as PyTorch names what makes it."""
+    tensor = symbol(ct)
+    primitive = type(ct.primitive).__name__
+    tensor._tag = _NAMES.get(primitive, f"{primitive}Backward0")
+    return tensor
+
+
+@operation(phase=Phase.BACKWARD)
+def sweep_present(
+    cts: Sequence[Tensor | None],
+    starts: Raw,
+    collect: Raw,
+    stops: Raw,
+    create_graph: Raw,
+    retain: Raw,
+    swept: Raw = frozenset(),
+) -> dict[int, Tensor]:
+    """Carry cotangents from the positions `starts` of the present recording to its leaves: position -> cotangent.
+
+    `swept`: ids of the nodes that earlier sweeps of the same backward pass have gone through.
+    """
+    path: Path = state.inside.path
+    builder = path.builder
+    at = {path.at(place).id: place for place in (*starts, *collect, *stops)}
+    at.update({node.id: ~index for index, node in enumerate(path.feeds)})
+    ids = tuple(path.at(place).id for place in starts)
+    halts, wanted = {path.at(place).id for place in stops}, {path.at(place).id for place in collect}
+    builder.tracking = create_graph
+    nodes = list(builder.nodes)
+    found = _sweep(path, nodes, _seeded(nodes, ids, cts), wanted, halts)
+    if any(ct is not None for ct in cts):  # one that is a value of the path is no value that a derivative reads
+        done = plan(path, ids, leaves_of(path) | wanted | halts, halts - set(ids))
+    else:
+        done = swept_of(found, len(nodes))
+    if done.reading & (path.freed - swept):
+        raise GradientError(TWICE)
+    check_unchanged(path, done)
+    if not retain:
+        path.freed |= done.reading
+    return {at[one]: _named(ct) for one, ct in found.items()}
+
+
+def check_unchanged(path: Path, ahead: Plan) -> None:
+    """Raise where a derivative would read memory that the recording has changed since."""
+    changed = [one for reader, one in ahead.reads if reader not in path.overwritten.get(one, {reader})]
+    if changed:
+        node = path.builder.nodes[min(changed)]
+        raise GradientError(CHANGED.format(what=f"a {node.type} that {node.source} made"))
+
+
+def leaves_of(path: Path) -> set[int]:
+    """The feeds of a path that gradients flow to, by id."""
+    return {node.id for node in path.feeds if node.id in path.builder.active}
+
+
+@operation(phase=Phase.BACKWARD)
+def sweep_history(
+    cts: Sequence[Tensor | None],
+    values: Sequence[Tensor],
+    needed: Raw,
+    end: Raw,
+    starts: Raw,
+    collect: Raw,
+    stops: Raw,
+    create_graph: Raw,
+) -> dict[int, Tensor]:
+    """Carry cotangents through an earlier recording, which ended at `end`: node id -> cotangent."""
+    path: Path = end.plans["path"]
+    builder = current_builder()
+    builder.tracking = create_graph
+    known: dict[int, Node] = dict(zip(needed, [node_of(value) for value in values], strict=True))
+
+    def adopt(node: Node) -> Node:
+        if node.id not in known:
+            again = emitted_again(node)
+            # what is neither needed nor a view is read by derivatives that nobody asked for: prune drops them
+            primitive = node.primitive if again else Full(0, node.shape, node.dtype)
+            known[node.id] = builder.emit(primitive, *[adopt(source) for source in node.inputs if again])
+        return known[node.id]
+
+    builder.adopt = adopt
+    nodes = path.builder.nodes
+    found = _sweep(path, nodes, _seeded(nodes, starts, cts), set(collect), set(stops))
+    return {one: _named(ct) for one, ct in found.items()}
+
+
+sweep_history.operation.anywhere = True  # type: ignore[attr-defined]  # `end` tells which recording it goes through
