@@ -300,3 +300,19 @@ def test_an_optimizer_holds_no_gradients_after_its_step() -> None:
         optimizer.zero_grad()
         param.tolist()
         assert gradient() is None
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (2, 0, 3), (3, 0)])
+def test_a_tensor_without_elements_has_the_strides_of_its_shape(shape):
+    expected = tuple(int(np.prod([max(size, 1) for size in shape[axis + 1 :]])) for axis in range(len(shape)))
+    held, computed = kadam.zeros(shape), kadam.zeros(shape) + 1
+    assert held.stride() == computed.stride() == held.clone().stride() == expected
+    assert pytest.importorskip("torch").zeros(shape).stride() == expected
+
+
+def test_a_printed_view_tells_of_its_bases_present_derivative():
+    w = leaf(2.0, 3.0)
+    base = kadam.zeros(2)
+    view = base[:1]
+    base.add_(w)
+    assert repr(view) == "tensor([2.], grad_fn=<AsStridedBackward0>)"  # as PyTorch prints it

@@ -233,3 +233,10 @@ def test_regions_of_precision_know_operations_by_their_names() -> None:
     found = [getattr(one, "operation", None) for room in rooms for one in vars(room).values()]
     names = {one.name for one in found if isinstance(one, Operation)}
     assert names >= precision._LOWERED | precision._RAISED
+
+
+def test_what_the_writer_of_events_cannot_is_named(tmp_path):
+    with SummaryWriter(tmp_path) as writer:
+        with pytest.raises(AttributeError, match="has no add_hparams: it writes scalars"):
+            writer.add_hparams({"lr": 0.1}, {"loss": 1.0})
+        assert not hasattr(writer, "nothing_of_it")

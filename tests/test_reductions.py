@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+import kadam
 from graphs import graph_of, run
 from kadam.autodiff import backward
 from kadam.errors import DTypeError, ShapeError
@@ -195,3 +196,28 @@ def summed_of(scan: Primitive) -> float:
         return float(value(scan, x).sum())
     (total,) = run(graph_of(lambda a, b: summed(emit(scan, a, b), (0,)), "f64[5]", "f64[5]"), np.ones(5), x)
     return float(total)
+
+
+ENDS = {
+    "std of equal numbers": (lambda m, x: x.std(), [1.0, 1.0]),
+    "std_mean of equal numbers": (lambda m, x: m.std_mean(x)[0], [2.0, 2.0, 2.0]),
+    "std of rows": (lambda m, x: x.reshape(2, 2).std(1).sum(), [1.0, 1.0, 1.0, 3.0]),
+    "std with nan": (lambda m, x: x.std(), [1.0, NAN]),
+    "median of ties": (lambda m, x: x.median(), [1.0, 3.0, 3.0, 3.0]),
+    "median with nan": (lambda m, x: x.median(), [1.0, NAN, 2.0]),
+    "nanmedian of ties": (lambda m, x: x.nanmedian(), [NAN, 2.0, 2.0, 5.0]),
+    "median of infinities": (lambda m, x: x.median(), [float("inf")] * 3),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_derivatives_where_numbers_are_equal_are_pytorchs(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    reduced, numbers = ENDS[name]
+    found = []
+    for m in (torch, kadam):
+        x = m.tensor(numbers, requires_grad=True)
+        result = reduced(m, x)
+        result.backward()
+        found.append([result.item(), *x.grad.tolist()])
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-6)

@@ -344,11 +344,12 @@ class Tensor(Recorded):
         return iter(self.unbind(0))
 
     def __repr__(self, *, tensor_contents: object = None) -> str:
+        spec = up_to_date(self)._spec
         return printing.format_tensor(
             read(self),
-            self._spec.dtype,
-            requires_grad=self._spec.requires_grad,
-            grad_fn=self._spec.grad_name if self._spec.requires_grad else None,
+            spec.dtype,
+            requires_grad=spec.requires_grad,
+            grad_fn=spec.grad_name if spec.requires_grad else None,
         )
 
     def __format__(self, spec: str) -> str:

@@ -32,7 +32,6 @@ except ImportError:  # not there on Windows
     fcntl = None  # type: ignore[assignment]
 
 KEPT = 2
-LOCK = ".kadam-lock"
 FORMAT = 1
 
 
@@ -55,10 +54,10 @@ def held(folder: Path) -> Iterator[None]:
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / LOCK
-    with open(path, "a") as file:
+    at = os.open(folder, os.O_RDONLY)  # the folder itself: a file of a lock's own would have to be taken away again
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(at, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ResumeError(
                 f"fit: another run is writing into {str(folder)!r}. Fix: wait until it has ended, or give another "
@@ -66,11 +65,9 @@ def held(folder: Path) -> Iterator[None]:
             ) from None
         except OSError:
             pass  # a file system without locks
-        try:
-            yield
-        finally:
-            with suppress(OSError):
-                path.unlink()
+        yield
+    finally:
+        os.close(at)
 
 
 class Folder:

@@ -54,7 +54,8 @@ class Dependence:
         for kind, found in self.told.items():
             if len(found) >= SEEN and kind not in self.cleared:
                 source, values = found[0]
-                yield Finding(kind, source, values, variant=str(values.pop("variant", "")))
+                told = {name: value for name, value in values.items() if name != "variant"}
+                yield Finding(kind, source, told, variant=str(values.get("variant", "")))
 
 
 def _sequences(links: Links, one: Comparison) -> Iterator[Node]:

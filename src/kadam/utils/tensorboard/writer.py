@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
+from kadam.missing import MissingNameError
 from kadam.serialization.protobuf import message
 from kadam.utils.tensorboard import summaries
 from kadam.utils.tensorboard.records import RecordFile
@@ -126,6 +127,15 @@ class SummaryWriter:
             "SummaryWriter.add_graph: Kadam writes no graphs for TensorBoard; its lens draws them. Nothing is written.",
             UserWarning,
             stacklevel=2,
+        )
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Say which of PyTorch's methods Kadam has not."""
+        if not name.startswith("add_"):
+            raise AttributeError(f"'SummaryWriter' object has no attribute '{name}'")
+        raise MissingNameError(
+            f"Kadam's SummaryWriter has no {name}: it writes scalars, histograms, images, figures, texts. Fix: write "
+            "the figures as scalars (add_scalar), what has words as a text (add_text)."
         )
 
     def get_logdir(self) -> str:
