@@ -28,6 +28,7 @@ def test_autocast_lowers_products_and_keeps_losses():
     with kadam.autocast("cpu"):
         product = x @ x.t()
         assert product.dtype is F.linear(x, x).dtype is F.gelu(product).dtype is kadam.bfloat16
+        assert F.prelu(product, kadam.full((1,), 0.25)).dtype is kadam.bfloat16  # its weight is float32
         assert F.cross_entropy(product, kadam.tensor([0, 1, 2, 3])).dtype is kadam.float32
         assert (x + x).dtype is kadam.float32
         assert kadam.is_autocast_enabled("cpu")

@@ -15,7 +15,7 @@ from kadam.shapes import contiguous_strides
 def _layout(tensor: Recorded) -> Any:
     """A NumPy array laid out as the tensor: its memory if it has any, else a dummy that takes none."""
     root = tensor.root
-    if root._array is not None and (root._array.size or any(root._array.strides)):  # NumPy gives empty arrays no strides
+    if root._array is not None and (root._array.size or any(root._array.strides)):  # NumPy's empty arrays have none
         return seen_through(root._array, tensor._chain)
     kind = root._spec.type
     blank = np.empty(1, kind.dtype.numpy)

@@ -27,6 +27,7 @@ _LOWERED = frozenset(
         "mv",
         "dot",
         "linear",
+        "prelu",
         "_batched",
         "_einsum",
         "_tensordot",

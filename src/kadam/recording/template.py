@@ -20,7 +20,7 @@ from kadam.recording.trail import TrailNode
 if TYPE_CHECKING:
     from kadam.recording.calls import Operation
 
-MOST = 200_000  # nodes in all templates
+MOST = 50_000  # nodes in all templates, some 40 MB
 
 
 class Made(NamedTuple):
