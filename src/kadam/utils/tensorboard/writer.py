@@ -132,7 +132,10 @@ class SummaryWriter:
     def __getattr__(self, name: str) -> NoReturn:
         """Say which of PyTorch's methods Kadam has not."""
         if not name.startswith("add_"):
-            raise AttributeError(f"'SummaryWriter' object has no attribute '{name}'")
+            raise AttributeError(
+                f"'SummaryWriter' object has no attribute '{name}'. Fix: look at its spelling; what writes begins with "
+                "add_."
+            )
         raise MissingNameError(
             f"Kadam's SummaryWriter has no {name}: it writes scalars, histograms, images, figures, texts. Fix: write "
             "the figures as scalars (add_scalar), what has words as a text (add_text)."
