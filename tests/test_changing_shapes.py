@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import kadam
+from kadam.engines.native.stats import counters
 from kadam.recording import counts, step, tiers
 from kadam.recording.step import state
 
@@ -134,3 +135,11 @@ def test_a_call_seen_elsewhere_emits_the_same_graph():
     first = [graph(before) for before in range(3)]
     step.forget_paths()
     assert [graph(before) for before in range(3)] == first
+
+
+@pytest.mark.parametrize(("size", "compiled"), [(1024, 1), (16, 0)])
+def test_what_runs_longer_than_compiling_takes_is_compiled_before_its_first_run(size: int, compiled: int) -> None:
+    a = kadam.ones(size, size)
+    before = counters.programs
+    assert ((a @ a) * 0.5).sum().item() == size**3 / 2
+    assert counters.programs - before == compiled

@@ -373,7 +373,8 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
     return hooked_step
 
 
-_hooked_steps: set[Callable[..., Any]] = set()  # that call their hooks themselves
+# That call their hooks themselves. The attribute does not tell: `functools.wraps` copies it to what is wrapped around.
+_hooked_steps: set[Callable[..., Any]] = set()
 
 
 def calls_its_hooks(step: Step) -> Step:

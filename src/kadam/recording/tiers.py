@@ -88,7 +88,7 @@ def counted(program: Program) -> int:
 def _wait(family: Family, graph: Graph) -> int:
     """How often a program must have run before it is compiled."""
     crowds = max(family.unpaid, 0) // CROWD
-    cost = sum(map(_cost, graph.nodes))
+    cost = 1 + sum(map(_cost, graph.nodes))
     if not crowds:
         tiled = {(one.primitive, one.inputs[0].type, one.inputs[1].type) for one in graph.nodes if _is_tiled(one)}
         return min(NATIVE_AFTER, (RUNS * len(graph.nodes) + TILED_RUNS * len(tiled)) // cost)
