@@ -11,7 +11,7 @@ from torch.testing._internal.common_modules import ModuleErrorEnum, ModuleInfo, 
 
 import kadam
 from conformance.counterpart import MissingError, Translation, as_torch, function, remember_constructions
-from conformance.difference import Comparison, Tolerance, tolerance_of
+from conformance.difference import Comparison, Tolerance, moved_by_a_rounding, tolerance_of
 from conformance.operators import attempt, cotangent, leaves
 from conformance.verdict import Verdict, disagreement
 
@@ -116,24 +116,33 @@ def _compare(entry: ModuleInfo, sample: ModuleInput, training: bool, tolerance: 
     return None
 
 
-def _in_double(entry: ModuleInfo, built: Any, given: Any, training: bool, stage: str) -> Any:
-    """What a stage gives in double precision, from the same parameters and inputs."""
-    run = _Run(torch, entry.module_cls, built, _doubled(given), training)
+def _in_double(entry: ModuleInfo, built: Any, given: Any, training: bool, stage: str, seed: int | None) -> Any:
+    """What a stage gives in double precision, from the same parameters and inputs; with a seed, these are moved."""
+    run = _Run(torch, entry.module_cls, built, _doubled(given, seed), training)
     for one in STAGES[: STAGES.index(stage) + 1]:
         found, error = attempt(getattr(run, one), torch)
         if error is not None:
             raise error
         if one == "construct":
             run.module.double()
+            _move(run.module, seed)
     return found
 
 
-def _doubled(value: Any) -> Any:
+@torch.no_grad()
+def _move(module: torch.nn.Module, seed: int | None) -> None:
+    """Move a module's parameters by a rounding."""
+    for one in module.parameters():
+        if not torch.nn.parameter.is_lazy(one) and one.is_floating_point():
+            one.copy_(moved_by_a_rounding(one, seed))
+
+
+def _doubled(value: Any, seed: int | None) -> Any:
     if isinstance(value, torch.Tensor) and value.dtype is torch.float32:
-        return value.detach().double().requires_grad_(value.requires_grad)
+        return moved_by_a_rounding(value.detach().double(), seed).requires_grad_(value.requires_grad)
     if isinstance(value, (list, tuple)):
-        return type(value)(_doubled(one) for one in value)
-    return {name: _doubled(one) for name, one in value.items()} if isinstance(value, dict) else value
+        return type(value)(_doubled(one, seed) for one in value)
+    return {name: _doubled(one, seed) for name, one in value.items()} if isinstance(value, dict) else value
 
 
 def _judge_errors(entry: ModuleInfo, verdict: Verdict) -> None:

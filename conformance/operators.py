@@ -13,7 +13,7 @@ from torch.testing._internal.opinfo.core import OpInfo, SampleInput
 
 import kadam
 from conformance.counterpart import Translation, as_torch, function
-from conformance.difference import Comparison, Tolerance, tolerance_of
+from conformance.difference import Comparison, Tolerance, moved_by_a_rounding, tolerance_of
 from conformance.quotient import is_expected_to_fail, quotients
 from conformance.verdict import Verdict, disagreement
 from kadam.sparse import SparseTensor
@@ -166,10 +166,13 @@ def _judge_sample(
             found = error
         else:
             values = not entry.name.startswith(_UNINITIALISED)
-            compare = Comparison(tolerance, values, lambda: attempt(lambda: form.on(torch, precise), torch)[0])
+            compare = Comparison(
+                tolerance, values, lambda seed: attempt(lambda: form.on(torch, _in_double(sample, seed)), torch)[0]
+            )
             found = _difference(actual, expected, compare)
             if found is not None and entry.name in _UP_TO_PHASE:
                 found = _difference_up_to_phase(sample, actual, expected, tolerance, kind)
+            found = found or _difference_of_strides(sample, actual, expected)
     verdict.note(case, found)
     if graded is None or refused is not None:
         return
@@ -177,7 +180,7 @@ def _judge_sample(
     if gradients is None:
         return
     if found is None:
-        compare = Comparison(tolerance, True, lambda: _gradients_of(precise, form.on(torch, precise)))
+        compare = Comparison(tolerance, True, lambda seed: _exact_gradients(form, sample, seed))
         slopes = [lambda: _slopes(form, sample, precise)] if is_expected_to_fail(entry) else []
         found = _difference_of_gradients(sample, translate, actual, [lambda: gradients, *slopes], compare)
     graded.note(case, found)
@@ -189,12 +192,19 @@ def _refusal(error: Exception | None, refused: Exception) -> Any:
     return f"{wrong}; PyTorch: {type(refused).__name__}: {refused}" if isinstance(wrong, str) else wrong
 
 
-def _in_double(sample: SampleInput) -> SampleInput:
-    """The same sample in double precision."""
+def _exact_gradients(form: _Form, sample: SampleInput, seed: int | None) -> Any:
+    precise = _in_double(sample, seed)
+    return _gradients_of(precise, attempt(lambda: form.on(torch, precise), torch)[0])
+
+
+def _in_double(sample: SampleInput, seed: int | None = None) -> SampleInput:
+    """The same sample in double precision; with a seed, its numbers moved by a rounding."""
 
     def widened(value: Any) -> Any:
         if isinstance(value, torch.Tensor) and value.dtype in _WIDER:
-            return value.detach().to(_WIDER[value.dtype]).requires_grad_(value.requires_grad)
+            wide = value.detach().to(_WIDER[value.dtype])
+            wide = wide if wide.layout is not torch.strided else moved_by_a_rounding(wide, seed)
+            return wide.requires_grad_(value.requires_grad)
         return _WIDER.get(value, value) if isinstance(value, torch.dtype) else value
 
     return sample.transform(widened)  # type: ignore[no-any-return]
@@ -232,6 +242,25 @@ def _difference_up_to_phase(
         return next((one for one in each if one is not None), None)
     processed, error = attempt(lambda: function(sample.output_process_fn_grad)(actual), kadam)
     return error or _difference(processed, sample.output_process_fn_grad(expected), Comparison(tolerance))
+
+
+def _difference_of_strides(sample: SampleInput, actual: Any, expected: Any) -> str | None:
+    """How a view of an input steps through memory otherwise than PyTorch's; None if none does."""
+    given = [one for one in leaves([sample.input, sample.args, sample.kwargs], torch.Tensor) if _is_strided(one)]
+    memory = {one.untyped_storage().data_ptr() for one in given}
+    results = leaves(expected, torch.Tensor)
+    if not all(map(_is_strided, results)):
+        return None
+    for own, other in zip(leaves(actual, kadam.Tensor), results, strict=True):
+        steps = zip(own.stride(), other.stride(), other.shape, strict=True)
+        is_view = other.untyped_storage().data_ptr() in memory
+        if is_view and other.numel() and any(mine != theirs and size > 1 for mine, theirs, size in steps):
+            return f"a view with strides {own.stride()} instead of {other.stride()}"
+    return None
+
+
+def _is_strided(tensor: torch.Tensor) -> bool:
+    return tensor.layout is torch.strided
 
 
 def leaves(value: Any, kind: Any) -> list[Any]:

@@ -17,7 +17,7 @@ from torch.testing._internal.common_optimizers import (
 
 import kadam
 from conformance.counterpart import MissingError, Translation, as_torch, function
-from conformance.difference import Comparison, Tolerance, tolerance_of
+from conformance.difference import Comparison, Tolerance, moved_by_a_rounding, tolerance_of
 from conformance.operators import attempt
 from conformance.verdict import Verdict, disagreement
 
@@ -77,8 +77,8 @@ def _as_near_as_pytorch(entry: OptimizerInfo, options: dict[str, Any], tolerance
     gradients that are almost zero.
     """
 
-    def exact() -> Any:
-        return attempt(lambda: _train(torch, entry.optim_cls, options, entry, "float64"), torch)[0]
+    def exact(seed: int | None) -> Any:
+        return attempt(lambda: _train(torch, entry.optim_cls, options, entry, "float64", seed=seed), torch)[0]
 
     def ordered(order: Sequence[int]) -> Any:
         return attempt(lambda: _train(torch, entry.optim_cls, options, entry, order=order), torch)[0]
@@ -94,10 +94,15 @@ def _train(
     entry: OptimizerInfo,
     precision: str = "float32",
     order: Sequence[int] = range(SAMPLES),
+    seed: int | None = None,
 ) -> Any:
-    """Ten steps of a small regression: losses, parameters and the optimizer's state."""
+    """Ten steps of a small regression: losses, parameters and the optimizer's state.
+
+    With a seed (and PyTorch), the parameters start a rounding away.
+    """
     dtype = getattr(m, precision)
-    weight, bias = (m.nn.Parameter(_numbers(m, shape).to(dtype)) for shape in ((6, 4), (6, 1)))
+    start = [_numbers(m, shape).to(dtype) for shape in ((6, 4), (6, 1))]
+    weight, bias = (m.nn.Parameter(one if seed is None else moved_by_a_rounding(one, seed)) for one in start)
     input, target = (_numbers(m, (rows, SAMPLES)).to(dtype)[:, list(order)] for rows in (4, 6))
     input, target = input * 2, target - 1
     parameters = [weight] if entry.name == "Muon" else [weight, bias]

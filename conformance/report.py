@@ -105,12 +105,14 @@ def write_coverage(engines: Iterable[str]) -> None:
         "# What Kadam covers of PyTorch\n",
         "Made by `make conformance ARGS=--write-coverage` from the latest results; do not edit. PyTorch's own sample "
         "inputs (`op_db` in single precision on the CPU, `module_db`, `optim_db`) are run on PyTorch and on Kadam. An "
-        "entry passes if every case of it agrees within the tolerances of PyTorch's tests; numbers that differ by more "
-        "also count as right where they agree with PyTorch's result in double precision, or are at most twice as far "
-        "from it as the farthest of PyTorch's own (LBFGS: with the samples in some order), or where they differ by the "
-        "tolerance of the tensor's largest number, for sums have no one right order. Where PyTorch's tests expect its "
-        "own gradient to be wrong, difference quotients count as right too: the gradients of `as_strided_scatter` are "
-        "these, not PyTorch's. Strides are not compared.\n",
+        "entry passes if every case of it agrees within the tolerances of PyTorch's tests, number by number; one that "
+        "differs by more also counts as right where it is the exact number, computed in double precision, within these "
+        "tolerances, or within eight times what the exact number moves by when the inputs move by half a unit in their "
+        "last place: where numbers cancel no sum has one right order; or is off by at most twice the largest share "
+        "of itself that one of PyTorch's is off by (LBFGS: the samples come in some order). Where "
+        "PyTorch's tests expect its own gradient to be wrong, difference quotients count as right too: the gradients "
+        "of `as_strided_scatter` are these, not PyTorch's. Views of inputs must have PyTorch's strides; those of other "
+        "results are not compared.\n",
     ]
     for engine in engines:
         records = load(engine)

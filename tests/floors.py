@@ -23,10 +23,10 @@ FLOORS = (
     ("recording", "recording"),
     (
         "the PyTorch surface",
-        "__init__ accelerator amp anomaly autograd backends compiler cpu cuda distributed distributions fft func jit "
-        "legacy functional linalg masked mps multiprocessing namespace native nn onnx ops optim printing profiler "
-        "random safetensors serialization settings signal sparse special tensor testing utils version "
-        "vision xpu",
+        "__init__ _dynamo accelerator amp anomaly autograd backends compiler control cpu cuda distributed "
+        "distributions fft func hub jit legacy functional linalg masked mps multiprocessing namespace native nn "
+        "onnx ops optim overrides printing profiler random safetensors serialization settings signal "
+        "sparse special tensor testing types utils version vision xpu",
     ),
     ("ways in", "__main__ cli learn lens lessons script studio torch_imports tracebacks train"),
 )

@@ -93,7 +93,9 @@ ONE_TO_ONE = {
     "And": torch.bitwise_and, "Or": torch.bitwise_or, "Xor": torch.bitwise_xor, "Not": torch.bitwise_not,
     "ShiftLeft": torch.bitwise_left_shift, "ShiftRight": torch.bitwise_right_shift, "Erf": torch.erf,
     "Erfc": torch.erfc, "Erfinv": torch.erfinv, "Lgamma": torch.lgamma, "Real": torch.real, "Imag": torch.imag,
-    "MakeComplex": torch.complex, "Detach": torch.detach, "Severed": torch.detach, "Copy": torch.clone,
+    "MakeComplex": torch.complex, "Detach": torch.detach, "Severed": torch.detach, "Underived": torch.detach,
+    "XLogY": torch.xlogy, "XLog1pY": torch.special.xlog1py, "Entropy": torch.special.entr, "Logit": torch.logit,
+    "Copy": torch.clone,
     "Erfcx": torch.special.erfcx, "NormalQuantile": torch.special.ndtri, "Zeta": torch.special.zeta,
     "AiryAi": torch.special.airy_ai, "NextAfter": torch.nextafter,
 }  # fmt: skip

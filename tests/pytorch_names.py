@@ -54,6 +54,29 @@ LISTED = [
     "torch.sparse",
     "torch.compiler",
     "torch.version",
+    "torch.accelerator",
+    "torch.autograd.graph",
+    "torch.backends.cuda",
+    "torch.cpu",
+    "torch.cpu.amp",
+    "torch.distributed",
+    "torch.hub",
+    "torch.masked",
+    "torch.mps",
+    "torch.nn.attention",
+    "torch.nn.attention.bias",
+    "torch.nn.attention.flex_attention",
+    "torch.onnx",
+    "torch.overrides",
+    "torch.profiler",
+    "torch.quasirandom",
+    "torch.signal.windows",
+    "torch.types",
+    "torch.utils.benchmark",
+    "torch.utils.flop_counter",
+    "torch.utils.hooks",
+    "torch.utils.model_zoo",
+    "torch.xpu",
 ]
 # Packages whose modules are listed too: scripts import names from where PyTorch happens to keep them.
 LISTED_WHOLE = [
@@ -113,7 +136,12 @@ def modules() -> list[str]:
     torch = importlib.import_module("torch")
     walked = pkgutil.walk_packages(torch.__path__, "torch.", onerror=lambda name: None)
     found = {"torch", *LISTED, *(module.name for module in walked if is_public(module.name))}
-    return sorted(name for name in found if not any(name.startswith(closed + ".") for closed in CLOSED))
+    return sorted(name for name in found if name in LISTED or not any(is_closed(name, parent) for parent in CLOSED))
+
+
+def is_closed(name: str, parent: str) -> bool:
+    """Whether a module stands below a part of which the top alone is named; of listed ones the next below is too."""
+    return name.startswith(parent + ".") and not (parent in LISTED and name.rpartition(".")[0] == parent)
 
 
 def names(module: Any) -> list[str]:

@@ -138,7 +138,7 @@ def counterpart(primitive: Primitive) -> Callable[..., object]:
 # Where PyTorch itself is inexact: its trigamma and its Bessel and Airy functions, in units of the last place.
 INEXACT = {"Polygamma": 1e7, "Bessel": 1e7, "AiryAi": 1e7, "DrawSlope": 2e12}  # the last: PyTorch approximates it
 # Their derivatives are not those of their values: test_distributions compares draws with quantiles.
-IMPLICIT = ("DrawMotion", "DrawSlope")
+IMPLICIT = ("DrawMotion", "DrawSlope", "Underived")
 
 
 def to_torch(array: Array) -> object:

@@ -32,6 +32,70 @@ def test_gradients_reach_arguments_that_require_grad():
     assert w.grad.item() == 18.0
 
 
+DERIVATIVES = {
+    "grad": lambda f, x, F: F.grad(f)(x),
+    "each": lambda f, x, F: F.vmap(F.grad(f))(x.expand(3, 2)),
+    "jacrev": lambda f, x, F: F.jacrev(f)(x),
+    "jacfwd": lambda f, x, F: F.jacfwd(f)(x),
+    "hessian": lambda f, x, F: F.hessian(f)(x),
+    "vjp": lambda f, x, F: F.vjp(f, x)[1](f(x).detach())[0],
+    "jvp": lambda f, x, F: F.jvp(f, (x,), (x,))[1],
+    "twice": lambda f, x, F: F.grad(lambda x: F.grad(f)(x)[0])(x),
+    "value": lambda f, x, F: F.grad_and_value(f)(x)[1],
+    "inner": lambda f, x, F: F.grad(lambda y: (y * F.grad(lambda z: z.sum() ** 3)(x)).sum())(x),
+}
+
+
+@pytest.mark.parametrize("name", DERIVATIVES)
+def test_gradients_reach_what_a_function_takes_from_its_surroundings(name):
+    torch = pytest.importorskip("torch")
+    found = []
+    for library, transforms in ((torch, torch.func), (kadam, func)):
+        x, w = library.tensor([0.5, -1.0]), library.tensor([2.0, 3.0], requires_grad=True)
+
+        def alone(x, library=library):
+            return library.exp(x[0]) * x[1] ** 3
+
+        def surrounded(x, w=w, alone=alone):
+            return (w * x).sum() ** 2 * alone(x)
+
+        take = DERIVATIVES[name]
+        assert not take(alone, x, transforms).requires_grad
+        result = take(surrounded, x, transforms)
+        assert result.requires_grad == (name != "inner")
+        if result.requires_grad:
+            result.pow(2).sum().backward()
+            found.append(w.grad.tolist())
+        with library.no_grad():
+            assert not take(surrounded, x, transforms).requires_grad
+            assert not take(lambda x, w=w, f=surrounded: f(x) * f(w), w, transforms).requires_grad
+    np.testing.assert_allclose(*found or ([], []), rtol=1e-5)
+
+
+def test_surroundings_behind_a_cut_a_change_and_a_custom_function():
+    class Double(kadam.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return 2 * x
+
+        @staticmethod
+        def backward(ctx, ct):
+            return 2 * ct
+
+    def read(x):
+        y = x * w
+        return y * float(y.detach())
+
+    w, x = kadam.tensor(3.0, requires_grad=True), kadam.tensor(5.0)
+    func.grad(read)(x).backward()
+    assert w.grad.item() == 15.0
+    changed = w * 2
+    changed.mul_(w)
+    assert func.grad(lambda x: x * changed)(x).requires_grad
+    assert func.grad(lambda x: x * Double.apply(w))(x).requires_grad
+    assert not func.grad(lambda x: x * Double.apply(x))(x).requires_grad
+
+
 def test_jacobians_hessians_and_products():
     x = kadam.tensor([1.0, 2.0])
     np.testing.assert_allclose(func.jacrev(lambda v: v**2)(x).numpy(), np.diag([2.0, 4.0]))

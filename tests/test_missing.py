@@ -32,9 +32,9 @@ def test_of_a_name_that_nobody_has() -> None:
 
 
 def test_of_a_name_in_a_module_whose_names_are_not_listed() -> None:
-    assert missing.describe_name("torch.utils.hooks", "RemovableHandl", ["RemovableHandle"]) == (
-        "Kadam has no name torch.utils.hooks.RemovableHandl. What comes closest: torch.utils.hooks.RemovableHandle. "
-        "Fix: write RemovableHandle."
+    assert missing.describe_name("torch.utils.dlpack", "to_dlpak", ["to_dlpack"]) == (
+        "Kadam has no name torch.utils.dlpack.to_dlpak. What comes closest: torch.utils.dlpack.to_dlpack. "
+        "Fix: write to_dlpack."
     )
 
 

@@ -280,3 +280,19 @@ def test_until_suggests_the_column_that_was_meant():
     trainer = Trainer(nn.Linear(2, 2), nn.CrossEntropyLoss(), kadam.optim.SGD, metrics=["accuracy"])
     with pytest.raises(KeyError, match=r"Fix: until=\{'val_accuracy'"):
         trainer.fit(x, np.zeros(64, np.int64), validation=0.5, until={"accuracy": 0.9})
+
+
+def test_numbers_too_large_to_be_squared(tmp_path):
+    path, target = tmp_path / "far.csv", [i * 1.7 for i in range(60)]
+
+    def trained():
+        write(path, [{"a": i % 5, "b": far[i], "y": target[i]} for i in range(60)])
+        return job.train(job.Job(path, "y", tmp_path / "model", epochs=2, overwrite=True, display="off"))
+
+    far = ["1e308", *(i * 0.37 for i in range(59))]
+    model = trained()
+    assert [one.log for one in model.encoder.encodings] == [False, True]
+    assert np.isfinite(model.facts["scores"]["network"]["r2"])
+    target[7] = -1e300
+    with pytest.raises(TableError, match=r"row 8, column 'y': -1e\+300 is too large"):
+        trained()

@@ -66,17 +66,20 @@ if TYPE_CHECKING:  # the names of _LATER
         distributions,
         fft,
         func,
+        hub,
         jit,
         masked,
         mps,
         multiprocessing,
         onnx,
+        overrides,
         profiler,
         serialization,
         signal,
         sparse,
         special,
         testing,
+        types,
         utils,
         version,
         xpu,
@@ -108,6 +111,9 @@ __version__ = "2.13.0+kadam0.1.0"  # the PyTorch whose conventions are kept, and
 __all__ = [
     *namespace.__all__,
     "onnx",
+    "hub",
+    "overrides",
+    "types",
     "is_autocast_enabled",
     "is_autocast_cpu_enabled",
     "is_autocast_available",
@@ -226,18 +232,38 @@ __all__ = [
 # Loaded when they are first asked for: few programs need them all.
 _LATER = {
     "kadam": (
-        "accelerator amp backends compiler cpu cuda distributed distributions fft func jit masked mps "
-        "multiprocessing onnx profiler serialization signal sparse special testing utils version xpu"
+        "accelerator amp backends compiler cpu cuda distributed distributions fft func hub jit masked mps "
+        "multiprocessing onnx overrides profiler serialization signal sparse special testing types utils version xpu "
+        "_dynamo"
     ),
+    "kadam.anomaly": "set_anomaly_enabled",
     "kadam.amp.autocast": (
         "autocast get_autocast_cpu_dtype get_autocast_dtype is_autocast_available is_autocast_cpu_enabled "
         "is_autocast_enabled"
     ),
     "kadam.amp.grad_scaler": "GradScaler",
+    "kadam.control": (
+        "SymBool SymFloat SymInt cond sym_float sym_int sym_ite sym_max sym_min sym_not sym_sqrt sym_sum while_loop"
+    ),
+    "kadam.cuda": "AcceleratorError OutOfMemoryError",
     "kadam.func": "vmap",
+    "kadam.nn.functional.by_position": (
+        "adaptive_max_pool1d affine_grid_generator alpha_dropout_ batch_norm binary_cross_entropy_with_logits conv_tbc "
+        "cosine_embedding_loss ctc_loss dropout_ embedding_renorm_ feature_alpha_dropout_ feature_dropout gru gru_cell "
+        "hinge_embedding_loss instance_norm kl_div lstm lstm_cell norm_except_dim rnn_relu rnn_relu_cell rnn_tanh "
+        "rnn_tanh_cell"
+    ),
+    "kadam.ops.methods": (
+        "arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ as_strided_ conj_physical_ detach_ frobenius_norm gcd_ i0_ "
+        "indices_copy lcm_ ldexp_ nuclear_norm slice_copy values_copy"
+    ),
     "kadam.ops.spectral": "istft stft",
     "kadam.ops.storage": "TypedStorage UntypedStorage is_storage",
     "kadam.serialization": "load save",
+    "kadam.settings": (
+        "get_deterministic_debug_mode is_deterministic_algorithms_warn_only_enabled is_warn_always_enabled "
+        "set_deterministic_debug_mode"
+    ),
     "kadam.sparse": "smm sparse_coo_tensor sparse_csr_tensor spmm",
     "kadam.signal.windows": "bartlett_window blackman_window hamming_window hann_window kaiser_window",
 }

@@ -70,6 +70,11 @@ def _set(on: bool, checks: bool) -> tuple[bool, bool]:
     return before
 
 
+def set_anomaly_enabled(enabled: bool, check_nan: bool = True) -> None:
+    """`set_detect_anomaly`, as a function alone."""
+    _set(enabled, check_nan)
+
+
 def is_anomaly_enabled() -> bool:
     """Whether anomaly detection is on."""
     return mode.on

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from kadam.language.option import Lang
 from kadam.train import commands
 
 app = typer.Typer(
@@ -26,23 +27,6 @@ def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"kadam {importlib.metadata.version('kadam')}")
         raise typer.Exit
-
-
-def _choose_language(wanted: str | None) -> str:
-    from kadam import language
-
-    try:
-        return language.choose(wanted)
-    except language.UnknownLanguage as error:
-        raise typer.BadParameter(str(error)) from None
-
-
-Lang = Annotated[
-    str | None,
-    typer.Option(
-        "--lang", metavar="en|hi", callback=_choose_language, help="The language; else KADAM_LANG, else the locale's."
-    ),
-]  # once the command runs, one of the languages that Kadam speaks
 
 
 @app.callback()

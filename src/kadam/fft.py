@@ -20,6 +20,7 @@ from kadam.primitives.fourier import Fourier
 from kadam.primitives.move import Flip, padded
 from kadam.recording.calls import emit, node_of, symbol
 from kadam.recording.operation import operation
+from kadam.recording.precision import listed
 from kadam.shapes import axis_of
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ def _several(
     return axes, tuple(None if s is None or s[place] == -1 else s[place] for place in range(len(axes)))
 
 
+@listed("fft_fft")
 def fft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> Tensor:
     """The transform along one axis. As `torch.fft.fft`.
 
@@ -165,11 +167,13 @@ def fft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = N
     return _transform(input, "fft", *_one(input, n, dim), False, _power(norm, False))
 
 
+@listed("fft_ifft")
 def ifft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> Tensor:
     """The inverse transform along one axis. As `torch.fft.ifft`."""
     return _transform(input, "ifft", *_one(input, n, dim), True, _power(norm, True))
 
 
+@listed("fft_rfft")
 def rfft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> Tensor:
     """The first half of the transform of real numbers along one axis. As `torch.fft.rfft`.
 
@@ -179,26 +183,31 @@ def rfft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = 
     return _half_of_real(input, "rfft", *_one(input, n, dim), False, _power(norm, False))
 
 
+@listed("fft_irfft")
 def irfft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> Tensor:
     """The real numbers whose transform begins with the input. As `torch.fft.irfft`."""
     return _real_of_half(input, "irfft", *_one(input, n, dim), True, _power(norm, True))
 
 
+@listed("fft_hfft")
 def hfft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> Tensor:
     """The real transform of numbers of which the first, Hermitian half is given. As `torch.fft.hfft`."""
     return _real_of_half(conj(input), "hfft", *_one(input, n, dim), True, _power(norm, False))
 
 
+@listed("fft_ihfft")
 def ihfft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> Tensor:
     """The inverse of `hfft`. As `torch.fft.ihfft`."""
     return conj(_half_of_real(input, "ihfft", *_one(input, n, dim), False, _power(norm, True)))
 
 
+@listed("fft_fftn")
 def fftn(input: Tensor, s: Any = None, dim: Any = None, norm: str | None = None) -> Tensor:
     """The transform along several axes. As `torch.fft.fftn`."""
     return _transform(input, "fftn", *_several(input, s, dim), False, _power(norm, False))
 
 
+@listed("fft_ifftn")
 def ifftn(input: Tensor, s: Any = None, dim: Any = None, norm: str | None = None) -> Tensor:
     """The inverse transform along several axes. As `torch.fft.ifftn`."""
     return _transform(input, "ifftn", *_several(input, s, dim), True, _power(norm, True))
@@ -211,11 +220,13 @@ def _some(name: str, input: Tensor, s: Any, dim: Any) -> tuple[tuple[int, ...], 
     return axes, sizes
 
 
+@listed("fft_rfftn")
 def rfftn(input: Tensor, s: Any = None, dim: Any = None, norm: str | None = None) -> Tensor:
     """The first half, along the last axis, of the transform of real numbers. As `torch.fft.rfftn`."""
     return _half_of_real(input, "rfftn", *_some("rfftn", input, s, dim), False, _power(norm, False))
 
 
+@listed("fft_irfftn")
 def irfftn(input: Tensor, s: Any = None, dim: Any = None, norm: str | None = None) -> Tensor:
     """The inverse of `rfftn`. As `torch.fft.irfftn`."""
     return _real_of_half(input, "irfftn", *_some("irfftn", input, s, dim), True, _power(norm, True))
@@ -231,21 +242,25 @@ def ihfftn(input: Tensor, s: Any = None, dim: Any = None, norm: str | None = Non
     return conj(_half_of_real(input, "ihfftn", *_some("ihfftn", input, s, dim), False, _power(norm, True)))
 
 
+@listed("fft_fft2")
 def fft2(input: Tensor, s: Any = None, dim: Any = (-2, -1), norm: str | None = None) -> Tensor:
     """The transform along two axes. As `torch.fft.fft2`."""
     return fftn(input, s, dim, norm)
 
 
+@listed("fft_ifft2")
 def ifft2(input: Tensor, s: Any = None, dim: Any = (-2, -1), norm: str | None = None) -> Tensor:
     """The inverse transform along two axes. As `torch.fft.ifft2`."""
     return ifftn(input, s, dim, norm)
 
 
+@listed("fft_rfft2")
 def rfft2(input: Tensor, s: Any = None, dim: Any = (-2, -1), norm: str | None = None) -> Tensor:
     """`rfftn` along two axes. As `torch.fft.rfft2`."""
     return rfftn(input, s, dim, norm)
 
 
+@listed("fft_irfft2")
 def irfft2(input: Tensor, s: Any = None, dim: Any = (-2, -1), norm: str | None = None) -> Tensor:
     """`irfftn` along two axes. As `torch.fft.irfft2`."""
     return irfftn(input, s, dim, norm)

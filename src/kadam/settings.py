@@ -12,7 +12,7 @@ from kadam.errors import RangeError
 from kadam.recording.arguments import check_arguments
 
 _state: dict[str, Any] = {"interop": os.cpu_count() or 1, "deterministic": False,
-                          "precision": "highest"}  # fmt: skip
+                          "warn_only": False, "warn_always": False, "precision": "highest"}  # fmt: skip
 
 
 def get_num_threads() -> int:
@@ -48,7 +48,7 @@ def set_num_interop_threads(threads: int) -> None:
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
     """Accepted: Kadam's runs are deterministic. As `torch.use_deterministic_algorithms`."""
     check_arguments("use_deterministic_algorithms", {"mode": "bool"}, [("mode", mode)])
-    _state["deterministic"] = bool(mode)
+    _state["deterministic"], _state["warn_only"] = bool(mode), bool(mode and warn_only)
 
 
 def are_deterministic_algorithms_enabled() -> bool:
@@ -90,8 +90,43 @@ def compile(model: Any = None, **options: Any) -> Any:
 
 def set_warn_always(warn: bool) -> None:
     """Accepted. As `torch.set_warn_always`."""
+    _state["warn_always"] = bool(warn)
 
 
 def set_flush_denormal(mode: bool) -> bool:
     """False: Kadam keeps denormal numbers. As `torch.set_flush_denormal` where it is not supported."""
     return False
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """Whether `use_deterministic_algorithms` was given `warn_only`. As PyTorch."""
+    return bool(_state["warn_only"])
+
+
+def set_deterministic_debug_mode(debug_mode: int | str) -> None:
+    """`use_deterministic_algorithms` by a number or a word. As `torch.set_deterministic_debug_mode`.
+
+    Raises:
+        RangeError: neither 0, 1, 2 nor "default", "warn", "error".
+    """
+    numbers = dict(zip(_DEBUG_MODES, range(3), strict=True))
+    number = numbers.get(debug_mode) if isinstance(debug_mode, str) else debug_mode
+    if number not in (0, 1, 2):
+        raise RangeError(
+            f"set_deterministic_debug_mode: invalid value of debug_mode, expected one of {list(_DEBUG_MODES)}, but got "
+            f"{debug_mode}. Fix: 'default'."
+        )
+    use_deterministic_algorithms(number > 0, warn_only=number == 1)
+
+
+def get_deterministic_debug_mode() -> int:
+    """0: not asked for; 1: with warnings; 2: asked for. As `torch.get_deterministic_debug_mode`."""
+    return (1 if _state["warn_only"] else 2) if _state["deterministic"] else 0
+
+
+_DEBUG_MODES = ("default", "warn", "error")
+
+
+def is_warn_always_enabled() -> bool:
+    """What `set_warn_always` was given. As PyTorch."""
+    return bool(_state["warn_always"])

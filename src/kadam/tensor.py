@@ -133,7 +133,16 @@ class Tensor(Recorded):
                     f"grad: attempting to assign a gradient with dtype {gradient.dtype} to a tensor with dtype "
                     f"{self.dtype}. Fix: gradient.to({self.dtype})."
                 )
+            if not isinstance(gradient, Tensor):
+                from kadam.optim.remembered import note_sparse
+
+                note_sparse(self)
         self._grad = gradient
+
+    @property
+    def _version(self) -> int:
+        """How often its memory was changed in place."""
+        return self.root._changes
 
     @property
     def grad_fn(self) -> lineage.GradFn | None:
@@ -447,7 +456,7 @@ class Tensor(Recorded):
         copy.__class__ = type(self)
         memo[id(self)] = copy
         if self._grad is not None:
-            copy._grad = self._grad.__deepcopy__(memo)  # type: ignore[attr-defined]
+            copy.grad = self._grad.__deepcopy__(memo)  # type: ignore[attr-defined]
         for name, value in vars(self).items():
             if not name.startswith("_"):
                 setattr(copy, name, value)

@@ -68,7 +68,7 @@ class FunctionContext:
 
     def note_versions(self) -> None:
         """What is saved is as it stands now: `forward` itself may have changed it after saving it."""
-        self._saved = [(one, one.root._version if one is not None else 0) for one, _ in self._saved]
+        self._saved = [(one, one.root._changes if one is not None else 0) for one, _ in self._saved]
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
@@ -80,7 +80,7 @@ class FunctionContext:
         if self._freed:
             raise GradientError(TWICE)
         for one, version in self._saved:
-            if one is not None and one.root._version != version:
+            if one is not None and one.root._changes != version:
                 raise GradientError(CHANGED.format(what=f"a saved tensor of type {one._spec.type}"))
         return tuple(self._with_derivative(one) for one, _ in self._saved)
 
@@ -205,7 +205,7 @@ def _mark(cls: type[Function], ctx: FunctionContext, args: Sequence[Any], parts:
     given_back = set(map(id, args))
     made_here = {id(parts[index]): order for order, index in enumerate(indices)}
     ctx._results = {one: order for one, order in made_here.items() if one not in given_back}
-    stop = Stop([result._pos for _, result in places], function)
+    stop = Stop([result._pos for _, result in places], function, sources)
     for _, result in places:
         rec.halt(result._pos, stop)
     return marked

@@ -10,6 +10,14 @@ from kadam.cuda import amp as amp
 from kadam.device import check
 
 
+class OutOfMemoryError(RuntimeError):
+    """What PyTorch raises where a GPU's memory does not suffice. As `torch.OutOfMemoryError`."""
+
+
+class AcceleratorError(RuntimeError):
+    """What PyTorch raises for other faults of a GPU. As `torch.AcceleratorError`."""
+
+
 def is_available() -> bool:
     """False: Kadam computes on the CPU."""
     return False

@@ -11,7 +11,8 @@ from typing import Any
 from kadam.func.tree import mapped, tensors, with_tensors
 from kadam.ops.combine import stack
 from kadam.recording import backprop
-from kadam.recording.modes import enable_grad
+from kadam.recording.modes import enable_grad, is_grad_enabled
+from kadam.recording.roots import leaves_behind
 from kadam.recording.tensor import Recorded, detached
 
 Function = Callable[..., Any]
@@ -19,21 +20,39 @@ ArgNums = int | tuple[int, ...]
 
 
 class _Depth(threading.local):
+    """How many derivatives are being taken, one within the other, and the leaves that were made for them."""
+
     level = 0
+
+    def __init__(self) -> None:
+        self.leaves: list[Recorded] = []
 
 
 _depth = _Depth()
 
 
 @contextmanager
-def _inside() -> Iterator[None]:
-    """One level deeper: derivatives taken here may be differentiated by the levels around it."""
+def _inside() -> Iterator[list[Recorded]]:
+    """One level deeper: derivatives taken here may be differentiated by the levels around it.
+
+    Yields the leaves that were made at all levels.
+    """
+    if not _depth.level:
+        _depth.leaves = []
     _depth.level += 1
     try:
         with enable_grad():
-            yield
+            yield _depth.leaves
     finally:
         _depth.level -= 1
+
+
+def _leaf(value: Any) -> Any:
+    """A leaf of the same value, for the derivatives that are being taken."""
+    leaf = value.detach().requires_grad_()
+    if _depth.level:
+        _depth.leaves.append(leaf)
+    return leaf
 
 
 def _watched(tree: Any) -> Any:
@@ -44,16 +63,24 @@ def _watched(tree: Any) -> Any:
             return leaf
         if leaf._spec.requires_grad:
             return leaf.view_as(leaf)  # type: ignore[attr-defined]
-        return leaf.detach().requires_grad_()  # type: ignore[attr-defined]
+        return _leaf(leaf)
 
     return mapped(of, tree)
 
 
-def _settled(tree: Any, given: Any) -> Any:
-    """Results for the outside: at the outermost level, what depends on no tensor that requires grad has no graph."""
-    if _depth.level or any(tensor._spec.requires_grad for tensor in tensors(given)):
+def _settled(tree: Any, own: Sequence[Recorded]) -> Any:
+    """Results for the outside: at the outermost level, what depends on no leaf but our own has no graph."""
+    if _depth.level:
         return tree
-    return mapped(lambda leaf: detached(leaf) if isinstance(leaf, Recorded) else leaf, tree)
+    made_here = set(map(id, own))
+
+    def of(leaf: Any) -> Any:
+        if not isinstance(leaf, Recorded) or not leaf._spec.requires_grad:
+            return leaf
+        outer = is_grad_enabled() and any(id(one) not in made_here for one in leaves_behind([leaf]))
+        return leaf if outer else detached(leaf)
+
+    return mapped(of, tree)
 
 
 def _gradients(output: Any, ct: Any, inputs: Sequence[Any]) -> list[Any]:
@@ -80,7 +107,7 @@ def grad_and_value(func: Function, argnums: ArgNums = 0, has_aux: bool = False) 
 
     @wraps(func)
     def derivative(*args: Any, **kwargs: Any) -> Any:
-        with _inside():
+        with _inside() as own:
             arguments, watched = _with_watched(args, argnums)
             result = func(*arguments, **kwargs)
             value, aux = result if has_aux else (result, None)
@@ -91,17 +118,14 @@ def grad_and_value(func: Function, argnums: ArgNums = 0, has_aux: bool = False) 
                     "f(x).sum(), or use jacrev."
                 )
             found = with_tensors(watched, _gradients(value, None, tensors(watched)))
-        found, value, aux = _settled((found, value, aux), args)
+        found, value, aux = _settled((found, value, aux), own)
         return found, (value, aux) if has_aux else value
 
     return derivative
 
 
 def grad(func: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function:
-    """A function that computes the gradient of `func`. As `torch.func.grad`.
-
-    Gradients reach tensors that `func` takes from its surroundings only if an argument requires grad, too.
-    """
+    """A function that computes the gradient of `func`. As `torch.func.grad`."""
     both = grad_and_value(func, argnums, has_aux)
 
     @wraps(func)
@@ -114,7 +138,7 @@ def grad(func: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Functio
 
 def vjp(func: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """The value of `func`, and the function from cotangents of it to those of the arguments. As `torch.func.vjp`."""
-    with _inside():
+    with _inside() as own:
         watched = _watched(primals)
         result = func(*watched)
         value, aux = result if has_aux else (result, None)
@@ -125,9 +149,9 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]
         with _inside():
             terms = [_gradients(output, ct, inputs) for output, ct in zip(outputs, given, strict=True)]
             totals = [sum(parts[1:], parts[0]) for parts in zip(*terms, strict=True)]
-        return _settled(with_tensors(watched, totals), (primals, cts))
+        return _settled(with_tensors(watched, totals), own)
 
-    settled = _settled(value, primals)
+    settled = _settled(value, own)
     return (settled, pull_back, aux) if has_aux else (settled, pull_back)
 
 
@@ -136,13 +160,13 @@ def jacrev(func: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Funct
 
     @wraps(func)
     def derivative(*args: Any, **kwargs: Any) -> Any:
-        with _inside():
+        with _inside() as own:
             arguments, watched = _with_watched(args, argnums)
             result = func(*arguments, **kwargs)
             value, aux = result if has_aux else (result, None)
             inputs = tensors(watched)
             found = mapped(lambda output: with_tensors(watched, _rows(output, inputs)), value)
-        found, aux = _settled((found, aux), args)
+        found, aux = _settled((found, aux), own)
         return (found, aux) if has_aux else found
 
     return derivative
@@ -158,7 +182,7 @@ def _rows(output: Any, inputs: Sequence[Any]) -> list[Any]:
 
 def pushed(output: Any, inputs: Sequence[Any], tangents: Sequence[Any]) -> Any:
     """How `output` changes where the inputs move along the tangents: by differentiating the vjp, which is linear."""
-    seed = output.detach().new_zeros(tuple(output.shape)).requires_grad_()
+    seed = _leaf(output.detach().new_zeros(tuple(output.shape)))
     slopes = _gradients(output, seed, inputs)
     total = sum((slope * along).sum() for slope, along in zip(slopes, tangents, strict=True))
     return _gradients(total, None, [seed])[0]
@@ -183,7 +207,7 @@ def linearize(func: Function, *primals: Any) -> tuple[Any, Function]:
 def _linearized(func: Function, primals: Any, has_aux: bool) -> tuple[Any, ...]:
     if not isinstance(primals, tuple | list) or not tensors(primals):
         raise ValueError("jvp: Expected primals to be a tuple of tensors. Fix: jvp(f, (x,), (t,)).")
-    with _inside():
+    with _inside() as own:
         watched = _watched(tuple(primals))
         result = func(*watched)
         value, aux = result if has_aux else (result, None)
@@ -197,9 +221,9 @@ def _linearized(func: Function, primals: Any, has_aux: bool) -> tuple[Any, ...]:
             )
         with _inside():
             found = mapped(lambda output: pushed(output, inputs, along), value)
-        return _settled(found, (primals, tangents))
+        return _settled(found, [*own, *_depth.leaves])
 
-    settled = _settled(value, primals)
+    settled = _settled(value, own)
     return (settled, push, aux) if has_aux else (settled, push)
 
 

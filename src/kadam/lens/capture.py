@@ -7,11 +7,11 @@ tensor: what nobody else holds is not computed.
 from __future__ import annotations
 
 import sys
-import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ from kadam.recording.watch import Snapshot, Tokens, deliver, place_of, present, 
 
 EARLIER = 8  # recordings of the step before that are at hand, for a backward pass that goes through them
 LOOKS = 16  # how often in a step it is noted what the program's frames call their tensors
+_INNER = 0, 0
 LONGEST = 256  # backward passes or recordings without an update, after which a step is over all the same
 
 
@@ -62,7 +63,7 @@ class Observer:
         self.names = Names(self.tokens)
         self.summaries = Summaries(self.names) if summaries else None
         self.updates = Updates(self)
-        self.thread = threading.get_ident()
+        self.thread = get_ident()
         self.busy = False
         self.calling: list[tuple[Any, RawCall | None, tuple[int, int]]] = []
         self.sweeping = False
@@ -150,7 +151,7 @@ class Observer:
 
     def here(self) -> bool:
         """Whether it is the program that calls, in the thread that is watched."""
-        return not self.busy and threading.get_ident() == self.thread
+        return not self.busy and get_ident() == self.thread
 
     def note(self, kind: str, source: Source | None, name: str = "", **facts: Setting) -> None:
         """Any event."""
@@ -193,12 +194,12 @@ class Observer:
 
     def before_call(self, module: Any, args: tuple[Any, ...]) -> None:
         """A module's forward pass begins."""
-        if not self.here():
+        if self.busy or get_ident() != self.thread:
             return
         depth = len(self.calling)
         noting = self._notes_calls
         if depth and not noting:
-            self.calling.append((module, None, (0, 0)))
+            self.calling.append((module, None, _INNER))
             return
         frame = sys._getframe(1)
         root = self.names.root(module, frame) if depth == 0 else 0
@@ -233,7 +234,11 @@ class Observer:
 
     def after_call(self, module: Any, args: tuple[Any, ...], output: Any) -> None:
         """It is over, perhaps by an error."""
-        if not self.here():
+        if self.busy or get_ident() != self.thread:
+            return
+        calling = self.calling
+        if output is not None and calling and calling[-1][0] is module and calling[-1][1] is None:
+            calling.pop()
             return
         error = sys.exc_info()[1]
         if error is not None and error is not self.failure and self.calling:

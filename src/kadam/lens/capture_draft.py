@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kadam.dtypes import FLOAT
 from kadam.ir.graph import Node, Phase, Source
-from kadam.ir.primitive import Array
+from kadam.ir.primitive import Array, Primitive
 from kadam.lens.capture_join import Joined, Kept, Ref, keep
 from kadam.lens.step import (
     Delivery,
@@ -24,6 +24,7 @@ from kadam.lens.step import (
     Step,
     StepRecord,
 )
+from kadam.primitives.move import Detach, Permute, Slice
 from kadam.primitives.sources import Input
 from kadam.recording.tensor import Recorded
 from kadam.recording.watch import Snapshot, Tokens
@@ -293,11 +294,22 @@ class Draft:
 
 def _named_inputs(joined: Joined, kept: Kept, labels: Mapping[int, str]) -> dict[int, str]:
     """Node id -> what the program calls an input of the step."""
-    return {
-        kept.now[node.id].id: labels[token]
+    inputs = {
+        token: kept.now[node.id].id
         for token, node in joined.inputs.items()
-        if node.id in kept.now and token in labels and isinstance(node.primitive, Input)
+        if node.id in kept.now and isinstance(node.primitive, Input)
     }
+    found = {id: labels[token] for token, id in inputs.items() if token in labels}
+    for token, id in inputs.items():
+        base, chain = joined.views.get(token, (0, ()))
+        if base in labels:
+            found.setdefault(id, labels[base] + "".join(map(_seen_as, chain)))
+    return found
+
+
+def _seen_as(primitive: Primitive) -> str:
+    """What the name of a view tells of how it sees another tensor."""
+    return {Permute: "ᵀ", Slice: "[…]", Detach: ""}.get(type(primitive), "′")
 
 
 def _last_scalar(nodes: Sequence[Node]) -> Node | None:

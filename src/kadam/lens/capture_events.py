@@ -18,6 +18,7 @@ import kadam.nn.functional as functional
 import kadam.nn.utils as nn_utils
 from kadam.ir.graph import Source
 from kadam.lens.step import Event, Setting
+from kadam.nn.modules import hooks
 from kadam.nn.modules.module import Module
 from kadam.optim import lr_scheduler
 from kadam.optim.optimizer import Optimizer
@@ -30,6 +31,7 @@ from kadam.utils.data import dataloader
 _ours: dict[CodeType, bool] = {}
 _lines: dict[tuple[CodeType, int], Source] = {}
 _events: dict[tuple[Any, ...], Event] = {}
+HOOKS = 2  # of all modules, that are the watcher's
 _BOUND = 100_000  # distinct events: from then on equal ones are no longer one object
 
 
@@ -98,13 +100,13 @@ class Notes(Protocol):
 
 _READS = ("item", "tolist", "numpy", "__float__", "__int__", "__bool__", "__format__", "__repr__", "__array__")
 _DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")
+_LOOPS = ("kadam.train.run", "kadam.train.trainer")  # what these call, the program has asked for
 _CLIPS = ("clip_grad_norm_", "clip_grad_value_", "clip_grad_norm", "clip_grads_with_norm_")
 
 
 @contextmanager
 def noted(notes: Notes) -> Iterator[None]:
     """While this lasts, `notes` is told of what the program calls."""
-    from kadam.nn.modules import hooks
     from kadam.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
     with ExitStack() as stack:
@@ -115,9 +117,32 @@ def noted(notes: Notes) -> Iterator[None]:
             register_optimizer_step_post_hook(notes.updates.after_step),
         ):
             stack.callback(handle.remove)
+        stack.callback(_at_once(notes))
         for undo in _wraps(notes):
             stack.callback(undo)
         yield
+
+
+def _at_once(notes: Notes) -> Callable[[], None]:
+    """Let modules that have no hooks but those of `notes` tell of their calls without looking for others."""
+    original = hooks.Hooked._call_with_hooks
+    before, after, backward, full = hooks.everywhere.values()
+
+    def call(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        own = vars(self)
+        if len(before) + len(after) != HOOKS or backward or full or "_hooked" in own or "_members" not in own:
+            return original(self, args, kwargs)
+        notes.before_call(self, args)
+        try:
+            result = self.forward(*args, **kwargs)
+        except Exception:
+            notes.after_call(self, args, None)
+            raise
+        notes.after_call(self, args, result)
+        return result
+
+    hooks.Hooked._call_with_hooks = call  # type: ignore[method-assign]
+    return lambda: setattr(hooks.Hooked, "_call_with_hooks", original)
 
 
 def _wraps(notes: Notes) -> Iterator[Callable[[], None]]:
@@ -160,7 +185,7 @@ def _wrapped(
     @functools.wraps(original)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         frame = sys._getframe(1)
-        if not is_users(frame):
+        if not is_users(frame) and frame.f_globals.get("__name__") not in _LOOPS:
             return original(*args, **kwargs)
         before(line_of(frame), *args, **kwargs)
         result = original(*args, **kwargs)

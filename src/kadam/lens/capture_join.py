@@ -10,7 +10,7 @@ import numpy as np
 
 from kadam.engines.reference import REFUSALS
 from kadam.ir.graph import Graph, Node
-from kadam.ir.primitive import Array
+from kadam.ir.primitive import Array, Primitive
 from kadam.ir.trace import Trace
 from kadam.primitives.move import Detach
 from kadam.primitives.sources import Input
@@ -44,6 +44,7 @@ class Joined:
         active: ids of the nodes through which gradients flow.
         at: (serial, node id in that recording) -> node.
         inputs: token -> the input that stands for a tensor's first value.
+        views: token of an input -> token of the tensor that it is a view of, and how it sees that.
         current: token -> the node of a tensor's value so far.
         lives: token -> the nodes that it has stood for, each with the serial of the recording that was cut then.
         snapshots: serial -> recording.
@@ -58,6 +59,7 @@ class Joined:
     active: set[int] = field(default_factory=set)
     at: dict[tuple[int, int], Node] = field(default_factory=dict)
     inputs: dict[int, Node] = field(default_factory=dict)
+    views: dict[int, tuple[int, tuple[Primitive, ...]]] = field(default_factory=dict)
     current: dict[int, Node] = field(default_factory=dict)
     lives: dict[int, list[tuple[int, Node]]] = field(default_factory=dict)
     snapshots: dict[int, Snapshot] = field(default_factory=dict)
@@ -149,6 +151,8 @@ class Joined:
         if known is None or known.type != node.type:
             known = self._emit(Node(len(self.nodes), Input(node.type), (), node.type))
             self.values[known.id] = fed.value
+            if fed.base:
+                self.views[fed.token] = fed.base, fed.chain
             if fed.base and fed.base not in self.inputs and all(isinstance(one, Detach) for one in fed.chain):
                 self.inputs[fed.base] = self.current[fed.base] = known  # the tensor itself, before it is met
                 known = self._emit(Node(len(self.nodes), Detach(), (known,), node.type))

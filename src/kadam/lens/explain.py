@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
 import numpy as np
@@ -15,8 +16,10 @@ from kadam import language
 from kadam.errors import KadamError
 from kadam.language import Speech
 from kadam.lens.explain_backward import backward, effect, reckoned, update
+from kadam.lens.explain_cells import insides
 from kadam.lens.explain_chain import Chain
 from kadam.lens.explain_forward import Telling, forward
+from kadam.lens.explain_inside import inside
 from kadam.lens.explain_loss import loss
 from kadam.lens.explain_names import Names, index_text
 from kadam.lens.explain_parts import Explanation, Line, Section
@@ -55,11 +58,13 @@ def explain(step: Step, weight: str | None = None, lang: str = "en", say: Speech
         )
     replay = Replay(step)
     found = chosen(step, weight, say.lang)
-    chain = None if found is None else Chain(replay, *found)
     names = Names(step)
     names.given = {one.moved.id: names.of(one.value) for one in step.parameters if one.moved is not None}
-    telling = Telling(step, replay, names, say, chain)
-    sections = [forward(telling), loss(telling)]
+    within = insides(step, replay.nodes, names)
+    chain = None if found is None else Chain(replay, *found, within.stations)
+    telling = Telling(step, replay, names, say, chain, within)
+    first = forward(telling)
+    sections = [replace(first, parts=(*first.parts, *inside(telling))), loss(telling)]
     reckoning = None
     if chain is None:
         sections.append(Section("backward", say.label("explain.backward.title"), (Line(say("explain.backward.none")),)))

@@ -13,6 +13,7 @@ from kadam.language import number
 from kadam.lens.explain_chain import Chain, Route, Share
 from kadam.lens.explain_formula import Speller, TooLong, of_tensor
 from kadam.lens.explain_forward import Telling
+from kadam.lens.explain_inside import through_time
 from kadam.lens.explain_loss import followed
 from kadam.lens.explain_names import Names, index_text
 from kadam.lens.explain_parts import Block, Formula, Line, Reckoning, Section, table
@@ -24,6 +25,7 @@ MOST_SHARES = 10
 MOST_ROUTES = 4
 MOST_LONG = 2  # of long ones, with a line for each factor
 MOST_LEVELS = 14
+MOST_FACTORS = 24  # of a path, that stand one by one
 IN_A_ROW = 5  # factors of a path that stand side by side
 DIFFERENT = 1e-3  # relative, from which a gradient is not what the forward pass says
 COARSE = 1e-5  # relative, up to which single precision alone may differ
@@ -51,6 +53,7 @@ def backward(telling: Telling, chain: Chain, reckoning: Reckoning) -> Section:
         meets = ", ".join(names.of(telling.replay.nodes[id]) for id in first[:3]) + (", …" if len(first) > 3 else "")
         blocks.append(Line(say("explain.backward.where", weight=weight, meets=meets, n=len(shares))))
         blocks += _shares(telling, weight, loss, shares)
+        blocks += through_time(telling)
     else:
         blocks.append(Line(say("explain.backward.silent", weight=weight)))
     parts = [*_routes(telling, chain), *_levels(telling, chain)]
@@ -62,7 +65,7 @@ def _shares(telling: Telling, weight: str, loss: str, shares: list[Share]) -> It
     say, names = telling.say, telling.names
     yield Formula(f"∂{loss}/∂{weight} = Σ ∂{loss}/∂z · ∂z/∂{weight}")
     rows = [
-        (index_text(names.of(share.node), share.at), exact(share.upstream), exact(share.local), exact(share.product))
+        (names.element(share.node, share.at), exact(share.upstream), exact(share.local), exact(share.product))
         for share in shares[:MOST_SHARES]
     ]
     rest = sum(share.product for share in shares[MOST_SHARES:])
@@ -96,14 +99,19 @@ def _route(telling: Telling, route: Route) -> str:
     """A path as factors, in names and in numbers."""
     names = telling.names
     symbols = [
-        f"∂{followed(telling) if one.of is None else index_text(names.of(one.of), one.of_at)}"
-        f"/∂{index_text(names.of(one.by), one.by_at)}"
+        f"∂{followed(telling) if one.of is None else names.element(one.of, one.of_at)}"
+        f"/∂{names.element(one.by, one.by_at)}"
         for one in route.factors
     ]
     values = [exact(one.value) for one in route.factors]
     if len(values) > IN_A_ROW:
         room = max(map(len, symbols))
         lines = [f"{symbol:<{room}} = {value}" for symbol, value in zip(symbols, values, strict=True)]
+        if len(lines) > MOST_FACTORS:
+            ends = MOST_FACTORS // 2
+            middle = exact(math.prod(one.value for one in route.factors[ends:-ends]))
+            more = telling.say.label("explain.paths.more", n=len(lines) - 2 * ends)
+            lines[ends:-ends] = [f"{f'({more})':<{room}} = {middle}"]
         return "\n· ".join(lines) + f"\n= {exact(route.product)}"
     numbers = " · ".join(f"({value})" if value.startswith("-") else value for value in values)
     return f"{' · '.join(symbols)}\n  = {numbers}\n  = {exact(route.product)}"

@@ -7,7 +7,7 @@ gradient is the sum, over all paths from the weight to the loss, of the products
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -103,10 +103,11 @@ class Chain:
     Args:
         replay: of the step.
         parameter, at: the weight.
+        inner: ids of values within calls that are stations, too.
     """
 
-    def __init__(self, replay: Replay, parameter: Parameter, at: Index) -> None:
-        self.replay, self.parameter, self.at = replay, parameter, at
+    def __init__(self, replay: Replay, parameter: Parameter, at: Index, inner: Collection[int] = ()) -> None:
+        self.replay, self.parameter, self.at, self.inner = replay, parameter, at, inner
         self.weight = parameter.met.id
         one = np.zeros(parameter.value.shape)
         one[at] = 1.0
@@ -121,7 +122,7 @@ class Chain:
         instead = seen_through(replay.step)
         results = {id for id in reached & replay.step.results if id in instead or not is_carrier(replay.nodes[id])}
         shown = {instead.get(id, id) for id in results}
-        return frozenset((shown | set(replay.roots) | replay.hooked.keys()) & reached)
+        return frozenset((shown | set(replay.roots) | replay.hooked.keys() | set(self.inner)) & reached)
 
     def _below(self) -> set[int]:
         """What depends on the weight."""
@@ -168,16 +169,16 @@ class Chain:
     def routes(self, most: int) -> tuple[list[Route], bool]:
         """The paths with the largest shares, and whether these are all.
 
-        In small networks every path is followed. In large ones, from the elements with the largest shares right before
-        the loss, always to where most of the rest is: an element's change with the weight times the product of the
-        factors so far is the sum over all paths that go on from there.
+        In small networks every path is followed. In large ones, and where there are too many paths, from the elements
+        with the largest shares right before the loss, always to where most of the rest is: an element's change with
+        the weight times the product of the factors so far is the sum over all paths that go on from there.
         """
-        starts = list(self._starts())
+        starts, complete = list(self._starts()), False
         if self.is_small:
             found, complete = self._all_routes(starts)
-        else:
+        if not complete:
             first = sorted((ahead for start in starts for ahead in self._ahead(start)), key=_weight_of)[:most]
-            found, complete = [route for one in first if (route := self._descent(one[1])) is not None], False
+            found = [route for one in first if (route := self._descent(one[1])) is not None]
         found.sort(key=lambda route: -abs(route.product))
         return found[:most], complete and len(found) <= most
 

@@ -20,9 +20,10 @@ from kadam.ir.lowering import NotLowered
 from kadam.ir.place import Index, Place, place
 from kadam.ir.primitive import Array, Primitive
 from kadam.language import number
-from kadam.lens.explain_names import Names, index_text, is_carrier
+from kadam.lens.explain_names import Names, is_carrier, seen_part
 from kadam.primitives.broadcast import Sum
 from kadam.primitives.elementwise import Add, Div, Mul, Where
+from kadam.primitives.move import Slice
 from kadam.primitives.sources import Full, Input
 
 MOST_TERMS = 6  # of a sum that is shown whole
@@ -71,7 +72,7 @@ def composed(notation: str, operands: Sequence[tuple[str, int]]) -> tuple[str, i
             f"({{{at}}}" in notation or f", {{{at}}}" in notation or f"|{{{at}}}" in notation or notation == f"{{{at}}}"
         )
         loose = held < own or (held == own and at > 0 and own < POWER and ("−" in notation or "/" in notation))
-        loose = loose or (held == SIGN and at > 0)
+        loose = loose or (at > 0 and (held == SIGN or (held == ADDITIVE and text.startswith("−"))))
         if text.startswith("−") and f"−{{{at}}}" in notation:
             loose, held = True, SIGN
         texts.append(f"({text})" if loose and not inside and held < ATOM else text)
@@ -122,6 +123,10 @@ class _Writer:
         if isinstance(node.primitive, Div) and (mean := _averaged(node, values)) is not None:
             return f"mean({self.write(mean)[0]})", ATOM
         operands = [self.write(source) for source in node.inputs]
+        if isinstance(node.primitive, Slice):
+            text, held = operands[0]
+            part = seen_part(node, text if held == ATOM else f"({text})")
+            return part, ATOM if part != text else held
         if isinstance(node.primitive, Mul) and node.inputs[0] is node.inputs[1]:
             text, held = operands[0]
             return (text if held == ATOM else f"({text})") + "²", POWER
@@ -199,7 +204,7 @@ class Speller:
         value = self.values[node.id][here]
         known = not isinstance(node.primitive, Input) or node.shape or self.names.known(node) is not None
         shown = _shown(value)
-        return Element(index_text(self.names.of(node), here) if known else shown, shown, value)
+        return Element(self.names.element(node, here) if known else shown, shown, value)
 
     def _spelled(self, node: Node, at: Index) -> Element:
         if self.depth >= DEEPEST:

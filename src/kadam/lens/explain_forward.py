@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
@@ -12,18 +12,22 @@ from kadam.dtypes import FLOAT
 from kadam.ir.graph import Node, Phase
 from kadam.ir.primitive import Array
 from kadam.language import Speech, keys, number
+from kadam.lens.explain_cells import Insides
 from kadam.lens.explain_chain import Chain
+from kadam.lens.explain_details import mask_of, window
 from kadam.lens.explain_formula import LEAVES, Speller, TooLong, of_tensor
-from kadam.lens.explain_names import Names, index_text, is_carrier, seen_through
+from kadam.lens.explain_names import Names, is_carrier, seen_through
 from kadam.lens.explain_parts import Block, Formula, Line, Section, table
 from kadam.lens.replay import Index, Replay
 from kadam.lens.step import ModuleCall, Step
+from kadam.primitives.pool import WindowPick
 from kadam.primitives.sources import Input
 
 SMALL = 12  # elements of a value that are all spelled out
 SHOWN = 24  # elements of a value that are all shown
 MOST_ITEMS = 12  # layers that are told one by one
 MOST_ROWS = 40
+MOST_WINDOW = 16  # elements of a window that are all shown
 MOST_LOOKED_AT = 400  # elements that a layer's formulas look at, until no further one is spelled out
 MOST_SAMPLES = 8
 LONGEST = 110  # characters of a formula that is spelled out
@@ -41,6 +45,7 @@ class Telling:
     names: Names
     say: Speech
     chain: Chain | None
+    insides: Insides = field(default_factory=Insides)
     looked_at: int = 0  # by the formulas so far
 
     @property
@@ -165,14 +170,52 @@ def _item(telling: Telling, item: Item) -> Section:
     blocks.append(Formula(f"{name} = {text}", telling.source(node)))
     begun = telling.looked_at
     for at in elements(telling, node):
-        spelled = with_numbers(telling, node, at)
-        if spelled:
-            blocks.append(Formula(spelled))
+        blocks += _element(telling, node, at)
         if telling.looked_at - begun > MOST_LOOKED_AT:
             break
+    mask = mask_of(telling.step)(node)
+    if mask is not None:
+        kept = telling.values[mask.id]
+        blocks.append(Line(say("explain.forward.dropped", n=int(kept.size - kept.sum()), all=kept.size)))
     blocks.append(_shown(telling, node))
     title = say.label("explain.forward.item", name=name, what=_what(telling, item))
     return Section(name, title, tuple(blocks))
+
+
+def _element(telling: Telling, node: Node, at: Index) -> Iterator[Block]:
+    """An element's formula with its numbers, after what it is told with."""
+    stops = _ends_of(telling, node)
+    for inner in telling.insides.details.get(node.id, ()):
+        if inner.rank > len(at):  # of groups of channels, say, which have an axis of their own
+            continue
+        place = _broadcast(inner, at)
+        spelled = with_numbers(telling, inner, place, stops - {inner.id})
+        if spelled:
+            yield Formula(spelled)
+    if isinstance(node.primitive, WindowPick):
+        yield Formula(_winner(telling, node, at))
+        return
+    spelled = with_numbers(telling, node, at)
+    if spelled:
+        yield Formula(spelled)
+
+
+def _broadcast(node: Node, at: Index) -> Index:
+    """Which element of a value with axes of size 1 is met at an index."""
+    return tuple(0 if size == 1 else place for size, place in zip(node.shape, at[len(at) - node.rank :], strict=True))
+
+
+def _winner(telling: Telling, node: Node, at: Index) -> str:
+    """An element of max pooling: all of its window, and the largest."""
+    source, here = node.inputs[0], telling.names.element(node, at)
+    places = window(node, at)
+    numbers = [number(float(telling.values[source.id][place])).replace("-", "−", 1) for place in places]
+    result = number(float(telling.values[node.id][at])).replace("-", "−", 1)
+    best = next(place for place in places if telling.values[source.id][place] == telling.values[node.id][at])
+    shown = [telling.names.element(source, place) for place in places]
+    lines = [f"max({', '.join(part)})" for part in (shown, numbers) if len(part) <= MOST_WINDOW]
+    steps = [*lines, f"{telling.names.element(source, best)} = {result}"]
+    return f"{here} = " + f"\n{' ' * len(here)} = ".join(steps)
 
 
 def purpose(kind: str) -> str | None:
@@ -190,7 +233,9 @@ def formula(telling: Telling, node: Node, stops: frozenset[int] | None = None) -
     """What makes a value; if that is long, the name of the call that does."""
     ends = _ends_of(telling, node) if stops is None else stops
     try:
-        text, _ = of_tensor(node, telling.names, telling.values, ends)
+        text, _ = (
+            ("", 0) if isinstance(node.primitive, WindowPick) else of_tensor(node, telling.names, telling.values, ends)
+        )
     except TooLong:
         text = ""
     if 0 < len(text) <= LONGEST:
@@ -206,7 +251,7 @@ def formula(telling: Telling, node: Node, stops: frozenset[int] | None = None) -
 def _ends_of(telling: Telling, node: Node) -> frozenset[int]:
     """Where the formula of a value ends: at the results of other calls."""
     hidden = {id for id, instead in seen_through(telling.step).items() if instead == node.id}
-    return telling.step.results - hidden - {node.id}
+    return (telling.step.results | telling.insides.ends) - hidden - {node.id}
 
 
 def _operands(node: Node, ends: frozenset[int]) -> list[Node]:
@@ -238,7 +283,9 @@ def elements(telling: Telling, node: Node) -> list[Index]:
     return [(0,) * node.rank]
 
 
-def with_numbers(telling: Telling, node: Node, at: Index, stops: frozenset[int] | None = None) -> str | None:
+def with_numbers(
+    telling: Telling, node: Node, at: Index, stops: frozenset[int] | None = None, longest: int = LONGEST_NUMBERS
+) -> str | None:
     """An element's formula, in names and in numbers; None if there is nothing to say or it would be too long."""
     ends = _ends_of(telling, node) if stops is None else stops
     speller = Speller(telling.names, telling.values, ends)
@@ -248,9 +295,9 @@ def with_numbers(telling: Telling, node: Node, at: Index, stops: frozenset[int] 
         return None
     finally:
         telling.looked_at += LEAVES - speller.left
-    here = index_text(telling.names.of(node), at)
+    here = telling.names.element(node, at)
     result = number(float(element.value)).replace("-", "−", 1)
-    if element.text == here or len(element.text) > LONGEST_NUMBERS:
+    if element.text == here or len(element.text) > longest:
         return None
     steps = [f"{here} = {element.text}", element.numbers, result]
     return f"\n{' ' * len(here)} = ".join(dict.fromkeys(steps))

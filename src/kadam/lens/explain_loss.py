@@ -31,7 +31,7 @@ def loss(telling: Telling) -> Section:
     told = purpose(_criterion(telling, node))
     if told:
         blocks.append(Line(say(told)))
-    blocks.append(Formula(f"{name} = {formula(telling, node, whole)}", telling.source(node)))
+    blocks.append(Formula(f"{name} = {formula(telling, node, whole | telling.insides.ends)}", telling.source(node)))
     if len(addends) > 1:
         rows = [(telling.names.of(one), number(float(telling.values[one.id]))) for one in addends]
         head = say.label("explain.head.value"), say.label("explain.head.number")
@@ -134,9 +134,14 @@ def _samples(
     first = np.unravel_index(int(np.argmax(np.abs(shares[at]))), shares.shape[1:]) if terms.rank > 1 else ()
     if terms.id not in telling.step.names and telling.names.known(terms) is None:
         telling.names.given[terms.id] = "ℓ"
-    spelled = with_numbers(telling, terms, (at, *map(int, first)), stops)
+    here = (at, *map(int, first))
+    spelled = with_numbers(telling, terms, here, stops | telling.insides.ends)
     if spelled:
         yield Line(telling.say("explain.loss.term", n=at))
+        largest = [one for inner in telling.insides.details.values() for one in inner if one.phase is Phase.LOSS]
+        for inner in largest:
+            if inner.id < terms.id and inner.shape == (*terms.shape, 1) and terms.rank == 1:
+                yield from map(Formula, filter(None, [with_numbers(telling, inner, (at, 0), stops)]))
         yield Formula(spelled)
     beside = [node for node in (*predictions, *targets) if node.shape and node.shape[0] == len(each)]
     yield _share_table(telling, each, beside, value)

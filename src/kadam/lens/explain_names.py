@@ -5,13 +5,18 @@ from __future__ import annotations
 import ast
 import linecache
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 from kadam.ir.graph import Node, Phase, Source
+from kadam.ir.lowering import Emitter
+from kadam.ir.place import Place, place
 from kadam.ir.primitive import View
 from kadam.lens.step import BOUNDARY, Step
 from kadam.primitives.elementwise import Cast
-from kadam.primitives.move import Copy, Detach
+from kadam.primitives.move import Copy, Detach, Slice
 
 LONGEST = 28  # a formula that serves as a name
 CALLED = {
@@ -42,6 +47,42 @@ def seen_through(step: Step) -> dict[int, int]:
     return found
 
 
+def behind(node: Node, at: tuple[int, ...]) -> tuple[int, ...]:
+    """Which element of its operand stands at an index of a carrier."""
+    if not isinstance(node.primitive, View):
+        return at
+    seen: list[tuple[int, ...]] = []
+    operand = _Looked(node.inputs[0].shape, seen)
+    node.primitive.lower(cast(Emitter, None), tuple(map(place, at)), operand)
+    return seen[-1]
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """A carrier's operand, which notes where it is looked at."""
+
+    shape: tuple[int, ...]
+    seen: list[tuple[int, ...]]
+
+    def __call__(self, at: Sequence[Place]) -> None:
+        self.seen.append(tuple(one.constant for one in at))
+
+
+def seen_part(node: Node, name: str) -> str:
+    """The name of what a carrier shows: `out[:, 5]` of `out`, if that is a part of it."""
+    if not isinstance(node.primitive, Slice):
+        return name
+    spans = []
+    for size, start, stop, step in zip(
+        node.inputs[0].shape, node.primitive.starts, node.primitive.stops, node.primitive.steps, strict=True
+    ):
+        whole = (start, stop, step) == (0, size, 1)
+        spans.append(":" if whole else str(start) if stop == start + 1 else f"{start}:{stop}" + f":{step}" * (step > 1))
+    while spans and spans[-1] == ":":
+        spans.pop()
+    return f"{name}[{', '.join(spans)}]" if spans else name
+
+
 class Names:
     """The names of a step's values.
 
@@ -52,6 +93,7 @@ class Names:
     def __init__(self, step: Step) -> None:
         self.step = step
         self.given: dict[int, str] = {}  # names that go before all others
+        self.alone: set[int] = set()  # values whose first axis is a single time step, which needs no index
         self._found: dict[int, str] = {}
         self._often: dict[str, int] = {}  # formulas that serve as names
 
@@ -60,12 +102,12 @@ class Names:
         """Node -> the module that gave it out; of several, the innermost with a path."""
         found: dict[int, str] = {}
         for call in sorted(self.step.calls, key=lambda call: call.depth):
-            for place, node in enumerate(call.outputs):
+            for output, node in enumerate(call.outputs):
                 label = self.step.models[call.root] if call.root < len(self.step.models) else ""
                 path = call.path or (label if "." in label else "")  # a part of a model, called by itself
                 if path and node.id not in {one.id for one in call.inputs}:
                     path = path if not path[0].isdigit() else f"{label}.{path}"
-                    found[node.id] = path if place == 0 else f"{path}.{place}"
+                    found[node.id] = path if output == 0 else f"{path}.{output}"
         taken: dict[str, int] = {}
         for id in sorted(found):  # a module that is called again and again
             taken[found[id]] = taken.get(found[id], 0) + 1
@@ -119,6 +161,12 @@ class Names:
             self._found[node.id] = self._named(node)
         return self._found[node.id]
 
+    def element(self, node: Node, at: tuple[int, ...]) -> str:
+        """An element's name; of a view that has none, that of the element which is seen there."""
+        while is_carrier(node) and node.inputs and self.known(node) is None:
+            node, at = node.inputs[0], behind(node, at)
+        return index_text(self.of(node), at[1:] if node.id in self.alone else at)
+
     def called(self, node: Node) -> str:
         """The operation of the program that made a value; of a function with a derivative of its own, its name."""
         name = self.step.called.get(node.id, "").strip("_").removesuffix("_fixed").removesuffix("_all")
@@ -160,7 +208,7 @@ class Names:
         if node.id in self._unnamed:
             return f"input{self._unnamed.index(node.id) + 1}" if len(self._unnamed) > 1 else "input"
         if is_carrier(node):
-            return self.of(node.inputs[0])
+            return seen_part(node, self.of(node.inputs[0]))
         called = self.called(node)
         operand = self._operand(node)
         if called and operand is not None:

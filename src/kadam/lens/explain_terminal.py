@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from kadam.lens.explain_parts import Block, Explanation, Formula, Line, Section, Table
 
 _WIDTH = 100
+_WIDEST = 130  # of a formula
 
 
 def to_terminal(explanation: Explanation) -> str:
@@ -36,7 +37,7 @@ def _block(block: Block) -> Iterator[str]:
         case Line(text):
             yield from wrapped(text.replace("`", ""))
         case Formula(text, source):
-            lines = text.split("\n")
+            lines = [piece for line in text.split("\n") for piece in broken(line)]
             yield f"  {lines[0]}" + (f"      ({source})" if source else "")
             yield from (f"  {line}" for line in lines[1:])
         case Table():
@@ -73,6 +74,18 @@ def wrapped(text: str, size: int = _WIDTH) -> Iterator[str]:
         line.append(word)
     if line:
         yield " ".join(line)
+
+
+def broken(formula: str, size: int = _WIDEST) -> Iterator[str]:
+    """A line of a formula, broken before signs where it is too long; what follows stands behind the `=`."""
+    indent = " " * (formula.find(" = ") + 3)
+    while len(formula) > size:
+        at = max(formula.rfind(sign, len(indent) + 1, size) for sign in (" + ", " − "))
+        if at < 0:
+            break
+        yield formula[:at]
+        formula = indent + formula[at + 1 :]
+    yield formula
 
 
 def width(text: str) -> int:

@@ -35,10 +35,10 @@ def _block(block: Block) -> str:
     if isinstance(block, Line):
         return f'<p class="note">{prose(block.text)}</p>' if block.aside else f"<p>{prose(block.text)}</p>"
     if isinstance(block, Formula):
-        lines = "<br>".join(escape(line, quote=False) for line in block.text.splitlines())
+        lines = [escape(line.strip(), quote=False) for line in block.text.splitlines()]
         place = os.path.basename(block.source)
-        source = f' <span class="source">{escape(place)}</span>' if place else ""
-        return f'<p class="formula">{lines}{source}</p>'
+        lines[-1] += f' <span class="source">{escape(place)}</span>' if place else ""
+        return f'<p class="formula">{"".join(f"""<span class="line">{line}</span> """ for line in lines)}</p>'
     return _table(block)
 
 

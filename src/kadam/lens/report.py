@@ -51,24 +51,43 @@ def report(
     parts = [
         _header(name, seen, say, elapsed_s),
         _contents(say, bool(drawn), bool(steps)),
-        section("findings", say.label("report.findings"), _findings(findings, seen, say)),
+        *sections(seen, findings, explain, say),
+        _program(program, say),
     ]
+    return page(say.label("report.title", name=name), lang, [*parts, words_used(parts, say)])
+
+
+def sections(
+    seen: Watched, findings: Sequence[Finding], explain: Callable[[Step, Speech], Explanation] | None, say: Speech
+) -> list[str]:
+    """What is told of steps that were watched: findings, the course of losses, a diagram, some steps, the layers.
+
+    Args:
+        explain: what explains a step; None: none is explained.
+    """
+    steps = told_steps(seen.steps)
+    drawn = seen.partial if seen.partial is not None and not steps else steps[0] if steps else None
+    parts = [section("findings", say.label("report.findings"), _findings(findings, seen, say))]
     if seen.records:
         parts.append(section("course", say.label("report.course"), _course(seen.records, steps, say)))
     if drawn is not None:
         told = "report.diagram_intro" if drawn.fault is None else "report.diagram_fault"
+        picture = drawing(picture_of(drawn, say.lang), "flow")
         intro = f"<p>{prose(say(told, n=drawn.index))}</p>"
-        parts.append(section("diagram", say.label("report.diagram"), intro + drawing(picture_of(drawn, lang), "flow")))
-    if steps:
+        parts.append(section("diagram", say.label("report.diagram"), intro + picture))
+    if steps and explain is not None:
         parts.append(section("steps", say.label("report.steps"), _explained(steps, explain, say)))
+    if steps:
         parts.append(section("layers", say.label("report.layers"), _layers(seen.records, say)))
-    parts.append(_program(program, say))
+    return parts
+
+
+def words_used(parts: Sequence[str], say: Speech) -> str:
+    """The meanings of the terms that these parts of a page use, folded."""
     body = "".join(parts)
     terms = say.told or {"loss", "gradient", "weight", "step"}
     words = [term.name for term in language.terms() if term.name in terms or f" {term.name}" in body]
-    title = prose(say.label("page.glossary"))
-    parts.append(folded(title, glossary(lang, words), is_long=True))
-    return page(say.label("report.title", name=name), lang, parts)
+    return folded(prose(say.label("page.glossary")), glossary(say.lang, words), is_long=True)
 
 
 def _header(name: str, seen: Watched, say: Speech, elapsed_s: float) -> str:

@@ -11,6 +11,7 @@ from kadam.errors import DTypeError, ShapeError
 from kadam.linalg.checks import is_vector, require_matrix, require_one_kind, require_success
 from kadam.linalg.factors import lu_factor_ex
 from kadam.ops import results
+from kadam.ops.compare import where
 from kadam.ops.contract import matmul
 from kadam.ops.pointwise import adjoint
 from kadam.ops.promotion import cast, stretched
@@ -19,6 +20,7 @@ from kadam.primitives import solve as s
 from kadam.primitives.ldl import LdlSolve
 from kadam.recording.calls import emit, node_of, symbol
 from kadam.recording.operation import operation
+from kadam.recording.precision import listed
 from kadam.recording.tensor import tried
 from kadam.shapes import broadcast
 
@@ -32,6 +34,7 @@ def _inverse(A: Tensor, checked: bool) -> Tensor:
     return emit(s.Inverse(checked), A)
 
 
+@listed("linalg_inv")
 def inv(A: Tensor) -> Tensor:
     """The inverse of square matrices. As `torch.linalg.inv`.
 
@@ -41,6 +44,7 @@ def inv(A: Tensor) -> Tensor:
     return tried(_inverse(A, True))
 
 
+@listed("linalg_inv_ex")
 def inv_ex(A: Tensor, *, check_errors: bool = False) -> tuple[Tensor, Tensor]:
     """The inverse of square matrices, and which are singular. As `torch.linalg.inv_ex`.
 
@@ -71,7 +75,7 @@ def slogdet(A: Tensor) -> tuple[Tensor, Tensor]:
 def logdet(A: Tensor) -> Tensor:
     """The logarithms of the determinants of square matrices; nan where they are negative. As `torch.logdet`."""
     sign, size = slogdet(A)
-    return size + sign.log() * 0 if not sign.is_complex() else size + sign.log()
+    return size + sign.log() if sign.is_complex() else where(sign < 0, math.nan, size).to(A.dtype)
 
 
 def both_stretched(A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
@@ -117,6 +121,7 @@ def _solve(A: Tensor, B: Tensor, left: bool, checked: bool) -> Tensor:
     return found.squeeze(-1) if vector else found
 
 
+@listed("linalg_solve")
 def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     """X of A X = B (or X A = B). As `torch.linalg.solve`.
 
@@ -198,6 +203,7 @@ def _lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, left: bool, transposed: boo
     return emit(s.TriangularSolve(upper=True, unit=False), packed, half)
 
 
+@listed("linalg_lu_solve")
 def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False) -> Tensor:
     """X of A X = B (or X A = B), given what `lu_factor` makes of A. As `torch.linalg.lu_solve`."""
     return _lu_solve(LU, pivots, B, left, adjoint)
@@ -217,6 +223,7 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False)
     return _ldl_solve(LD, pivots, B, hermitian)
 
 
+@listed("linalg_tensorinv")
 def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
     """The inverse of a tensor whose first `ind` axes stand for rows. As `torch.linalg.tensorinv`.
 
@@ -234,6 +241,7 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
     return inv(A.reshape(math.prod(rows), math.prod(columns))).reshape((*columns, *rows))
 
 
+@listed("linalg_tensorsolve")
 def tensorsolve(A: Tensor, B: Tensor, dims: Sequence[int] | None = None) -> Tensor:
     """X of tensordot(A, X) = B. As `torch.linalg.tensorsolve`.
 

@@ -121,7 +121,7 @@ def _unit_lower(A: Tensor) -> Tensor:
     return symbol(with_diagonal(node_of(tril(A, -1)), node_of(ones)))
 
 
-@operation
+@operation(grad="LinalgHouseholderProductBackward0")
 def householder_product(A: Tensor, tau: Tensor) -> Tensor:
     """The first columns of a product of reflections. As `torch.linalg.householder_product`."""
     vectors = _reflections("householder_product", A, tau)
@@ -134,7 +134,7 @@ def householder_product(A: Tensor, tau: Tensor) -> Tensor:
     return _reflected(start, vectors, tau, reversed(range(tau.shape[-1])))
 
 
-@operation
+@operation(grad="OrmqrBackward0")
 def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False) -> Tensor:
     """A matrix multiplied by the product of reflections. As `torch.ormqr`.
 

@@ -20,6 +20,7 @@ from kadam.ops.require import ArgumentError
 from kadam.primitives.factor import PseudoInverse
 from kadam.recording.calls import emit
 from kadam.recording.operation import operation
+from kadam.recording.precision import listed, lowered
 from kadam.recording.tensor import Recorded, read
 from kadam.shapes import broadcast
 
@@ -65,9 +66,11 @@ def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = N
     """
     require_matrix("pinv", A, square=hermitian)
     limit = _limits(A, _magnitudes(A, hermitian), atol, rtol if rcond is None else rcond)
-    return _pinv(A, limit, hermitian)
+    inverse: Tensor = lowered(_pinv(A, limit, hermitian))  # PyTorch ends in a product
+    return inverse
 
 
+@listed("linalg_matrix_rank")
 def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Tensor:
     """How many singular values are not negligible. As `torch.linalg.matrix_rank`.
 
@@ -84,6 +87,7 @@ def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: An
 _DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
 
 
+@listed("linalg_lstsq")
 def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> Any:
     """X that makes |A X - B| smallest, and of these the smallest. As `torch.linalg.lstsq`.
 

@@ -18,6 +18,7 @@ from kadam.ops.pointwise import adjoint
 from kadam.primitives.solve import TriangularSolve
 from kadam.recording.calls import emit
 from kadam.recording.operation import operation
+from kadam.recording.precision import listed
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
@@ -45,17 +46,20 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> tuple[Tens
     return results.svd(u, sizes, adjoint(vh))
 
 
+@listed("pinverse")
 def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
     """The pseudo-inverse of matrices. As `torch.pinverse`."""
     return pinv(input, rcond)
 
 
+@listed("_lu_with_info")
 def lu(A: Tensor, pivot: bool = True, get_infos: bool = False) -> tuple[Tensor, ...]:
     """L and U in one matrix, the row exchanges, and on demand where U has a zero. As `torch.lu`."""
     found = factors.lu_factor_ex(A, pivot=pivot, check_errors=not get_infos)
     return tuple(found) if get_infos else (found[0], found[1])
 
 
+@listed("lu_solve")
 def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
     """X of A X = b, given what `lu_factor` makes of A. As `torch.lu_solve`."""
     return equations.lu_solve(LU_data, LU_pivots, b)
@@ -84,6 +88,7 @@ def _triangular_solve(b: Tensor, A: Tensor, upper: bool, transpose: bool, unitri
     return results.triangular_solve(solution, (matrix.mT if transpose else matrix).clone())
 
 
+@listed("triangular_solve")
 def triangular_solve(
     b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
 ) -> tuple[Tensor, Tensor]:

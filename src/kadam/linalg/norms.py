@@ -13,6 +13,7 @@ from kadam.linalg.factors import svdvals
 from kadam.ops.compare import where
 from kadam.ops.reduce import amax, amin, sum, vector_norm
 from kadam.recording.operation import Fixed, operation
+from kadam.recording.precision import listed
 from kadam.shapes import axis_of
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, 
     return vector_norm(A, 2 if ord is None else ord, dim, keepdim, dtype)
 
 
+@listed("linalg_cond")
 def cond(A: Tensor, p: Any = None) -> Tensor:
     """How much a matrix may enlarge relative errors. As `torch.linalg.cond`."""
     if p is None or p in (2, -2):

@@ -18,6 +18,7 @@ from kadam.primitives.complex import MakeComplex
 from kadam.recording.calls import emit
 from kadam.recording.memory import covered
 from kadam.recording.operation import operation
+from kadam.recording.precision import listed
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
@@ -61,6 +62,7 @@ def vander(x: Tensor, *, N: int | None = None) -> Tensor:
     return stack([column**power for power in range(column.shape[-1] if N is None else N)], -1)
 
 
+@listed("linalg_vecdot")
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     """The sum of products along an axis. As `torch.linalg.vecdot`."""
     return sum(conj(x) * y, dim)

@@ -107,7 +107,7 @@ def _on_memory_of(data: Tensor, kind: type[MemberKind]) -> MemberKind:
         take_memory(owner, data)
         return owner
     owner._array = read(data)
-    owner._exposed, owner._version = data._exposed, data._version
+    owner._exposed, owner._changes = data._exposed, data._changes
     leave_herd(data)
     data._base, data._chain, data._rec = owner, (Detach(),), None
     owner._shared = data._shared = True

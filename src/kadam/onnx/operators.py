@@ -23,6 +23,7 @@ from kadam.primitives import (
     convolve,
     elementwise,
     index,
+    logarithmic,
     move,
     pool,
     reduce,
@@ -159,6 +160,35 @@ def _rsqrt(w: Writer, node: Node, x: str) -> str:
 @_rule(analysis.LibraryLog1p)
 def _log1p(w: Writer, node: Node, x: str) -> str:
     return w.apply("Log", w.apply("Add", x, _one(w, node)))
+
+
+@_rule(logarithmic.Logit)
+def _logit(w: Writer, node: Node, x: str) -> str:
+    return w.apply("Log", w.apply("Div", x, w.apply("Sub", _one(w, node), x)))
+
+
+@_rule(logarithmic.XLogY)
+def _x_log_y(w: Writer, node: Node, a: str, b: str) -> str:
+    return _zero_first(w, node, a, b, w.apply("Log", b))
+
+
+@_rule(logarithmic.XLog1pY)
+def _x_log1p_y(w: Writer, node: Node, a: str, b: str) -> str:
+    return _zero_first(w, node, a, b, _log1p(w, node, b))
+
+
+def _zero_first(w: Writer, node: Node, a: str, b: str, logarithm: str) -> str:
+    zero = w.constant(np.zeros((), node.dtype.numpy))
+    nothing = w.apply("And", w.apply("Equal", a, zero), w.apply("Equal", b, b))
+    return w.apply("Where", nothing, zero, w.apply("Mul", a, logarithm))
+
+
+@_rule(logarithmic.Entropy)
+def _entropy(w: Writer, node: Node, x: str) -> str:
+    zero, below = (w.constant(np.full((), value, node.dtype.numpy)) for value in (0, -np.inf))
+    outside = w.apply("Where", w.apply("Equal", x, zero), zero, below)
+    found = w.apply("Mul", w.apply("Neg", x), w.apply("Log", x))
+    return w.apply("Where", w.apply("LessOrEqual", x, zero), outside, found)
 
 
 @_rule(analysis.Expm1)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from kadam import dtypes
 from kadam.dtypes import BOOL, FLOAT
 from kadam.errors import DTypeError
-from kadam.ops.promotion import as_tensor_of, meet, result_type, stretched
+from kadam.ir.primitive import Primitive
+from kadam.ops.promotion import as_tensor_of, floating, meet, result_type, rounded_once, stretched, with_number
 from kadam.ops.require import require_a_tensor
 from kadam.primitives.analysis import Pow, Reciprocal, Sqrt
 from kadam.primitives.elementwise import Abs, Add, Div, Mul, Neg, Sign, Sub
@@ -30,12 +31,20 @@ def _scaled(operand: Tensor, alpha: Any) -> Tensor:
     return emit(Mul(), operand, factor)
 
 
+def _plus(primitive: Primitive, a: Tensor, b: Tensor, alpha: Any) -> Tensor:
+    """In a body: a + alpha * b, or the difference."""
+    if not isinstance(alpha, Recorded) and alpha == 1:
+        return emit(primitive, a, b)
+    factor = stretched(as_tensor_of(alpha, b.dtype), tuple(b.shape))
+    return rounded_once(lambda a, b, factor: emit(primitive, a, emit(Mul(), b, factor)), a, b, factor)
+
+
 @operation
 def add(input: Tensor | Number, other: Tensor | Number, *, alpha: Number = 1) -> Tensor:
     """input + alpha * other. As `torch.add`."""
     require_a_tensor("add", input, other)
     a, b = meet(input, other)
-    return emit(Add(), a, _scaled(b, alpha))
+    return _plus(Add(), a, b, alpha)
 
 
 @operation(grad="AddBackward0")
@@ -58,7 +67,7 @@ def sub(input: Tensor | Number, other: Tensor | Number, *, alpha: Number = 1) ->
             "a.int() - b.int()."
         )
     a, b = meet(input, other)
-    return emit(Sub(), a, _scaled(b, alpha))
+    return _plus(Sub(), a, b, alpha)
 
 
 @operation(grad="RsubBackward1")
@@ -71,7 +80,7 @@ def rsub(input: Tensor, other: Tensor | Number, *, alpha: Number = 1) -> Tensor:
 def mul(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """input * other. As `torch.mul`."""
     require_a_tensor("mul", input, other)
-    return emit(Mul(), *meet(input, other))
+    return with_number(Mul(), input, other)
 
 
 @operation(grad="MulBackward0")
@@ -83,7 +92,7 @@ def rmul(input: Tensor, other: Tensor | Number) -> Tensor:
 @operation(grad="DivBackward0")
 def _true_div(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     require_a_tensor("div", input, other)
-    return emit(Div(), *meet(input, other, floating=True))
+    return with_number(Div(), input, other, floating=True)
 
 
 @operation(grad="DivBackward1")
@@ -116,8 +125,8 @@ def div(input: Tensor | Number, other: Tensor | Number, *, rounding_mode: str | 
 
 @operation(grad="MulBackward0")  # by the reciprocal
 def rdiv(input: Tensor, other: Tensor | Number) -> Tensor:
-    """other / input."""
-    return _true_div(other, input)
+    """other / input, which is computed as 1 / input * other."""
+    return mul(emit(Reciprocal(), floating(input)), other)
 
 
 def floor_divide(input: Tensor | Number, other: Tensor | Number) -> Tensor:
@@ -243,14 +252,14 @@ def sign(input: Tensor) -> Tensor:
 sgn = sign
 
 
-@operation
+@operation(once=True)
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
     """input + value * tensor1 * tensor2. As `torch.addcmul`."""
     base, a, b = meet(input, tensor1, tensor2)
     return emit(Add(), base, _scaled(emit(Mul(), a, b), value))
 
 
-@operation
+@operation(once=True)
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
     """input + value * tensor1 / tensor2. As `torch.addcdiv`.
 
@@ -265,7 +274,7 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 
     return emit(Add(), base, _scaled(emit(Div(), a, b), value))
 
 
-@operation(grad="LerpBackward0")
+@operation(grad="LerpBackward0", once=True)
 def lerp(input: Tensor, end: Tensor, weight: Tensor | Number) -> Tensor:
     """input + weight * (end - input), from the nearer end. As `torch.lerp`.
 

@@ -23,6 +23,7 @@ from kadam.recording.arguments import guarded
 from kadam.recording.calls import emit, symbol
 from kadam.recording.memory import in_place
 from kadam.recording.operation import operation
+from kadam.recording.precision import listed
 from kadam.recording.step import state
 from kadam.recording.tensor import Recorded, from_array, is_current, read
 from kadam.shapes import axis_of
@@ -403,6 +404,7 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
     return diag_embed(input.reshape(-1), offset)
 
 
+@listed("trace")
 def trace(input: Tensor) -> Tensor:
     """The sum of a matrix's diagonal. As `torch.trace`.
 

@@ -11,7 +11,7 @@ from kadam.dtypes import dtype
 from kadam.errors import DTypeError, OperandError, ShapeError
 from kadam.ops.arithmetic import _scaled
 from kadam.ops.pointwise import conj
-from kadam.ops.promotion import as_tensor_of, stretched
+from kadam.ops.promotion import as_tensor_of, cast, result_type, stretched
 from kadam.ops.require import ArgumentError
 from kadam.primitives.broadcast import Sum
 from kadam.primitives.contract import Dot
@@ -22,6 +22,7 @@ from kadam.recording.calls import emit
 from kadam.recording.memory import in_place
 from kadam.recording.operation import operation
 from kadam.recording.place import in_operator
+from kadam.recording.precision import lowered
 from kadam.recording.step import state
 from kadam.recording.tensor import Recorded
 from kadam.shapes import axis_of, broadcast, count
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def _one_type(name: str, a: Tensor, b: Tensor) -> None:
-    if a.dtype is not b.dtype and state.lower is None:
+    if a.dtype is not b.dtype:
         raise DTypeError(
             f"{name}: expected m1 and m2 to have the same dtype, but got: {_kind(a.dtype)} != {_kind(b.dtype)}. "
             "Fix: convert one of them, for example with .float()."
@@ -183,10 +184,12 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
             return NotImplemented  # as for the operations: see `calls.refuse`
         require_tensors("matmul", input=input, other=other)
         raise
-    if input._spec.dtype is not other._spec.dtype:
-        _one_type("matmul", input, other)
     if left == 2 and right == 2:
         return mm(input, other)
+    if state.lower is not None:
+        input, other = lowered((input, other))
+    if input._spec.dtype is not other._spec.dtype:
+        _one_type("matmul", input, other)
     if left == 2 and right == 1:
         return mv(input, other)
     if left == 1 and right == 1:
@@ -213,31 +216,31 @@ def _added(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
     return emit(Add(), _scaled(base, beta), product)
 
 
-@operation
+@operation(once=True)
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2). As `torch.addmm`."""
     return _added(input, mm(mat1, mat2), beta, alpha)
 
 
-@operation
+@operation(once=True)
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """beta * input + alpha * (mat @ vec). As `torch.addmv`."""
     return _added(input, mv(mat, vec), beta, alpha)
 
 
-@operation
+@operation(once=True)
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """beta * input + alpha * (batch1 @ batch2). As `torch.baddbmm`."""
     return _added(input, bmm(batch1, batch2), beta, alpha)
 
 
-@operation
+@operation(once=True)
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """beta * input + alpha * the sum of batch1 @ batch2. As `torch.addbmm`."""
     return _added(input, emit(Sum((0,)), bmm(batch1, batch2)), beta, alpha)
 
 
-@operation
+@operation(once=True)
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """beta * input + alpha * outer(vec1, vec2). As `torch.addr`."""
     return _added(input, outer(vec1, vec2), beta, alpha)
@@ -266,7 +269,6 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
 
 @operation(grad="ViewBackward0")
 def _tensordot(a: Tensor, b: Tensor, a_axes: tuple[int, ...], b_axes: tuple[int, ...]) -> Tensor:
-    _one_type("tensordot", a, b)
     for one, other in zip(a_axes, b_axes, strict=True):
         if a.shape[one] == 1 != b.shape[other]:
             b = b.sum(other, True)
@@ -278,7 +280,9 @@ def _tensordot(a: Tensor, b: Tensor, a_axes: tuple[int, ...], b_axes: tuple[int,
                 f"second has size {b.shape[other]} in dim {other}. Fix: name the axes of one size by dims=([...], "
                 "[...])."
             )
-    return emit(Dot((), (), a_axes, b_axes), a, b)
+    if count(a.shape) == count(b.shape) == count([a.shape[axis] for axis in a_axes]):
+        return emit(Dot((), (), a_axes, b_axes), a, b)  # one number: no product of matrices, see `precision`
+    return _contracted(a, b, ((), (), a_axes, b_axes))
 
 
 @guarded
@@ -295,6 +299,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         pairs = tuple([one] if isinstance(one, int) else list(one) for one in dims)  # type: ignore[assignment]
     left = tuple(axis % len(a.shape) for axis in pairs[0])
     right = tuple(axis % len(b.shape) for axis in pairs[1])
+    _one_type("tensordot", a, b)
     return _tensordot(a, b, left, right)
 
 
@@ -430,7 +435,8 @@ def _without_repeats(operand: Tensor, term: str) -> tuple[Tensor, str]:
 
 def _pair(a: Tensor, a_term: str, b: Tensor, b_term: str, later: str) -> tuple[Tensor, str]:
     """In a body: two operands contracted over the letters that nothing later needs."""
-    sizes = dict(zip(a_term, a.shape, strict=True))
+    sizes, sizes_of_a = dict(zip(a_term, a.shape, strict=True)), dict(zip(a_term, a.shape, strict=True))
+    sizes_of_b = dict(zip(b_term, b.shape, strict=True))
     for letter, size in zip(b_term, b.shape, strict=True):
         if sizes.get(letter, 1) == 1:
             sizes[letter] = size
@@ -455,9 +461,19 @@ def _pair(a: Tensor, a_term: str, b: Tensor, b_term: str, later: str) -> tuple[T
         tuple(b_term.index(letter) for letter in summed),
     )
     rest = [x for x in a_term if x not in shared] + [x for x in b_term if x not in shared]
+    if any(sizes_of_a[letter] != 1 != sizes_of_b[letter] for letter in summed):
+        return _contracted(a, b, place), "".join(batch + rest)
+    record = result_type(a, b)  # PyTorch multiplies
+    a, b = cast(a, record), cast(b, record)
     if not summed and not rest:
         return emit(Mul(), a, emit(Permute(tuple(b_term.index(x) for x in a_term)), b)), a_term
     return emit(Dot(*place), a, b), "".join(batch + rest)
+
+
+@operation(grad="BmmBackward0")
+def _contracted(a: Tensor, b: Tensor, axes: tuple[tuple[int, ...], ...]) -> Tensor:
+    _one_type("einsum", a, b)
+    return emit(Dot(*axes), a, b)
 
 
 def einsum(equation: str, *operands: Any) -> Tensor:

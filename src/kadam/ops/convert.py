@@ -20,6 +20,7 @@ from kadam.primitives.move import Concat, Reshape
 from kadam.recording.arguments import check_arguments
 from kadam.recording.calls import emit
 from kadam.recording.operation import operation, view
+from kadam.recording.precision import listed
 from kadam.recording.step import state
 from kadam.recording.tensor import Recorded, from_array, is_current, read
 
@@ -221,6 +222,7 @@ def _pairs(input: Tensor) -> Tensor:
     return emit(Concat(len(shape) - 1), *[emit(Reshape(shape), part) for part in parts])
 
 
+@listed("view_as_complex")
 def view_as_complex(input: Tensor) -> Tensor:
     """Pairs along the last axis as complex numbers. As `torch.view_as_complex`, but a copy.
 

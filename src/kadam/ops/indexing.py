@@ -62,7 +62,7 @@ def getitem(self: Tensor, index: Any) -> Tensor:
     axes, arrays = without_masks(seen, axes, arrays)
     if _all_known(seen, arrays):
         values = [np.asarray(value_of(array)) for array in arrays]
-        return from_array(np.array(shown_at(read(seen), axes, values)))
+        return from_array(np.array(shown_at(read(seen), axes, values), order="C"))
     return _indexed(seen, [index_tensor(array) for array in arrays], tuple(axes))
 
 

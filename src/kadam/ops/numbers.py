@@ -83,7 +83,7 @@ def frexp(input: Tensor) -> tuple[Tensor, Tensor]:
     return results.frexp(*_frexp(input))
 
 
-@operation
+@operation(grad="AngleBackward0")
 def angle(input: Tensor) -> Tensor:
     """The angle of each number, in radians: 0 or pi where it is real. As `torch.angle`."""
     if input.dtype.is_complex:

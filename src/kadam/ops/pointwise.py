@@ -14,7 +14,7 @@ from kadam.ops.compare import isinf, isnan, where
 from kadam.ops.promotion import cast, constant, floating, meet, result_type
 from kadam.ops.require import require_a_tensor, require_floating
 from kadam.ops.shape import matrix_transpose
-from kadam.primitives import analysis, rounding, special, trigonometry
+from kadam.primitives import analysis, logarithmic, rounding, special, trigonometry
 from kadam.primitives.elementwise import Conj, Copysign
 from kadam.recording.calls import emit
 from kadam.recording.memory import in_place
@@ -235,7 +235,7 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
     return where(input == 0, values, cast(input > 0, input.dtype))
 
 
-@operation
+@operation(grad="NanToNumBackward0")
 def nan_to_num(
     input: Tensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
 ) -> Tensor:
@@ -249,7 +249,7 @@ def nan_to_num(
     return where(isinf(result), where(result > 0, high, low).to(input.dtype), result)
 
 
-@operation(grad="LogaddexpBackward0")
+@operation(grad="LogaddexpBackward0", once=True)
 def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     """log(exp(input) + exp(other)), without overflow. As `torch.logaddexp`."""
     a, b = meet(input, other, floating=True)
@@ -259,31 +259,30 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     return where(even, high, high + log1p(exp(where(even, 0.0, low - high).to(high.dtype))))
 
 
-@operation(grad="Logaddexp2Backward0")
+@operation(grad="Logaddexp2Backward0", once=True)
 def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     """log2(2**input + 2**other). As `torch.logaddexp2`."""
     return logaddexp(input * math.log(2), other * math.log(2)) / math.log(2)
 
 
-@operation
+@operation(once=True)
 def xlogy(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """input * log(other), 0 where `input` is 0. As `torch.xlogy`."""
     require_a_tensor("xlogy", input, other)
     a, b = meet(input, other, floating=True)
-    infinite = (a == 0) & ((b <= 0) | (b == math.inf))  # where 0 times the logarithm would be nan
-    return a * log(where(infinite, 1.0, b).to(b.dtype))
+    return emit(logarithmic.XLogY(), a, b)
 
 
-@operation
+@operation(once=True)
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """log(x / (1 - x)), of x kept within [eps, 1 - eps]. As `torch.logit`."""
     x = floating(input)
     if eps is not None:
         x = clamp(x, eps, 1 - eps)
-    return log(x / (1 - x))
+    return emit(logarithmic.Logit(), x) if x.dtype.category == FLOAT else log(x / (1 - x))
 
 
-@operation
+@operation(grad="SincBackward0", once=True)
 def sinc(input: Tensor) -> Tensor:
     """sin(pi x) / (pi x), 1 at 0. As `torch.sinc`."""
     x = floating(input) * math.pi
@@ -292,13 +291,13 @@ def sinc(input: Tensor) -> Tensor:
     return where(zero, 1.0, sin(safe) / safe).to(x.dtype)
 
 
-@operation
+@operation(grad="Deg2RadBackward0")
 def deg2rad(input: Tensor) -> Tensor:
     """Degrees as radians. As `torch.deg2rad`."""
     return floating(input) * (math.pi / 180)
 
 
-@operation
+@operation(grad="Rad2DegBackward0")
 def rad2deg(input: Tensor) -> Tensor:
     """Radians as degrees. As `torch.rad2deg`."""
     return floating(input) * (180 / math.pi)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kadam import dtypes
 from kadam.dtypes import BOOL, COMPLEX, FLOAT, dtype
 from kadam.ir.builder import current_builder
+from kadam.ir.primitive import Primitive
 from kadam.primitives.broadcast import Broadcast
 from kadam.primitives.elementwise import Cast
 from kadam.primitives.sources import Full
@@ -61,6 +62,16 @@ def _raised(higher: dtype | None, lower: dtype | None) -> dtype | None:
 def cast(input: Tensor, record: dtype) -> Tensor:
     """In a body: `input` as another element type; as it is if it has that type already."""
     return input if input.dtype is record else emit(Cast(record), input)
+
+
+def with_number(primitive: Primitive, input: Any, other: Any, floating: bool = False) -> Tensor:
+    """In a body: a product or a quotient. In 16 bits, a number (or a 0-d tensor) on the right keeps its digits."""
+    a, b = meet(input, other, floating=floating)
+    number = not isinstance(other, Recorded) or not other._spec.shape
+    if not number or a.dtype not in (dtypes.float16, dtypes.bfloat16):
+        return emit(primitive, a, b)
+    factor = stretched(as_tensor_of(other, dtypes.float32), tuple(a.shape))
+    return cast(emit(primitive, cast(a, dtypes.float32), factor), a.dtype)
 
 
 def rounded_once(result: Callable[..., Tensor], *operands: Tensor) -> Tensor:

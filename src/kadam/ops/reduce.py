@@ -135,24 +135,24 @@ def max_of(a: float, b: float) -> float:
     return a if a > b else b
 
 
-@operation(grad="VarBackward0")
+@operation(grad="VarBackward0", once=True)
 def _var(input: Tensor, dim: tuple[int, ...] | int | None, correction: Fixed, keepdim: bool) -> Tensor:
     return _variance(input, dim, correction, keepdim)[0]
 
 
-@operation(grad="StdBackward0")
+@operation(grad="StdBackward0", once=True)
 def _std(input: Tensor, dim: tuple[int, ...] | int | None, correction: Fixed, keepdim: bool) -> Tensor:
     return _root(_variance(input, dim, correction, keepdim)[0])
 
 
-@operation(grad="VarMeanBackward0")
+@operation(grad="VarMeanBackward0", once=True)
 def _var_mean(
     input: Tensor, dim: tuple[int, ...] | int | None, correction: Fixed, keepdim: bool
 ) -> tuple[Tensor, Tensor]:
     return _variance(input, dim, correction, keepdim)
 
 
-@operation(grad="StdMeanBackward0")
+@operation(grad="StdMeanBackward0", once=True)
 def _std_mean(
     input: Tensor, dim: tuple[int, ...] | int | None, correction: Fixed, keepdim: bool
 ) -> tuple[Tensor, Tensor]:
@@ -347,7 +347,7 @@ def any(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool =
 
 
 @numpy_names
-@operation
+@operation(grad="LogsumexpBackward0")
 def logsumexp(input: Tensor, dim: int | tuple[int, ...], keepdim: bool = False) -> Tensor:
     """log(sum(exp(x))) over axes, without overflow. As `torch.logsumexp`."""
     x = floating(input)
@@ -358,7 +358,7 @@ def logsumexp(input: Tensor, dim: int | tuple[int, ...], keepdim: bool = False) 
     return total if keepdim or not axes else emit(Reshape(tuple(emit(Sum(axes), x).shape)), total)
 
 
-@operation(grad="LinalgVectorNormBackward0")
+@operation(grad="LinalgVectorNormBackward0", once=True)
 def vector_norm(
     input: Tensor,
     ord: Fixed = 2,
@@ -481,7 +481,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: dtype | None = None) -> Tensor:
     return emit(scan.CumProd(axis_of(dim, len(x.shape))), x) if x.shape else x * 1
 
 
-@operation(grad="LogcumsumexpBackward0")
+@operation(grad="LogcumsumexpBackward0", once=True)
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     """Running log-sum-exps along an axis. As `torch.logcumsumexp`."""
     x = floating(input)

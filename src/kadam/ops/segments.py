@@ -10,6 +10,7 @@ from kadam.errors import ShapeError
 from kadam.ops.combine import cat, stack
 from kadam.ops.creation import full
 from kadam.ops.reduce import amax, amin, mean, prod, sum
+from kadam.recording.precision import listed
 from kadam.recording.tensor import read
 from kadam.shapes import axis_of, count
 
@@ -21,6 +22,7 @@ _REDUCTIONS: dict[str, Any] = {"sum": sum, "mean": mean, "max": amax, "min": ami
 _OF_NOTHING = {"sum": 0.0, "mean": float("nan"), "max": float("-inf"), "min": float("inf"), "prod": 1.0}
 
 
+@listed("_segment_reduce")
 def segment_reduce(
     data: Tensor,
     reduce: str,

@@ -79,7 +79,7 @@ def view_as_shape(self: Tensor, *given: Any, size: Any = None, dtype: Any = None
     if dtype is not None or (len(given) == 1 and hasattr(given[0], "itemsize")):
         return reinterpret(self, given[0] if dtype is None else dtype)
     wanted = with_inferred(sizes_of("view", given if size is None else (size,)), self.numel())
-    if self._base is not None and not viewable(self, wanted):
+    if (self._base is not None or self._exposed) and not viewable(self, wanted):
         raise ShapeError(
             "view: view size is not compatible with input tensor's size and stride (at least one dimension spans "
             "across two contiguous subspaces). Use .reshape(...) instead. Fix: x.reshape(...), or "
@@ -95,7 +95,7 @@ def reshape(input: Tensor, *given: Any, shape: Sequence[int] | None = None) -> T
         ShapeError: the shape does not fit.
     """
     wanted = sizes_of("reshape", given if shape is None else (shape,))
-    if input._node is None and input._base is not None:
+    if input._node is None and (input._base is not None or input._exposed):
         wanted = with_inferred(wanted, input.numel())
         if not viewable(input, wanted):
             return _copied_flat(input, wanted)
@@ -133,8 +133,8 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 
 def ravel(input: Tensor) -> Tensor:
-    """All elements along one axis. As `torch.ravel`."""
-    return reshape(input, -1)
+    """All elements along one axis, next to each other in memory. As `torch.ravel`."""
+    return reshape(contiguous(input), -1)
 
 
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from kadam.dtypes import BOOL
 from kadam.errors import DTypeError
-from kadam.ops.compare import isnan, where
+from kadam.ops.compare import where
 from kadam.ops.pointwise import erfc, lgamma, log, log1p, sin
 from kadam.ops.promotion import floating, meet
 from kadam.ops.require import NotFloatingError, require_a_tensor
+from kadam.primitives import logarithmic
 from kadam.primitives.bessel import AiryAi, Bessel
 from kadam.primitives.polynomial import Polynomial
 from kadam.primitives.special import Erfcx, NormalQuantile, Zeta
@@ -65,7 +66,7 @@ def spherical_bessel_j0(input: Tensor) -> Tensor:
     return where(zero, 1.0, where(x.abs() == math.inf, 0.0, sin(safe) / safe)).to(x.dtype)
 
 
-@operation
+@operation(grad="SpecialErfcxBackward0")
 def erfcx(input: Tensor) -> Tensor:
     """exp(x^2) erfc(x), of each element. As `torch.special.erfcx`."""
     return emit(Erfcx(), floating(input))
@@ -77,13 +78,13 @@ def ndtr(input: Tensor) -> Tensor:
     return erfc(floating(input) * -math.sqrt(0.5)) * 0.5
 
 
-@operation
+@operation(grad="SpecialNdtriBackward0")
 def ndtri(input: Tensor) -> Tensor:
     """The inverse of `ndtr`, of each element. As `torch.special.ndtri`."""
     return emit(NormalQuantile(), floating(input))
 
 
-@operation
+@operation(grad="SpecialLogNdtrBackward0")
 def log_ndtr(input: Tensor) -> Tensor:
     """The logarithm of `ndtr`, exact where that vanishes. As `torch.special.log_ndtr`."""
     x = floating(input)
@@ -93,22 +94,18 @@ def log_ndtr(input: Tensor) -> Tensor:
     return where(left, tail, log1p(erfc(above * math.sqrt(0.5)) * -0.5))
 
 
-@operation
+@operation(grad="SpecialEntrBackward0", once=True)
 def entr(input: Tensor) -> Tensor:
     """-x log x of each element; 0 at 0, -inf below. As `torch.special.entr`."""
-    x = floating(input)
-    positive = x > 0
-    found = -x * log(where(positive, x, 1.0).to(x.dtype))
-    return where(positive | isnan(x), found, where(x == 0, 0.0, -math.inf).to(x.dtype))
+    return emit(logarithmic.Entropy(), floating(input))
 
 
-@operation
+@operation(grad="SpecialXlog1PyBackward0", once=True)
 def xlog1py(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """input * log1p(other), 0 where `input` is 0. As `torch.special.xlog1py`."""
     require_a_tensor("xlog1py", input, other)
     a, b = meet(input, other, floating=True)
-    infinite = (a == 0) & ((b <= -1) | (b == math.inf))  # where 0 times the logarithm would be nan
-    return a * log1p(where(infinite, 0.0, b).to(b.dtype))
+    return emit(logarithmic.XLog1pY(), a, b)
 
 
 @operation

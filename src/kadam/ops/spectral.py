@@ -12,6 +12,7 @@ from kadam.ops.creation import ones
 from kadam.primitives.window import Overlap, Windows
 from kadam.recording.calls import emit
 from kadam.recording.operation import operation
+from kadam.recording.precision import listed
 from kadam.recording.tensor import read
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def _overlapped(input: Tensor, step: int) -> Tensor:
     return emit(Overlap(len(batch), size, step, (count - 1) * step + size), input)
 
 
+@listed("stft")
 def stft(
     input: Tensor,
     n_fft: int,

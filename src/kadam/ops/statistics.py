@@ -17,6 +17,7 @@ from kadam.primitives.move import Reshape
 from kadam.recording.arguments import guarded
 from kadam.recording.calls import emit
 from kadam.recording.operation import operation
+from kadam.recording.precision import listed
 from kadam.recording.tensor import Recorded, is_current, read
 from kadam.shapes import axis_of, count
 
@@ -140,6 +141,7 @@ def _quantile(input: Tensor, q: Tensor, dim: int | None, keepdim: bool, interpol
     return result.select(0, 0) if not q.shape else result
 
 
+@listed("quantile")
 def quantile(
     input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Tensor:
@@ -152,6 +154,7 @@ def quantile(
     return _quantile(input, _shares(input, q), dim, keepdim, interpolation, False)
 
 
+@listed("nanquantile")
 def nanquantile(
     input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Tensor:

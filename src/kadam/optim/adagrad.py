@@ -14,6 +14,7 @@ from kadam.optim.rule import (
     check_numbers,
     filled_like,
     for_each,
+    made_dense,
     number,
     on_course,
     scalar,
@@ -88,6 +89,9 @@ class Adagrad(RuleOptimizer):
     def _start(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         start = self.defaults["initial_accumulator_value"]
         return {"step": scalar(0.0), "sum": filled_like(param, complex(start, start) if param.is_complex() else start)}
+
+    def _admitted(self, grads: list[Any], group: dict[str, Any]) -> list[Any]:
+        return made_dense("Adagrad", grads, group)
 
     def _update(self, group: dict[str, Any], step: float, batch: Batch) -> None:
         sums = batch.column("sum")

@@ -38,6 +38,11 @@ class StepsAhead:
         self._rehearsal = Rehearsal()
         self._nothing = Batch([], [], [])
 
+    @property
+    def counts(self) -> bool:
+        """Whether anything of a step depends on how many there were before."""
+        return any(one is not None for one in self._clocks)
+
     def numbers(self, ahead: int) -> tuple[list[float], list[Hashable]]:
         """The floats that the step so far ahead (1: the next) is fed with, at the present rates; and all else of it."""
 

@@ -163,7 +163,7 @@ class LBFGS(Optimizer):
         return found, used
 
     def _gradient(self) -> Tensor:
-        return flattened([filled_like(param) if param.grad is None else param.grad for param in self._params])
+        return flattened([filled_like(one) if one.grad is None else one.grad.to_dense() for one in self._params])
 
     def _move(self, direction: Tensor, t: Any) -> None:
         assign_all(self._params, moved_along(self._params, direction, t))

@@ -411,11 +411,17 @@ def step_amid_hooks(step: Callable[..., Any], self: Optimizer, rest: tuple[Any, 
 
 
 def _fill_with_zeros(grads: Sequence[Tensor]) -> None:
+    dense = []
     for grad in grads:
+        if not isinstance(grad, Tensor):
+            grad.zero_()
+            continue
         if grad._spec.requires_grad:
             grad.detach_()
             grad.requires_grad_(False)
-    zero_each(grads)
+        dense.append(grad)
+    if dense:
+        zero_each(dense)
 
 
 @operation(differentiable=False, phase=Phase.UPDATE)

@@ -6,14 +6,32 @@ So long as nothing was, an optimizer need not look into them again: see `rule.Te
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+from weakref import WeakValueDictionary
 
 
 class Changes:
-    """Counts the replacements, in all dicts."""
+    """Counts the replacements, in all dicts.
+
+    Attributes:
+        sparse: the parameters that ever had a sparse gradient, by id: these are never taken as they were.
+    """
 
     count = 0
+    sparse: ClassVar[WeakValueDictionary[int, Any]] = WeakValueDictionary()
+
+
+def note_sparse(param: Any) -> None:
+    """Have optimizers look at the gradients of a parameter from now on: it has a sparse one."""
+    if Changes.sparse.get(id(param)) is not param:
+        Changes.sparse[id(param)] = param
+        Changes.count += 1
+
+
+def had_sparse(params: Iterable[Any]) -> bool:
+    """Whether a parameter ever had a sparse gradient."""
+    return bool(Changes.sparse) and any(Changes.sparse.get(id(param)) is param for param in params)
 
 
 def _noting(name: str) -> Callable[..., Any]:

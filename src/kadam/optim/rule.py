@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from operator import is_
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from kadam.ops.combine import stack
 from kadam.ops.convert import imag, make_complex, real
 from kadam.optim.count import tick, value_of
 from kadam.optim.optimizer import Optimizer, begin_step, calls_its_hooks, step_amid_hooks
-from kadam.optim.remembered import Changes, Memory, Remembered
+from kadam.optim.remembered import Changes, Memory, Remembered, had_sparse
 from kadam.recording.herd import Herd, may_herd
 from kadam.recording.modes import enable_grad
 from kadam.recording.tensor import from_array
@@ -98,6 +98,32 @@ def _clocks(batch: Batch, names: Sequence[str]) -> list[Any]:
     return [clock[0] for clock in clocks] if len(names) == 1 else clocks
 
 
+class SparseGradientError(UnsupportedError, RuntimeError):
+    """A sparse gradient for an optimizer that takes dense ones, or the other way round."""
+
+
+def refuse_sparse(family: str) -> NoReturn:
+    """Raise for a sparse gradient, in families whose rule has no meaning for it."""
+    raise SparseGradientError(
+        f"{family} does not support sparse gradients, please consider SparseAdam instead. Fix: optim.SparseAdam for "
+        "tables with sparse=True, or sparse=False."
+    )
+
+
+def made_dense(family: str, grads: list[Any], group: dict[str, Any]) -> list[Any]:
+    """Gradients, the sparse ones as dense ones.
+
+    Raises:
+        SparseGradientError: a gradient is sparse, and the group has a weight decay, which concerns all elements.
+    """
+    if group["weight_decay"] and not all(isinstance(grad, Tensor) for grad in grads):
+        raise SparseGradientError(
+            f"{family}: weight_decay option is not compatible with sparse gradients. Fix: weight_decay=0 for the group "
+            "of these tables, or sparse=False."
+        )
+    return [grad if isinstance(grad, Tensor) else grad.to_dense() for grad in grads]
+
+
 class RuleOptimizer(Optimizer):
     """An optimizer of which a family says what it remembers (`_start`), and how it applies its rule (`_update`).
 
@@ -150,13 +176,24 @@ class RuleOptimizer(Optimizer):
     def _batch(self, group: dict[str, Any], grads: list[Tensor]) -> Batch:
         """The parameters of a group that have gradients, and these; they may be a team from the next step on."""
         params = [param for param in group["params"] if param._grad is not None]
+        grads = self._admitted(grads, group)
         states = self._remembered(params, group)
         memory: Any = self.state
         noting = memory.__class__ is Memory and all(state.__class__ is Remembered for state in states)
-        if noting and len(params) == len(group["params"]):
+        if noting and len(params) == len(group["params"]) and not had_sparse(params):
             teams = {id(one): team for one in self.param_groups if (team := self._teams.get(id(one)))}
             self._teams = {**teams, id(group): Team(params, memory, states)}
         return Batch(params, grads, states)
+
+    def _admitted(self, grads: list[Any], group: dict[str, Any]) -> list[Any]:
+        """The gradients as the rule takes them: families that take sparse ones say how.
+
+        Raises:
+            SparseGradientError: a gradient is sparse.
+        """
+        if not all(isinstance(grad, Tensor) for grad in grads):
+            refuse_sparse(type(self).__name__)
+        return grads
 
     def _remembered(self, params: list[Tensor], group: dict[str, Any]) -> list[dict[str, Any]]:
         """What is remembered of each parameter."""

@@ -16,6 +16,7 @@ from kadam.optim.rule import (
     course,
     filled_like,
     for_each,
+    made_dense,
     number,
     on_course,
 )
@@ -84,6 +85,9 @@ class SGD(RuleOptimizer):
             return []  # plain descent remembers nothing
         memory = self.state
         return [memory[param] for param in params]
+
+    def _admitted(self, grads: list[Any], group: dict[str, Any]) -> list[Any]:
+        return made_dense("SGD", grads, group)
 
     @hot
     def _parts(self, batch: Batch, group: dict[str, Any]) -> Iterable[tuple[Any, Batch]]:

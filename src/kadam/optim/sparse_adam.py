@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from kadam.ir.graph import Phase
 from kadam.ops.compare import where
-from kadam.ops.creation import ones_like
 from kadam.ops.query import is_tensor
 from kadam.optim.optimizer import Optimizer, ParamsT
-from kadam.optim.rule import Batch, RuleOptimizer, check_betas, check_numbers, filled_like, for_each, number
+from kadam.optim.rule import (
+    Batch,
+    RuleOptimizer,
+    SparseGradientError,
+    check_betas,
+    check_numbers,
+    filled_like,
+    for_each,
+    number,
+)
 from kadam.recording.operation import State, operation
 from kadam.recording.tensor import Number
 from kadam.sparse.tensor import SparseTensor
@@ -22,8 +30,7 @@ if TYPE_CHECKING:
 class SparseAdam(RuleOptimizer):
     """Adam for tables such as `nn.Embedding(sparse=True)`, whose gradients are zero in most rows.
 
-    A gradient may be a sparse tensor: what it leaves out stays as it is. The gradients that Kadam computes are dense;
-    in these, a row of zeros stands for one that PyTorch's sparse gradient lacks.
+    Gradients are sparse tensors: what they leave out stays as it is.
 
     Args:
         params: tables, or groups of them.
@@ -33,6 +40,7 @@ class SparseAdam(RuleOptimizer):
         maximize: climb instead of descending.
 
     Raises:
+        SparseGradientError: a gradient is dense (RuntimeError).
         ValueError: a setting is not positive, a beta is not in [0, 1), or a parameter is complex.
 
     Source: Kingma and Ba 2015, https://arxiv.org/abs/1412.6980.
@@ -74,12 +82,21 @@ class SparseAdam(RuleOptimizer):
             state["step"] += 1
         return batch.split(batch.column("step"))  # counts, not tensors
 
+    def _admitted(self, grads: list[Any], group: dict[str, Any]) -> list[Any]:
+        if not all(isinstance(grad, SparseTensor) for grad in grads):
+            raise SparseGradientError(
+                "SparseAdam does not support dense gradients, please consider Adam instead. Fix: optim.Adam, or "
+                "sparse=True where the table is looked up."
+            )
+        return grads
+
     def _update(self, group: dict[str, Any], step: float, batch: Batch) -> None:
+        grads: list[Any] = batch.grads
         (beta1, beta2), lr = group["betas"], number(group["lr"])
         sparse_adam(
             batch.params,
-            [grad.to_dense() for grad in batch.grads],
-            [_seen(grad) for grad in batch.grads],
+            [grad.to_dense() for grad in grads],
+            [grad.touched() for grad in grads],
             batch.column("exp_avg"),
             batch.column("exp_avg_sq"),
             step_size=lr * (1 - beta2**step) ** 0.5 / (1 - beta1**step),
@@ -122,15 +139,6 @@ def sparse_adam(
         return where(seen, stepped, param), where(seen, moved, mean), where(seen, spread, square)
 
     return for_each(rule, params, grads, seen, means, squares)
-
-
-def _seen(grad: Any) -> Tensor:
-    """Where a gradient says something: a sparse one at its places, a dense one in the rows that are not zero."""
-    if isinstance(grad, SparseTensor):
-        marks = grad.detach().like(ones_like(grad.parts.detach()))
-        return marks.to_dense() != 0  # type: ignore[no-any-return]
-    inner = tuple(range(1, grad.dim()))
-    return (grad != 0).any(inner, True) if inner else grad != 0  # type: ignore[no-any-return]
 
 
 def _require_dense(params: Iterable[Any]) -> None:

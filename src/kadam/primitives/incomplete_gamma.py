@@ -4,22 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from kadam.dtypes import FLOAT
-from kadam.errors import DTypeError
+from kadam.errors import DTypeError, UnsupportedError
 from kadam.ir.builder import emit
 from kadam.ir.graph import Node
 from kadam.ir.primitive import Array, Example, Primitive
 from kadam.ir.types import TensorType
 from kadam.primitives.analysis import Exp, Log
 from kadam.primitives.elementwise import Mul, Sub
+from kadam.primitives.move import Detach
 from kadam.primitives.sources import full_like
 from kadam.primitives.special import Lgamma, lgamma
 
 _TERMS = 2000
 _TINY = 1e-300
+
+
+@dataclass(frozen=True)
+class Underived(Detach):
+    """The same values, whose derivative is refused when it is asked for: it has no formula.
+
+    Attributes:
+        name: of the operand, as PyTorch's message names it.
+    """
+
+    name: str = "igamma: input"
+    differentiable: ClassVar[bool] = True
+
+    def vjp(self, ct: Node, out: Node, x: Node) -> tuple[None]:
+        raise UnsupportedError(
+            f"the derivative for '{self.name}' is not implemented. Fix: derive by the other operand only, and detach() "
+            "this one."
+        )
 
 
 @dataclass(frozen=True)

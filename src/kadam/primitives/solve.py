@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kadam.dtypes import COMPLEX
+from kadam.dtypes import COMPLEX, bool_
 from kadam.errors import LinAlgError
 from kadam.ir.builder import emit
 from kadam.ir.graph import Node
@@ -16,7 +16,7 @@ from kadam.ir.primitive import Array, Example, Primitive
 from kadam.ir.types import TensorType
 from kadam.primitives.broadcast import stretch
 from kadam.primitives.contract import matmul
-from kadam.primitives.elementwise import PARTS, conj
+from kadam.primitives.elementwise import PARTS, Cast, conj, where
 from kadam.primitives.matrix import adjoint, as_dtype_of, require_equations, require_matrix, triangle
 from kadam.primitives.move import concat, reshaped, sliced
 from kadam.primitives.sources import full_like
@@ -148,7 +148,7 @@ class TriangularSolve(Primitive):
 
 
 class Det(Primitive):
-    """The determinant of square matrices. As `torch.linalg.det`; differentiable where it is not zero."""
+    """The determinant of square matrices. As `torch.linalg.det`; its derivative where it is 0 is 0."""
 
     def infer(self, a: TensorType) -> TensorType:
         require_matrix(self, a)
@@ -158,7 +158,9 @@ class Det(Primitive):
         return np.asarray(np.linalg.det(a))
 
     def vjp(self, ct: Node, out: Node, a: Node) -> tuple[Node]:
-        return (_over_matrices(ct * conj(out), a) * adjoint(emit(Inverse(), a)),)
+        regular = _over_matrices(emit(Cast(bool_), out), a)
+        slope = _over_matrices(ct * conj(out), a) * adjoint(emit(Inverse(checked=False), a))
+        return (where(regular, slope, 0),)  # PyTorch's derivative too is 0 where the determinant is
 
     @classmethod
     def examples(cls) -> Iterable[Example]:
@@ -189,7 +191,7 @@ class SlogDet(Primitive):
                 return (None,)
             turned = conj(ct) * out
             ct = (conj(turned) - turned) * 0.5  # i times how fast the angle that `ct` asks for grows
-        return (_over_matrices(as_dtype_of(a, ct), a) * adjoint(emit(Inverse(), a)),)
+        return (_over_matrices(as_dtype_of(a, ct), a) * adjoint(emit(Inverse(checked=False), a)),)
 
     @classmethod
     def examples(cls) -> Iterable[Example]:

@@ -44,13 +44,17 @@ class Stop:
         hooks: place -> functions of the cotangent, by number.
         keeper: place -> the tensor that keeps its gradient (`retain_grad`).
         function: takes the cotangents of all places and delivers those of its inputs; None for mere hooks.
+        sources: the arguments to which the function delivers.
     """
 
-    def __init__(self, places: Sequence[int], function: Callable[..., None] | None = None) -> None:
+    def __init__(
+        self, places: Sequence[int], function: Callable[..., None] | None = None, sources: Sequence[Any] = ()
+    ) -> None:
         self.places = list(places)
         self.hooks: dict[int, dict[int, Callable[[Any], Any]]] = {}
         self.keeper: dict[int, Recorded] = {}
         self.function = function
+        self.sources = sources
 
     def move(self, to: Mapping[int, int]) -> None:
         """The recording is closed: its positions become node ids."""
@@ -134,7 +138,7 @@ class BackwardPass:
     def keep(self, tensor: Recorded, ct: Recorded) -> None:
         """A cotangent has arrived at a tensor whose gradient is asked for."""
         seen = self.grads.get(id(tensor))
-        self.grads[id(tensor)] = (tensor, ct if seen is None else combine(seen[1], ct))  # type: ignore[arg-type]
+        self.grads[id(tensor)] = (tensor, ct if seen is None else _joined(seen[1], ct))
 
     def run(self) -> None:
         """Sweep until nothing waits."""
@@ -286,6 +290,13 @@ class BackwardPass:
             region.seeds[one] = ct
 
 
+def _joined(a: Any, b: Any) -> Any:
+    """The sum of two cotangents, either of which may be sparse."""
+    if isinstance(a, Recorded):
+        return combine(a, b) if isinstance(b, Recorded) else b + a  # type: ignore[arg-type]
+    return a + b
+
+
 def hooked(hook: Callable[[Any], Any], ct: Recorded) -> Recorded:
     """The cotangent after a tensor's hook.
 
@@ -356,6 +367,8 @@ def accumulate_all(leaves: Sequence[Recorded], cts: Sequence[Recorded]) -> None:
             accumulate(leaf, ct, False)
         elif leaf._grad is None:
             leaf._grad = ct
+        elif not isinstance(leaf._grad, Recorded):
+            accumulate(leaf, ct, False)
         else:
             grads.append(leaf._grad)
             added.append(ct)
@@ -370,6 +383,9 @@ def accumulate_all(leaves: Sequence[Recorded], cts: Sequence[Recorded]) -> None:
 
 def accumulate(leaf: Recorded, ct: Recorded, create_graph: bool) -> None:
     """Add a cotangent to a leaf's `.grad`, in place as PyTorch does."""
+    if not (isinstance(ct, Recorded) and (leaf._grad is None or isinstance(leaf._grad, Recorded))):
+        _accumulate_sparse(leaf, ct, create_graph)
+        return
     if leaf._hooks is not None:
         with grad_mode(create_graph):
             for hook in list(leaf._hooks.values()):
@@ -385,6 +401,23 @@ def accumulate(leaf: Recorded, ct: Recorded, create_graph: bool) -> None:
     if leaf._after_hooks is not None:
         for hook in list(leaf._after_hooks.values()):
             hook(leaf)
+
+
+def _accumulate_sparse(leaf: Recorded, ct: Any, create_graph: bool) -> None:
+    """`accumulate` where the cotangent or the gradient so far is sparse: it stays so as long as both are."""
+    grad: Any = leaf._grad
+    with grad_mode(create_graph):
+        for hook in list((leaf._hooks or {}).values()):
+            replaced = hook(ct)
+            ct = ct if replaced is None else replaced
+        if grad is None or create_graph or isinstance(ct, Recorded):
+            leaf._grad = ct if grad is None else _joined(grad, ct)
+        elif isinstance(grad, Recorded):
+            give(grad, ct + grad)  # type: ignore[arg-type]
+        else:
+            grad.add_(ct)
+    for hook in list((leaf._after_hooks or {}).values()):
+        hook(leaf)
 
 
 def check_root(root: Recorded, ct: Recorded | None) -> None:

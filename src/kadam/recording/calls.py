@@ -47,6 +47,7 @@ _ROLES = {
     "Fixed|None": "fixed",
     "Raw": "raw",
 }
+_HALVES = (dtypes.float16, dtypes.bfloat16)
 _NUMBER_TYPES = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_, complex: dtypes.complex128}
 
 
@@ -61,12 +62,15 @@ class Operation:
         phase: of the nodes that it emits, where it is not the call's own.
         grad_name: PyTorch's name of its derivative; a body that only calls other operations takes theirs.
         differentiable: False: its results never require grad.
+        once: whether it computes half precision in single precision, and rounds its results.
         state: indices of the parameters whose tensors the call updates: its results, in order, are their new values.
         anywhere: whether what the body emits depends on structure and operands alone, not on where the call stands.
         names, roles, defaults, keyword_only: of its parameters, in order.
     """
 
-    def __init__(self, body: FunctionType, phase: Phase | None, grad: str | None, differentiable: bool) -> None:
+    def __init__(
+        self, body: FunctionType, phase: Phase | None, grad: str | None, differentiable: bool, once: bool
+    ) -> None:
         self.name = body.__name__
         self.body: Callable[..., Any] = body
         self.chain_of: Callable[..., Iterable[Primitive]] | None = None
@@ -75,6 +79,7 @@ class Operation:
         self.forces_name = grad is not None
         self.grad_name = grad or "".join(part.capitalize() for part in self.name.split("_")) + "Backward0"
         self.differentiable = differentiable
+        self.once = once
         code = body.__code__
         if code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
             raise TypeError(f"{self.name}: the body of an operation takes named parameters only")
@@ -93,11 +98,33 @@ class Operation:
 
     def run_body(self, arguments: Sequence[Any]) -> Any:
         """The body on symbols."""
-        if state.lower is not None:
+        if state.lower is not None and self.name in precision.POLICIES:
             arguments = precision.adapted(self.name, arguments)
+            with precision.outside():
+                return self.run_body(arguments)
+        return _rounded_once(self._on, arguments) if self.once else self._on(arguments)
+
+    def _on(self, arguments: Sequence[Any]) -> Any:
         positional = [one for name, one in zip(self.names, arguments, strict=True) if name not in self.keyword_only]
         named = {name: one for name, one in zip(self.names, arguments, strict=True) if name in self.keyword_only}
         return self.body(*positional, **named)
+
+
+def _rounded_once(result_on: Callable[[Sequence[Any]], Any], arguments: Sequence[Any]) -> Any:
+    """What a body returns for operands of half precision as single precision, rounded."""
+    operands = [one._spec for one in arguments if isinstance(one, Recorded) and not one._spec.weak]
+    records = {spec.dtype for spec in operands if spec.dtype.is_floating_point}
+    record = records.pop() if len(records) == 1 else None
+    if record not in _HALVES:
+        return result_on(arguments)
+
+    def cast(value: Any, old: dtypes.dtype | None, new: dtypes.dtype | None) -> Any:
+        return emit(Cast(new), value) if isinstance(value, Recorded) and value._spec.dtype is old else value  # type: ignore[arg-type]
+
+    result = result_on([cast(one, record, dtypes.float32) for one in arguments])
+    if isinstance(result, Recorded):
+        return cast(result, dtypes.float32, record)
+    return [cast(one, dtypes.float32, record) for one in result]
 
 
 def _role(annotation: object) -> str:
@@ -463,4 +490,4 @@ def sees(tensor: Recorded, seen: Recorded, chain: tuple[Any, ...]) -> None:
     tensor._base = root
     tensor._chain = seen._chain + chain if seen._chain else chain
     tensor._tracked = seen._tracked
-    tensor._as_of = root._version
+    tensor._as_of = root._changes

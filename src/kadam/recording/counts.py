@@ -18,7 +18,6 @@ from kadam.recording.trail import Family, Path, Program, TrailNode
 _FAMILY = "family "
 _carried: dict[str, int] = {}
 _known: dict[Program, str] = {}
-_at_once = [False]
 
 
 def carry(counts: Mapping[str, int]) -> None:
@@ -29,7 +28,7 @@ def carry(counts: Mapping[str, int]) -> None:
 
 def begin_count(program: Program, here: TrailNode, key: Any) -> None:
     """Let a program that is made now count from where it stood in the processes before, or from where it is due."""
-    if _at_once[0]:
+    if tiers.at_once[0]:
         program.count = program.due = max(tiers.NATIVE_AFTER, 0)
         return
     program.family = _family_of(program, here)
@@ -58,11 +57,11 @@ def _family_of(program: Program, here: TrailNode) -> Family:
 def native_at_once() -> Iterator[None]:
     """Programs that are made in this block count as often used: for those of which one knows that they will be. What
     they compute then does not depend on what the process has run before."""
-    before, _at_once[0] = _at_once[0], True
+    before, tiers.at_once[0] = tiers.at_once[0], True
     try:
         yield
     finally:
-        _at_once[0] = before
+        tiers.at_once[0] = before
 
 
 def taken(roots: Iterable[TrailNode]) -> dict[str, int]:

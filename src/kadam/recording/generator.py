@@ -58,7 +58,12 @@ class Generator:
     """A source of random numbers, as `torch.Generator`.
 
     Its draws return NumPy arrays; `dtype` is a NumPy type throughout.
+
+    Attributes:
+        noted: where draws of one probability are noted (shape, p, result) for whoever wants to repeat them.
     """
+
+    noted: list[tuple[Shape, float, Array]] | None = None
 
     def __init__(self, device: Any = "cpu") -> None:
         check(device)
@@ -161,6 +166,17 @@ class Generator:
     def clone_state(self) -> Generator:
         """A new generator that goes on where this one stands."""
         return Generator().set_state_bytes(self.state_bytes())
+
+    def place(self) -> tuple[bytes, int, float | None]:
+        """Where the sequence stands: equal places go on alike."""
+        twister: Any = self._twister.state["state"]
+        return twister["key"].tobytes(), twister["pos"], self._next_normal
+
+    def stand(self, place: tuple[bytes, int, float | None]) -> None:
+        """Go on from a place of this generator or of another one."""
+        key, position, self._next_normal = place
+        state = {"key": np.frombuffer(key, np.uint32), "pos": position}
+        self._twister.state = {"bit_generator": "MT19937", "state": state}  # type: ignore[typeddict-item]
 
     def __getstate__(self) -> bytes:
         return self.state_bytes().tobytes()
@@ -310,7 +326,10 @@ class Generator:
             hit[tied] = words[1::2][tied] < low
             return hit
 
-        return self._draw(shape, np.bool_, value_of, 2)
+        drawn = self._draw(shape, np.bool_, value_of, 2)
+        if self.noted is not None:
+            self.noted.append((shape, p, drawn))
+        return drawn
 
     def exponential(self, shape: Shape, rate: float = 1.0, dtype: Any = np.float32) -> Array:
         """Waiting times between events of the given rate."""

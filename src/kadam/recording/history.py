@@ -248,7 +248,7 @@ class History:
             array = values[place]
             if array is not None:
                 owner = wanted[place] if place < len(wanted) else None
-                kept[one] = (array, None, 0) if owner is None else (array, weakref.ref(owner), owner._version)
+                kept[one] = (array, None, 0) if owner is None else (array, weakref.ref(owner), owner._changes)
         return kept
 
     def _moved(self, stops: Mapping[int, Any]) -> dict[int, Any]:
@@ -301,7 +301,7 @@ class History:
             raise GradientError(TWICE)
         array, reference, version = self.saved[one]
         owner = None if reference is None else reference()
-        if owner is not None and owner._version != version:
+        if owner is not None and owner._changes != version:
             node = path.builder.nodes[one]
             raise GradientError(CHANGED.format(what=f"the result {node.type} of {node.source}"))
         return array
@@ -324,4 +324,4 @@ def _standings(feeds: Sequence[Any], reads: Iterable[int]) -> dict[int, tuple[in
 def _standing(feed: Any) -> tuple[int, Any]:
     """A feed's version and memory; a number's never change."""
     root = getattr(feed, "root", None)
-    return (0, None) if root is None else (root._version, feed._array)
+    return (0, None) if root is None else (root._changes, feed._array)

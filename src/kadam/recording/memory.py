@@ -208,7 +208,7 @@ def _move(rec: Recording, targets: Sequence[Recorded], positions: Iterable[int])
         target._rec = rec
         if target._spec.requires_grad:
             target._rec, rec.ending = anchor, True
-        target._version += 1
+        target._changes += 1
     rec.writes.append(targets)
 
 
@@ -234,7 +234,7 @@ def update(rec: Recording, node: TrailNode, arguments: Sequence[Any]) -> None:
                 return
             target._pos = position
             target._rec = anchor if target._spec.requires_grad else rec
-            target._version += 1
+            target._changes += 1
             position += 1
         rec.writes.append(targets)
 
@@ -259,7 +259,7 @@ def _update_rest(rec: Recording, specs: Sequence[Spec], targets: Sequence[Any], 
             _move(rec, (target,), (position,))
         elif target._base is None and not target._spec.requires_grad:
             target._pos = position
-            target._version += 1
+            target._changes += 1
         else:
             rec.loose = True
             value = blank(made.cls, spec)
@@ -383,7 +383,7 @@ def _put(target: Recorded, value: Any, since: TrailNode | None = None) -> None:
             rec.join(target)
     touch(target)
     if target._rec is rec:
-        target._as_of = root._version
+        target._as_of = root._changes
 
 
 def hold(rec: Recording, tensor: Recorded) -> None:

@@ -165,10 +165,15 @@ def source_of(op: Operation) -> str:
 def operation(body: Body) -> Body: ...
 @overload
 def operation(
-    *, phase: Phase | None = None, grad: str | None = None, differentiable: bool = True
+    *, phase: Phase | None = None, grad: str | None = None, differentiable: bool = True, once: bool = False
 ) -> Callable[[Body], Body]: ...
 def operation(
-    body: Any = None, *, phase: Phase | None = None, grad: str | None = None, differentiable: bool = True
+    body: Any = None,
+    *,
+    phase: Phase | None = None,
+    grad: str | None = None,
+    differentiable: bool = True,
+    once: bool = False,
 ) -> Any:
     """Declare an operation: see the module's first lines for the roles of its parameters.
 
@@ -177,10 +182,11 @@ def operation(
         phase: of the nodes it emits, where that is not the phase of the call.
         grad: PyTorch's name of the derivative, where it differs from `<Name>Backward0`.
         differentiable: False: the results never require grad.
+        once: let it compute operands of half precision in single precision and round its results, as a kernel does.
     """
     if body is None:
-        return lambda found: operation(found, phase=phase, grad=grad, differentiable=differentiable)  # type: ignore[call-overload]
-    return _dressed(Operation(body, phase, grad, differentiable), body)
+        return lambda found: operation(found, phase=phase, grad=grad, differentiable=differentiable, once=once)  # type: ignore[call-overload]
+    return _dressed(Operation(body, phase, grad, differentiable, once), body)
 
 
 @overload
@@ -196,7 +202,7 @@ def view(body: Any = None, *, grad: str | None = None) -> Any:
     """
     if body is None:
         return lambda found: view(found, grad=grad)  # type: ignore[call-overload]
-    op = Operation(body, None, grad, True)
+    op = Operation(body, None, grad, True, False)
     op.chain_of = body
 
     def emitted(input: Tensor, *rest: Any) -> Tensor:

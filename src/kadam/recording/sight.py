@@ -12,7 +12,7 @@ from typing import Any
 
 from kadam.engines.reference import Run
 from kadam.recording.herd import Herd
-from kadam.recording.step import _DEAD, Recording, state
+from kadam.recording.step import _DEAD, Recording, _alive, _Asked, state
 from kadam.recording.tensor import Recorded
 from kadam.recording.trail import Program, TrailNode
 
@@ -47,9 +47,9 @@ class Sight:
         """Asked before each cut: see `kadam.recording.watch`."""
         if rec.created:
             self.cuts += 1
-            self.places = tuple([one._pos for one in rec.created if getrefcount(one) > _DEAD and one is not None])
-            known = None if rec.loose or rec.here.viewing else rec.here.known.get(self.places)
-            self.program = known[0] if known is not None else None
+            self.places, self.program = _asked(rec) if rec.here.viewing else _known(rec)
+            if rec.loose:
+                self.program = None
             self.feeds, self.values = rec.feeds[:], rec.values[:]
             self.updated = [one for each in rec.writes if each.__class__ is not Herd for one in each]
         return False
@@ -66,12 +66,28 @@ class Sight:
         assert self.program is not None
         self.program.count += times
         for one in self.updated:
-            one._version += times
+            one._changes += times
 
     def run(self) -> Run:
         """The program's run function."""
         assert self.program is not None
         return self.program.run
+
+
+def _known(rec: Recording) -> tuple[tuple[int, ...], Program | None]:
+    """The places of the tensors that live on, and the program that these tell."""
+    places = tuple([one._pos for one in rec.created if getrefcount(one) > _DEAD and one is not None])
+    known = rec.here.known.get(places)
+    return places, known[0] if known is not None else None
+
+
+def _asked(rec: Recording) -> tuple[tuple[int, ...], Program | None]:
+    """The same where some results are views; no program if one of these lives on."""
+    alive = _alive(rec)
+    places = tuple([one._pos for one in alive])
+    if any(one._base is not None or one._array is not None for one in alive):
+        return places, None
+    return places, rec.here.programs.get(_Asked(rec, alive).key)
 
 
 class _Anywhere(TrailNode):

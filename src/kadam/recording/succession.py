@@ -11,8 +11,8 @@ from kadam.recording.step import Recording, cut, state
 from kadam.recording.tensor import Recorded, owner_of
 
 _PLACE = (
-    "_array", "_as_of", "_base", "_chain", "_exposed", "_history", "_place", "_pos", "_rec", "_shared", "_spec",
-    "_tracked", "_version", "_viewed",
+    "_array", "_as_of", "_base", "_chain", "_changes", "_exposed", "_history", "_place", "_pos", "_rec", "_shared",
+    "_spec", "_tracked", "_viewed",
 )  # fmt: skip
 
 

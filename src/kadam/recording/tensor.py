@@ -36,8 +36,8 @@ class Slots:
     """What every step asks of a tensor, in slots, where compiled code finds it."""
 
     __slots__ = (
-        "_after_hooks", "_array", "_base", "_grad", "_history", "_hooks", "_place", "_pos", "_rec", "_shared", "_spec",
-        "_version",
+        "_after_hooks", "_array", "_base", "_changes", "_grad", "_history", "_hooks", "_place", "_pos", "_rec",
+        "_shared", "_spec",
     )  # fmt: skip
 
 
@@ -58,7 +58,7 @@ class Recorded(Slots):
     _tracked: bool = True  # False for `.data`: changes through it are not seen by autograd
     _exposed: bool = False  # whether NumPy code may hold its memory
     _shared: bool  # False: it is no view, and neither viewed nor exposed
-    _version: int
+    _changes: int  # of an owner of memory: how often it was changed in place
     _as_of: int = 0  # of a view: the version of its base for which `_spec` and `_history` hold
     _history: History | None  # how an earlier recording made it ...
     _place: int  # ... and as which node
@@ -109,7 +109,7 @@ def blank(cls: type[Kind], spec: Spec) -> Kind:
     tensor._spec = spec
     tensor._rec = tensor._array = tensor._base = tensor._grad = tensor._history = None
     tensor._hooks = tensor._after_hooks = None
-    tensor._pos = tensor._place = tensor._version = 0
+    tensor._pos = tensor._place = tensor._changes = 0
     tensor._shared = False
     return tensor
 
@@ -177,7 +177,7 @@ def is_outdated(tensor: Recorded) -> bool:
     base = tensor._base
     return (
         base is not None
-        and tensor._as_of != base._version
+        and tensor._as_of != base._changes
         and base._spec.requires_grad
         and state.grad
         and not _is_cut_off(tensor)
@@ -320,7 +320,7 @@ def add_now(tensor: Recorded, number: float) -> None:
 def touch(tensor: Recorded) -> None:
     """Note that a tensor's memory has changed."""
     if tensor._tracked:
-        tensor.root._version += 1
+        tensor.root._changes += 1
 
 
 @hot
@@ -388,7 +388,7 @@ def admit_all(rec: Recording, tensors: Iterable[Any]) -> tuple[Any, ...]:
 
 def _is_still(base: Recorded, view: Recorded) -> bool:
     """Whether a view's memory is as it was when the view was made, and nobody outside can change it."""
-    return view._as_of == base._version and not base._exposed and (base._rec is None or not base._rec.open)
+    return view._as_of == base._changes and not base._exposed and (base._rec is None or not base._rec.open)
 
 
 def _end(rec: Recording) -> None:
@@ -451,7 +451,7 @@ def look_again(tensor: Any) -> None:
     from kadam.recording.memory import seen_anew
 
     fresh: Any = seen_anew(tensor)
-    tensor._rec, tensor._pos, tensor._spec, tensor._as_of = fresh._rec, fresh._pos, fresh._spec, tensor._base._version
+    tensor._rec, tensor._pos, tensor._spec, tensor._as_of = fresh._rec, fresh._pos, fresh._spec, tensor._base._changes
     fresh._rec.join(tensor)
 
 
@@ -580,7 +580,7 @@ def alias_of(tensor: Recorded, chain: tuple[Any, ...], array: Array, spec: Spec)
     leave_herd(root)
     root._viewed = root._shared = seen._shared = True
     seen._base, seen._chain, seen._array = root, tensor._chain + chain if tensor._chain else chain, array
-    seen._as_of = root._version
+    seen._as_of = root._changes
     if not tensor._tracked:
         seen._tracked = False
     return seen  # type: ignore[return-value]

@@ -27,6 +27,7 @@ NATIVE_AFTER = {"reference": -1, "native": 0}.get(os.environ.get("KADAM_ENGINE",
 
 SETTLED = 40  # runs after which a program is part of a loop that goes on, and has paid for its compilation
 WARM = 5  # runs after which, on the native engine, what Python does around them is compiled too
+at_once = [False]  # whether programs are made to run natively at once, many steps in a call: Python has little to do
 CROWD = 4  # members that have not paid, after which the next ones run twice as often first, and so on
 PATIENCE = 4  # how often that is doubled at most: 32 runs, fewer than SETTLED
 # What the reference engine does in the time that a node takes by itself, some 4 microseconds: simple elements, and
@@ -45,7 +46,7 @@ def before_run(program: Program) -> None:
     """What is to be done before one of a program's first runs."""
     if program.count == program.due:
         promote(program)
-    if program.count >= WARM and program.graph is None:
+    if program.count >= WARM and program.graph is None and not at_once[0]:
         native.compile_own()  # once
     if program.count == SETTLED - 1 and program.graph is None:
         program.family.unpaid -= 1

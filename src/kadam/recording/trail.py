@@ -7,7 +7,6 @@ its derivative and its compiled form hang on the nodes and are never made twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from kadam.engines.reference import Run
@@ -194,7 +193,10 @@ class Path:
         for its own."""
         own: list[Node] = []
         for node in self.builder.nodes:
-            own.append(replace(node, inputs=tuple(own[source.id] for source in node.inputs)))
+            inputs = tuple(own[source.id] for source in node.inputs)
+            own.append(
+                Node(node.id, node.primitive, inputs, node.type, node.phase, node.scope, node.source, node.origin)
+            )
         self.builder.nodes = own
         self.feeds = [own[node.id] for node in self.feeds]
         self.created = [own[node.id] for node in self.created]

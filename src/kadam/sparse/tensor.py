@@ -17,7 +17,7 @@ from kadam import dtypes
 from kadam.errors import ShapeError, UnsupportedError
 from kadam.layouts import sparse_coo as COO
 from kadam.layouts import sparse_csr as CSR
-from kadam.ops.creation import zeros
+from kadam.ops.creation import ones_like, zeros
 from kadam.ops.gather import index_add
 from kadam.ops.index_put import index_put
 from kadam.printing import format_tensor, with_suffixes
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 class SparseAttributeError(UnsupportedError, AttributeError):
     """What a dense tensor has and a sparse one does not have."""
+
+    explains = False  # asking whether there is such an attribute is no mistake
 
 
 class SparseTensor:
@@ -187,9 +189,21 @@ class SparseTensor:
         """The same numbers, without history."""
         return self.like(self.parts.detach())
 
-    def clone(self) -> SparseTensor:
+    @property
+    def data(self) -> SparseTensor:
+        """The tensor itself; one that requires grad, without history."""
+        return self.detach() if self.requires_grad else self
+
+    def clone(self, *, memory_format: Any = None) -> SparseTensor:
         """A copy, through which gradients flow."""
         return self.like(self.parts.clone())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SparseTensor:
+        copied = SparseTensor(
+            self.places.clone(), self.parts.detach().clone(), self.shape, self.layout, self._coalesced
+        ).requires_grad_(self.requires_grad)
+        memo[id(self)] = copied
+        return copied
 
     # --- other layouts and types --------------------------------------------------------------------------------
 
@@ -197,6 +211,10 @@ class SparseTensor:
         """As an ordinary tensor; values at one place are added."""
         parts = self.parts if dtype is None else self.parts.to(dtype)
         return index_put(zeros(*self.shape, dtype=parts.dtype), tuple(self.places), parts, True)
+
+    def touched(self) -> Tensor:
+        """Where there are values, which may be zero: a bool that stretches to the shape."""
+        return self.like(ones_like(self.parts.detach())).to_dense() != 0  # type: ignore[no-any-return]
 
     def coalesce(self) -> SparseTensor:
         """The places in order, each once; values at one place are added."""
@@ -316,6 +334,40 @@ class SparseTensor:
 
     def __rsub__(self, other: Any) -> Any:
         return (-self) + other
+
+    # --- in place -----------------------------------------------------------------------------------------------
+
+    def _replace(self, other: SparseTensor) -> SparseTensor:
+        self.places, self.parts, self._coalesced = other.places, other.parts, other._coalesced
+        return self
+
+    def add_(self, other: Any) -> SparseTensor:
+        """Add another sparse tensor."""
+        return self._replace(self + other)
+
+    def mul_(self, other: Any) -> SparseTensor:
+        """Multiply by a number."""
+        return self._replace(self * other)
+
+    __iadd__, __imul__ = add_, mul_
+
+    def div_(self, other: Any) -> SparseTensor:
+        """Divide by a number."""
+        return self._replace(self / other)
+
+    __itruediv__ = div_
+
+    def neg_(self) -> SparseTensor:
+        """Turn the signs."""
+        return self._replace(-self)
+
+    def zero_(self) -> SparseTensor:
+        """Leave out all values."""
+        return self._replace(SparseTensor(self.places[:, :0], self.parts[:0], self.shape, self.layout))
+
+    def detach_(self) -> SparseTensor:
+        """Forget the history of the values."""
+        return self._replace(self.detach())
 
     def index_select(self, dim: int, index: Tensor) -> SparseTensor:
         """The slices along an axis that an index names. As `torch.index_select`."""

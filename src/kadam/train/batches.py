@@ -121,6 +121,12 @@ class Pass(Iterator[Any]):
         self.size = size
         self._stop = stop
         self._next = done * size
+        self._gathered: list[np.ndarray] = []
+
+    @property
+    def gathers(self) -> bool:
+        """Whether rows are copied to be fed many batches at once; if not, they are read where they lie."""
+        return self._order is not None
 
     def __next__(self) -> Any:
         start, end = self._next, min(self._next + self.size, self._stop)
@@ -135,18 +141,27 @@ class Pass(Iterator[Any]):
         return max(0, self._stop - self._next) // self.size
 
     def ahead(self, batches: int) -> list[np.ndarray]:
-        """The rows of the next full batches, of each array; they are not done thereby."""
-        return self._rows(self._next, self._next + batches * self.size)
+        """The rows of the next full batches, of each array, to be read before more are asked for; they are not done."""
+        return self._rows(self._next, self._next + batches * self.size, lent=True)
 
     def skip(self, batches: int) -> None:
         """Full batches are done."""
         self._next += batches * self.size
 
-    def _rows(self, start: int, end: int) -> list[np.ndarray]:
+    def _rows(self, start: int, end: int, lent: bool = False) -> list[np.ndarray]:
+        """Some rows; if they are `lent`, their memory is the data's own, or serves again for the next ones."""
         if self._order is None:
-            return [one[start:end].copy() for one in self._arrays]
+            views = [one[start:end] for one in self._arrays]
+            return [np.require(one, requirements=["C", "A"]) if lent else one.copy() for one in views]
         rows = self._order[start:end]
-        return [one.take(rows, 0) for one in self._arrays]
+        if not lent:
+            return [one.take(rows, 0) for one in self._arrays]
+        if not self._gathered or len(rows) > len(self._gathered[0]):
+            self._gathered = [np.empty((len(rows), *one.shape[1:]), one.dtype) for one in self._arrays]
+        places = [one[: len(rows)] for one in self._gathered]
+        for one, place in zip(self._arrays, places, strict=True):
+            one.take(rows, 0, out=place, mode="clip")  # no row is beyond the array; other modes gather twice
+        return places
 
 
 class LoaderBatches(Batches):

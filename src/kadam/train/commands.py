@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from kadam.errors import KadamError
+from kadam.language import Speech
+from kadam.language.option import Lang
 
 
 def train(
@@ -27,6 +29,7 @@ def train(
     seed: Annotated[int, typer.Option(help="Of the split into training and test, and of the training.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it is there.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was broken off.")] = False,
+    lang: Lang = None,
 ) -> None:
     """Learn to predict a column of a table; nothing needs to be set."""
     from rich.console import Console
@@ -34,12 +37,12 @@ def train(
     from kadam.train.tabular import job, report
 
     folder = out or data.with_name(data.name.split(".")[0] + "-model")
-    asked = job.Job(data, target, folder, task, epochs, seed, overwrite, resume, tuple(ignore or ()))
+    asked = job.Job(data, target, folder, task, epochs, seed, overwrite, resume, tuple(ignore or ()), lang=lang or "en")
     with _errors_told(f"Broken off. To go on: the same command with --resume (checkpoints: .{folder.name}.partial)."):
         model = job.train(asked, typer.echo)
         console = Console()
         console.print(report.scores_table(model.facts))
-        typer.echo(report.verdict(model.facts))
+        typer.echo(report.verdict(model.facts, Speech(asked.lang).label))
         seconds, memory = model.facts["seconds"]["all"], model.facts["peak_memory_mb"]
         typer.echo(f"{seconds:g} s" + (f", at most {memory:,.0f} MB of memory" if memory else ""))
         typer.echo(f"wrote {folder}/ (report.html, model.json, weights.pt, history.csv)")
@@ -62,7 +65,7 @@ def predict(
             typer.echo(f"wrote {rows:,} predictions to {out}")
 
 
-def report(folder: Annotated[Path, typer.Argument(help="What `kadam train` has written.")]) -> None:
+def report(folder: Annotated[Path, typer.Argument(help="What `kadam train` has written.")], lang: Lang = None) -> None:
     """Tell of a trained model: its columns, its scores beside those of baselines, how training went."""
     from rich.console import Console
 
@@ -77,7 +80,7 @@ def report(folder: Annotated[Path, typer.Argument(help="What `kadam train` has w
                    f"trained with Kadam {facts['versions']['kadam']}")  # fmt: skip
         typer.echo(told.columns_text(model.encoder))
         Console().print(told.scores_table(facts))
-        typer.echo(told.verdict(facts))
+        typer.echo(told.verdict(facts, Speech(lang or "en").label))
         typer.echo(f"the page: {folder / REPORT}")
 
 

@@ -11,7 +11,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
@@ -187,10 +187,14 @@ class Run:
         stretch = self._ahead.take(batches, self._steps_left())
         if stretch is None:
             return False
-        for step, value in enumerate(stretch.losses):
-            held = self._gathers or not math.isfinite(value)
-            self._note(value, stretch.output(step), stretch.batch(step) if held else None, stretch.size)
-        return bool(stretch.losses)
+        if not stretch.losses:
+            return False
+        if self._gathers or not math.isfinite(stretch.losses[-1]):
+            for step, value in enumerate(stretch.losses):
+                self._note(value, stretch.output(step), stretch.batch(step), stretch.size)
+        else:
+            self._note_losses(stretch.losses, stretch.size)
+        return True
 
     def _steps_left(self) -> int:
         """How many steps there are to the next at which something is due."""
@@ -229,6 +233,15 @@ class Run:
             trainer.note_metrics(output, batch)
         for callback in trainer.callbacks:
             callback.on_step(trainer, place.step, value)
+
+    def _note_losses(self, losses: Sequence[float], rows: int) -> None:
+        """The same of steps of which nobody wants more: callbacks that listen to steps let none be taken ahead."""
+        place = self.place
+        place.batch += len(losses)
+        place.step += len(losses)
+        place.rows += rows * len(losses)
+        for value in losses:
+            place.total += value * rows
 
     def _update(self) -> None:
         trainer = self.trainer

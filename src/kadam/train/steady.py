@@ -12,10 +12,12 @@ from kadam import nn
 from kadam.nn import functional as F
 from kadam.nn.modules import (
     activation,
+    batchnorm,
     container,
     conv,
     dropout,
     flatten,
+    instancenorm,
     linear,
     loss,
     normalization,
@@ -37,11 +39,12 @@ def _classes(kind: type, *rooms: ModuleType) -> frozenset[type]:
     return frozenset(one for one in found if isinstance(one, type) and issubclass(one, kind))
 
 
-# Whose forward only records calls, the same each time: it keeps no count and looks at no value. What draws random
-# numbers may be among them, for it is fed with new tensors at each step, and that is seen.
+# Whose forward only records calls, the same each time: it keeps no count but that of batches (`draws.Counters`), and
+# looks at no value. What draws random numbers may be among them, for it is fed with new tensors, and that is seen.
 MODULES = _classes(
-    Module, activation, container, conv, dropout, flatten, linear, normalization, padding, parameter_containers, pooling
-)
+    Module, activation, batchnorm, container, conv, dropout, flatten, instancenorm, linear, normalization, padding,
+    parameter_containers, pooling,
+)  # fmt: skip
 LOSSES = frozenset({
     loss.BCELoss, loss.BCEWithLogitsLoss, loss.CrossEntropyLoss, loss.HuberLoss, loss.KLDivLoss, loss.L1Loss,
     loss.MSELoss, loss.NLLLoss, loss.PoissonNLLLoss, loss.SmoothL1Loss,
@@ -50,7 +53,7 @@ FUNCTIONS = frozenset({
     F.binary_cross_entropy, F.binary_cross_entropy_with_logits, F.cross_entropy, F.huber_loss, F.kl_div, F.l1_loss,
     F.mse_loss, F.nll_loss, F.poisson_nll_loss, F.smooth_l1_loss,
 })  # fmt: skip
-_OTHERS = _classes(Module, nn) - MODULES - LOSSES - {Module}  # they count batches, or look at values
+_OTHERS = _classes(Module, nn) - MODULES - LOSSES - {Module}  # they look at values, or nobody has asked yet
 SCHEDULERS = _classes(LRScheduler, cosine, cycle, factor)  # not those made of others, which may be anyone's
 
 

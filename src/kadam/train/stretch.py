@@ -12,6 +12,7 @@ import numpy as np
 from kadam.dtypes import float32, float64
 from kadam.engines.native.repeat import Repeated, repeated
 from kadam.ir.types import TensorType
+from kadam.recording.generator import default_generator
 from kadam.recording.tensor import Recorded, from_array, read
 from kadam.tensor import Tensor
 
@@ -20,10 +21,19 @@ if TYPE_CHECKING:
     from kadam.optim.ahead import StepsAhead
     from kadam.recording.sight import Sight
     from kadam.train.batches import Pass
+    from kadam.train.draws import Counters, Noted
     from kadam.train.trainer import Trainer
 
-Look = tuple["Sight", Sequence[Tensor]]  # a step that was seen, and its batch
 Numbers = tuple[list[float], list[Hashable]]
+
+
+class Look(NamedTuple):
+    """A step that was seen."""
+
+    seen: Sight
+    batch: Sequence[Tensor]
+    drawn: Noted
+    counters: Counters
 
 
 class Stretch:
@@ -46,8 +56,8 @@ class Stretch:
 
     def batch(self, step: int) -> list[Tensor]:
         """The batch of one of the steps."""
-        steps = len(self._rows[0]) // self.size
-        return [from_array(np.split(one, steps)[step]) for one in self._rows]
+        start = step * self.size
+        return [from_array(one[start : start + self.size].copy()) for one in self._rows]
 
 
 class Fed(NamedTuple):
@@ -55,10 +65,12 @@ class Fed(NamedTuple):
 
     Attributes:
         rows: index of a feed that is part of the batch -> of which array, and where in it, in bytes.
+        drawn: index of a feed that was drawn -> which draw of the step it is.
         numbers: indices of the feeds that the optimizer's step gives.
     """
 
     rows: Mapping[int, tuple[int, int]]
+    drawn: Mapping[int, int]
     numbers: Sequence[int]
 
 
@@ -81,7 +93,8 @@ class Plan:
     """A step that can be taken many times at once.
 
     Attributes:
-        batch_bytes: size of a batch.
+        batch_bytes: size of a batch, and of what is drawn for it.
+        draws: whether anything is.
     """
 
     def __init__(
@@ -95,11 +108,12 @@ class Plan:
         form: list[Hashable],
     ) -> None:
         self._trainer, self._steps, self._native = trainer, steps, native
-        self._seen = look[0]
+        self._seen, self._draws, self._counters = look.seen, look.drawn.draws, look.counters
         self._fed, self._made, self._form = fed, made, form
-        arrays = [read(one) for one in look[1]]
+        arrays = [read(one) for one in look.batch]
         self._kinds = [one.dtype for one in arrays]
-        self.batch_bytes = sum(one.nbytes for one in arrays)
+        self.draws = self._draws is not None and self._draws.bytes > 0
+        self.batch_bytes = sum(one.nbytes for one in arrays) + (self._draws.bytes if self._draws is not None else 0)
 
     def run(self, batches: Pass, wanted: int) -> Stretch:
         """Take up to as many steps: fewer if one is refused, or has a loss that is no number."""
@@ -112,12 +126,17 @@ class Plan:
             columns = {at: np.empty((steps, *kind.shape), kind.dtype.numpy) for at, kind in made.kinds.items()}
             moving = {index: _steps_of(rows[which], wanted, at) for index, (which, at) in self._fed.rows.items()}
             moving |= {index: numbers[:, column] for column, index in enumerate(self._fed.numbers)}
-            done, _, results = self._native.run(steps, self._seen.values, moving, columns, made.loss)
+            with self._drawn(steps) as (drawn, stand_there):
+                moving |= {index: drawn[which] for index, which in self._fed.drawn.items()}
+                done, _, results = self._native.run(steps, self._seen.values, moving, columns, made.loss)
+                if done < steps:
+                    stand_there(done)
             if done < wanted:
                 stand_after(done)
         if done:
             self._seen.ran(done)
             self._steps.taken(done)
+            self._counters.taken(done)
             batches.skip(done)
             for place, param in made.graded.items():
                 param._grad = from_array(results[place])
@@ -127,6 +146,8 @@ class Plan:
     def _foreseen(self, wanted: int) -> Array:
         """The numbers that the optimizer's steps are fed with, a row for each."""
         scheduler, found = _scheduler_of(self._trainer), []
+        if scheduler is None and not self._steps.counts:
+            return np.array([self._steps.numbers(1)[0]] * wanted, np.float64).reshape(wanted, len(self._fed.numbers))
         for ahead in range(1, wanted + 1):
             numbers, form = self._steps.numbers(ahead)
             if form != self._form:
@@ -138,6 +159,20 @@ class Plan:
                     break  # that is told when Python takes that step
             found.append(numbers)
         return np.array(found, np.float64).reshape(len(found), len(self._fed.numbers))
+
+    @contextmanager
+    def _drawn(self, steps: int) -> Iterator[tuple[list[Array], Callable[[int], None]]]:
+        """The draws of these steps; and lets the generator stand as after fewer."""
+        if self._draws is None or not self._draws.bytes:
+            yield [], lambda done: None
+            return
+        draws, before = self._draws, default_generator.place()
+
+        def stand_after(done: int) -> None:
+            default_generator.stand(before)
+            draws.ahead(done)
+
+        yield draws.ahead(steps), stand_after
 
     @contextmanager
     def _schedule(self) -> Iterator[Callable[[int], None]]:
@@ -168,8 +203,8 @@ def planned(
         before: the step before it.
         results: its loss and output.
     """
-    seen = look[0]
-    native = repeated(seen.run()) if seen.program is before[0].program else None
+    seen = look.seen
+    native = repeated(seen.run()) if seen.program is before.seen.program else None
     fed = _fed(before, look, foreseen[0]) if native is not None else None
     made = _made(trainer, seen, native.places, results) if native is not None and fed is not None else None
     if native is None or fed is None or made is None:
@@ -179,12 +214,15 @@ def planned(
 
 def _fed(before: Look, look: Look, numbers: list[float]) -> Fed | None:
     """What changes from step to step; None if anything else does than batches and the optimizer's numbers."""
-    seen, earlier = look[0], before[0]
+    seen, earlier = look.seen, before.seen
+    if look.drawn.draws is None:
+        return None
     floats = [index for index, feed in enumerate(seen.feeds) if isinstance(feed, float)]
     last = floats[len(floats) - len(numbers) :]  # the optimizer's step is what is recorded last
     if [seen.values[index] for index in last] != numbers:
         return None
     rows: dict[int, tuple[int, int]] = {}
+    drawn: dict[int, int] = {}
     for index, (feed, value) in enumerate(zip(seen.feeds, seen.values, strict=True)):
         if index in last:
             continue
@@ -196,11 +234,15 @@ def _fed(before: Look, look: Look, numbers: list[float]) -> Fed | None:
             if not _lies_plain(value):
                 return None
             continue
-        place = _within(value, look[1])
-        if place is None or place != _within(earlier.values[index], before[1]):
+        draw = look.drawn.place(value)
+        if draw is not None:
+            drawn[index] = draw
+            continue
+        place = _within(value, look.batch)
+        if place is None or place != _within(earlier.values[index], before.batch):
             return None
         rows[index] = place
-    return Fed(rows, last)
+    return Fed(rows, drawn, last)
 
 
 def _within(array: Array, batch: Sequence[Tensor]) -> tuple[int, int] | None:

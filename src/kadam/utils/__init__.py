@@ -5,4 +5,4 @@ from kadam.utils import checkpoint, data, hooks
 
 __all__ = ["checkpoint", "data", "hooks"]
 
-missing.install(__name__, {"kadam.utils": "benchmark dlpack tensorboard"})
+missing.install(__name__, {"kadam.utils": "benchmark dlpack flop_counter model_zoo tensorboard"})

@@ -15,7 +15,7 @@ def fixed(writer: Writer, address: str) -> str:
     return name
 
 
-def prefetch(writer: Writer, address: str) -> None:
-    """Bring the memory at an address into the cache; any address will do."""
+def prefetch(writer: Writer, address: str, *, write: bool = False) -> None:
+    """Bring the memory at an address into the cache, to be read or written; any address will do."""
     writer.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-    writer.do(f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 3, i32 1)")
+    writer.do(f"call void @llvm.prefetch.p0(ptr {address}, i32 {int(write)}, i32 3, i32 1)")

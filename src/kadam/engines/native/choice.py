@@ -17,6 +17,8 @@ PAGE_BYTES = 4096  # addresses so far apart share a set of the first-level cache
 LINE_BYTES = 64
 LAUNCH_CYCLES = 2000
 LONG_CYCLES = 40_000  # work that is worth more than one thread
+SCATTERED = 20  # how much more a line costs that is read again and again, if each is far from the one before
+SETTLING = 4  # cycles for the elements of one tile's rows at one summed index
 LEAST_TASKS, MOST_TASKS = 4, 64  # that such work is cut into, if it can be
 
 
@@ -94,7 +96,7 @@ def _tile_cycles(t: Tiling) -> float:
         vector = 2 if form.columns.stride == 1 else 6 if form.columns.inner == 1 else 24
         columns = form.steps * (t.vectors * vector + 3) * (1 + _far(form, form.columns.size * itemsize))
         columns += 20 * math.prod(t.rounds)
-    settling = LAUNCH_CYCLES / form.products + form.depth * t.tiles * 4 if t.settled else 0
+    settling = LAUNCH_CYCLES / form.products + form.depth * t.tiles * SETTLING if t.settled else 0
     return form.products * (settling + t.panels * (t.groups * (columns + 20) + t.tiles * tile))
 
 
@@ -108,7 +110,7 @@ def _step_cycles(t: Tiling) -> float:
         step += _late(apart, t.depth, t.vectors)
     if t.panels > 1:
         scattered = form.rows.inner != 1 and not t.settled
-        step += _far(form, form.rows.size * itemsize) * (5 if scattered else 1)
+        step += _far(form, form.rows.size * itemsize) * (SCATTERED if scattered else 1)
     return step
 
 

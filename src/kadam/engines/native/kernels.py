@@ -9,6 +9,7 @@ from typing import Any
 
 from kadam.dtypes import dtype
 from kadam.engines.native import again, contract, convolve, pool
+from kadam.engines.native.address import prefetch
 from kadam.engines.native.again import Likeness
 from kadam.engines.native.collapse import Loops, collapse
 from kadam.engines.native.contract import Axis, Contraction, Operand
@@ -136,10 +137,9 @@ def _announce(axes: Sequence[Var | None], stores: Sequence[Store]) -> contract.A
     def announce(writer: Writer, at: tuple[Value, ...]) -> None:
         emission = Emission(writer, [], None, 0)
         emission.enter({var: own for var, own in zip(axes, at, strict=True) if var is not None})
-        writer.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
         for (key, place_), record in touched.items():
             here = writer.address(record, writer.buffer(key), emission.place(place_))
-            writer.do(f"call void @llvm.prefetch.p0(ptr {here}, i32 0, i32 3, i32 1)")
+            prefetch(writer, here)
 
     return announce
 

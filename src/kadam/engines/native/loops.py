@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 
 from kadam.dtypes import bool_, dtype, float32, int64
+from kadam.engines.native.address import prefetch
 from kadam.engines.native.element import (
     Apply,
     Checked,
@@ -56,12 +57,15 @@ class Emission:
         elements: all that will be wanted, parts first.
         lane: the variable along which lanes lie, if any.
         lanes: how many.
+        ahead: bytes after those that vectors are loaded from and stored to, at which memory is fetched; 0: none is.
     """
 
-    def __init__(self, writer: Writer, elements: Sequence[Element], lane: Var | None, lanes: int) -> None:
+    def __init__(
+        self, writer: Writer, elements: Sequence[Element], lane: Var | None, lanes: int, ahead: int = 0
+    ) -> None:
         self.writer = writer
         self.scalars = Scalars(writer)
-        self.lane, self.lanes = lane, lanes
+        self.lane, self.lanes, self._ahead = lane, lanes, ahead
         self._order = list(walk(elements))
         self._values: ChainMap[Element, Value] = ChainMap()
         self._open: dict[Var, Value] = {}
@@ -163,11 +167,18 @@ class Emission:
         if step is None:
             return self.writer.gather(load.dtype, pointer, self.place(load.at), mask)
         if step == 1:
+            self._fetch(load.dtype, pointer, index(start))
             return self.writer.load(load.dtype, self.lanes, pointer, start, mask)
         if step == 0:
             found = self.writer.splat(self.writer.load(load.dtype, 0, pointer, start), self.lanes)
             return found if guard is None else self.scalars.select(mask, found, constant(0, load.dtype, self.lanes))  # type: ignore[arg-type]
         return self.writer.gather(load.dtype, pointer, self.writer.steps(start, step, self.lanes), mask)
+
+    def _fetch(self, record: dtype, pointer: str, start: Value, *, write: bool = False) -> None:
+        """Bring what comes next into the cache: long formulas keep the processor from seeing that it is read soon."""
+        if self._ahead:
+            here = self.writer.address(record, pointer, self._plus(start, index(self._ahead // record.itemsize)))
+            prefetch(self.writer, here, write=write)
 
     def store(self, store: Store) -> None:
         """Write an element to memory."""
@@ -182,6 +193,8 @@ class Emission:
         value = self.writer.splat(value, self.lanes)
         start, step = self._along(store.at)
         at = index(start) if step == 1 else self.place(store.at)
+        if step == 1:
+            self._fetch(value.dtype, pointer, at, write=True)
         if store.word is not None:
             had = (
                 self.writer.load(value.dtype, self.lanes, pointer, at, self._mask)

@@ -18,7 +18,7 @@ from kadam.shapes import count
 # What an element of a primitive costs, in vector instructions of an addition's length; of others 1.
 COSTS = {
     "Exp": 16, "Expm1": 16, "Exp2": 16, "Log": 16, "Log1p": 16, "LibraryLog1p": 16, "Tanh": 16, "Sigmoid": 20,
-    "Erf": 20, "Erfc": 20,
+    "Erf": 20, "Erfc": 20, "XLogY": 18, "XLog1pY": 18, "Entropy": 18, "Logit": 26,
     "Pow": 40, "Sin": 24, "Cos": 24, "Div": 10, "Sqrt": 14, "Rsqrt": 20, "Reciprocal": 10,
     "Gather": 4, "Index": 4, "WindowPick": 4,
 }  # fmt: skip
@@ -26,6 +26,7 @@ GATHERED = 8  # an element whose neighbour is elsewhere in memory, likewise
 BLOCK_COST = 1_024  # of a block of the lanes' loop, when it is a task, in vector instructions
 FLOPS = 4.0  # that a core does to a lane in a cycle at best: the unit of a stage's work
 ENOUGH_TASKS = 16  # for a team to share
+AHEAD_BYTES = 1536  # how far ahead memory is fetched in kernels that read or write more than stays in the cache
 BYTES = 16  # that a core reads or writes in a cycle
 
 
@@ -46,7 +47,8 @@ def nest(domain: Loops, stores: Sequence[Store], name: str, ordered: Loops = ())
     lane = choose_lane(free, stores)
     lanes = lanes_of(elements) * _abreast(lane, free, elements)
     writer = Writer()
-    emission = Emission(writer, elements, lane, lanes)
+    ahead = AHEAD_BYTES if size_bytes > host().l2_bytes // 4 else 0
+    emission = Emission(writer, elements, lane, lanes, ahead)
     point = point_work(elements)
     tasks = _Tasks(writer, emission, free, ordered, lane, point).write(lambda: emission.finish(stores))
     points = prod(one.size for one in (*free, *ordered))

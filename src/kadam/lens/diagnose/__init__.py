@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from kadam.lens.diagnose.adversaries import Adversaries
 from kadam.lens.diagnose.association import Association
 from kadam.lens.diagnose.axes import Axes
 from kadam.lens.diagnose.data import LabelOrder, Scale, SmallBatches
@@ -38,8 +39,8 @@ STEPS = 1000  # after so many steps a program is stopped, unless the user says o
 DENSE = 16  # the first 32 steps are all looked at whole, then 16 of each doubling: 32 to 64, 64 to 128 ...
 ROOMS = (
     FirstNonFinite, LoopOrder, StaleGradients, Owners, Frozen, Cuts, Recurrence, Idle, Damage, Modes, Losses, Axes,
-    Direction, Symmetry, DeadUnits, Flow, Scale, LabelOrder, Targets, Constant, SmallBatches, Schedules, Remade,
-    Decay, Rates, Dependence, Association,
+    Direction, Adversaries, Symmetry, DeadUnits, Flow, Scale, LabelOrder, Targets, Constant, SmallBatches, Schedules,
+    Remade, Decay, Rates, Dependence, Association,
 )  # fmt: skip
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from kadam.ir.graph import Source
 from kadam.ir.primitive import Array
 from kadam.lens.diagnose.finding import Finding, Value
-from kadam.lens.diagnose.links import Comparison, Links
+from kadam.lens.diagnose.links import Comparison, Links, is_data
+from kadam.lens.diagnose.losses import DISTANCES
 from kadam.lens.diagnose.program import Program
 from kadam.lens.step import StepRecord
 
@@ -17,6 +18,7 @@ LONG = 100  # steps: in fewer a healthy model may not have found anything yet
 SEEN = 12  # of the later steps that were looked at
 SURE = 3.0  # standard errors: an advantage of the right labels that is no chance
 SMALL = 0.05  # nats of advantage: who has learnt anything has far more
+SAMPLES = 8  # in a batch of numbers, whose spread must be known
 BINARY = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
 CLASSES = ("cross_entropy", "nll_loss")
 
@@ -50,7 +52,7 @@ class Association:
             if late.mean() >= SMALL or late.mean() >= SURE * error:
                 return  # one of the tasks is learnt (another may be unlearnt on purpose)
             values: dict[str, Value] = {"loss": name, "gain": float(late.mean()), "steps": len(late)}
-            told.append(Finding("nothing_learnt", source, values))
+            told.append(Finding("nothing_learnt", source, values, variant="numbers" if name in DISTANCES else ""))
         yield from told[:1]
 
 
@@ -69,7 +71,20 @@ def _gain(links: Links, one: Comparison) -> float | None:
         if one.name == BINARY[0]:
             known = np.log(np.clip(known, 1e-12, 1)) - np.log(np.clip(1 - known, 1e-12, 1))
         return _difference(labels.astype(np.float64), lambda told: told * known)
+    if one.name in DISTANCES and _is_all(links, one) and labels.shape == scores.shape and labels.dtype.kind == "f":
+        wanted = labels.astype(np.float64)
+        spread = float(wanted.var(axis=0).mean())
+        if spread <= 0 or len(wanted) < SAMPLES:
+            return None
+        return _difference(wanted, lambda told: -np.square(told - known) / spread)
     return None
+
+
+def _is_all(links: Links, one: Comparison) -> bool:
+    """Whether a mean of squares is the whole loss, and its targets are data: a policy's values have other work."""
+    loss, target = links.step.loss, one.target
+    whole = loss is not None and links.called(loss) == one.name and loss.source == one.source
+    return whole and target is not None and is_data(links.maker(target))
 
 
 def _difference(labels: Array, fit: Callable[[Array], Array]) -> float | None:

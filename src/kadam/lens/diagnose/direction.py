@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kadam.ir.graph import Source
+from kadam.ir.graph import Node, Source
 from kadam.lens.diagnose.dynamics import updates_at
 from kadam.lens.diagnose.finding import Finding, Value
 from kadam.lens.diagnose.links import Comparison, Links, is_data, norm
@@ -32,6 +32,7 @@ class Direction:
         self.up: list[float] = []
         self.looked = 0
         self.pushed: list[Source | None] = []
+        self.endless: list[Source] = []  # lines of divergences from a normal distribution that are made larger
         self.by_hand: Source | None = None
         self.fled: dict[Source | None, int] = {}  # lines of distances from targets that are made larger, and how often
         self.compared: dict[Source | None, int] = {}
@@ -52,6 +53,9 @@ class Direction:
             self.up.append(cosine)
             changed = (event for event in record.events if event.kind == "in_place" and event.fact("leaf"))
             self.by_hand = next((event.source for event in changed), self.by_hand)
+        below = _falls_without_end(links) if cosine < 0 else None
+        if below is not None:
+            self.endless.append(below)
         if _pushes_down(links):
             self.pushed.append(next((event.source for event in record.events if event.kind == "backward"), None))
 
@@ -67,6 +71,8 @@ class Direction:
             yield Finding("wrong_sign", source, values)
         elif len(self.pushed) >= SEEN and 2 * len(self.pushed) > self.looked and losses[-1] < losses[0]:
             yield Finding("wrong_sign", self.pushed[0], {**values, "steps": len(self.pushed)}, variant="likelihood")
+        elif len(self.endless) >= SEEN and len(self.endless) > MOSTLY * self.looked:
+            yield Finding("wrong_sign", self.endless[0], {**values, "steps": len(self.endless)}, variant="divergence")
         elif len(program.made) == 1:  # a game of two makes one's error the other's gain
             for source, times in self.fled.items():
                 if times >= SEEN and times == self.compared[source]:
@@ -102,6 +108,29 @@ def _cosine(step: Step) -> float | None:
         sizes += float(np.sum(slope * slope))
         changes += float(np.sum(change * change))
     return product / float(np.sqrt(sizes * changes)) if sizes > 0 and changes > 0 and np.isfinite(product) else None
+
+
+def _falls_without_end(links: Links) -> Source | None:
+    """The line of a Kullback-Leibler divergence from a normal distribution that the loss makes larger.
+
+    It has the squares of the means and the exponentials of the logarithms of the variances, each with the same constant
+    derivative. With one below 0 the loss falls without end as they grow.
+    """
+    squares: list[tuple[Node, float]] = []
+    powers: list[tuple[Node, float]] = []
+    for node in links.forward:
+        kind = type(node.primitive).__name__
+        square = kind == "Square" or (kind == "Mul" and node.inputs[0] is node.inputs[1])
+        if not (square or kind == "Exp") or node.id not in links.step.active or node.type.elements < 4:
+            continue
+        slope = links.cotangent(node)
+        if slope is not None and slope.flat[0] < 0 and np.allclose(slope, slope.flat[0], rtol=1e-4, atol=0):
+            (squares if square else powers).append((node, float(slope.flat[0])))
+    for node, pull in powers:
+        fits = (one.shape == node.shape and np.isclose(pull, other, rtol=1e-4) for one, other in squares)
+        if any(fits):
+            return node.source
+    return None
 
 
 def _pushes_down(links: Links) -> bool:

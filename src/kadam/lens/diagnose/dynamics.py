@@ -21,6 +21,7 @@ SPIKE = 5.0  # times its beginning: a loss that was there once, and stays, was t
 LEAPS = 8  # steps that are taken for it: later, thrown weights have grown so large that steps look small beside them
 LEAP = 0.12  # a step that moves weights by this part of their norm; healthy ones by a thousandth to a hundredth
 JUMP = 0.02  # ... and by this where the loss grows: it also grows where there is more to lose (values of a policy)
+MORE = 1.5  # times the size of the first targets
 CREEP = 1e-4  # ... and one below a ten-thousandth hardly moves them
 TRAVELLED = 0.02  # the way of all steps together, relative to the norm
 CLIPPED = 0.01  # part of the gradient that a clip leaves: less is no guard against outliers but a brake
@@ -45,12 +46,17 @@ class Rates:
         self.sized: list[float] = []  # of the whole gradient in each step
         self.counted = 0
         self.clipped = False
+        self.asked: list[float] = []  # the size of the largest targets in each step
         self.left: list[float] = []  # what clipping left of the gradient, where both are known
 
     def see(self, record: StepRecord, links: Links | None) -> None:
         if links is None:
             return
         step = links.step
+        targets = [links.value(one.target) for one in links.comparisons() if one.target is not None]
+        self.asked.append(
+            max((norm(one) / one.size**0.5 for one in targets if one is not None and one.size), default=0.0)
+        )
         self.clipped = self.clipped or any(event.kind == "clip" for event in record.events)
         self._compare_renewed(record.index, step)
         moves, sizes, slopes = [], [], []
@@ -106,8 +112,9 @@ class Rates:
         variant = "" if "rate" in values else "by_hand"
         ruined = not np.isfinite(losses[-1]) or end > RUINED * abs(begin)
         stays = not np.isfinite(end) or end > begin - GAIN * abs(begin)
-        thrown = leap > LEAP or (leap > JUMP and finite.max() > SPIKE * abs(losses[0]))
-        if (diverges(losses) and (leap > JUMP or ruined)) or (np.isfinite(end) and stays and thrown):
+        jumps = leap > JUMP and not self._asks_for_more()
+        thrown = leap > LEAP or (jumps and finite.max() > SPIKE * abs(losses[0]))
+        if (diverges(losses) and (jumps or ruined)) or (np.isfinite(end) and stays and thrown):
             yield Finding("learning_rate_too_high", updates_at(program), values, variant=variant)
         elif stays and self._is_braked(program):
             limits = [event for event in program.events if event.kind == "clip"]
@@ -115,6 +122,11 @@ class Rates:
             yield Finding("clipped_away", limits[0].source, told)
         elif stays and self._creeps(program, begin, end, float(np.median(self.leaps))):
             yield Finding("learning_rate_too_low", updates_at(program), values, variant=variant)
+
+    def _asks_for_more(self) -> bool:
+        """Whether targets grow as the training goes on (returns of a policy that learns), and the loss with them."""
+        late = self.asked[len(self.asked) // 2 :]
+        return bool(late) and float(np.median(late)) > MORE * float(np.median(self.asked[:3]))
 
     def _is_braked(self, program: Program) -> bool:
         """Whether a clip leaves so little of the gradient that the weights hardly move."""

@@ -78,15 +78,17 @@ def _taken_out(events: tuple[Event, ...]) -> tuple[str, Source | None] | None:
     """Where a value that gradients flow to was taken out of the graph, before the backward pass of a step.
 
     A single number that was computed (a loss, to be printed) may be looked at; a weight or many numbers are computed
-    with.
+    with. What makes numbers of it is told rather than a mere `detach`, which may hand a state on on purpose.
     """
+    cut: tuple[str, Source | None] | None = None
     for event in events:
         if event.kind == "backward":
-            return None
+            break
         if not event.fact("requires_grad"):
             continue
-        if event.kind == "new" or (event.kind == "read" and event.fact("leaf")):
+        listed = event.name == "tolist" and not event.fact("single")
+        if event.kind == "new" or (event.kind == "read" and (event.fact("leaf") or listed)):
             return event.name, event.source
-        if event.kind in ("detach", "data") and not event.fact("single"):
-            return event.kind, event.source
-    return None
+        if cut is None and event.kind in ("detach", "data") and not event.fact("single"):
+            cut = event.kind, event.source
+    return cut

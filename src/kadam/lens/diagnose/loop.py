@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 
@@ -21,6 +22,18 @@ MANY_BACKWARDS = 10  # ... where no optimizer was made at all
 NEAR = 12  # nodes between a parameter's gradient and the one it was added to (sums, clipping)
 
 
+class _Used:
+    """Gradients that an update was made with. They are computed only if there is something to compare them with."""
+
+    def __init__(self, step: Step, nodes: tuple[Node, ...]) -> None:
+        self.step, self.nodes = step, nodes
+
+    @cached_property
+    def values(self) -> list[Array]:
+        known = (self.step.trace.values.get(node.id) for node in self.nodes)
+        return [value for value in known if value is not None and value.any()]
+
+
 class StaleGradients:
     """Forgotten zero_grad: a step uses a gradient that the step before has used already.
 
@@ -29,7 +42,7 @@ class StaleGradients:
     """
 
     def __init__(self) -> None:
-        self.last: dict[int, tuple[int, list[Array]]] = {}
+        self.last: dict[int, tuple[int, _Used]] = {}
         self.stale = self.looked = 0
         self.growth = 0.0
         self.backward: Source | None = None
@@ -49,34 +62,34 @@ class StaleGradients:
                 self.stale += 1
                 self.backward = _line(step.events, "backward") or self.backward
                 self.step = _line(step.events, "optimizer_step") or self.step
+        self.last = {token: known for token, known in self.last.items() if known[0] == record.index}
         for one in updated:
-            known = [step.trace.values.get(node.id) for node in (one.used, one.grad) if node is not None]
-            self.last[one.token] = record.index, [value for value in known if value is not None and value.any()]
+            nodes = tuple(node for node in (one.used, one.grad) if node is not None)
+            self.last[one.token] = record.index, _Used(step, nodes)
 
     def _carry(self, record: StepRecord, step: Step) -> None:
         """Follow used gradients through a step of another optimizer, whose backward pass may add to them."""
         for one in step.parameters:
-            index, old = self.last.get(one.token, (-1, []))
+            index, old = self.last.get(one.token, (-1, _Used(step, ())))
             if one.next is not None or index != record.index - 1:
                 continue
             if one.grad is not None and self._begins_with(step, one, old):
-                value = step.trace.values.get(one.grad.id)
-                self.last[one.token] = record.index, [] if value is None else [value]
+                self.last[one.token] = record.index, _Used(step, (one.grad,))
             elif one.grad is None or is_data(one.grad):
                 self.last[one.token] = record.index, old
 
-    def _begins_with(self, step: Step, one: Parameter, old: list[Array]) -> bool:
+    def _begins_with(self, step: Step, one: Parameter, old: _Used) -> bool:
         """Whether the gradient is a sum, and one of its parts an old one."""
         for node in ancestors((one.used or one.grad,), NEAR).values():  # type: ignore[arg-type]
             if isinstance(node.primitive, Add) and any(self._is_old(step, part, one, old) for part in node.inputs):
                 return True
         return False
 
-    def _is_old(self, step: Step, part: Node, one: Parameter, old: list[Array]) -> bool:
+    def _is_old(self, step: Step, part: Node, one: Parameter, old: _Used) -> bool:
         if not is_data(part) or part.type != one.value.type or part is one.value:
             return False
         value = step.trace.values.get(part.id)
-        return value is not None and any(np.array_equal(value, other) for other in old)
+        return value is not None and any(np.array_equal(value, other) for other in old.values)
 
     def findings(self, program: Program) -> Iterator[Finding]:
         if self.stale >= OFTEN and self.stale * 4 > self.looked:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from kadam.ir.graph import Source
 from kadam.lens.diagnose.finding import Finding, Value
-from kadam.lens.diagnose.links import Links
+from kadam.lens.diagnose.links import Links, ancestors
 from kadam.lens.diagnose.program import Program
 from kadam.lens.step import Event, ModuleCall, Step, StepRecord
 
@@ -48,8 +48,9 @@ class Modes:
             return
         prefix = step.models[call.root] if call.root < len(step.models) else ""
         inner = [one for one in step.calls if one.root == call.root and _depends_on_mode(one)]
-        owned = [one for one in step.parameters if one.next is not None]
-        if inner and owned and all(not one.training for one in inner):
+        learning = {one.value.id for one in step.parameters if one.next is not None}
+        learns = bool(learning & ancestors(call.outputs).keys())  # a teacher of the model that learns rests in its mode
+        if inner and learns and all(not one.training for one in inner):
             self.wrong.append((call.source, prefix))
 
     def findings(self, program: Program) -> Iterator[Finding]:

@@ -36,7 +36,9 @@ class FirstNonFinite:
         self.seen = False
 
     def see(self, record: StepRecord, links: Links | None) -> None:
-        if not self.seen and links is not None and (bad := _bad_results(links.step)):
+        if self.seen or links is None or _is_known_finite(record):
+            return
+        if bad := _bad_results(links.step):
             self.seen = True
             self.found = _origin(links.step, bad)
 
@@ -44,9 +46,16 @@ class FirstNonFinite:
         if self.found is None and program.partial is not None and program.fault is not None:
             self.found = _refused(program.partial, program.fault)
         if self.found is not None:
-            grew = diverges(np.array([loss for _, loss in program.losses]))
+            one_loss = len(program.made) < 2  # those of two networks that play against each other take turns
+            grew = one_loss and diverges(np.array([loss for _, loss in program.losses]))
             overflows = self.found.variant == "overflow" or (grew and not self.found.variant)
             yield replace(self.found, follows=overflows, variant="overflow" if overflows else self.found.variant)
+
+
+def _is_known_finite(record: StepRecord) -> bool:
+    """Whether the step's summaries, gradients or updates among them, are all finite: then nobody has to look closer."""
+    kinds = {kind for layout, _ in record.parts for kind, *_ in layout.entries}
+    return record.loss is not None and not kinds.isdisjoint(("gradient", "update")) and record.finite
 
 
 def _refused(step: Step, fault: Fault) -> Finding | None:

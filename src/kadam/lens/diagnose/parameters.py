@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from kadam.ir.graph import Node, Source
 from kadam.lens.diagnose.finding import Finding, Value
-from kadam.lens.diagnose.links import Links, ancestors
+from kadam.lens.diagnose.links import Links, ancestors, is_data
 from kadam.lens.diagnose.program import Life, Program
 from kadam.lens.diagnose.recurrence import BY_THE_PROGRAM
 from kadam.lens.step import Event, ModuleCall, Step, StepRecord
@@ -16,6 +17,7 @@ from kadam.primitives.move import Detach
 
 OFTEN = 8  # steps in which a parameter of equal numbers must have got gradients: it may be a moving offset
 FIRST, LATER = 2, 10  # updates of what was frozen again at once; steps it is frozen in, for each of them
+TAKEN = ("detach", "data", "read")  # events that take a value out of the graph
 SEEN = 3  # steps in which a parameter must have taken part: what one step does not reach, the next may
 
 
@@ -30,6 +32,7 @@ class Owners:
     def __init__(self) -> None:
         self.loose: dict[int, Source] = {}  # token -> where the unregistered module that has it was made
         self.used_at: dict[int, Source | None] = {}
+        self.stepped: dict[int, Counter[Source | None]] = {}  # token -> who stepped on its gradients
         self.data: set[int] = set()  # tokens of what models are fed with: inputs may ask for gradients too
 
     def see(self, record: StepRecord, links: Links | None) -> None:
@@ -42,6 +45,9 @@ class Owners:
         for one in step.parameters:
             if one.optimizer is not None:
                 continue
+            if one.grad is not None and not is_data(one.grad):
+                lines = (facts.source for facts in step.optimizers if facts.stepped)
+                self.stepped.setdefault(one.token, Counter()).update(lines)
             readers = links.readers.get(one.value.id, [])
             if any(_weighs(links, reader, owned) for reader in readers):
                 self.data.add(one.token)
@@ -65,9 +71,10 @@ class Owners:
         ]
         if not forgotten or program.tunes_inputs(forgotten):
             return
-        optimizer = program.made[-1].source
         listed = [life for life in forgotten if life.token in self.loose]
         first = (listed or forgotten)[0]
+        lines = self.stepped.get(first.token)
+        optimizer = lines.most_common(1)[0][0] if lines else program.made[-1].source
         source = self.loose[first.token] if listed else optimizer
         others = (optimizer if listed else None, first.set_at, self.used_at.get(first.token))
         also = tuple(dict.fromkeys(line for line in others if line is not None and line != source))
@@ -167,10 +174,21 @@ class Cuts:
         without = [one for one in step.parameters if one.grad is None and one.token not in known]
         if without and (step.fault is not None or any(event.kind == "backward" for event in step.events)):
             for one in without:
-                found = cut_of(step, links, one.value)
+                found = cut_of(step, links, one.value) or _before_pass(step.events, ("read",))
                 if found is not None:
                     self.cut_at[one.token] = found
                     self.own.update({one.token} & own)
+        self._look_behind(step)
+
+    def _look_behind(self, step: Step) -> None:
+        """Parameters whose optimizer takes its step, but which this step's graph does not even lead to."""
+        shown = {one.token for one in step.parameters}
+        turns = {token for facts in step.optimizers if facts.stepped for group in facts.tokens for token in group}
+        hidden = (turns & self.cut_at.keys()) - shown - self.own
+        found = _taken_out(step.events) or _before_pass(step.events) if hidden else None
+        if found is not None:
+            self.cut_at.update(dict.fromkeys(hidden, found))
+            self.own |= hidden
 
     def findings(self, program: Program) -> Iterator[Finding]:
         fault, partial = program.fault, program.partial
@@ -178,7 +196,7 @@ class Cuts:
             yield from self._all_cut(program, partial, fault.source)
             return
         dry = [life for life in program.lives.values() if self._is_dry(life)]
-        if not dry:
+        if not dry or _are_the_wrong_ones(program, dry):
             return
         kind, source = self.cut_at[dry[0].token]
         values: dict[str, Value] = {"name": dry[0].name, "parameters": len(dry), "steps": dry[0].met, "by": kind}
@@ -201,6 +219,13 @@ class Cuts:
             yield Finding("frozen_by_mistake", frozen.frozen_at or line, {"name": frozen.name, "parameters": count})
 
 
+def _are_the_wrong_ones(program: Program, dry: list[Life]) -> bool:
+    """Whether an optimizer has nothing but parameters without gradients, while those with gradients are nobody's."""
+    owners = set().union(*(life.owners for life in dry))
+    lives = [life for life in program.lives.values() if life.with_grad >= SEEN and not life.frozen_at]
+    return any(_is_untaught(one) and not one.owners for one in lives) and not any(one.owners & owners for one in lives)
+
+
 def cut_of(step: Step, links: Links, value: Node) -> tuple[str, Source | None] | None:
     """How and where the way from a parameter to the loss loses its gradient."""
     waiting, seen = [value], {value.id}
@@ -214,11 +239,12 @@ def cut_of(step: Step, links: Links, value: Node) -> tuple[str, Source | None] |
             if leads is not None and reader.id not in leads:
                 continue  # what the program does beside (a moving average) cuts nothing
             if isinstance(reader.primitive, Detach):
-                if links.called(reader) in BY_THE_PROGRAM:
-                    return _detached_by(step, reader)
+                found = _detached_by(step, reader) if links.called(reader) in BY_THE_PROGRAM else None
+                if found is not None and found[1] is not None:
+                    return found
                 continue
-            if reader.id not in step.active and reader.dtype.category >= 2:
-                return "no_grad", reader.source
+            if reader.id not in step.active and reader.dtype.category >= 2 and reader.source is not None:
+                return "no_grad", _switched_off(step, reader)
             if reader.id not in seen:
                 seen.add(reader.id)
                 waiting.append(reader)
@@ -235,6 +261,24 @@ def _detached_by(step: Step, node: Node) -> tuple[str, Source | None]:
     return (told[-1].kind, told[-1].source) if told else ("detach", node.source)
 
 
+def _switched_off(step: Step, node: Node) -> Source | None:
+    """The line that switched gradients off for a node: the `with`, else the call, before the pass that made it."""
+    modules = (call for call in step.calls if not call.grad and node.id in ancestors(call.outputs))
+    outer = min(modules, key=lambda call: call.depth, default=None)
+    place = node.source if outer is None else outer.source
+    begun = len(step.events)
+    if outer is not None and outer.depth == 0:
+        begun = next((at for at, one in enumerate(step.events) if (one.kind, one.source) == ("forward", place)), begun)
+    for event in reversed(step.events[:begun]):
+        off = event.kind == "grad_mode" and event.name == "enter" and not event.fact("grad")
+        if off and event.source is not None and place is not None and event.source.file == place.file:
+            if outer is not None and outer.depth == 0:
+                return event.source
+            if event.source.line <= place.line:
+                return event.source
+    return place
+
+
 def _taken_out(events: tuple[Event, ...]) -> tuple[str, Source | None] | None:
     """The last value that gradients flow to and that was read before the backward pass."""
     for index in range(len(events) - 1, -1, -1):
@@ -243,4 +287,15 @@ def _taken_out(events: tuple[Event, ...]) -> tuple[str, Source | None] | None:
             taken = (event for event in events[begun:index] if event.fact("requires_grad"))
             reads = [event for event in taken if event.kind in ("read", "detach")]
             return (reads[-1].name or reads[-1].kind, reads[-1].source) if reads else None
+    return None
+
+
+def _before_pass(events: tuple[Event, ...], kinds: tuple[str, ...] = TAKEN) -> tuple[str, Source | None] | None:
+    """What was taken out of the graph last before the last backward pass, numbers to be printed left aside."""
+    passes = [at for at, event in enumerate(events) if event.kind == "backward"]
+    begun = passes[-2] if len(passes) > 1 else 0
+    for event in reversed(events[begun : passes[-1]] if passes else ()):
+        taken = event.kind in kinds and event.fact("requires_grad")
+        if taken and not event.fact("leaf") and not event.fact("single"):
+            return event.name or event.kind, event.source
     return None

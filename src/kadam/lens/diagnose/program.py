@@ -22,7 +22,7 @@ class Life:
         owners: lines of the optimizers that have it.
         set_at: where its value was last set by hand or by its module; frozen_at: where it was frozen.
         made_at: where it was made, or the module that has it.
-        loaded: whether values were loaded into it.
+        loaded: whether values were loaded into it before it was first computed with.
         moved: how far it went, relative to its norm.
     """
 
@@ -101,7 +101,10 @@ class Program:
                     self.life(token).owners.add(event.source)
             elif event.kind == "load":
                 for token in _tokens(event):
-                    self.life(token).loaded = True
+                    life = self.life(token)
+                    life.loaded = (
+                        life.loaded or not life.met
+                    )  # later, what is loaded is what the program itself has made
             elif event.kind == "freeze" and event.fact("frozen"):
                 self.life(int(event.fact("token") or 0)).frozen_at = event.source  # type: ignore[arg-type]
             elif event.kind == "init" and event.source is not None:

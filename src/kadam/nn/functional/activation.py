@@ -46,7 +46,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     return pointwise.relu_(input) if inplace else pointwise.relu(input)
 
 
-@operation(grad="LeakyReluBackward0")
+@operation(grad="LeakyReluBackward0", once=True)
 def _leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     require_floating("leaky_relu", input)
     return where(input > 0, input, input * negative_slope)
@@ -135,7 +135,9 @@ def rrelu_(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, traini
 
 @operation(grad="HardtanhBackward0")
 def _hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
-    return where(input <= min_val, min_val, where(input >= max_val, max_val, input)).to(input.dtype)
+    inside = (input > min_val) & (input < max_val)
+    bound = where(input < min_val, min_val, where(input > max_val, max_val, input)).to(input.dtype)
+    return where(inside, input, bound.detach())  # -0 and nan stay what they are
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
@@ -154,7 +156,7 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     return hardtanh_(input, 0.0, 6.0) if inplace else _hardtanh(input, 0.0, 6.0)
 
 
-@operation(grad="HardsigmoidBackward0")
+@operation(grad="HardsigmoidBackward0", once=True)
 def _hardsigmoid(input: Tensor) -> Tensor:
     require_floating("hardsigmoid", input)
     return _hardtanh(input + 3.0, 0.0, 6.0) / 6.0
@@ -165,11 +167,12 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     return _hardsigmoid_(input) if inplace else _hardsigmoid(input)
 
 
-@operation(grad="HardswishBackward0")
+@operation(grad="HardswishBackward0", once=True)
 def _hardswish(input: Tensor) -> Tensor:
     require_floating("hardswish", input)
-    middle = input * (input + 3.0) / 6.0
-    return where(input <= -3.0, 0.0, where(input < 3.0, middle, input))
+    inside = (input > -3.0) & (input < 3.0)
+    small = where(inside, input, 0.0)  # an infinite square has no derivative, not even one times 0
+    return where(input <= -3.0, 0.0, where(inside, small * (small + 3.0) / 6.0, input))
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
@@ -198,7 +201,7 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     return where(small, 0.0, input)
 
 
-@operation(grad="SoftshrinkBackward0")
+@operation(grad="SoftshrinkBackward0", once=True)
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x moved towards 0 by lambd, 0 where |x| <= lambd. As `torch.nn.functional.softshrink`.
 
@@ -218,12 +221,12 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 # ---- Exponentials
 
 
-@operation(grad="EluBackward0")
+@operation(grad="EluBackward0", once=True)
 def _elu(input: Tensor, alpha: float = 1.0, scale: float = 1.0) -> Tensor:
     require_floating("elu", input)
-    positive = input > 0
-    negative_part = expm1(where(positive, 0.0, input)) * (alpha * scale)
-    return where(positive, input * scale if scale != 1 else input, negative_part)
+    negative = input <= 0  # nan goes the straight way, and has its derivative
+    negative_part = expm1(where(negative, input, 0.0)) * (alpha * scale)
+    return where(negative, negative_part, input * scale if scale != 1 else input)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -244,14 +247,14 @@ def selu_(input: Tensor) -> Tensor:
     return elu_(input, _SELU_ALPHA, _SELU_SCALE)
 
 
-@operation(grad="CeluBackward0")
+@operation(grad="CeluBackward0", once=True)
 def _celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     require_floating("celu", input)
     if alpha == 0:
         raise ShapeError("celu: ZeroDivisionError: alpha cannot be 0 for CELU. Fix: give alpha > 0, for example 1.0.")
-    positive = input > 0
-    negative_part = expm1(where(positive, 0.0, input) * (1.0 / alpha)) * alpha
-    return where(positive, input, negative_part)
+    negative = input <= 0
+    negative_part = expm1(where(negative, input, 0.0) * (1.0 / alpha)) * alpha
+    return where(negative, negative_part, input)
 
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -259,7 +262,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     return celu_(input, alpha) if inplace else _celu(input, alpha)
 
 
-@operation(grad="GeluBackward0")
+@operation(grad="GeluBackward0", once=True)
 def gelu(input: Tensor, *, approximate: str = "none") -> Tensor:
     """x Phi(x), Phi being the standard normal distribution function. As `torch.nn.functional.gelu`.
 
@@ -283,7 +286,7 @@ def gelu(input: Tensor, *, approximate: str = "none") -> Tensor:
     )
 
 
-@operation(grad="SiluBackward0")
+@operation(grad="SiluBackward0", once=True)
 def _silu(input: Tensor) -> Tensor:
     require_floating("silu", input)
     return input * sigmoid(input)
@@ -294,7 +297,7 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
     return _silu_(input) if inplace else _silu(input)
 
 
-@operation(grad="MishBackward0")
+@operation(grad="MishBackward0", once=True)
 def _mish(input: Tensor) -> Tensor:
     require_floating("mish", input)
     high, rest = softened(input)
@@ -309,7 +312,7 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
     return _mish_(input) if inplace else _mish(input)
 
 
-@operation(grad="SoftplusBackward0")
+@operation(grad="SoftplusBackward0", once=True)
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + exp(beta x)) / beta, and x where beta x > threshold. As `torch.nn.functional.softplus`."""
     require_floating("softplus", input)
@@ -318,7 +321,7 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     return where(scaled > threshold, input, (high + rest) / beta)
 
 
-@operation(grad="LogSigmoidBackward0")
+@operation(grad="LogSigmoidBackward0", once=True)
 def logsigmoid(input: Tensor) -> Tensor:
     """log(1 / (1 + exp(-x))). As `torch.nn.functional.logsigmoid`."""
     require_floating("logsigmoid", input)
@@ -338,7 +341,7 @@ def tanhshrink(input: Tensor) -> Tensor:
     return input - tanh(input)
 
 
-@operation(grad="GluBackward0")
+@operation(grad="GluBackward0", once=True)
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """a sigmoid(b), a and b being the halves of the input along an axis. As `torch.nn.functional.glu`.
 

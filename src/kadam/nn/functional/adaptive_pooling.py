@@ -23,6 +23,7 @@ from kadam.primitives.pool import WindowArgMax, WindowSum
 from kadam.primitives.sources import Iota
 from kadam.recording.calls import emit, symbol
 from kadam.recording.operation import operation
+from kadam.recording.precision import listed
 from kadam.shapes import Shape, count
 
 if TYPE_CHECKING:
@@ -31,18 +32,18 @@ if TYPE_CHECKING:
 OutputSize = int | tuple[int | None, ...] | None
 
 
-@operation(grad="SqueezeBackward1")
+@operation(grad="SqueezeBackward1", once=True)
 def adaptive_avg_pool1d(input: Tensor, output_size: int | tuple[int, ...]) -> Tensor:
     """The means of `output_size` windows of the last axis. As `torch.nn.functional.adaptive_avg_pool1d`."""
     return _adaptive_avg_pool(1, input, output_size)
 
 
-@operation(grad="AdaptiveAvgPool2DBackward0")
+@operation(grad="AdaptiveAvgPool2DBackward0", once=True)
 def _adaptive_avg_pool2d(input: Tensor, output_size: int | tuple[int | None, ...] | None) -> Tensor:
     return _adaptive_avg_pool(2, input, output_size)
 
 
-@operation(grad="AdaptiveAvgPool3DBackward0")
+@operation(grad="AdaptiveAvgPool3DBackward0", once=True)
 def _adaptive_avg_pool3d(input: Tensor, output_size: int | tuple[int | None, ...] | None) -> Tensor:
     return _adaptive_avg_pool(3, input, output_size)
 
@@ -62,6 +63,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: OutputSize) -> Tensor:
     return _adaptive_avg_pool2d(input, output_size)
 
 
+@listed("adaptive_avg_pool3d")
 def adaptive_avg_pool3d(input: Tensor, output_size: OutputSize) -> Tensor:
     """The means of as many windows of the last three axes as are asked for. As `adaptive_avg_pool2d` of two."""
     if output_size in (1, (1, 1, 1), [1, 1, 1]):

@@ -94,7 +94,7 @@ def share_kept(p: float) -> float | None:
     return 1.0 - p if 0.0 < p < 1.0 else None
 
 
-@operation
+@operation(once=True)
 def _attention(
     query: Tensor,
     keys: Tensor,

@@ -17,6 +17,7 @@ from kadam.primitives.contract import Dot
 from kadam.primitives.index import Index
 from kadam.recording.calls import emit
 from kadam.recording.operation import operation
+from kadam.recording.precision import listed
 from kadam.recording.tensor import from_array
 from kadam.shapes import broadcast
 
@@ -72,6 +73,7 @@ def _by_products(x1: Tensor, x2: Tensor) -> Tensor:
     return where(positive, sqrt(where(positive, square, 1.0)), 0.0)
 
 
+@listed("cdist")
 def cdist(
     x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = "use_mm_for_euclid_dist_if_necessary"
 ) -> Tensor:

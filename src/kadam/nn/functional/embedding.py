@@ -15,6 +15,7 @@ from kadam.recording.arguments import guarded
 from kadam.recording.calls import emit
 from kadam.recording.modes import no_grad
 from kadam.recording.operation import operation
+from kadam.recording.step import state
 from kadam.recording.tensor import from_array, is_current, overwrite, read
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def embedding(
         max_norm: rows that are looked up are scaled down to this norm first, in place.
         norm_type: which norm.
         scale_grad_by_freq: whether a row's gradient is divided by how often it occurs in the input.
-        sparse: accepted as in PyTorch; gradients are dense.
+        sparse: whether the table's gradient is a sparse tensor, with values for these rows alone.
 
     Raises:
         IndexOutOfRange: an index is no row (when the values are computed).
@@ -57,7 +58,22 @@ def embedding(
         padding_idx = row_number(padding_idx, weight)
     if max_norm is not None:
         renormalise(weight, input, max_norm, norm_type)
+    if sparse and asks_gradient(weight):
+        return halted_rows(input, weight, padding_idx, scale_grad_by_freq, "EmbeddingBackward0")
     return _rows(input, weight, padding_idx, scale_grad_by_freq)
+
+
+def asks_gradient(weight: Tensor) -> bool:
+    """Whether a backward pass may come for a table's gradient."""
+    return bool(weight.requires_grad and state.grad)
+
+
+def halted_rows(input: Tensor, weight: Tensor, padding_idx: int | None, scaled: bool, name: str) -> Tensor:
+    """The rows that indices point at; their gradient becomes the table's, which is sparse."""
+    from kadam.sparse.gradient import halted
+
+    rows = _rows(input, weight.detach(), None, False)
+    return halted(rows, input, weight, padding_idx, scaled, name)
 
 
 @operation(grad="EmbeddingBackward0")

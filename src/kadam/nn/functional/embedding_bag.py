@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 from kadam import dtypes
 from kadam.errors import ShapeError, UnsupportedError
 from kadam.ir.builder import current_builder
-from kadam.nn.functional.embedding import frequency, index_of, renormalise, row_number
+from kadam.nn.functional.embedding import (
+    asks_gradient,
+    frequency,
+    halted_rows,
+    index_of,
+    renormalise,
+    row_number,
+)
 from kadam.ops.compare import where
 from kadam.ops.gather import gather
 from kadam.ops.pointwise import clamp
@@ -52,7 +59,7 @@ def embedding_bag(
         norm_type: which norm.
         scale_grad_by_freq: whether a row's gradient is divided by how often it occurs in the input.
         mode: "sum", "mean" or "max".
-        sparse: accepted as in PyTorch; gradients are dense.
+        sparse: whether the table's gradient is a sparse tensor, with values for these rows alone.
         per_sample_weights: of each index, for sums.
         include_last_offset: whether the offsets end with the number of indices.
         padding_idx: a row that counts for nothing.
@@ -70,13 +77,19 @@ def embedding_bag(
         padding_idx = row_number(padding_idx, weight)
     if max_norm is not None:
         renormalise(weight, input, max_norm, norm_type)
-    return _bags(input, weight, offsets, per_sample_weights, mode, include_last_offset, padding_idx, scale_grad_by_freq)
+    rows = None
+    if sparse and asks_gradient(weight):
+        rows = halted_rows(input, weight, padding_idx, scale_grad_by_freq, "EmbeddingBagBackward0")
+    return _bags(
+        input, weight, rows, offsets, per_sample_weights, mode, include_last_offset, padding_idx, scale_grad_by_freq
+    )
 
 
-@operation(grad="EmbeddingBagBackward0")
+@operation(grad="EmbeddingBagBackward0", once=True)
 def _bags(
     input: Tensor,
     weight: Tensor,
+    rows: Tensor | None,
     offsets: Tensor | None,
     per_sample_weights: Tensor | None,
     mode: str,
@@ -90,9 +103,10 @@ def _bags(
         )
     require_one_type("embedding_bag", weight, per_sample_weights)
     index = index_of("embedding_bag", input)
-    rows = emit(Index((0,), False), weight, index)
-    if scale_grad_by_freq and weight.requires_grad:
-        rows = rows.detach() + (rows - rows.detach()) / frequency(index, weight).to(rows.dtype).unsqueeze(-1)
+    if rows is None:
+        rows = emit(Index((0,), False), weight, index)
+        if scale_grad_by_freq and weight.requires_grad:
+            rows = rows.detach() + (rows - rows.detach()) / frequency(index, weight).to(rows.dtype).unsqueeze(-1)
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.unsqueeze(-1)
     counts = None if padding_idx is None else index != padding_idx

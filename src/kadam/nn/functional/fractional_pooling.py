@@ -19,12 +19,14 @@ from kadam.ops.require import ArgumentError, require_floating
 from kadam.primitives.sources import Iota
 from kadam.recording.calls import symbol
 from kadam.recording.operation import operation
+from kadam.recording.precision import listed
 from kadam.shapes import Shape, count
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 
+@listed("fractional_max_pool2d")
 def fractional_max_pool2d(
     input: Tensor,
     kernel_size: Sizes,
@@ -52,6 +54,7 @@ def fractional_max_pool2d(
     return _pooled(2, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
 
 
+@listed("fractional_max_pool3d")
 def fractional_max_pool3d(
     input: Tensor,
     kernel_size: Sizes,

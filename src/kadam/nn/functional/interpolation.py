@@ -172,7 +172,7 @@ def _target(
     return tuple(math.floor(old * factor) for old, factor in zip(input.shape[2:], factors, strict=True)), factors
 
 
-@operation
+@operation(once=True)
 def _resized(
     input: Tensor, sizes: tuple[int, ...], factors: tuple[float | None, ...], mode: str, align_corners: bool
 ) -> Tensor:
@@ -285,7 +285,7 @@ def cubic_weight(distance: Tensor, a: float) -> Tensor:
     return where(x <= 1, near, where(x < 2, far, 0.0))
 
 
-@operation
+@operation(once=True)
 def smoothed(
     input: Tensor, sizes: tuple[int, ...], factors: tuple[float | None, ...], mode: str, align_corners: bool
 ) -> Tensor:

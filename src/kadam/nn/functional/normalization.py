@@ -19,6 +19,7 @@ from kadam.primitives.window import Windows
 from kadam.recording.calls import emit, symbol
 from kadam.recording.memory import assign
 from kadam.recording.operation import operation
+from kadam.recording.precision import adapted
 from kadam.shapes import Shape, count
 
 if TYPE_CHECKING:
@@ -428,6 +429,7 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
         return input
     sides = tuple((size // 2, (size - 1) // 2) if axis == 1 else (0, 0) for axis in range(rank))
     square = symbol(padded(emit(Mul(), input, input)._node, sides))  # type: ignore[arg-type]
+    (square,) = adapted("avg_pool2d" if rank == 3 else "avg_pool3d", (square,))  # PyTorch pools
     total = emit(Sum((rank,)), emit(Windows(1, size, 1), square))
     return input / (total * (alpha / size) + k) ** beta
 

@@ -12,6 +12,7 @@ from kadam.primitives.broadcast import Broadcast
 from kadam.primitives.move import Copy, Flip, padded
 from kadam.recording.calls import emit, symbol
 from kadam.recording.operation import Fixed, operation
+from kadam.recording.precision import adapted
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
@@ -76,6 +77,7 @@ def _with_own_elements(input: Tensor, margins: list[tuple[int, int]], mode: str)
             "the last axis of 2D or 3D input, the last 2 of 3D or 4D input, or the last 3 of 4D or 5D input. Fix: "
             "unsqueeze(0) the input, or pad fewer axes."
         )
+    (input,) = adapted(_LISTED[mode].format(axes), (input,))
     for axis, (before, after) in zip(reversed(range(rank)), margins, strict=False):
         input = _longer(input, axis, before, after, mode)
     name = {"reflect": "ReflectionPad{}DBackward0", "replicate": "ReplicationPad{}DBackward0"}
@@ -124,6 +126,7 @@ def _repeated(input: Tensor, axis: int, place: int, length: int) -> Tensor:
     return emit(Broadcast(tuple(shape)), narrow(input, axis, place, 1))
 
 
+_LISTED = {"reflect": "reflection_pad{}d", "replicate": "replication_pad{}d", "circular": ""}  # see `precision`
 Side = Callable[["Tensor", int, int], "Tensor"]
 _SIDES: dict[str, tuple[Side, Side]] = {
     "reflect": (

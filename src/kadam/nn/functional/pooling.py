@@ -16,6 +16,7 @@ from kadam.primitives.pool import WindowArgMax, WindowPick, WindowSum, pool_padd
 from kadam.primitives.window import Margins
 from kadam.recording.calls import emit
 from kadam.recording.operation import Fixed, operation
+from kadam.recording.precision import adapted
 from kadam.shapes import Shape, count
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def max_pool3d(
     return _max_pool("max_pool3d", input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-@operation(grad="SqueezeBackward1")
+@operation(grad="SqueezeBackward1", once=True)
 def avg_pool1d(
     input: Tensor,
     kernel_size: int | tuple[int, ...],
@@ -93,7 +94,7 @@ def avg_pool1d(
     return _avg_pool("avg_pool1d", input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
-@operation(grad="AvgPool2DBackward0")
+@operation(grad="AvgPool2DBackward0", once=True)
 def avg_pool2d(
     input: Tensor,
     kernel_size: int | tuple[int, ...],
@@ -120,7 +121,7 @@ def avg_pool2d(
     return _avg_pool("avg_pool2d", input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
-@operation(grad="AvgPool3DBackward0")
+@operation(grad="AvgPool3DBackward0", once=True)
 def avg_pool3d(
     input: Tensor,
     kernel_size: int | tuple[int, ...],
@@ -189,6 +190,8 @@ def _max_pool(
     return_indices: bool,
 ) -> Any:
     kernel, step, margins, spread = _windows(name, input, kernel_size, stride, padding, dilation, ceil_mode)
+    if not return_indices:
+        (input,) = adapted(f"_{name}", (input,))
     places = emit(WindowArgMax(kernel, step, margins, spread), input)
     values = emit(WindowPick(kernel, step, margins, spread), input, places)
     return (values, places) if return_indices else values
@@ -233,7 +236,8 @@ def _lp_pool(
 ) -> Tensor:
     name = f"lp_pool{axes}d"
     kernel = per_axis(name, "kernel_size", kernel_size, axes)
-    mean = _avg_pool(f"avg_pool{axes}d", pow(input, norm_type), kernel, stride, 0, ceil_mode, True, None)
+    (power,) = adapted(f"avg_pool{axes}d", (pow(input, norm_type),))
+    mean = _avg_pool(f"avg_pool{axes}d", power, kernel, stride, 0, ceil_mode, True, None)
     return pow(sign(mean) * relu(abs(mean)) * count(kernel), 1 / norm_type)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from math import isqrt
 from typing import TYPE_CHECKING, NamedTuple
 
+from kadam.dtypes import bfloat16, float16
 from kadam.errors import ShapeError
 from kadam.nn.functional.linear import linear
 from kadam.ops.combine import cat
@@ -15,6 +16,8 @@ from kadam.ops.pointwise import relu, sigmoid, tanh
 from kadam.ops.promotion import stretched
 from kadam.ops.shape import chunk, split
 from kadam.recording.operation import operation
+from kadam.recording.precision import adapted
+from kadam.recording.step import state
 from kadam.shapes import Shape
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ def rnn_layer(
     b_hh: Tensor | None = None,
     w_hr: Tensor | None = None,
     reverse: bool = False,
+    packed: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """A layer of a recurrent network over all steps of a sequence, in one direction.
 
@@ -67,17 +71,21 @@ def rnn_layer(
         b_hh: added to what the gates see of the hidden state.
         w_hr: of an LSTM, projects the output to the hidden state.
         reverse: whether the steps are taken from the last to the first.
+        packed: whether they are a part of a packed sequence.
     """
+    if mode == "LSTM" and w_hr is None and not packed:  # for which PyTorch has a kernel: see `precision`
+        given = adapted("mkldnn_rnn_layer", (input, h0, c0, w_ih, w_hh, b_ih, b_hh))
+        input, h0, c0, w_ih, w_hh, b_ih, b_hh = given
     cell = _CELLS[mode]
     steps = _steps(linear(input, w_ih, _input_bias(mode, b_ih, b_hh)))
     recurrence = _Recurrence(w_hh, _hidden_bias(mode, b_hh, (1, h0.shape[0], w_hh.shape[0])), w_hr)
-    state = _State(h0.unsqueeze(0), None if c0 is None else c0.unsqueeze(0))
+    last = _State(h0.unsqueeze(0), None if c0 is None else c0.unsqueeze(0))
     outputs: list[Tensor] = []
     for seen in reversed(steps) if reverse else steps:
-        state = cell(seen, state, recurrence)
-        outputs.append(state.hidden)
+        last = cell(seen, last, recurrence)
+        outputs.append(last.hidden)
     output = cat(outputs[::-1] if reverse else outputs)
-    return output, state.hidden.squeeze(0), None if state.cell is None else state.cell.squeeze(0)
+    return output, last.hidden.squeeze(0), None if last.cell is None else last.cell.squeeze(0)
 
 
 @operation
@@ -108,18 +116,33 @@ def rnn_cell(
         b_hh: added to what the gates see of the hidden state.
     """
     seen = linear(input, w_ih, _input_bias(mode, b_ih, b_hh))
-    state = _CELLS[mode](seen, _State(h, c), _Recurrence(w_hh, _hidden_bias(mode, b_hh, tuple(seen.shape)), None))
-    return state.hidden if state.cell is None else (state.hidden, state.cell)
+    after = _CELLS[mode](seen, _State(h, c), _Recurrence(w_hh, _hidden_bias(mode, b_hh, tuple(seen.shape)), None))
+    return after.hidden if after.cell is None else (after.hidden, after.cell)
 
 
 def _input_bias(mode: str, b_ih: Tensor | None, b_hh: Tensor | None) -> Tensor | None:
     """In a body: what is added once for all steps."""
-    return b_ih if b_hh is None or b_ih is None or mode == "GRU" else b_ih + b_hh
+    return b_ih if b_hh is None or b_ih is None or mode == "GRU" or _rounds(b_hh) else b_ih + b_hh
 
 
 def _hidden_bias(mode: str, b_hh: Tensor | None, shape: Shape) -> Tensor | None:
-    """In a body: what is added at every step: of a GRU, whose reset gate acts on it."""
-    return None if b_hh is None or mode != "GRU" else stretched(b_hh, shape)
+    """In a body: what is added at every step: of a GRU, whose reset gate acts on it; in 16 bits, of any network."""
+    if b_hh is None or _rounds(b_hh):
+        return b_hh
+    return stretched(b_hh, shape) if mode == "GRU" else None
+
+
+def _rounds(bias: Tensor) -> bool:
+    """In a body: whether it shows at which sum a bias is added."""
+    return state.lower is not None or bias.dtype in (bfloat16, float16)
+
+
+def _of_hidden(state: _State, recurrence: _Recurrence) -> Tensor:
+    """In a body: what the gates see of the hidden state."""
+    weight, bias = recurrence.weight, recurrence.bias
+    if bias is None or len(bias.shape) == 1:
+        return linear(state.hidden, weight, bias)
+    return linear(state.hidden, weight) + bias
 
 
 def _steps(sequence: Tensor) -> list[Tensor]:
@@ -133,17 +156,17 @@ def _steps(sequence: Tensor) -> list[Tensor]:
 
 
 def _simple_tanh(seen: Tensor, state: _State, recurrence: _Recurrence) -> _State:
-    return _State(tanh(seen + linear(state.hidden, recurrence.weight)), None)
+    return _State(tanh(seen + _of_hidden(state, recurrence)), None)
 
 
 def _simple_relu(seen: Tensor, state: _State, recurrence: _Recurrence) -> _State:
-    return _State(relu(seen + linear(state.hidden, recurrence.weight)), None)
+    return _State(relu(seen + _of_hidden(state, recurrence)), None)
 
 
 def _lstm(seen: Tensor, state: _State, recurrence: _Recurrence) -> _State:
     if state.cell is None:
         raise ShapeError("lstm: an LSTM needs a cell state beside the hidden state. Fix: hx=(h_0, c_0).")
-    gates = seen + linear(state.hidden, recurrence.weight)
+    gates = seen + _of_hidden(state, recurrence)
     in_gate, forget_gate, candidate, out_gate = chunk(gates, 4, -1)
     cell = sigmoid(forget_gate) * state.cell + sigmoid(in_gate) * tanh(candidate)
     hidden = sigmoid(out_gate) * tanh(cell)
@@ -153,9 +176,7 @@ def _lstm(seen: Tensor, state: _State, recurrence: _Recurrence) -> _State:
 def _gru(seen: Tensor, state: _State, recurrence: _Recurrence) -> _State:
     size = state.hidden.shape[-1]
     of_input, of_input_candidate = split(seen, (2 * size, size), -1)
-    of_state = linear(state.hidden, recurrence.weight)
-    if recurrence.bias is not None:
-        of_state = of_state + recurrence.bias
+    of_state = _of_hidden(state, recurrence)
     of_hidden, of_hidden_candidate = split(of_state, (2 * size, size), -1)
     reset, update = chunk(sigmoid(of_input + of_hidden), 2, -1)
     candidate = tanh(of_input_candidate + reset * of_hidden_candidate)

@@ -94,7 +94,7 @@ def l1_loss(
     return _weighted(_l1_loss(input, target, "none"), weight, reduction)
 
 
-@operation(phase=Phase.LOSS, grad="SmoothL1LossBackward0")
+@operation(phase=Phase.LOSS, grad="SmoothL1LossBackward0", once=True)
 def _smooth_l1_loss(input: Tensor, target: Tensor, reduction: str, beta: float) -> Tensor:
     if beta < 0:
         raise ShapeError(
@@ -105,7 +105,9 @@ def _smooth_l1_loss(input: Tensor, target: Tensor, reduction: str, beta: float) 
     require_floating("smooth_l1_loss", x)
     gap = x - y
     size = gap.abs()
-    return reduced(where(size < beta, gap * gap * 0.5 / beta, size - 0.5 * beta), reduction)
+    far = size >= beta
+    small = where(far, 0.0, gap)  # an infinite square has no derivative, not even one times 0
+    return reduced(where(far, size - 0.5 * beta, small * small * 0.5 / beta), reduction)
 
 
 def smooth_l1_loss(
@@ -136,7 +138,9 @@ def _huber_loss(input: Tensor, target: Tensor, reduction: str, delta: float) -> 
     require_one_type("huber_loss", input, target)
     gap = input - target
     size = gap.abs()
-    return reduced(where(size <= delta, gap * gap * 0.5, (size - 0.5 * delta) * delta), reduction)
+    far = size > delta
+    small = where(far, 0.0, gap)
+    return reduced(where(far, (size - 0.5 * delta) * delta, small * small * 0.5), reduction)
 
 
 def huber_loss(

@@ -56,9 +56,11 @@ class Sweep(NamedTuple):
     weights: Weights
     reverse: bool
 
-    def over(self, input: Tensor, state: State) -> tuple[Tensor, State]:
+    def over(self, input: Tensor, state: State, packed: bool = False) -> tuple[Tensor, State]:
         """Steps f32[steps, batch, size] from a state f32[batch, size] -> outputs and the last state."""
-        output, hidden, cell = F.rnn_layer(self.mode, input, state.hidden, state.cell, *self.weights, self.reverse)
+        output, hidden, cell = F.rnn_layer(
+            self.mode, input, state.hidden, state.cell, *self.weights, self.reverse, packed
+        )
         return output, State(hidden, cell)
 
     def over_packed(self, data: Tensor, batch_sizes: Sequence[int], initial: State) -> tuple[Tensor, State]:
@@ -79,7 +81,7 @@ class Sweep(NamedTuple):
             elif batch > going_on:
                 state = join([state, initial.rows(going_on, batch)])
             part = data[begin : begin + steps * batch].reshape(steps, batch, -1)
-            output, state = self.over(part, state)
+            output, state = self.over(part, state, True)
             outputs.append(output.reshape(steps * batch, -1))
         if self.reverse:
             outputs.reverse()

@@ -19,6 +19,7 @@ from kadam.nn.utils.rnn import PackedSequence
 from kadam.ops.combine import cat, stack
 from kadam.ops.creation import empty, zeros
 from kadam.ops.require import ArgumentError
+from kadam.recording.step import state as recorded
 from kadam.tensor import Tensor
 
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
@@ -187,7 +188,7 @@ class RNNBase(Module):
 
     def _check_input(self, input: Tensor) -> None:
         weight = self.weight_ih_l0
-        if input.dtype is not weight.dtype:
+        if input.dtype is not weight.dtype and recorded.lower is None:
             raise ArgumentError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). Convert input: "
                 f"input.to({weight.dtype}), or convert model: model.to({input.dtype}). Fix: convert the input: "

@@ -74,7 +74,7 @@ class Embedding(_Table):
         max_norm: rows that are looked up are scaled down to this norm, in place.
         norm_type: which norm.
         scale_grad_by_freq: whether gradients are divided by how often a row occurs in the batch.
-        sparse: whether PyTorch would give sparse gradients; here they are dense.
+        sparse: whether the table's gradient is a sparse tensor, with values for the rows of the batch alone.
         device: the CPU.
         dtype: of the table.
 
@@ -171,7 +171,7 @@ class EmbeddingBag(_Table):
         norm_type: which norm.
         scale_grad_by_freq: whether gradients are divided by how often a row occurs in the batch.
         mode: `sum`, `mean` or `max`.
-        sparse: whether PyTorch would give sparse gradients; here they are dense.
+        sparse: whether the table's gradient is a sparse tensor, with values for the rows of the batch alone.
         include_last_offset: whether the offsets end with the number of indices.
         padding_idx: a row that counts for nothing.
         device: the CPU.

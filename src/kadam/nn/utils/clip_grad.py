@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from kadam.errors import OperandError
+from kadam.errors import OperandError, UnsupportedError
 from kadam.ir.graph import Phase
 from kadam.ops.combine import stack
 from kadam.ops.creation import tensor
@@ -123,7 +123,13 @@ def _bound(name: str, value: Any) -> float:
 
 
 def _grads(params: Iterable[Tensor]) -> list[Tensor]:
-    return [grad for param in params if (grad := param.grad) is not None]
+    grads = [grad for param in params if (grad := param.grad) is not None]
+    if not all(isinstance(grad, Tensor) for grad in grads):
+        raise UnsupportedError(
+            "clip_grad: a sparse gradient is not clipped, in PyTorch neither. Fix: leave out the tables with "
+            "sparse=True, or clip their grad.coalesce().values()."
+        )
+    return grads
 
 
 @operation(differentiable=False, phase=Phase.UPDATE)

@@ -14,6 +14,7 @@ from kadam.train.tabular.reading import Cells, TableError, chunks_of
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-", "missing", "#n/a", "<na>"})
 MOST_VALUES = 200_000  # distinct texts that a column may have before it is given up
+HUGE = 1e30  # from here on, f32 and squares get into difficulties
 MOSTLY = 0.95  # share of cells that decides what a column holds
 _EPOCH = datetime.datetime(1970, 1, 1)
 _DATE_FORMATS = (
@@ -277,8 +278,9 @@ def _numbers(cells: Cells) -> np.ndarray | None:
 def _narrow(values: np.ndarray) -> np.ndarray:
     values[np.isinf(values)] = np.nan
     known = values[~np.isnan(values)]
-    if len(known) and np.abs(known).max() > 1e4 * known.std():
-        return values  # large and close together: f32 would round their differences away
+    largest = np.abs(known).max(initial=0.0)
+    if largest > HUGE or (len(known) and largest > 1e4 * known.std()):
+        return values  # too large for f32; or so close together that it would round their differences away
     return values.astype(np.float32)
 
 

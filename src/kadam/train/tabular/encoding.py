@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from kadam.train.tabular.columns import Column
+from kadam.train.tabular.columns import HUGE, Column
 from kadam.train.tabular.encoded import Columns
 from kadam.train.tabular.fitting import FARTHEST
 from kadam.train.tabular.numerals import truth
@@ -119,6 +119,8 @@ def _counts_rows(column: Column) -> bool:
 
 def _is_heavy(known: np.ndarray) -> bool:
     """Whether a few values lie so far out that the others would be pressed together."""
+    if np.abs(known).max() > HUGE:
+        return True  # no spread could be computed
     low, high = np.quantile(known, [0.25, 0.75])
     spread = high - low
     return bool(spread > 0 and (np.abs(known - np.median(known)).max() > 30 * spread))

@@ -29,6 +29,7 @@ from kadam.train.trainer import Trainer
 Array = np.ndarray
 
 FOLDS_UP_TO = 20_000  # rows; with more, a part is held out instead
+ROWS_ENOUGH = 20_000  # to learn from as few passes with many columns as with few
 FARTHEST = 5.0  # standard deviations; numbers beyond count as that far
 NEARLY = 1.0  # standard errors, by which a smaller share of the line may be worse
 PIECE_ROWS = 16_384  # that are predicted before the next are looked at
@@ -60,26 +61,38 @@ def settings_for(rows: int, numbers: int, codes: int = 0) -> Settings:
     """Settings by the size of the table, found on other splits, and other made tables, than `benchmarks/tables.py` has.
 
     Small tables get more members, one layer, more dropout and weights that decay faster the fewer the rows are; large
-    ones two layers and fewer passes.
+    ones two layers and fewer passes. Many columns ask for more passes, and dropout, until there are rows enough.
     """
     small = rows < 1_500
     few_columns, hardly_any = numbers <= 12, numbers + codes <= 6
+    wide = not few_columns and rows < ROWS_ENOUGH
     batch_size = _batch_size(rows)
     wanted = (120 + 0.3 * rows) / max(rows // batch_size, 1) if small else 1_200 / np.sqrt(rows)
+    if wide and not small:
+        wanted = max(wanted, min(180_000 / rows, 80))
     epochs = int(np.clip(wanted, 3, 200))
     look_every = max(1, round(epochs / 12))
     return Settings(
-        members=8 if small else 4 if rows < 200_000 else 2,
+        members=_members(rows, hardly_any),
         hidden=64 if hardly_any and not small else 128,
         layers=1 if small else 2,
         bins=8 if 3 < numbers <= 12 and not small else 0,
-        dropout=0.3 if small else 0.0 if few_columns else 0.1,
+        dropout=0.4 if small else 0.0 if few_columns else 0.3 if wide else 0.1,
         lr=0.01,
-        weight_decay=float(np.clip(100 / rows, 0.3, 1.0)) if small else 0.1 if few_columns else 0.3,
+        weight_decay=float(np.clip(150 / rows, 0.3, 1.5)) if small else 0.1 if few_columns else 0.3,
         epochs=epochs // look_every * look_every,
         batch_size=batch_size,
         look_every=look_every,
     )
+
+
+def _members(rows: int, hardly_any: bool) -> int:
+    """As many networks as a small table takes no time for; they cost what they compute where the table is large."""
+    if rows < 700:
+        return 16
+    if rows < 1_500 or (rows <= 3_000 and hardly_any):
+        return 8
+    return 4 if rows < 200_000 else 2
 
 
 def _batch_size(rows: int) -> int:

@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import sys
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ from kadam.train.tabular import fitting, report
 from kadam.train.tabular.columns import Column, read_columns
 from kadam.train.tabular.encoded import Columns
 from kadam.train.tabular.encoding import Encoder, learn, odd_cells, unseen
+from kadam.train.tabular.first_steps import FirstSteps, first_steps
 from kadam.train.tabular.folder import ASKED, Model
 from kadam.train.tabular.reading import TableError, chunks_of
 from kadam.train.tabular.scoring import Stopwatch, baselines, peak_memory_mb, scores
@@ -45,6 +47,7 @@ class Job:
         resume: whether to go on with a run that was broken off.
         ignore: columns that are left out.
         display: as in `Trainer.fit`.
+        lang: of the report.
     """
 
     source: Any
@@ -57,6 +60,7 @@ class Job:
     resume: bool = False
     ignore: tuple[str, ...] = ()
     display: str = "auto"
+    lang: str = "en"
 
 
 def train(job: Job, say: Say = lambda text: None) -> Model:
@@ -90,10 +94,10 @@ def train(job: Job, say: Say = lambda text: None) -> Model:
         raise TableError(f"no column but {job.target!r} tells anything. Fix: add columns that differ from row to row.")
     say(report.columns_text(encoder))
     work = _working_folder(job)
-    facts, fitted = _fit(job, target, columns, encoder, kept, held, work, say)
+    facts, fitted, first = _fit(job, target, columns, encoder, kept, held, work, say)
     facts |= {"rows": total, "seconds": {"reading": read_s, "all": clock.seconds()}, "peak_memory_mb": peak_memory_mb()}
     model = Model(fitted, encoder, facts)
-    model.write(work, job.folder, report.page(facts, encoder, fitted.history))
+    model.write(work, job.folder, report.page(facts, encoder, fitted.history, first, job.lang))
     return model
 
 
@@ -145,8 +149,8 @@ def _fit(
     held: np.ndarray,
     work: Path,
     say: Say,
-) -> tuple[dict[str, Any], fitting.Fitted]:
-    """Train, and judge on the rows that were held out."""
+) -> tuple[dict[str, Any], fitting.Fitted, FirstSteps | None]:
+    """Train, judge on the rows that were held out, and look at the first steps."""
     learned, tested = encoder.split(columns, (kept, held))
     choice = class_weights(target, kept)
     if choice is not None:
@@ -177,7 +181,16 @@ def _fit(
         "scores": found,
         "stopped": fitted.history.stopped,
     }
-    return facts, fitted
+    return facts, fitted, _looked_at(learned, target, kept, fitted.settings)
+
+
+def _looked_at(learned: Columns, target: Target, kept: np.ndarray, settings: fitting.Settings) -> FirstSteps | None:
+    """The first steps under the lens; what goes wrong there costs the report a part, and no model."""
+    try:
+        return first_steps(learned, target.values[kept], len(target.classes), settings)
+    except Exception as error:
+        warnings.warn(f"the report tells nothing of single steps: {error}", stacklevel=2)
+        return None
 
 
 def predict(

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
 import numpy as np
 
+from kadam import language
+from kadam.language import Speech
+from kadam.lens.page import page as show
+from kadam.lens.page import prose, section, table
+from kadam.lens.report import sections, words_used
 from kadam.train.history import History
 from kadam.train.tabular.encoding import Encoder, Encoding
+from kadam.train.tabular.first_steps import FirstSteps
 from kadam.train.tabular.target import Target
 
 CHOICE = (
@@ -16,6 +23,8 @@ CHOICE = (
     "sooner (its probability counts more, by the root of its rarity)"
 )
 _SHOWN_COLUMNS = 60
+MOST_CLASSES = 50  # in the table of classes
+CLOSE = 0.002  # scores no further apart are the same
 
 
 def columns_text(encoder: Encoder) -> str:
@@ -66,46 +75,54 @@ def scores_table(facts: dict[str, Any]) -> Any:
     return table
 
 
-def verdict(facts: dict[str, Any]) -> str:
+def verdict(facts: dict[str, Any], say: Callable[..., str]) -> str:
     """One sentence: whether the network is worth more than what needs none."""
     rarely = "balanced_accuracy" if facts.get("choice") else "accuracy"
     main = rarely if facts["task"] == "classification" else "r2"
     found = facts["scores"]
     best = max((scores[main], who) for who, scores in found.items() if who != "network")
-    own = found["network"][main]
-    gain = own - best[0]
-    if gain > 0.002:
-        return f"The network is better than {best[1]} by {100 * gain:.1f} points of {main.replace('_', ' ')}."
-    if gain > -0.002:
-        return f"The network is no better than {best[1]}: a simpler model would do."
-    return f"The network is worse than {best[1]} by {-100 * gain:.1f} points of {main.replace('_', ' ')}: use that one."
+    gain = found["network"][main] - best[0]
+    key = "better" if gain > CLOSE else "same" if gain > -CLOSE else "worse"
+    told = {} if key == "same" else {"points": f"{abs(100 * gain):.1f}", "score": main.replace("_", " ")}
+    return say(f"train.{key}", other=best[1], **told)
 
 
-def page(facts: dict[str, Any], encoder: Encoder, history: History) -> str:
+def page(facts: dict[str, Any], encoder: Encoder, history: History, first: FirstSteps | None, lang: str) -> str:
     """The report as one page of HTML that needs nothing else."""
+    say = Speech(lang)
+    title = say.label("train.title", name=facts["target"])
+    parts = [
+        f"<header><h1>{escape(title)}</h1>{''.join(f'<p>{line}</p>' for line in _summary(facts, say))}</header>",
+        section("scores", say.label("train.scores"), _scores(facts, say)),
+    ]
+    if facts["classes"]:
+        parts.append(section("classes", say.label("train.classes"), _classes(facts, say)))
+    parts.append(section("training", say.label("train.training"), f'<div class="wide">{history._repr_html_()}</div>'))
+    if first is not None:
+        again = say("train.once_more", n=len(first.seen.records), rows=language.count(first.rows))
+        # All members compute at once, in one operation: its elements spelt out take seconds, and nobody reads them.
+        parts += [f"<p>{prose(again)}</p>", *sections(first.seen, first.findings, None, say)]
+    kinds = [(f"<code>{escape(one.name)}</code>", escape(_kind(one))) for one in encoder.encodings]
+    heads = (say.label("train.column"), say.label("train.taken"))
+    parts.append(section("columns", say.label("train.columns"), table("", heads, kinds, numbers=False)))
+    return show(title, lang, [*parts, words_used(parts, say)])
+
+
+def _summary(facts: dict[str, Any], say: Speech) -> list[str]:
+    """What was learned from what, and what it is worth, as HTML."""
+    counts = {name: language.count(facts[f"{name}_rows"]) for name in ("train", "test")}
+    learned = say("train.learned", task=say.label(f"train.task.{facts['task']}"), **counts)
+    lines = [prose(learned), f"<strong>{prose(verdict(facts, say))}</strong>"]
+    return [*lines, prose(say("train.choice"))] if facts.get("choice") else lines
+
+
+def _scores(facts: dict[str, Any], say: Speech) -> str:
     names = list(facts["scores"]["network"])
-    scored = "".join(
-        f"<tr><th>{escape(who)}</th>" + "".join(f"<td>{_figure(found[name])}</td>" for name in names) + "</tr>"
-        for who, found in facts["scores"].items()
-    )
-    columns = "".join(f"<tr><th>{escape(one.name)}</th><td>{escape(_kind(one))}</td></tr>" for one in encoder.encodings)
-    classes = "".join(
-        f"<tr><th>{escape(name)}</th><td>{rows:,}</td></tr>"
-        for name, rows in zip(facts["classes"][:50], facts["class_rows"], strict=False)
-    )
-    return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(facts["target"])}: report</title>
-<style>body{{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}}
-table{{border-collapse:collapse;margin:1rem 0}}
-td,th{{padding:.2rem .8rem;border-bottom:1px solid #ddd;text-align:right}}
-th{{text-align:left;font-weight:600}}svg{{max-width:100%}}</style>
-<h1>Predicting {escape(facts["target"])}</h1>
-<p>{facts["task"].capitalize()}: {escape(facts["why"])}. {facts["train_rows"]:,} rows to learn from,
-{facts["test_rows"]:,} held out for the test.</p>
-<p><strong>{escape(verdict(facts))}</strong></p>
-<h2>Scores on the rows held out</h2>
-<table><tr><th></th>{"".join(f"<th>{escape(name)}</th>" for name in names)}</tr>{scored}</table>
-{"<h2>Rows of each class to learn from</h2><table>" + classes + "</table>" if classes else ""}
-{f"<p>{escape(CHOICE[0].upper() + CHOICE[1:])}.</p>" if facts.get("choice") else ""}
-<h2>Training</h2>{history._repr_html_()}
-<h2>Columns</h2><table>{columns}</table></html>
-"""
+    rows = [(escape(who), *(_figure(found[name]) for name in names)) for who, found in facts["scores"].items()]
+    return table("", [say.label("train.who"), *(name.replace("_", " ") for name in names)], rows)
+
+
+def _classes(facts: dict[str, Any], say: Speech) -> str:
+    found = list(zip(facts["classes"], facts["class_rows"], strict=True))[:MOST_CLASSES]
+    rows = [(escape(name), language.count(count)) for name, count in found]
+    return table("", (say.label("train.class"), say.label("train.rows")), rows)

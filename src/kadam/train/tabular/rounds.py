@@ -71,6 +71,7 @@ class _Round(Pass):
         self._factors = factors
         self._members = members
 
-    def _rows(self, start: int, end: int) -> list[Array]:
+    def _rows(self, start: int, end: int, lent: bool = False) -> list[Array]:
         first, last = (one // self.size * self._members for one in (start, end))
-        return [*super()._rows(start, end), *(one[first:last].copy() for one in self._factors)]
+        factors = [one[first:last] if lent else one[first:last].copy() for one in self._factors]
+        return [*super()._rows(start, end, lent), *factors]

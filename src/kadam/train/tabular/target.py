@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kadam.train.tabular.columns import Column
+from kadam.train.tabular.columns import HUGE, Column
 from kadam.train.tabular.reading import TableError
 
 MOST_CLASSES = 20  # different whole numbers up to which a target of numbers is a target of classes
@@ -90,6 +90,12 @@ def _values(
         )
     if distinct < 2:
         raise TableError(f"column {column.name!r} is always {values[0]:g}: there is nothing to predict. Fix: another.")
+    if (far := np.abs(values) > HUGE).any():
+        row = int(far.argmax())
+        raise TableError(
+            f"row {rows[row] + 1}, column {column.name!r}: {values[row]:g} is too large to reckon with. Fix: mend the "
+            "cell, or give the column in larger units."
+        )
     why = f"{distinct:,} different numbers" if task is None else "as asked for"
     return Target(column.name, [], values, why), rows
 
