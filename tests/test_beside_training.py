@@ -133,6 +133,15 @@ def test_versions_of_views_are_those_of_their_memory():
     assert found[0] == found[1]
 
 
+def test_subclasses_that_no_operation_would_ask_are_refused():
+    with pytest.raises(UnsupportedError, match="never be called"):
+
+        class Log(kadam.Tensor):
+            @classmethod
+            def __torch_function__(cls, function, types, args=(), kwargs=None):
+                return function(*args)
+
+
 def test_other_classes_may_answer_for_tensors():
     from kadam import overrides
 

@@ -29,12 +29,15 @@ QUICK = (
     "learning_rate_too_high__celsius_new_leaf", "sigmoid_before_bce_with_logits__tags_multilabel",
     "softmax_before_cross_entropy__own_cross_entropy", "dead_relus__own_layer_where",
     "evaluation_in_training_mode__sine_dropout", "symmetric_initialisation__ones_parameters",
+    "graph_cut__heat_and_wind", "graph_cut__heat_and_wind_added", "output_activation__balance",
+    "learning_rate_too_high__loudest_note",
 )  # fmt: skip
 HEALTHY = (
     "clean/raw_line", "clean/sine_sequential", "clean/trainer_class", "controls/gan", "controls/lr_zero_start",
     "controls/random_features", "controls/tiny_full_batch", "controls/positive_counts", "controls/prototype_layer",
     "controls/window_cut", "controls/maximise_reward", "controls/data_assign_momentum",
     "controls/new_leaves_each_step", "controls/style_image_optim",
+    "controls/squares_short", "controls/terms_by_size", "clean/heat_and_wind",
 )  # fmt: skip
 
 
@@ -53,6 +56,30 @@ for epoch in range(20):
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
+"""
+
+
+REPLACED = """
+import torch
+from torch import nn
+
+torch.manual_seed(3)
+x = torch.randn(96, 5)
+y = (x[:, 0] > x[:, 1]).long()
+net = nn.Sequential(nn.Linear(5, 12), nn.ReLU(), nn.Linear(12, 7))
+optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+net[2] = nn.Linear(12, 2)
+for epoch in range(20):
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(net(x), y).backward()
+    optimizer.step()
+"""
+FAILS = """
+import torch
+from torch import nn
+
+net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(9, 2))
+net(torch.zeros(3, 4)).sum().backward()
 """
 
 
@@ -143,3 +170,18 @@ def test_the_command_speaks_both_languages() -> None:
     assert "Predictions and targets have different shapes" in told["en"]
     assert not re.search("[\u0900-\u097f]", told["en"])
     assert "के shapes अलग हैं" in told["hi"]
+
+
+def test_a_replaced_layer_is_one_finding(tmp_path: Path) -> None:
+    """What was replaced belongs to the optimizer alone: it is the same mistake, not another."""
+    (tmp_path / "replaced.py").write_text(REPLACED)
+    assert [one.kind for one in diagnose(str(tmp_path / "replaced.py")).findings] == ["parameters_not_in_optimizer"]
+
+
+@pytest.mark.parametrize(("lang", "told"), [("en", "This error is the finding"), ("hi", "यही error असली गड़बड़ी है")])
+def test_an_error_is_itself_the_finding(tmp_path: Path, lang: str, told: str) -> None:
+    (tmp_path / "fails.py").write_text(FAILS)
+    run = CliRunner().invoke(app, ["diagnose", "--lang", lang, str(tmp_path / "fails.py")])
+    assert told in run.output
+    assert language.text("diagnose.healthy", lang) not in run.output
+    assert "mat1 and mat2" in run.output

@@ -328,3 +328,51 @@ def test_a_route_is_straight_within_ranks_and_bent_between_them() -> None:
     bent = svg.path([(5, 0), (5, 10), (25, 60), (25, 60)])
     assert bent.startswith("M5 0V10V34C5 ")
     assert bent.endswith("25 60")
+
+
+class Tower(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.floors = nn.ModuleList(nn.Sequential(nn.Linear(3, 3), nn.Tanh()) for _ in range(5))
+        self.head = nn.Linear(4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for floor in self.floors:
+            x = floor(x)
+        return self.head(x[:, :2].reshape(2, 4))
+
+
+@pytest.fixture(scope="module")
+def tower() -> Step:
+    torch.manual_seed(0)
+    return one_step(Tower(), torch.randn(4, 3), torch.randn(2, 1), nn.MSELoss())
+
+
+@pytest.mark.parametrize("path", [f"floors.{index}" for index in range(5)])
+def test_any_block_of_a_repeat_opens_and_the_others_stay_folded(tower: Step, path: str) -> None:
+    opened = draw.opened_at(draw.picture_of(tower), path)
+    shown = opened.view(opened.first)
+    (key,) = [one for one in shown.frames if opened.blocks[one].path == path]
+    inner = opened.blocks[key].children
+    assert [child.path for child in inner] == [f"{path}.0", f"{path}.1"]
+    assert all(opened.key_of[id(child)] in shown.boxes for child in inner)
+    weight = next(one for one in tower.parameters if one.name == f"{path}.0.weight")
+    assert weight in inner[0].parameters
+    closed = {opened.blocks[one].path for one in shown.boxes if opened.blocks[one].role is Role.REPEAT}
+    index = int(path[-1])
+    before, after = f"floors.0 … floors.{index - 1}", f"floors.{index + 1} … floors.4"
+    assert closed == {one for one, size in ((before, index), (after, 4 - index)) if size > 1}
+
+
+def test_names_that_a_refusal_lists_are_accepted(tower: Step) -> None:
+    with pytest.raises(KeyError, match="no block 'attic' can be opened") as refused:
+        draw.opened_at(draw.picture_of(tower), "attic")
+    names = refused.value.args[0].partition("one of ")[2].rstrip(".").replace(" or ", " ").split(", ")
+    assert "floors.3" in names
+    for name in names:
+        draw.opened_at(draw.picture_of(tower), name.strip())
+
+
+def test_slices_and_changes_of_shape_are_called_as_the_program_writes_them(tower: Step) -> None:
+    titles = [block.title for block in draw.picture_of(tower).blocks.values()]
+    assert "[:, :2], reshape(2, 4)" in titles

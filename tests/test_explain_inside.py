@@ -292,3 +292,47 @@ def test_dropout_says_how_many_were_dropped() -> None:
     text = "\n".join(getattr(block, "text", "") for block in section.blocks)
     mask = next(step.value(node) for node in step.graph.inputs if node.dtype.name == "bool")
     assert f"Dropped here: {int((~mask).sum())} of 32 elements" in text
+
+
+def told(explanation: Explanation, kind: str) -> str:
+    """All that a section's text says."""
+    (section,) = (one for one in explanation.sections if one.key == kind)
+    return " ".join(str(block) for block in section.blocks)
+
+
+HAND_WRITTEN = {
+    "squares": (lambda p, t, model: ((p - t) ** 2).mean(), "mean((p − t)²)"),
+    "with a penalty": (
+        lambda p, t, model: F.mse_loss(p, t) + 0.1 * model.weight.pow(2).sum(),
+        "mean((p − t)²) + sum(weight²) · 0.1",
+    ),
+    "absolute": (lambda p, t, model: (p - t).abs().mean(), "mean(|p − t|)"),
+}
+
+
+@pytest.mark.parametrize("kind", HAND_WRITTEN)
+def test_losses_that_the_program_writes_out_are_told_with_prediction_and_target(kind: str) -> None:
+    criterion, expected = HAND_WRITTEN[kind]
+    model = nn.Linear(3, 2)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+    x, t = torch.randn(4, 3), torch.rand(4, 2)
+    with lens.watch(steps={0}, summaries=False) as seen:
+        p = model(x)
+        loss = criterion(p, t, model)
+        loss.backward()
+        optimizer.step()
+    explanation = explain(seen.steps[0])
+    text = told(explanation, "loss")
+    assert expected in text
+    (shares,) = [
+        block
+        for section in explanation.sections
+        if section.key == "loss"
+        for block in section.blocks
+        if isinstance(block, Table) and len(block.head) == 5
+    ]
+    assert {"p", "t"} <= set(shares.head)
+    rule = told(explanation, "update")
+    assert "(1 − β₁)" in rule
+    assert "lr/(1 − β₁ᵗ)" in rule
+    assert "fresh" not in rule

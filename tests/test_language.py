@@ -70,13 +70,24 @@ def test_text_fills_in_placeholders(monkeypatch: pytest.MonkeyPatch) -> None:
         language.text("draw.no", "en")
 
 
-def test_a_hindi_sentence_ends_with_the_glosses_of_the_terms_it_mentions_first() -> None:
+def test_the_first_mention_of_a_term_is_followed_by_its_gloss() -> None:
     speech = language.Speech("hi")
     gloss = {term.name: term.gloss["hi"] for term in language.terms()}
-    told = f"weight यानी {gloss['weight']}, gradient यानी {gloss['gradient']}"
-    assert speech.gloss("हर weight का gradient लीजिए। और फिर?") == f"हर weight का gradient लीजिए ({told})। और फिर?"
+    weight, gradient = f"weight (यानी {gloss['weight']})", f"gradient (यानी {gloss['gradient']})"
+    assert speech.gloss("हर weight का gradient लीजिए। और फिर?") == f"हर {weight} का {gradient} लीजिए। और फिर?"
     assert speech.gloss("Gradient और weights।") == "Gradient और weights।"
-    assert speech.gloss("कई epochs तक:") == f"कई epochs तक (epoch यानी {gloss['epoch']}):"
+    assert speech.gloss("कई epochs तक:") == f"कई epochs (यानी {gloss['epoch']}) तक:"
+
+
+def test_a_gloss_does_not_part_foreign_words_or_lists_or_follow_another_bracket() -> None:
+    gloss = {term.name: term.gloss["hi"] for term in language.terms()}
+    told = f"weights random (weight यानी {gloss['weight']}) होते हैं।"
+    assert language.Speech("hi").gloss("weights random होते हैं।") == told
+    listed = "क्या \0loss घटा?\0, \0model सीखा?\0।"
+    said = listed.replace("loss", f"loss (यानी {gloss['loss']})").replace("model", f"model (यानी {gloss['model']})")
+    assert language.Speech("hi").gloss(listed) == said
+    for written in ("थोड़ा बदलिए (इसे finite difference कहते हैं)।", "कितना पक्का है (यानी probability):"):
+        assert language.Speech("hi").gloss(written) == written
 
 
 def test_glosses_leave_code_names_and_explained_terms_alone() -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -81,3 +85,19 @@ def test_gradients_are_only_compared_where_there_is_something_to_compare() -> No
     assert room.looked == 2
     assert not room.stale
     assert not any("values" in vars(used) for _, used in room.last.values())
+
+
+@pytest.mark.parametrize("given", [nn.Linear(2, 1), nn.ModuleDict({"a": nn.Linear(2, 1)}), "all", 3])
+def test_what_names_no_steps_is_refused_at_once(given: object) -> None:
+    with pytest.raises(TypeError, match=r"takes none\. Fix: `with kadam\.lens\.watch\(\) as seen:`"):
+        lens.watch(given)  # type: ignore[arg-type]
+
+
+def test_a_program_of_pytorch_s_own_is_told_that_nothing_is_seen(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "plain.py").write_text(
+        "import torch\nfrom kadam import lens\nwith lens.watch() as seen:\n    torch.ones(1)\nprint(seen.records)\n"
+    )
+    ran = subprocess.run([sys.executable, "plain.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert "plain.py:3: UserWarning: kadam.lens.watch saw no training step" in ran.stderr
+    assert ran.stdout == "[]\n"

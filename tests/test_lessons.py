@@ -139,12 +139,79 @@ def test_a_lesson_that_cannot_be_shown_says_where(text: str, message: str, tmp_p
     assert re.search(r"line \d", ran.stderr)
 
 
-def test_a_cell_may_fail_and_the_lesson_goes_on(tmp_path: Path) -> None:
-    (tmp_path / "fails.md").write_text("# A\n\n```python\nprint(1)\n1 / 0\n```\n\nafter\n")
+@pytest.mark.parametrize(("words", "code"), [("", 1), (" raises", 0), (" fresh raises", 0)])
+def test_a_cell_may_fail_and_the_lesson_goes_on(words: str, code: int, tmp_path: Path) -> None:
+    (tmp_path / "fails.md").write_text(f"# A\n\n```python{words}\nprint(1)\n1 / 0\n```\n\nafter\n")
     ran = kadam("learn", "fails.md", "--lang", "en", folder=tmp_path)
-    assert ran.returncode == 0
+    assert ran.returncode == code
     assert "ZeroDivisionError: division by zero" in ran.stdout
     assert "after" in ran.stdout
+    assert ("fails, line 5: the cell failed: ZeroDivisionError: division by zero" in ran.stderr) == bool(code)
+
+
+def test_a_cell_that_should_fail_and_does_not_is_told(tmp_path: Path) -> None:
+    (tmp_path / "fine.md").write_text("# A\n\n```python raises\nprint(1)\n```\n")
+    ran = kadam("learn", "fine.md", "--lang", "en", "--html", "fine.html", folder=tmp_path)
+    assert ran.returncode == 1
+    assert "line 3" in ran.stderr
+    assert "did not fail" in ran.stderr
+
+
+def test_the_line_of_a_cell_that_python_cannot_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "odd.md").write_text("---\ntitle: A\n---\n\n```python\nx = 1\nx = = 2\n```\n")
+    ran = kadam("learn", "odd.md", "--lang", "en", folder=tmp_path)
+    assert "odd, line 7: the cell failed: SyntaxError" in ran.stderr
+
+
+def test_the_lesson_of_the_manual_becomes_a_page(tmp_path: Path) -> None:
+    manual = (Path(__file__).parent.parent / "docs" / "lessons.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^````markdown\n(.*?)^````$", manual, re.DOTALL | re.MULTILINE)
+    (tmp_path / "slope.md").write_text(example, encoding="utf-8")
+    ran = kadam("learn", "slope.md", "--lang", "en", "--html", "slope.html", folder=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    page = Reader((tmp_path / "slope.html").read_text(encoding="utf-8"))
+    for expected in ("The slope tells where to go", "The slope is 4, so the weight went down to 2.6", "RuntimeError"):
+        assert expected in page.text
+    assert any(attrs.get("class") == "kadam-flow" for attrs in page.of("svg"))
+    assert len(list(page.of("math"))) >= 2
+    assert "$$" not in page.text
+
+
+def test_the_head_of_a_lesson_gives_its_title() -> None:
+    lesson = read("---\ntitle: 'My title'\nauthor: me\n---\n\nText.\n\n```python\n1\n```\n", "mine", "en")
+    assert (lesson.title, lesson.summary) == ("My title", "Text.")
+    shown = [token.content for part in lesson.parts if isinstance(part, Prose) for token in part.tokens]
+    assert "My title" in shown
+    assert not any("author" in one for one in shown)
+    assert [part.line for part in lesson.parts if isinstance(part, Cell)] == [9]
+    own = read("---\ntitle: In the list\n---\n# On the page\n", "mine", "en")
+    shown = [token.content for part in own.parts if isinstance(part, Prose) for token in part.tokens]
+    assert own.title == "In the list"
+    assert [one for one in shown if one] == ["On the page"]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("$$L = (w-1)^2$$", ("L = (w-1)^2",)),
+        ("$$\na = b\n\nc = d\n$$", ("a = b", "c = d")),
+        ("$$a = b\nc$$", ("a = b", "c")),
+    ],
+)
+def test_what_stands_between_dollars_is_a_formula(text: str, lines: tuple[str, ...]) -> None:
+    lesson = read(f"# A\n\nbefore\n{text}\nafter\n", "mine", "en")
+    assert [part.lines for part in lesson.parts if isinstance(part, Maths)] == [lines]
+    for other in ("# A\n\n$$ is money\n", "# A\n\n    $$x$$\n"):
+        assert not any(isinstance(part, Maths) for part in read(other, "mine", "en").parts)
+
+
+def test_what_cannot_be_shown_is_told_in_the_reader_s_language(tmp_path: Path) -> None:
+    ran = kadam("learn", "7", "--lang", "hi", folder=tmp_path)
+    assert ran.returncode == 2
+    assert "'7' नाम का कोई पाठ नहीं है" in ran.stderr
+    ran = kadam("explain", "nofile.py", "--lang", "hi", folder=tmp_path)
+    assert "file 'nofile.py' नहीं खुली" in ran.stderr
+    assert "Fix:" not in ran.stderr
 
 
 def test_lists_go_on_counting_behind_a_formula(tmp_path: Path) -> None:

@@ -172,3 +172,31 @@ def test_numbers_that_are_none_are_refused():
             m.cov(m.ones(2, 2), fweights=m.tensor([-1, 2]))
     with pytest.raises(RuntimeError, match="64 dims"):
         kadam.zeros([1] * 65)
+
+
+OUTSIDE = {
+    "steps": lambda m: m.arange(6.0).as_strided((4,), (2,)),
+    "behind a view": lambda m: m.arange(6.0)[2:].as_strided((6,), (1,)),
+    "integers": lambda m: m.arange(6).as_strided((8,), (1,)),
+    "far": lambda m: m.arange(6.0).as_strided((200_000_000,), (100,)).sum(),
+    "set_": lambda m: m.zeros(3).set_(m.arange(6.0).untyped_storage(), 4, (3,), (1,)),
+}
+
+
+@pytest.mark.parametrize("kind", OUTSIDE)
+def test_views_by_strides_stay_within_memory(kind):
+    torch = pytest.importorskip("torch")
+    for module in (torch, kadam):
+        with pytest.raises(RuntimeError, match="out of bounds for storage"):
+            OUTSIDE[kind](module)
+
+
+def test_nothing_is_assigned_from_too_many_values():
+    torch = pytest.importorskip("torch")
+    for m in (torch, kadam):
+        x = m.ones(4)
+        for index in (x > 9, m.tensor([], dtype=m.long)):
+            with pytest.raises(RuntimeError, match="shape mismatch"):
+                x[index] = m.zeros(3)
+            x[index] = m.zeros(1)
+        assert x.tolist() == [1, 1, 1, 1]

@@ -526,8 +526,20 @@ def test_other_formats_are_named() -> None:
         load(legacy)
     with pytest.raises(UnsupportedError, match="lazy view"):
         load(written_by_torch(torch.zeros(2, dtype=torch.complex64).conj()))
-    with pytest.raises(pickle.UnpicklingError, match="does not read"):
-        load(written_by_torch(torch.zeros(2).to_sparse()))
+    with pytest.raises(UnsupportedError, match="sparse_csc"):
+        load(written_by_torch(torch.eye(2).to_sparse_csc()))
+
+
+@pytest.mark.parametrize("kind", ["to_sparse", "to_sparse_csr"])
+def test_sparse_tensors_are_read_and_written_as_pytorch_does(kind: str) -> None:
+    torch = pytest.importorskip("torch")
+    dense = [[0.0, 1.5, 0.0], [2.0, 0.0, -3.0]]
+    theirs, ours = getattr(torch.tensor(dense), kind)(), getattr(kadam.tensor(dense), kind)()
+    for found in (load(written_by_torch({"s": theirs}))["s"], load(written({"s": ours}))["s"]):
+        assert repr(found) == repr(theirs)
+    assert repr(read_by_torch(written({"s": ours}))["s"]) == repr(theirs)
+    twice = kadam.sparse_coo_tensor([[1, 1]], [1.0, 2.0], (3,))
+    assert not load(written(twice)).is_coalesced()
 
 
 # ---- a file cannot run code --------------------------------------------------------------------------

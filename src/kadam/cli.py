@@ -165,6 +165,10 @@ def learn(
     """Take a lesson: its code runs, and its numbers are those of the run. Without a name, list the lessons.
 
     `kadam learn glossary --html FILE` writes the glossary as a page.
+
+    A lesson of your own is a Markdown file. Its fences ```python (with the words fresh, quiet, raises) are run;
+    ```kadam draw and ```kadam explain WEIGHT show the step of the cell before; ```math or $$ holds formulas;
+    {{expression}} in the text is a value. docs/lessons.md tells all of it, with an example.
     """
     from kadam.learn import ways
 

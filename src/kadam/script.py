@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.machinery import SourceFileLoader
 from types import ModuleType
 
-from kadam import torch_imports, tracebacks
+from kadam import language, torch_imports, tracebacks
 from kadam.recording.place import before_telling
 
 FAILED = 1
@@ -38,11 +38,8 @@ def run_file(path: str, arguments: Sequence[str] = (), around: Around = nullcont
     try:
         source, filename = _read(path)
     except OSError as error:
-        print(
-            f"kadam run: can't open file {path!r}: {error.strerror}. Fix: give a script's path, seen from "
-            f"{os.getcwd()!r}; or -m with a module's name.",
-            file=sys.stderr,
-        )
+        named = {"file": repr(path), "why": error.strerror, "folder": repr(os.getcwd())}
+        print(language.text("script.cannot_open", language.spoken(), **named), file=sys.stderr)
         return CANNOT_OPEN
     directory = os.path.dirname(os.path.realpath(path)) if path != "-" else ""
 
@@ -65,11 +62,8 @@ def run_module(name: str, arguments: Sequence[str] = (), around: Around = nullco
 
     def program() -> None:
         if not _is_there(name):
-            print(
-                f"kadam run: no module named {name!r} in {os.getcwd()!r} or where Python looks for packages. Fix: look "
-                "at its spelling; a script's path is given without -m.",
-                file=sys.stderr,
-            )
+            named = {"module": repr(name), "folder": repr(os.getcwd())}
+            print(language.text("script.no_module", language.spoken(), **named), file=sys.stderr)
             raise SystemExit(FAILED)
         runpy.run_module(name, run_name="__main__", alter_sys=True)
 

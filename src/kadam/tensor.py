@@ -11,7 +11,16 @@ import numpy as np
 
 from kadam import anomaly, dtypes, layouts, printing
 from kadam.device import cpu, device
-from kadam.errors import AxisError, DTypeError, GradientError, KadamError, OperandError, RangeError, ShapeError
+from kadam.errors import (
+    AxisError,
+    DTypeError,
+    GradientError,
+    KadamError,
+    OperandError,
+    RangeError,
+    ShapeError,
+    UnsupportedError,
+)
 from kadam.hot import hot, slotted
 from kadam.linalg import namespace as algebra
 from kadam.ops import (
@@ -84,6 +93,20 @@ class Tensor(Recorded):
                 return data[0].detach()
             return creation.tensor(data[0], dtype=dtype or dtypes.default_float())
         return creation.empty(data or (0,), dtype=dtype)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Refuse classes that want to be asked about each operation: no operation asks them.
+
+        Raises:
+            UnsupportedError: the class defines `__torch_function__` or `__torch_dispatch__`.
+        """
+        for name in ("__torch_function__", "__torch_dispatch__"):
+            if name in vars(cls):
+                raise UnsupportedError(
+                    f"{cls.__name__}.{name} would never be called: Kadam's operations do not ask subclasses of Tensor. "
+                    "Fix: plain tensors; hooks (register_hook, register_forward_hook) where they suffice."
+                )
+        super().__init_subclass__(**options)
 
     # --- what is known without values ---------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ technical term means where the reader meets it first.
 """
 
 from kadam.language.catalogue import keys, rooms, text
-from kadam.language.choice import LANGUAGES, UnknownLanguage, choose
+from kadam.language.choice import LANGUAGES, UnknownLanguage, choose, speak, spoken
 from kadam.language.glossary import Speech, Term, terms
 from kadam.language.numbers import count, number, percent, size
 
@@ -22,6 +22,8 @@ __all__ = [
     "percent",
     "rooms",
     "size",
+    "speak",
+    "spoken",
     "terms",
     "text",
 ]

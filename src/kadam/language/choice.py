@@ -7,6 +7,7 @@ import os
 from kadam.errors import KadamError
 
 LANGUAGES = ("en", "hi")
+_spoken = "en"
 
 
 class UnknownLanguage(KadamError, ValueError):  # noqa: N818  (it says what it is)
@@ -27,6 +28,17 @@ def choose(wanted: str | None = None) -> str:
         return code
     locale = next((one for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (one := os.environ.get(name))), "")
     return _code(locale) if _code(locale) in LANGUAGES else "en"
+
+
+def speak(lang: str) -> None:
+    """From now on, what has no language of its own (the runner of programs) speaks this one."""
+    global _spoken
+    _spoken = lang
+
+
+def spoken() -> str:
+    """The language that a command was asked to speak; English where none was."""
+    return _spoken
 
 
 def _code(name: str) -> str:

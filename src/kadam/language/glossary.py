@@ -10,9 +10,10 @@ from typing import Any
 
 from kadam.language.catalogue import entries, text
 
-# Languages in which a term is foreign, so that the sentence that first mentions it ends with its gloss: never in the
-# middle, where it would stand between a term and its postposition, or beside a plural.
+# Languages in which a term is foreign, so that its first mention is followed by its gloss: right behind it, or behind
+# the other foreign words that it stands with (`training step में`), which nothing may part.
 GLOSSED = {"hi": "{term} यानी {gloss}"}
+ALONE = {"hi": "यानी {gloss}"}
 MOST_GLOSSES = 3  # in one sentence
 
 
@@ -58,7 +59,7 @@ def terms() -> tuple[Term, ...]:
 class Speech:
     """The texts of one page or report, in the order in which its reader meets them.
 
-    Called with a key, it gives the text; in Hindi, a sentence ends with the glosses of the terms it mentions first.
+    Called with a key, it gives the text; in Hindi, a term that is mentioned first is followed by its gloss.
 
     Attributes:
         lang: the language.
@@ -78,35 +79,45 @@ class Speech:
         return text(key, self.lang, **values)
 
     def gloss(self, written: str) -> str:
-        """A text whose sentences end with the glosses of the terms that they mention first; code is left alone."""
+        """A text in which terms that are mentioned first are followed by their glosses; code is left alone."""
         if self.lang not in GLOSSED:
             return written
         return "".join(self._glossed(sentence) for sentence in _SENTENCES.split(written))
 
     def _glossed(self, sentence: str) -> str:
-        found: list[str] = []
-        for mention in _pattern().finditer(_CODE.sub(lambda code: "`" * len(code[0]), sentence)):
+        """A sentence with glosses: each stands behind the foreign words among which the term is."""
+        plain = _CODE.sub(lambda code: "`" * len(code[0]), sentence)
+        brackets = [range(*found.span()) for found in _BRACKETS.finditer(plain)]
+        found: dict[int, list[tuple[Term, str]]] = {}
+        for mention in _pattern().finditer(plain):
             term = _by_form()[mention[0].lower()]
             if term.name in self.told:
                 continue
-            explained = _EXPLAINED.match(sentence[mention.end() :]) is not None
-            if not explained and len(found) == MOST_GLOSSES:
+            rest = plain[mention.end() :]
+            run = _FOREIGN.match(rest)
+            at = mention.end() + (run.end() if run is not None else 0)
+            explained = any(mention.start() in one for one in brackets) or _EXPLAINED.match(plain[at:]) is not None
+            if not explained and sum(map(len, found.values())) == MOST_GLOSSES:
                 continue  # a later sentence will tell
             self.told.add(term.name)
             if not explained:
-                shown = term.name if mention[0].lower().startswith(term.name.lower()) else mention[0]
-                found.append(GLOSSED[self.lang].format(term=shown, gloss=term.gloss[self.lang]))
-        if not found:
-            return sentence
-        end = _END.search(sentence)
-        at = len(sentence) if end is None else end.start()
-        return f"{sentence[:at]} ({', '.join(found)}){sentence[at:]}"
+                found.setdefault(at, []).append((term, mention[0] if at == mention.end() else ""))
+        for at in sorted(found, reverse=True):
+            sentence = f"{sentence[:at]} ({self._told(found[at])}){sentence[at:]}"
+        return sentence
+
+    def _told(self, here: list[tuple[Term, str]]) -> str:
+        """The glosses of terms; one that stands right behind its term does not name it."""
+        if len(here) == 1 and here[0][1]:
+            return ALONE[self.lang].format(gloss=here[0][0].gloss[self.lang])
+        return ", ".join(GLOSSED[self.lang].format(term=term.name, gloss=term.gloss[self.lang]) for term, _ in here)
 
 
-_SENTENCES = re.compile(r"(?<=[।?!])(?=[\s\0])")
+_SENTENCES = re.compile(r"(?<=[।?!])(?=\0*(?:\s|$))")
 _CODE = re.compile(r"`[^`]*`")
+_BRACKETS = re.compile(r"\([^()]*\)")
+_FOREIGN = re.compile(r"(?:[ -][A-Za-z][\w-]*)+")  # more words that are not Hindi
 _EXPLAINED = re.compile(r"[\s\0]*(?:\(|–|:|यानी)")  # the text itself says what it means
-_END = re.compile(r"[।?!:,;]*[\s\0]*$")
 
 
 @cache

@@ -11,9 +11,11 @@ from kadam import language
 
 def _choose(wanted: str | None) -> str:
     try:
-        return language.choose(wanted)
+        lang = language.choose(wanted)
     except language.UnknownLanguage as error:
         raise typer.BadParameter(str(error)) from None
+    language.speak(lang)
+    return lang
 
 
 Lang = Annotated[

@@ -5,9 +5,10 @@ Fences that are run:
     ```python              a cell: shown with what it prints; cells of a lesson share their variables
     ```python fresh        a cell that begins anew: an experiment that stands for itself
     ```python quiet        a cell that is run but not shown
-    ```kadam draw          the diagram of the last step of the cell before
+    ```python raises       a cell that shall fail: its error is part of the lesson
+    ```kadam draw          the diagram of the first step of the cell before (of one that fails: of the step that fails)
     ```kadam explain WEIGHT    that step explained, from the forward pass to the update
-    ```math                a formula per line
+    ```math                a formula per line; so is what stands between lines of $$
 
 In the text, `{{ expression }}` is the value of an expression of the cells so far.
 """
@@ -24,8 +25,10 @@ from mimetypes import guess_type
 from typing import Any
 from urllib.parse import unquote
 
+from kadam import language
 from kadam.errors import KadamError
 from kadam.language import LANGUAGES
+from kadam.learn.markdown import parser, without_head
 
 
 class LessonError(KadamError, ValueError):
@@ -49,12 +52,14 @@ class Cell:
         line: of the file, where it begins.
         fresh: whether it begins without the variables of earlier cells.
         quiet: whether it is left out of what is shown.
+        raises: whether it shall fail.
     """
 
     code: str
     line: int
     fresh: bool = False
     quiet: bool = False
+    raises: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ class Lesson:
 
     Attributes:
         name: the file's name without its end.
-        title: its first headline.
+        title: what its head says, else its first headline.
         summary: the first sentence below it.
         lang: the language.
         parts: in order.
@@ -123,18 +128,18 @@ def find(name: str, lang: str) -> Lesson:
         try:
             with open(name, encoding="utf-8") as file:
                 lesson = read(file.read(), os.path.basename(name).removesuffix(".md"), _language_of(name, lang))
-            _take_in_images(lesson, os.path.dirname(name))
+            _take_in_images(lesson, os.path.dirname(name), lang)
             return lesson
         except OSError as error:
-            raise LessonError(f"cannot open the lesson {name!r}: {error.strerror}. Fix: look at its path.") from error
+            raise LessonError(language.text("lessons.no_file", lang, file=name, why=error.strerror)) from error
     for own in known():
         if name in (own, own.split("_")[0], own.partition("_")[2]):
             text = files("kadam.lessons").joinpath(f"{own}.{lang}.md").read_text(encoding="utf-8")
             return read(text, own, lang)
-    raise LessonError(f"there is no lesson {name!r}. Fix: choose one of {', '.join(known())}, or give a Markdown file.")
+    raise LessonError(language.text("lessons.no_lesson", lang, name=name, known=", ".join(known())))
 
 
-def _take_in_images(lesson: Lesson, folder: str) -> None:
+def _take_in_images(lesson: Lesson, folder: str, lang: str) -> None:
     """Put the images that a lesson names into it, so that its page needs no other file.
 
     Raises:
@@ -151,10 +156,8 @@ def _take_in_images(lesson: Lesson, folder: str) -> None:
                         encoded = b64encode(file.read()).decode()
                 except OSError as error:
                     line = token.map[0] + 1 if token.map else part.line
-                    raise LessonError(
-                        f"line {line}: cannot open the image {named!r}: {error.strerror}. Fix: give its path as seen "
-                        "from the lesson's folder."
-                    ) from error
+                    told = language.text("lessons.no_image", lang, line=line, file=named, why=error.strerror)
+                    raise LessonError(told) from error
                 image.attrs["src"] = f"data:{guess_type(named)[0] or 'image/png'};base64,{encoded}"
 
 
@@ -170,8 +173,12 @@ def read(text: str, name: str, lang: str) -> Lesson:
     Raises:
         LessonError: a fence asks for what there is not.
     """
+    text, titled = without_head(text)
     tokens = parser().parse(text)
-    lesson = Lesson(name, _first(tokens, "heading_open") or name, _first(tokens, "paragraph_open"), lang)
+    if titled and not any(token.type == "heading_open" and token.tag == "h1" for token in tokens):
+        tokens = [*parser().parse(f"# {titled}"), *tokens]
+    title = titled or _first(tokens, "heading_open") or name
+    lesson = Lesson(name, title, _first(tokens, "paragraph_open"), lang)
     waiting: list[Any] = []
     for token in tokens:
         if token.type != "fence":
@@ -180,17 +187,10 @@ def read(text: str, name: str, lang: str) -> Lesson:
         if waiting:
             lesson.parts.append(Prose(waiting, _line(waiting)))
             waiting = []
-        lesson.parts.append(_fence(token))
+        lesson.parts.append(_fence(token, lang))
     if waiting:
         lesson.parts.append(Prose(waiting, _line(waiting)))
     return lesson
-
-
-def parser() -> Any:
-    """The Markdown reader: CommonMark with tables; HTML in it is text."""
-    from markdown_it import MarkdownIt
-
-    return MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
 def _first(tokens: Sequence[Any], kind: str) -> str:
@@ -204,17 +204,17 @@ def _line(tokens: Sequence[Any]) -> int:
     return next((token.map[0] + 1 for token in tokens if token.map), 1)
 
 
-def _fence(token: Any) -> Part:
+def _fence(token: Any, lang: str) -> Part:
     words = token.info.split()
     line = token.map[0] + 2
     if words[:1] == ["python"]:
-        unknown = set(words[1:]) - {"fresh", "quiet"}
+        unknown = set(words[1:]) - {"fresh", "quiet", "raises"}
         if unknown:
-            raise LessonError(f"line {line - 1}: a cell cannot be {min(unknown)!r}. Fix: fresh, quiet, or neither.")
-        return Cell(token.content, line, "fresh" in words, "quiet" in words)
+            raise LessonError(language.text("lessons.no_such_cell", lang, line=line - 1, word=min(unknown)))
+        return Cell(token.content, line, "fresh" in words, "quiet" in words, "raises" in words)
     if words[:1] == ["kadam"]:
         if len(words) < 2 or words[1] not in ("draw", "explain"):
-            raise LessonError(f"line {line - 1}: Kadam cannot show {' '.join(words[1:])!r}. Fix: draw, or explain.")
+            raise LessonError(language.text("lessons.no_such_view", lang, line=line - 1, word=" ".join(words[1:])))
         return View(words[1], tuple(words[2:]), line)
     if words[:1] == ["math"]:
         return Maths(tuple(one.strip() for one in token.content.splitlines() if one.strip()))

@@ -8,7 +8,8 @@ from typing import Any
 
 from kadam import language
 from kadam.language import Speech
-from kadam.learn.lesson import Cell, Lesson, Maths, Prose, Shown, View, parser, weight_of
+from kadam.learn.lesson import Cell, Lesson, Maths, Prose, Shown, View, weight_of
+from kadam.learn.markdown import parser
 from kadam.learn.running import Class, Ran
 from kadam.lens.draw import picture_of
 from kadam.lens.explain import explain
@@ -17,10 +18,11 @@ from kadam.lens.page_explain import explanation
 from kadam.lens.page_math import formulas
 
 
-def paper(lesson: Lesson) -> str:
+def paper(course: Class) -> str:
     """Run a lesson and give its page."""
+    lesson = course.lesson
     say = Speech(lesson.lang)
-    body = [_part(ran, lesson, say, index) for index, ran in enumerate(Class(lesson).run())]
+    body = [_part(ran, lesson, say, index) for index, ran in enumerate(course.run())]
     text = "".join(body)
     words = [term.name for term in language.terms() if any(f" {form}" in text for form in term.forms)]
     body.append(section("glossary", say.label("page.glossary"), glossary(lesson.lang, words)))
@@ -59,7 +61,7 @@ def _prose(tokens: Sequence[Any], say: Speech) -> str:
 
 
 def _gloss(children: Sequence[Any], say: Speech) -> None:
-    """Let the sentences of a paragraph end with their glosses, wherever emphasis and code begin and end in it."""
+    """Put the glosses of a paragraph behind its terms, wherever emphasis and code begin and end in it."""
     written = [f"`{child.content}`" if child.type == "code_inline" else child.content for child in children]
     for child, glossed in zip(children, say.gloss("\0".join(written)).split("\0"), strict=True):
         if child.type == "text":

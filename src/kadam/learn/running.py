@@ -30,6 +30,7 @@ class Ran:
         error: what it failed with, as a traceback shows it; lessons show failures on purpose, too.
         step: for a view: the step that it shows.
         number: of a cell, counted from 1.
+        line: of the lesson, where a cell failed.
     """
 
     part: Part
@@ -37,6 +38,7 @@ class Ran:
     error: str = ""
     step: Step | None = None
     number: int = 0
+    line: int = 0
 
 
 def programs(lesson: Lesson) -> dict[int, str]:
@@ -51,6 +53,14 @@ def programs(lesson: Lesson) -> dict[int, str]:
     return found
 
 
+def _failed_at(error: Exception, where: str) -> int:
+    """The line of a cell, counted from 1, at which it failed."""
+    if isinstance(error, SyntaxError) and error.filename == where:
+        return error.lineno or 1
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == where]
+    return lines[-1] if lines else 1
+
+
 def _new_names() -> dict[str, Any]:
     return vars(ModuleType("__main__"))
 
@@ -63,12 +73,14 @@ class Class:
         names: the variables so far.
         seen: the steps of the last cell.
         cells: how many cells were run.
+        surprises: what the author should know of: cells that fail, or should and do not.
     """
 
     lesson: Lesson
     names: dict[str, Any] = field(default_factory=dict)
     seen: Watched | None = None
     cells: int = 0
+    surprises: list[str] = field(default_factory=list)
 
     def run(self) -> Iterator[Ran]:
         """Each part, when it has been run.
@@ -83,7 +95,9 @@ class Class:
         self.names = _new_names()
         for part in self.lesson.parts:
             if isinstance(part, Cell):
-                yield self._cell(part)
+                ran = self._cell(part)
+                self._look(ran, part)
+                yield ran
             elif isinstance(part, View):
                 yield Ran(part, step=self._step(part))
             elif isinstance(part, Prose):
@@ -99,7 +113,7 @@ class Class:
         self.cells += 1
         where = f"cell {self.cells}"
         linecache.cache[where] = (len(cell.code), None, cell.code.splitlines(keepends=True), where)
-        printed, failed = io.StringIO(), ""
+        printed, failed, line = io.StringIO(), "", 0
         try:
             with redirect_stdout(printed), watch() as seen:
                 self.seen = seen
@@ -107,16 +121,24 @@ class Class:
         except Exception as error:
             tracebacks.shorten(error)
             failed = "".join(traceback.format_exception_only(error)).rstrip()
-        return Ran(cell, printed.getvalue(), failed, number=self.cells)
+            line = cell.line - 1 + _failed_at(error, where)
+        return Ran(cell, printed.getvalue(), failed, number=self.cells, line=line)
+
+    def _look(self, ran: Ran, cell: Cell) -> None:
+        """Note what the author did not announce."""
+        if bool(ran.error) == cell.raises:
+            return
+        key, line = ("lessons.raised", ran.line) if ran.error else ("lessons.not_raised", cell.line - 1)
+        what = next((one.rstrip(".:") for one in ran.error.splitlines() if not one.startswith(" ")), "")
+        told = language.text(key, self.lesson.lang, lesson=self.lesson.name, line=line, error=what)
+        self.surprises.append(told)
 
     def _step(self, view: View) -> Step:
         seen = self.seen
         step = None if seen is None else seen.partial if seen.partial is not None else self._first(seen)
         if step is None:
-            raise LessonError(
-                f"{self.lesson.name}, line {view.line - 1}: the cell before has no training step to {view.kind}. "
-                "Fix: put it behind a cell that runs a model."
-            )
+            named = {"lesson": self.lesson.name, "line": view.line - 1, "view": view.kind}
+            raise LessonError(language.text("lessons.no_step", self.lesson.lang, **named))
         return step
 
     def _first(self, seen: Watched) -> Step | None:
@@ -134,5 +156,6 @@ class Class:
         try:
             value = eval(expression, self.names)
         except Exception as error:
-            raise LessonError(f"{self.lesson.name}, line {line} or below: {{{{ {expression} }}}}: {error}") from error
+            named = {"lesson": self.lesson.name, "line": line, "expression": expression, "error": error}
+            raise LessonError(language.text("lessons.no_value", self.lesson.lang, **named)) from error
         return language.number(value) if isinstance(value, float) else str(value)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kadam.language import Speech
-from kadam.learn.lesson import Cell, Lesson, Maths, Prose, View, weight_of
+from kadam.learn.lesson import Cell, Maths, Prose, View, weight_of
 from kadam.learn.running import Class, Ran
 from kadam.lens.explain import explain
 from kadam.lens.explain_terminal import to_terminal
@@ -19,11 +19,11 @@ from kadam.lens.explain_terminal import to_terminal
 WIDEST = 96  # columns
 
 
-def show(lesson: Lesson) -> None:
+def show(course: Class) -> None:
     """Run a lesson and print it, part by part."""
-    say = Speech(lesson.lang)
+    say = Speech(course.lesson.lang)
     bold = sys.stdout.isatty()
-    for ran in Class(lesson).run():
+    for ran in course.run():
         for line in _lines(ran, say, bold):
             print(line)
         sys.stdout.flush()

@@ -20,20 +20,32 @@ def learn(name: str, html: str, experiments: str, lang: str) -> int:
         lesson = find(name, lang)
         if experiments:
             _write_programs(lesson, experiments, lang)
-        if html:
-            from kadam.learn.paper import paper
-
-            _write(html, paper(lesson), lang)
-        if not html and not experiments:
-            from kadam.learn.terminal import show
-
-            show(lesson)
+        if html or not experiments:
+            return _take(lesson, html, lang)
     except BrokenPipeError:
         raise  # who reads has seen enough
     except (LessonError, OSError) as error:
         print(f"kadam learn: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _take(lesson: Lesson, html: str, lang: str) -> int:
+    """Run a lesson and show it; what surprises is told on stderr, and makes the exit code 1."""
+    from kadam.learn.running import Class
+
+    course = Class(lesson)
+    if html:
+        from kadam.learn.paper import paper
+
+        _write(html, paper(course), lang)
+    else:
+        from kadam.learn.terminal import show
+
+        show(course)
+    for told in course.surprises:
+        print(f"kadam learn: {told}", file=sys.stderr)
+    return 1 if course.surprises else 0
 
 
 def _list(lang: str) -> int:

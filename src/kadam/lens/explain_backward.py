@@ -261,12 +261,31 @@ def _text_of(node: Node, names: Names, values: Mapping[int, Array], stops: Colle
         return "…"
 
 
+# Numbers that Adam computes from its settings and its count of steps, as textbooks write them.
+_ADAM = {
+    "fresh1": "(1 − β₁)",
+    "keep2": "β₂",
+    "fresh2": "(1 − β₂)",
+    "step_size": "lr/(1 − β₁ᵗ)",
+    "grow_root2": "1/√(1 − β₂ᵗ)",
+}
+_BOOK = {"Adam": _ADAM, "AdamW": _ADAM | {"amount": "(1 − lr · weight_decay)"}}
+
+
+def _written(telling: Telling, parameter: Parameter) -> dict[str, str]:
+    """How books write the numbers of an optimizer's rule."""
+    if parameter.optimizer is None:
+        return {}
+    return _BOOK.get(telling.step.optimizers[parameter.optimizer].name, {})
+
+
 def _numbers(telling: Telling, parameter: Parameter) -> str:
     """The numbers of the rule that are no settings of the optimizer's group."""
     step = telling.step
     if parameter.optimizer is None or parameter.next is None:
         return ""
     settings = step.optimizers[parameter.optimizer].groups[parameter.group]
+    book = _written(telling, parameter)
     found: dict[str, str] = {}
     seen: set[int] = set()
     waiting = [parameter.next]
@@ -277,7 +296,7 @@ def _numbers(telling: Telling, parameter: Parameter) -> str:
         seen.add(node.id)
         name = step.numbers.get(node.id)
         if name and name not in settings:
-            found[f"`{name}`"] = number(float(step.value(node)))
+            found[book.get(name, f"`{name}`")] = number(float(step.value(node)))
         if node.phase is Phase.UPDATE:
             waiting += node.inputs
     return ", ".join(f"{name} = {value}" for name, value in sorted(found.items()))
@@ -294,7 +313,9 @@ def _rule(telling: Telling, parameter: Parameter, given: Node | None, at: Index)
     values = step.trace.values
     assert parameter.next is not None
     names = Names(step)
-    names.given = {parameter.value.id: telling.names.of(parameter.value)}
+    book = _written(telling, parameter)
+    names.given = {node: book[name] for node, name in step.numbers.items() if name in book}
+    names.given[parameter.value.id] = telling.names.of(parameter.value)
     if given is not None:
         names.given[given.id] = "grad"
     targets = []

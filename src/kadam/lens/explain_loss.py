@@ -26,19 +26,23 @@ def loss(telling: Telling) -> Section:
     blocks: list[Block] = [Line(say("explain.loss.intro", name=name, loss=number(value)))]
     predictions, targets = ends(telling)
     addends = list(_addends(node, telling))
+    if not predictions:
+        predictions, targets = _written_ends(telling, node)
     stops = frozenset(one.id for one in (*predictions, *targets)) or telling.step.results - {node.id}
-    whole = frozenset(one.id for one in addends) if len(addends) > 1 else stops
+    ends_of_all = stops | telling.insides.ends
     told = purpose(_criterion(telling, node))
     if told:
         blocks.append(Line(say(told)))
-    blocks.append(Formula(f"{name} = {formula(telling, node, whole | telling.insides.ends)}", telling.source(node)))
+    blocks.append(Formula(f"{name} = {formula(telling, node, ends_of_all)}", telling.source(node)))
     if len(addends) > 1:
-        rows = [(telling.names.of(one), number(float(telling.values[one.id]))) for one in addends]
+        rows = [(formula(telling, one, ends_of_all), number(float(telling.values[one.id]))) for one in addends]
         head = say.label("explain.head.value"), say.label("explain.head.number")
         blocks.append(table(say.label("explain.loss.parts"), head, rows))
     terms = _terms(telling, addends[0])
     if terms is not None:
-        blocks += _samples(telling, terms, predictions, targets, stops, value)
+        if len(addends) > 1:
+            blocks.append(Line(say("explain.loss.first")))
+        blocks += _samples(telling, terms, predictions, targets, stops, float(telling.values[addends[0].id]))
     return Section("loss", say.label("explain.loss.title"), tuple(blocks))
 
 
@@ -85,6 +89,27 @@ def ends(telling: Telling) -> tuple[list[Node], list[Node]]:
     if len(unnamed) == 1:
         telling.names.given[unnamed[0].id] = "target"
     return predictions, targets
+
+
+def _written_ends(telling: Telling, node: Node) -> tuple[list[Node], list[Node]]:
+    """What a loss compares that the program writes out itself: values that it has names for, and modules' results."""
+    step = telling.step
+    made = {one.id for call in step.calls for one in call.outputs}
+    predictions, targets = {}, {}
+    seen, waiting = {node.id}, list(node.inputs)
+    while waiting:
+        one = waiting.pop()
+        if one.id in seen:
+            continue
+        seen.add(one.id)
+        is_end = one.id in made or one.id in step.names or not one.inputs
+        if not is_end:
+            waiting.extend(one.inputs)
+        elif one.id in telling.replay.active:
+            predictions[one.id] = one
+        elif one.shape:
+            targets[one.id] = one
+    return list(predictions.values()), list(targets.values())
 
 
 def _addends(node: Node, telling: Telling) -> Iterator[Node]:

@@ -17,11 +17,12 @@ def page(title: str, lang: str, body: Iterable[str]) -> str:
     style, script = (files("kadam.lens").joinpath(f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     skip = escape(language.text("page.skip", lang))
     made = escape(language.text("page.made", lang))
+    folded_here = f':root{{--folded:"{language.text("page.folded", lang)}"}}'
     inner = "\n".join(body)
     return (
         f'<!doctype html>\n<html lang="{lang}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{style}{svg.style()}</style>\n</head>\n<body>\n"
+        f"<title>{escape(title)}</title>\n<style>{style}{folded_here}{svg.style()}</style>\n</head>\n<body>\n"
         f'<a class="skip" href="#main">{skip}</a>\n<main id="main">\n{inner}\n</main>\n'
         f"<footer>{made}</footer>\n<script>{draw.script()}{script}</script>\n</body>\n</html>\n"
     )

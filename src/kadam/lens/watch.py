@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
+import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import kadam
+from kadam.errors import KadamError
 from kadam.ir.graph import Source
 from kadam.lens.capture import Observer, observed
 from kadam.lens.capture_events import is_users
@@ -15,7 +19,15 @@ from kadam.lens.step import Event, Fault, Step, StepRecord
 from kadam.recording.place import shown
 
 MOST = 16  # steps that "spread" keeps
+OF_PYTORCH = (
+    "kadam.lens.watch saw no training step: this program's `torch` is PyTorch itself, whose steps Kadam does not see. "
+    "Fix: run it with `kadam run`, or write `import kadam as torch`."
+)
 Wanted = str | Collection[int] | Callable[[int], bool]
+
+
+class WatchError(KadamError, TypeError):
+    """What was given to `watch` names no steps."""
 
 
 @dataclass
@@ -69,7 +81,6 @@ def _thin(steps: dict[int, Step], most: int) -> None:
         del steps[min(gaps, key=lambda index: gaps[index])]
 
 
-@contextmanager
 def watch(
     steps: Wanted = "spread",
     *,
@@ -77,8 +88,8 @@ def watch(
     on_step: Callable[[StepRecord, Step | None], None] | None = None,
     summaries: bool = True,
     most: int | None = None,
-) -> Iterator[Watched]:
-    """Watch the training steps inside.
+) -> AbstractContextManager[Watched]:
+    """Watch the training steps inside: `with kadam.lens.watch() as seen:` around a training loop.
 
     Args:
         steps: which are captured whole: indices, a function of the index, or "spread": the first ones, then ever fewer,
@@ -87,7 +98,34 @@ def watch(
         on_step: called at the end of every step.
         summaries: whether the records hold norms of activations, gradients and updates.
         most: how many captured steps stay in memory, the first and the last among them; None for all.
+
+    Raises:
+        WatchError: `steps` names no steps; it is a model, for example.
     """
+    _look_at(steps)
+    return _watching(steps, keep, on_step, summaries, most)
+
+
+def _look_at(steps: object) -> None:
+    """Refuse what names no steps."""
+    names_some = callable(steps) or (isinstance(steps, Collection) and not isinstance(steps, str))
+    if steps == "spread" or (names_some and not hasattr(steps, "named_parameters")):
+        return
+    given = f"the string {steps!r}" if isinstance(steps, str) else f"an object of class {type(steps).__name__}"
+    raise WatchError(
+        f"watch(): its first argument tells which steps to capture, and is {given}. It watches every model that trains "
+        "inside it, and takes none. Fix: `with kadam.lens.watch() as seen:` around the training loop, or steps={0, 9}."
+    )
+
+
+@contextmanager
+def _watching(
+    steps: Wanted,
+    keep: Callable[[StepRecord], bool] | None,
+    on_step: Callable[[StepRecord, Step | None], None] | None,
+    summaries: bool,
+    most: int | None,
+) -> Iterator[Watched]:
     seen, spread = Watched(), _Spread() if steps == "spread" else None
     telling = [False]
     wants: Any = spread or (steps if callable(steps) else frozenset(steps).__contains__)
@@ -108,6 +146,8 @@ def watch(
     def finish() -> None:
         observer.end()
         seen.after = tuple(observer.draft.events)
+        if not seen.records and _is_pytorch_there():
+            warnings.warn(OF_PYTORCH, stacklevel=4)
 
     observer = Observer(wants, note, keep, summaries)
     try:
@@ -123,6 +163,12 @@ def watch(
         seen.error = error
         seen.partial = observer.end(_fault(error, observer.failed_in))
         raise
+
+
+def _is_pytorch_there() -> bool:
+    """Whether the program has PyTorch's own `torch`."""
+    there = getattr(sys.modules.get("torch"), "__file__", None)
+    return there is not None and there != kadam.__file__
 
 
 def _fault(error: BaseException, scope: str) -> Fault:

@@ -32,11 +32,12 @@ def draw(
         return 1
     picture = drawing.picture_of(step, lang)
     try:
+        picture = drawing.opened_at(picture, opened)
         if output.endswith((".html", ".htm")):
             title = drawing.title(picture)
             written = page(title, lang, [f"<h1>{title}</h1>", figure(picture, "flow")])
         else:
-            written = drawing.figure(picture, opened)
+            written = drawing.figure(picture)
     except KeyError as error:
         print(f"kadam draw: {error.args[0]}", file=sys.stderr)
         return 2

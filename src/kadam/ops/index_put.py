@@ -9,7 +9,7 @@ import numpy as np
 
 from kadam import dtypes
 from kadam.dtypes import BOOL
-from kadam.errors import DTypeError, IndexOutOfRange, OperandError, RangeError
+from kadam.errors import DTypeError, OperandError, RangeError, ShapeError
 from kadam.ops.index_parts import aligned, index_tensor, place_of, shown_at, split_index, value_of, without_masks
 from kadam.ops.promotion import as_tensor_of, cast, stretched
 from kadam.primitives.compare import Equal
@@ -73,6 +73,28 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
         axes, arrays = without_masks(seen, axes, arrays)
         if arrays[0].shape[0] if arrays[0].shape else True:
             assign(seen, _with_put(seen, _unpadded(value), [index_tensor(array) for array in arrays], tuple(axes)))
+        else:
+            _check_fits(seen, axes, arrays, value)
+
+
+def _check_fits(seen: Tensor, axes: list[int], arrays: list[Any], value: Any) -> None:
+    """Raise unless a value stretches to a part without elements."""
+    values = [np.asarray(value_of(array)) for array in arrays]
+    wanted = np.empty(tuple(seen.shape), np.bool_)[place_of(len(seen.shape), axes, values)].shape
+    given = tuple(value.shape) if isinstance(value, Recorded) else ()
+    try:
+        fits = np.broadcast_shapes(given, wanted) == wanted
+    except ValueError:
+        fits = False
+    if not fits:
+        raise _misfit(given, wanted)
+
+
+def _misfit(given: Sequence[int], wanted: Sequence[int]) -> ShapeError:
+    return ShapeError(
+        f"indexed assignment: shape mismatch: value tensor of shape {list(given)} cannot be broadcast to indexing "
+        f"result of shape {list(wanted)}. Fix: give one value, or as many as the index selects."
+    )
 
 
 def _check_assignable(tensor: Tensor, value: Any) -> None:
@@ -169,11 +191,8 @@ def _write_now(seen: Tensor, axes: list[int], arrays: list[Any], value: Any) -> 
     try:
         target[place_of(target.ndim, axes, values)] = value_of(value)
     except ValueError:
-        given, wanted = list(np.shape(value_of(value))), list(target[place_of(target.ndim, axes, values)].shape)
-        raise IndexOutOfRange(
-            f"indexed assignment: shape mismatch: value tensor of shape {given} cannot be broadcast to indexing result "
-            f"of shape {wanted}. Fix: give one value, or as many as the index selects."
-        ) from None
+        wanted = target[place_of(target.ndim, axes, values)].shape
+        raise _misfit(np.shape(value_of(value)), wanted) from None
     touch(seen)
     return True
 

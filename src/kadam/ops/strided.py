@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 @view(grad="AsStridedBackward0")
 def _strided(input: Tensor, size: tuple[int, ...], stride: tuple[int, ...], offset: int) -> Sequence[Primitive]:
-    return (AsStrided(size, stride, offset),)
+    seen = AsStrided(size, stride, offset)
+    seen.require(count(tuple(input.shape)), input.dtype.itemsize)  # known values are seen at once, without a recording
+    return (seen,)
 
 
 def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None) -> Tensor:

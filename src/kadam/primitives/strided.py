@@ -33,15 +33,21 @@ class AsStrided(View):
     offset: int
 
     def infer(self, x: TensorType) -> TensorType:
-        needed = self.needed()
-        if needed > x.elements:
+        self.require(x.elements, x.dtype.itemsize)
+        return x.with_shape(self.shape)
+
+    def require(self, elements: int, itemsize: int) -> None:
+        """Raise unless memory of so many elements has all these places.
+
+        Raises:
+            ShapeError: it has not.
+        """
+        if self.needed() > elements:
             raise ShapeError(
                 f"AsStrided: setStorage: sizes {list(self.shape)}, strides {list(self.strides)}, storage offset "
-                f"{self.offset}, and itemsize {x.dtype.itemsize} requiring a storage size of "
-                f"{needed * x.dtype.itemsize} are out of bounds for storage of size {x.size_bytes}. Fix: stay within "
-                f"the {x.elements} elements."
+                f"{self.offset}, and itemsize {itemsize} requiring a storage size of {self.needed() * itemsize} are "
+                f"out of bounds for storage of size {elements * itemsize}. Fix: stay within the {elements} elements."
             )
-        return x.with_shape(self.shape)
 
     def needed(self) -> int:
         """How many elements the memory must have."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from kadam.device import device
 from kadam.errors import KadamError, UnsupportedError
+from kadam.layouts import layout, sparse_csr
 from kadam.nn.modules.module import Module
 from kadam.nn.parameter import Buffer, Parameter
 from kadam.recording.spec import Size
@@ -24,6 +25,7 @@ from kadam.serialization.files import FileError
 from kadam.serialization.programs import public_name, state_of
 from kadam.serialization.storage import UNTYPED, Storage, type_for
 from kadam.serialization.vocabulary import TORCH, attributes_of
+from kadam.sparse.tensor import SparseTensor
 from kadam.tensor import Tensor
 
 _NAME_OF = {id(known): name for name, known in TORCH.items()}
@@ -60,6 +62,13 @@ class _Data:
     of: Tensor
 
 
+def _sparse_parts(tensor: SparseTensor) -> tuple[Any, ...]:
+    values = tensor._values().detach()
+    if tensor.layout == sparse_csr:
+        return tensor.crow_indices(), tensor.col_indices(), values, tensor.shape
+    return tensor._indices(), values, tensor.shape, tensor.is_coalesced()
+
+
 class _Pickler(pickle._Pickler):
     # The pure-Python pickler, because the compiled one writes only names that it can import.
     write: Callable[[bytes], object]
@@ -83,6 +92,10 @@ class _Pickler(pickle._Pickler):
             return self._tensor(obj)
         if isinstance(obj, _Data):
             return self._memory(obj.of, requires_grad=False)
+        if isinstance(obj, SparseTensor):
+            return vocabulary.rebuild_sparse, (obj.layout, _sparse_parts(obj))
+        if isinstance(obj, layout):
+            return vocabulary.layout_named, (str(obj),)
         if isinstance(obj, Size):
             return Size, (tuple(obj),)
         if isinstance(obj, device):

@@ -9,7 +9,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from kadam import dtypes
+from kadam import dtypes, layouts
 from kadam.device import device
 from kadam.errors import UnsupportedError
 from kadam.nn.parameter import Parameter
@@ -17,6 +17,8 @@ from kadam.recording.spec import Size
 from kadam.recording.tensor import set_requires_grad
 from kadam.serialization.files import CheckpointError
 from kadam.serialization.storage import STORAGE_TYPES, UNTYPED, Storage
+from kadam.sparse.creation import sparse_coo_tensor, sparse_csr_tensor
+from kadam.sparse.tensor import SparseTensor
 from kadam.tensor import Tensor
 
 AnyTensor = TypeVar("AnyTensor", bound=Tensor)
@@ -98,6 +100,29 @@ def rebuild_from_type(
     return with_attributes(rebuild(*args), state)
 
 
+LAYOUTS = {str(one): one for one in (layouts.sparse_coo, layouts.sparse_csr)}
+
+
+def layout_named(name: str) -> layouts.layout:
+    """A layout of sparse tensors.
+
+    Raises:
+        UnsupportedError: another one.
+    """
+    if name not in LAYOUTS:
+        raise UnsupportedError(f"load: a tensor of the layout {name}. Fix: save x.to_dense() instead.")
+    return LAYOUTS[name]
+
+
+def rebuild_sparse(layout: layouts.layout, parts: Sequence[Any]) -> SparseTensor:
+    """A sparse tensor of its places and values: (indices, values, size, is_coalesced), or of compressed rows
+    (crow_indices, col_indices, values, size)."""
+    if layout == layouts.sparse_csr:
+        return sparse_csr_tensor(*parts)
+    indices, values, size, *coalesced = parts
+    return sparse_coo_tensor(indices, values, size, is_coalesced=coalesced[0] if coalesced else None)
+
+
 # A buffer's role belongs to its module; in a file it is a tensor.
 _BUFFER_ROLE = ("persistent", "_is_buffer")
 
@@ -139,6 +164,8 @@ TORCH: dict[str, Any] = {
     "torch._utils._rebuild_parameter": rebuild_parameter,
     "torch._utils._rebuild_parameter_with_state": rebuild_parameter_with_state,
     "torch._tensor._rebuild_from_type_v2": rebuild_from_type,
+    "torch._utils._rebuild_sparse_tensor": rebuild_sparse,
+    "torch.serialization._get_layout": layout_named,
     "torch.Tensor": Tensor,
     "torch.nn.parameter.Parameter": Parameter,
     **{f"torch.{kind.name}": kind for kind in (UNTYPED, *STORAGE_TYPES.values())},

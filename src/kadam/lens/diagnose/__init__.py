@@ -32,15 +32,16 @@ from kadam.lens.diagnose.program import Program
 from kadam.lens.diagnose.recurrence import Recurrence
 from kadam.lens.diagnose.schedule import Decay, Remade, Schedules
 from kadam.lens.diagnose.targets import Constant, Targets
+from kadam.lens.diagnose.terms import Terms
 from kadam.lens.step import Fault, Step, StepRecord
 from kadam.lens.watch import Watched, capture, watch
 
 STEPS = 1000  # after so many steps a program is stopped, unless the user says otherwise
 DENSE = 16  # the first 32 steps are all looked at whole, then 16 of each doubling: 32 to 64, 64 to 128 ...
 ROOMS = (
-    FirstNonFinite, LoopOrder, StaleGradients, Owners, Frozen, Cuts, Recurrence, Idle, Damage, Modes, Losses, Axes,
-    Direction, Adversaries, Symmetry, DeadUnits, Flow, Scale, LabelOrder, Targets, Constant, SmallBatches, Schedules,
-    Remade, Decay, Rates, Dependence, Association,
+    FirstNonFinite, LoopOrder, StaleGradients, Owners, Frozen, Cuts, Terms, Recurrence, Idle, Damage, Modes, Losses,
+    Axes, Direction, Adversaries, Symmetry, DeadUnits, Flow, Scale, LabelOrder, Targets, Constant, SmallBatches,
+    Schedules, Remade, Decay, Rates, Dependence, Association,
 )  # fmt: skip
 
 

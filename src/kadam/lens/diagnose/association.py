@@ -8,6 +8,7 @@ import numpy as np
 
 from kadam.ir.graph import Source
 from kadam.ir.primitive import Array
+from kadam.lens.diagnose.dynamics import learns
 from kadam.lens.diagnose.finding import Finding, Value
 from kadam.lens.diagnose.links import Comparison, Links, is_data
 from kadam.lens.diagnose.losses import DISTANCES
@@ -17,6 +18,7 @@ from kadam.lens.step import StepRecord
 LONG = 100  # steps: in fewer a healthy model may not have found anything yet
 SEEN = 12  # of the later steps that were looked at
 SURE = 3.0  # standard errors: an advantage of the right labels that is no chance
+FALLEN = 0.8  # of its beginning: a loss below this learns, be it only what is common to all samples so far
 SMALL = 0.05  # nats of advantage: who has learnt anything has far more
 SAMPLES = 8  # in a batch of numbers, whose spread must be known
 BINARY = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
@@ -43,6 +45,8 @@ class Association:
     def findings(self, program: Program) -> Iterator[Finding]:
         if len(program.losses) < LONG or len(program.made) != 1:
             return  # of two networks that play against each other one may know nothing at the end
+        if learns(program, FALLEN):
+            return
         told: list[Finding] = []
         for (name, source), seen in self.gains.items():
             late = np.array([gain for index, gain in seen if index >= program.steps // 2])

@@ -18,6 +18,9 @@ GAIN = 0.1  # a loss that falls by a tenth of itself learns
 WORSE = 3.0  # times its beginning: a loss that has come to this diverges ...
 RUINED = 1000.0  # ... and to this, whatever the steps are
 SPIKE = 5.0  # times its beginning: a loss that was there once, and stays, was thrown there
+LATE = 0.9  # quantile of the last losses: where it is above the beginning, they come back there again and again
+HALF = 0.5  # of its beginning: below, a loss has found its way after all
+RISEN = 1.2  # times its lowest: a loss that had been lower before, for as long as it stands now
 LEAPS = 8  # steps that are taken for it: later, thrown weights have grown so large that steps look small beside them
 LEAP = 0.12  # a step that moves weights by this part of their norm; healthy ones by a thousandth to a hundredth
 JUMP = 0.02  # ... and by this where the loss grows: it also grows where there is more to lose (values of a policy)
@@ -34,7 +37,8 @@ class Rates:
     """Too high: the loss grows, or stays where it was while each step throws the weights about. Too low: the loss stays
     where it was, the weights hardly move, and yet the mean gradient says that moving them would help.
 
-    A loss that falls is never a finding, however it swings; nor is one that stays (of a game of two networks, of a
+    A loss that falls is never a finding, however it swings, unless it comes back above its
+    beginning to the end; nor is one that stays (of a game of two networks, of a
     policy) while the steps are of a common size.
     """
 
@@ -113,8 +117,10 @@ class Rates:
         ruined = not np.isfinite(losses[-1]) or end > RUINED * abs(begin)
         stays = not np.isfinite(end) or end > begin - GAIN * abs(begin)
         jumps = leap > JUMP and not self._asks_for_more()
-        thrown = leap > LEAP or (jumps and finite.max() > SPIKE * abs(losses[0]))
-        if (diverges(losses) and (jumps or ruined)) or (np.isfinite(end) and stays and thrown):
+        spiked = finite.max() > SPIKE * abs(losses[0])
+        thrown = leap > LEAP or (jumps and spiked)
+        lost = leap > LEAP and np.isfinite(end) and self._never_settles(losses, end, spiked)
+        if (diverges(losses) and (jumps or ruined)) or (np.isfinite(end) and stays and thrown) or lost:
             yield Finding("learning_rate_too_high", updates_at(program), values, variant=variant)
         elif stays and self._is_braked(program):
             limits = [event for event in program.events if event.kind == "clip"]
@@ -122,6 +128,14 @@ class Rates:
             yield Finding("clipped_away", limits[0].source, told)
         elif stays and self._creeps(program, begin, end, float(np.median(self.leaps))):
             yield Finding("learning_rate_too_low", updates_at(program), values, variant=variant)
+
+    def _never_settles(self, losses: Array, end: float, spiked: bool) -> bool:
+        """Whether a loss that was thrown up comes back there to the end, or one that had fallen rises again."""
+        begin, part = abs(float(losses[0])), max(len(losses) // 5, 3)
+        if spiked:
+            return end > HALF * begin or float(np.quantile(losses[-part:], LATE)) > begin
+        best = min(float(np.median(losses[at : at + part])) for at in range(len(losses) - part + 1))
+        return end > HALF * begin and end > RISEN * best and float(np.median(self.leaps[-LEAPS:])) > JUMP
 
     def _asks_for_more(self) -> bool:
         """Whether targets grow as the training goes on (returns of a policy that learns), and the loss with them."""

@@ -57,6 +57,8 @@ class Idle:
         copied = {event.fact("token") for event in program.events if event.kind == "copy"}
         spare = self.used | {token for token, life in program.lives.items() if life.loaded}
         resting = [token for token, n in self.idle.items() if n >= SEEN and token not in spare and token not in copied]
+        if _lost_to_the_optimizer(program):
+            resting = [token for token in resting if self.names[token]]  # what stood in their place is the finding
         if not resting or program.fault is not None:
             return
         cut, times = max(self.cuts.items(), key=lambda one: one[1], default=(None, 0))
@@ -68,10 +70,16 @@ class Idle:
         elif self.used and len(resting) < SHARE * (len(resting) + len(self.used)):
             lines = [program.life(token).made_at for token in resting]
             made = program.made[-1].source if program.made else None
-            names = ", ".join(self.names[token] or "?" for token in resting[:SHOWN])
-            values = {"parameters": len(resting), "names": names, "steps": self.idle[resting[0]]}
+            named = ", ".join([self.names[token] for token in resting if self.names[token]][:SHOWN])
+            values = {"parameters": len(resting), "names": named, "steps": self.idle[resting[0]]}
             also = () if made is None or lines[0] is None else (made,)
-            yield Finding("unused_parameters", lines[0] or made, values, also)
+            variant = "" if named else "unnamed"
+            yield Finding("unused_parameters", lines[0] or made, values, also, variant=variant)
+
+
+def _lost_to_the_optimizer(program: Program) -> bool:
+    """Whether gradients reach parameters that no optimizer has: a model's layers may have been replaced."""
+    return any(life.with_grad and not (life.owners or life.updated or life.frozen) for life in program.models())
 
 
 def _taken_out(events: tuple[Event, ...]) -> tuple[str, Source | None] | None:

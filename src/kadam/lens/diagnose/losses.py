@@ -12,7 +12,7 @@ from kadam.lens.diagnose.finding import Finding, Value
 from kadam.lens.diagnose.links import Comparison, Links
 from kadam.lens.diagnose.program import Program
 from kadam.lens.diagnose.recognise import activation_of
-from kadam.lens.step import Step, StepRecord
+from kadam.lens.step import ModuleCall, Step, StepRecord
 
 SEEN = 2  # steps in which it must be so: one batch can look like anything
 SUM_IS_ONE = 1e-3  # how near to 1 the sums of probabilities are in float32, and in bfloat16 nearly
@@ -43,8 +43,8 @@ class Losses:
         if links is None:
             return
         step = links.step
-        leaves = (call for call in step.calls if call.outputs and not _has_parts(step, call.path))
-        made = {call.outputs[0].id: call.made for call in leaves}
+        leaves = [call for call in step.calls if call.outputs and not _has_parts(step, call.path)]
+        made = {call.outputs[0].id: call.made for call in leaves if not _is_shared(step, call)}
         for one in links.comparisons():
             self.passed[one.source] = self.passed.get(one.source, 0) + 1
             value = links.value(one.prediction)
@@ -107,6 +107,13 @@ class Losses:
 
 def _has_parts(step: Step, path: str) -> bool:
     return any(call.path.startswith(f"{path}.") if path else call.depth > 0 for call in step.calls)
+
+
+def _is_shared(step: Step, call: ModuleCall) -> bool:
+    """Whether one module is called at several lines of the model: then its own line does not tell which is meant."""
+    outer = {one.source for one in step.calls if one.depth == 0}
+    same = (one for one in step.calls if (one.root, one.path) == (call.root, call.path))
+    return len({one.source for one in same} - outer) > 1
 
 
 def _activation(links: Links, one: Comparison) -> tuple[str, list[Node]]:

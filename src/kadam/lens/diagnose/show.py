@@ -21,7 +21,11 @@ def terminal_text(diagnosis: Diagnosis, lang: str) -> str:
     if diagnosis.fault is not None:
         where = str(diagnosis.fault.source or "?")
         lines.append(say("diagnose.failed", error=diagnosis.fault.error, line=where))
-    if not diagnosis.findings:
+        if not diagnosis.findings:
+            lines.append(say.label("diagnose.error", message=diagnosis.fault.message.strip()))
+        else:
+            lines.append(say("diagnose.until_then"))
+    elif not diagnosis.findings:
         lines.append(say("diagnose.healthy"))
     for number, finding in enumerate(diagnosis.findings, start=1):
         lines += ["", *_told(finding, number, say)]

@@ -13,7 +13,9 @@ from kadam.lens.draw import svg
 from kadam.lens.draw.picture import Picture
 from kadam.lens.step import Step
 
-__all__ = ["Picture", "figure", "figure_for_page", "picture_of", "script", "title"]
+__all__ = ["Picture", "figure", "figure_for_page", "opened_at", "picture_of", "script", "title"]
+
+MOST_NAMES = 16  # in a message
 
 
 def _words(lang: str) -> Callable[..., str]:
@@ -34,8 +36,8 @@ def figure(picture: Picture, opened: str = "", name: str = "flow") -> str:
     Raises:
         KeyError: no block that can be opened has this path.
     """
-    view = picture.view(_opened(picture, opened))
-    return svg.standing(picture, view, picture.say, name, title(picture))
+    picture = opened_at(picture, opened)
+    return svg.standing(picture, picture.view(picture.first), picture.say, name, title(picture))
 
 
 def figure_for_page(picture: Picture, name: str) -> str:
@@ -55,11 +57,32 @@ def title(picture: Picture) -> str:
     return picture.say("title", n=picture.step.index)
 
 
-def _opened(picture: Picture, path: str) -> frozenset[str]:
+def opened_at(picture: Picture, path: str) -> Picture:
+    """A picture whose first look has a module open; one of a repeat stands beside the others, which stay folded.
+
+    Args:
+        path: of the module, `all`, or nothing: the picture as it is.
+
+    Raises:
+        KeyError: there is no block of this path.
+    """
     if path in ("", "all"):
-        return picture.everything() if path else picture.first
-    for key in picture.groups():
-        if path in (picture.blocks[key].path, picture.blocks[key].title):
-            return picture.opening(key)
-    known = ", ".join(filter(None, (picture.blocks[key].path for key in picture.groups())))
-    raise KeyError(f"no block {path!r} can be opened. Fix: choose one of {known or 'none'}, or all.")
+        picture.first = picture.everything() if path else picture.first
+        return picture
+    if not picture.key_at(path) or path not in {block.path for block in picture.blocks.values()}:
+        apart = Picture(picture.step, picture.say, path)
+        picture = apart if apart.key_at(path) else picture
+    key = picture.key_at(path)
+    if not key:
+        raise KeyError(_no_block(picture, path))
+    picture.first = picture.around(key) if picture.apart else picture.opening(key)
+    return picture
+
+
+def _no_block(picture: Picture, path: str) -> str:
+    """What can be opened instead: modules that hold others, outer ones first."""
+    paths = list(dict.fromkeys(call.path for call in picture.step.calls if call.path and call.outputs))
+    holders = [one for one in paths if any(other.startswith(f"{one}.") for other in paths)] or paths
+    holders.sort(key=lambda one: one.count("."))
+    more = f" (+{len(holders) - MOST_NAMES})" if len(holders) > MOST_NAMES else ""
+    return picture.say("no_block", name=path, known=", ".join(holders[:MOST_NAMES]) + more)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from itertools import groupby, permutations
 import numpy as np
 
 from kadam.ir.graph import Node, Phase, Source
-from kadam.lens.draw.naming import operation_name
+from kadam.lens.draw.naming import operation_name, written
 from kadam.lens.step import ModuleCall, Parameter, Step
 from kadam.primitives.sources import Input
 
@@ -111,19 +110,21 @@ def owners(step: Step) -> dict[int, Parameter]:
     return found
 
 
-def tree(step: Step, words: Callable[[str], str]) -> Block:
+def tree(step: Step, words: Callable[[str], str], apart: str = "") -> Block:
     """The forward pass as one block, whose children are the model's parts.
 
     Args:
         words: gives the reader's word for `input`, `label` and `gradient`.
+        apart: path of a module that stands for itself, even if it repeats what is beside it.
     """
-    return _Planter(step, words).root()
+    return _Planter(step, words, apart).root()
 
 
 class _Planter:
-    def __init__(self, step: Step, words: Callable[[str], str]) -> None:
+    def __init__(self, step: Step, words: Callable[[str], str], apart: str) -> None:
         self.step = step
         self.words = words
+        self.apart = apart
         self.nodes = forward_nodes(step)
         self.calls: dict[str, list[ModuleCall]] = {}
         for call in step.calls:
@@ -137,7 +138,7 @@ class _Planter:
 
     def root(self) -> Block:
         computed = [node for node in self.nodes if node.inputs]
-        children = [*self._inputs(), *_folded(self._level(computed, 0, ""))]
+        children = [*self._inputs(), *_folded(self._level(computed, 0, ""), self.apart)]
         if self.step.fault is not None:
             children.append(self._fault())
         return Block(Role.MODULE, "", tuple(self.nodes), children=tuple(children))
@@ -214,7 +215,7 @@ class _Planter:
 
     def _module(self, nodes: list[Node], depth: int, path: str) -> Block:
         call = self._call(nodes, path)
-        children = _folded(self._level(nodes, depth, path))
+        children = _folded(self._level(nodes, depth, path), self.apart)
         if len(children) == 1 and (children[0].role is Role.LINE or call is None):
             only = children[0]
             if call is None:
@@ -259,7 +260,7 @@ class _Planter:
         if not is_loss and not path and call is not None and not call.path and call.source == source:
             return self._block(Role.MODULE, nodes, call.kind, _short(call.settings), source=source)
         of_library = not is_loss and any(one.source == source for one in self.calls.get(path, ()))
-        title = "" if of_library or self._is_divided(source, path) else _written(source)
+        title = "" if of_library or self._is_divided(source, path) else written(source)
         role = Role.LOSS if is_loss else Role.LINE
         return self._block(role, nodes, title or operation_name(self.step, nodes), path=path)
 
@@ -284,15 +285,6 @@ class _Planter:
         return Block(
             role, title, tuple(nodes), note, path, children, source=source or nodes[0].source, parameters=parameters
         )
-
-
-def _written(source: Source | None) -> str:
-    """The line of the program, without a comment and an assignment."""
-    if source is None:
-        return ""
-    line = linecache.getline(source.file, source.line).partition("#")[0].strip()
-    line = re.sub(r"^(return |[\w., ]+ ?[-+*/@]?= ?(?!=))", "", line)
-    return line.rstrip(":")
 
 
 _USUAL = re.compile(
@@ -320,9 +312,9 @@ def _signature(block: Block) -> tuple[object, ...]:
     return block.role, name, len(block.copies), inner
 
 
-def _folded(blocks: list[Block]) -> list[Block]:
-    """Blocks with runs of the same made one."""
-    signatures = [_signature(block) for block in blocks]
+def _folded(blocks: list[Block], apart: str) -> list[Block]:
+    """Blocks with runs of the same made one; what holds the module `apart` is like no other."""
+    signatures = [(object(),) if _holds(block, apart) else _signature(block) for block in blocks]
     result: list[Block] = []
     at = 0
     while at < len(blocks):
@@ -335,6 +327,10 @@ def _folded(blocks: list[Block]) -> list[Block]:
             result.append(blocks[at])
             at += 1
     return result
+
+
+def _holds(block: Block, path: str) -> bool:
+    return bool(path) and any(one.role is not Role.LINE and one.path == path for one in block.below())
 
 
 def _run(signatures: list[tuple[object, ...]], at: int) -> tuple[int, int]:

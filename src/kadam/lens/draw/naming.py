@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import linecache
 import re
 from collections.abc import Sequence
+from functools import cache
 
-from kadam.ir.graph import Node
+from kadam.ir.graph import Node, Source
 from kadam.lens.step import Step
 
 _SILENT = {"Broadcast", "Cast", "Full", "Detach", "Copy", "Iota", "Within"}
@@ -18,7 +21,19 @@ _KNOWN_AS = {
     "with_put": "index_put", "viewed": "view", "copied_flat": "reshape", "squeezed": "squeeze",
     "squeezed_at": "squeeze", "permuted": "permute", "expanded": "expand", "sorted": "sort", "true_div": "÷",
     "rounded_div": "//", "transposed_convolution": "conv_transpose", "pow_fixed": "pow", "converted": "to",
+    "seen": "slice", "widened": "slice", "whole": "slice", "radd": "+", "rmul": "×", "rdiv": "÷", "rtrue_div": "÷",
+    "rsub": "−", "rpow": "pow", "pow_to_number": "pow", "reversed_axes": "T", "sort_places": "sort",
+    "searched": "searchsorted", "round_decimals": "round", "make_complex": "complex", "contracted": "einsum",
+    "transform": "fft", "half_of_real": "rfft", "real_of_half": "irfft", "windows": "unfold", "overlapped": "fold",
+    "sampled": "grid_sample", "unpool1d": "max_unpool1d", "unpool2d": "max_unpool2d", "unpool3d": "max_unpool3d",
+    "ctc_losses": "ctc_loss", "reduced_by_length": "ctc_loss", "resized": "interpolate", "smoothed": "interpolate",
+    "differences": "cdist", "by_products": "cdist", "pair_distances": "pdist", "bags": "embedding_bag",
+    "rows": "embedding", "sloped": "rrelu", "normalized": "normalize", "triplet_loss": "triplet_margin_loss",
+    "disturbed": "gumbel_softmax", "masked_around_floor": "alpha_dropout", "silenced": "dropout",
+    "packed": "pack_padded_sequence", "joined": "pad_sequence", "plainly_weighted": "×", "rnn_layer": "recurrence",
 }  # fmt: skip
+_OF_MEMORY = {"fit", "covered", "restore", "severed", "see", "owned"}  # calls that Kadam makes, not the program
+_RESHAPING = {"view", "view_as", "reshape", "reshape_as", "flatten", "unflatten", "ravel", "squeeze", "unsqueeze"}
 _KIND = re.compile(r"_(all|along|eval|train)$")
 _MOST = 3  # names
 
@@ -29,8 +44,45 @@ def operation_name(step: Step, nodes: Sequence[Node]) -> str:
     if not names:
         names = _of_primitives(nodes)
     names = [_KIND.sub("", name.strip("_")) for name in names]
+    names = [name for name in names if name not in _OF_MEMORY] or names
     names = [_SIGNS.get(name.capitalize(), _KNOWN_AS.get(name, name)) for name in names]
+    names = [_as_written(name, nodes[-1].source) for name in names]
     return ", ".join(names[:_MOST]) + (" …" if len(names) > _MOST else "")
+
+
+def _as_written(name: str, source: Source | None) -> str:
+    """A slice, or what gives another shape, as the program's line has it, if it has one: `[:, :7]`, `flatten(1)`."""
+    if name != "slice" and name not in _RESHAPING:
+        return name
+    found = [one for one in _moves(written(source)) if (one[0] == "slice") == (name == "slice")]
+    kinds = {kind for kind, _ in found}
+    return found[0][1] if len(found) == 1 else kinds.pop() if len(kinds) == 1 else name
+
+
+@cache
+def _moves(line: str) -> list[tuple[str, str]]:
+    """The slices and changes of shape that a line of Python writes: (kind, text)."""
+    try:
+        parsed = ast.parse(line)
+    except SyntaxError:  # a part of a statement
+        return []
+    found = []
+    for node in ast.walk(parsed):
+        if isinstance(node, ast.Subscript):
+            found.append(("slice", f"[{ast.unparse(node.slice).strip('()')}]"))
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _RESHAPING:
+            given = ", ".join([*map(ast.unparse, node.args), *map(ast.unparse, node.keywords)])
+            found.append((node.func.attr, f"{node.func.attr}({given})"))
+    return found
+
+
+def written(source: Source | None) -> str:
+    """The line of the program, without a comment and an assignment."""
+    if source is None:
+        return ""
+    line = linecache.getline(source.file, source.line).partition("#")[0].strip()
+    line = re.sub(r"^(return |[\w., ]+ ?[-+*/@]?= ?(?!=))", "", line)
+    return line.rstrip(":")
 
 
 def _of_primitives(nodes: Sequence[Node]) -> list[str]:

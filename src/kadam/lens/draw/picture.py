@@ -100,12 +100,15 @@ class Picture:
         key_of: of each block its key, such as `b3`; its keys do not depend on views.
         faces, flows: of each block, by key.
         first: keys of the blocks that are open at first.
+
+    Args:
+        apart: path of a module that is not folded into a repeat.
     """
 
-    def __init__(self, step: Step, say: Callable[..., str]) -> None:
-        self.step, self.say = step, say
+    def __init__(self, step: Step, say: Callable[..., str], apart: str = "") -> None:
+        self.step, self.say, self.apart = step, say, apart
         self.facts = Facts(step)
-        self.root = tree(step, say)
+        self.root = tree(step, say, apart)
         self.blocks: dict[str, Block] = {}
         self.key_of: dict[int, str] = {}
         self.parents: dict[str, str] = {}
@@ -129,6 +132,12 @@ class Picture:
         """Keys of the blocks that can be opened."""
         return [key for key, block in self.blocks.items() if block.is_group and block is not self.root]
 
+    def key_at(self, path: str) -> str:
+        """The key of the block of a module, by its path, or of one that can be opened, by its title; else nothing."""
+        modules = [key for key, block in self.blocks.items() if block.path == path and block.role is not Role.LINE]
+        titled = [key for key in self.groups() if self.blocks[key].title == path]
+        return next(iter([*modules, *titled]), "")
+
     def _opened_first(self) -> frozenset[str]:
         opened, boxes = {"b0"}, len(self.root.children)
         waiting = list(self.root.children)
@@ -142,9 +151,14 @@ class Picture:
 
     def opening(self, key: str) -> frozenset[str]:
         """The first look, and a block opened in it with all that it is in."""
-        found = set(self.first)
+        return self.first | self.around(key)
+
+    def around(self, key: str) -> frozenset[str]:
+        """A block and all that it is in; nothing else is open."""
+        found = set()
         while key:
-            found.add(key)
+            if self.blocks[key].is_group:
+                found.add(key)
             key = self.parents[key]
         return frozenset(found)
 
