@@ -93,7 +93,8 @@ def test_a_wrapped_model_trains_as_itself():
 
     plain, wrapped = trained(lambda module: module), trained(DistributedDataParallel)
     assert list(wrapped.state_dict()) == ["module.weight", "module.bias"]
-    assert kadam.equal(wrapped.module.weight, plain.weight)
+    # Up to the last digit: the second training's steps may run on the native engine where the first one's did not yet.
+    assert kadam.allclose(wrapped.module.weight, plain.weight, rtol=1e-6, atol=0)
     with wrapped.no_sync():
         assert not wrapped.require_backward_grad_sync
     assert wrapped.require_backward_grad_sync
