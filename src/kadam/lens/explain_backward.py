@@ -266,8 +266,8 @@ _ADAM = {
     "fresh1": "(1 − β₁)",
     "keep2": "β₂",
     "fresh2": "(1 − β₂)",
-    "step_size": "lr/(1 − β₁ᵗ)",
-    "grow_root2": "1/√(1 − β₂ᵗ)",
+    "step_size": "(lr/(1 − β₁ᵗ))",
+    "grow_root2": "(1/√(1 − β₂ᵗ))",
 }
 _BOOK = {"Adam": _ADAM, "AdamW": _ADAM | {"amount": "(1 − lr · weight_decay)"}}
 
