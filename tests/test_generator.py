@@ -13,8 +13,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from kadam.engines.native import random_numbers
 from kadam.errors import UnsupportedError
-from kadam.recording import gaussian
+from kadam.recording import gaussian, tiers, twister
 from kadam.recording.generator import Generator, default_generator
 from kadam.recording.rounding import c_function, fused_f32, fused_f64, through
 from kadam.recording.words import swapped
@@ -54,6 +55,13 @@ class Pair:
         assert tuple(expected.shape) == drawn.shape
         assert str(expected.dtype).removeprefix("torch.") == drawn.dtype.name
         np.testing.assert_array_equal(bits(drawn), bits(expected))
+
+
+@pytest.fixture(params=(1 << 62, -1), ids=("numpy", "compiled"), autouse=True)
+def made_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test runs twice: with few words drawn so far, and with many."""
+    monkeypatch.setattr(twister, "MANY", request.param)
+    monkeypatch.setattr(tiers, "NATIVE_AFTER", 2)
 
 
 @pytest.fixture(params=SEEDS)
@@ -228,10 +236,9 @@ def test_every_float32_that_normal_numbers_are_made_of() -> None:
         twister[: len(part)] = part
         generator.set_state(fed)
         expected[start : start + len(part)].normal_(generator=generator)
-    rows = words.reshape(-1, 16).astype(np.float32) * np.float32(2.0**-24)
-    for part in np.split(rows, 1024):
-        gaussian.fill_rows(part, 0.0, 1.0)
-    assert (bits(rows).reshape(-1) != bits(expected)).sum() == 0
+    for one in (gaussian, random_numbers):
+        rows = np.concatenate([one.normal_rows(part, 0.0, 1.0) for part in np.split(words.reshape(-1), 1024)])
+        assert (bits(rows) != bits(expected)).sum() == 0
 
 
 def test_integers(pair: Pair) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from kadam.ir.primitive import Array
 from kadam.recording.rounding import c_function, fused_f32, fused_f64
+from kadam.recording.words import unit_f32, unit_f64
 
 _TWO_PI = np.float32(2 * math.pi)
 
@@ -35,24 +36,28 @@ _FOUR_OVER_PI = np.float32(1.27323954473516)
 _SQRT_HALF = np.float32(0.707106781186547524).view(np.int32)  # the bits of the number
 
 
-def fill_rows(rows: Array, mean: float, std: float) -> None:
-    """Turn rows of 16 uniform float32 numbers into 16 normal ones: 8 radii and 8 angles into 8 cosines and 8 sines.
+def normal_rows(words: Array, mean: float, std: float) -> Array:
+    """Normal numbers, from rows of 16 words: 8 radii and 8 angles become 8 cosines and 8 sines.
 
     Shapes:
-        rows f32[rows, 16], changed in place
+        words u32[n] -> f32[n], n a multiple of 16
     """
+    rows = unit_f32(words).reshape(-1, 16)
     radius = _radius(1 - rows[:, :8])
     sine, cosine = _sine_cosine(_TWO_PI * rows[:, 8:])
     rows[:, :8] = _place(radius * cosine, mean, std)
     rows[:, 8:] = _place(radius * sine, mean, std)
+    return rows.reshape(-1)
 
 
-def fill_rows_f64(rows: Array, mean: float, std: float) -> None:
-    """Turn rows of 16 uniform float64 numbers into normal ones, as `fill_rows` does in float32."""
+def normal_rows_f64(words: Array, mean: float, std: float) -> Array:
+    """The same in float64, u32[2 n] -> f64[n]."""
+    rows = unit_f64(words).reshape(-1, 16)
     radius = np.sqrt(-2.0 * c_function("log", 1.0 - rows[:, :8]))
     angle = 2.0 * math.pi * rows[:, 8:]
     rows[:, :8] = fused_f64(radius * c_function("cos", angle), std, mean)
     rows[:, 8:] = fused_f64(radius * c_function("sin", angle), std, mean)
+    return rows.reshape(-1)
 
 
 def _place(normal: Array, mean: float, std: float) -> Array:

@@ -1,8 +1,8 @@
 """Random numbers, bit for bit those of PyTorch's CPU generator.
 
 Every draw takes 32-bit words from a Mersenne twister and turns each, or each pair, into a value: which words and which
-bits of them depends on the distribution and the element type. NumPy has the same twister, so it is the source of the
-words; what is made of them stands here, in `gaussian.py` (normal numbers) and in `rounding.py` (how C rounds).
+bits of them depends on the distribution and the element type. The words come from `twister.py`; what is made of them
+stands here, in `gaussian.py` (normal numbers) and in `rounding.py` (how C rounds).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from kadam.errors import KadamError, OperandError, UnsupportedError
 from kadam.ir.primitive import Array
 from kadam.recording.binomial import binomial_count
 from kadam.recording.gamma import gamma_number
-from kadam.recording.gaussian import fill_rows, fill_rows_f64
 from kadam.recording.poisson import poisson_count
 from kadam.recording.rounding import c_function, cast, fused_f32, fused_f64, through
 from kadam.recording.tensor import Recorded, from_array, read
-from kadam.recording.words import MASK_53, long, remainder, swapped, unit_f32, unit_f64
+from kadam.recording.twister import Twister, normal_rows, shuffled
+from kadam.recording.words import MASK_53, long, remainder, unit_f32, unit_f64
 from kadam.shapes import Shape, count
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Generator:
     def __init__(self, device: Any = "cpu") -> None:
         check(device)
         self.device = cpu
-        self._twister = np.random.MT19937()
+        self._twister = Twister()
         self.manual_seed(_DEFAULT_SEED)
 
     # ---- Seeds and state
@@ -93,7 +93,7 @@ class Generator:
             )
         self._seed = seed % (1 << 64)
         self._next_normal: float | None = None
-        np.random.RandomState(self._twister).seed(self._seed & 0xFFFFFFFF)
+        self._twister.seed(self._seed & 0xFFFFFFFF)
         return self
 
     def seed(self) -> int:
@@ -106,21 +106,21 @@ class Generator:
 
     def state_bytes(self) -> Array:
         """The state in PyTorch's layout, as u8[5056]."""
-        twister: Any = self._twister.state["state"]
+        key, position = self._twister.state
         record = np.zeros((), _STATE)
-        record["seed"], record["seeded"], record["words"] = self._seed, 1, twister["key"]
-        record["left"] = 625 - twister["pos"]
-        record["next"] = 0 if self._is_fresh(twister) else twister["pos"]
+        record["seed"], record["seeded"], record["words"] = self._seed, 1, key
+        record["left"] = 625 - position
+        record["next"] = 0 if self._is_fresh(key, position) else position
         if self._next_normal is not None:
             record["normal"], record["has_normal"] = self._next_normal, 1
         return np.frombuffer(record.tobytes(), np.uint8).copy()
 
-    def _is_fresh(self, twister: Any) -> bool:
+    def _is_fresh(self, key: Array, position: int) -> bool:
         """Whether nothing has been drawn since seeding: PyTorch then counts positions from 0, NumPy from 624."""
-        if twister["pos"] != 624:
+        if position != 624:
             return False
         fresh: Any = np.random.RandomState(self._seed & 0xFFFFFFFF).get_state(legacy=False)
-        return np.array_equal(fresh["state"]["key"], twister["key"])
+        return np.array_equal(fresh["state"]["key"], key)
 
     def set_state_bytes(self, state: Array) -> Generator:
         """Continue from a state in PyTorch's layout.
@@ -137,10 +137,7 @@ class Generator:
         if not (record["seeded"] and 0 < record["left"] <= 624 and record["next"] <= 624):
             raise StateError("set_rng_state: Invalid mt19937 state. Fix: give what get_rng_state() returned.")
         position = 624 if record["left"] == 1 else int(record["next"])
-        self._twister.state = {
-            "bit_generator": "MT19937",
-            "state": {"key": record["words"].astype(np.uint32), "pos": position},
-        }
+        self._twister.state = record["words"].astype(np.uint32), position
         self._seed = int(record["seed"])
         self._next_normal = float(record["normal"]) if record["has_normal"] else None
         return self
@@ -169,14 +166,13 @@ class Generator:
 
     def place(self) -> tuple[bytes, int, float | None]:
         """Where the sequence stands: equal places go on alike."""
-        twister: Any = self._twister.state["state"]
-        return twister["key"].tobytes(), twister["pos"], self._next_normal
+        key, position = self._twister.state
+        return key.tobytes(), position, self._next_normal
 
     def stand(self, place: tuple[bytes, int, float | None]) -> None:
         """Go on from a place of this generator or of another one."""
         key, position, self._next_normal = place
-        state = {"key": np.frombuffer(key, np.uint32), "pos": position}
-        self._twister.state = {"bit_generator": "MT19937", "state": state}  # type: ignore[typeddict-item]
+        self._twister.state = np.frombuffer(key, np.uint32), position
 
     def __getstate__(self) -> bytes:
         return self.state_bytes().tobytes()
@@ -193,8 +189,7 @@ class Generator:
         values = np.empty(total, dtype)
         for start in range(0, total, _BLOCK):
             size = min(_BLOCK, total - start)
-            words = self._twister.random_raw(size * words_each).astype(np.uint32)
-            values[start : start + size] = value_of(words)
+            values[start : start + size] = value_of(self._twister.words(size * words_each))
         return values.reshape(shape)
 
     def _draw_units(self, shape: Shape, dtype: Any, value_of: Callable[[Array], Array]) -> Array:
@@ -258,10 +253,7 @@ class Generator:
                 f"randperm({n}): only permutations of fewer than {_LAST_SHUFFLE} elements. Fix: draw a smaller "
                 "permutation, or shuffle in parts."
             )
-        if n == 0:
-            return np.arange(0)
-        words, steps = self._draw((n - 1,), np.int64, lambda words: words), np.arange(n - 1)
-        return swapped(np.append(steps + words % (n - steps), n - 1))
+        return shuffled(self._draw((max(n - 1, 0),), np.uint32, lambda words: words))[:n]
 
     # ---- Normal draws
 
@@ -275,18 +267,16 @@ class Generator:
         if total < 16 or not contiguous:
             return cast(self._normal_one_by_one(total, mean, std), dtype).reshape(shape)
         double = dtype == np.float64
-        unit, fill, words_each = (unit_f64, fill_rows_f64, 2) if double else (unit_f32, fill_rows, 1)
+        words_each = 2 if double else 1
 
         def value_of(words: Array) -> Array:
-            rows = unit(words).reshape(-1, 16)
-            fill(rows, mean, std)
-            return cast(rows.reshape(-1), dtype)
+            return cast(normal_rows(words, mean, std, double), dtype)
 
         whole, rest = total // 16 * 16, total % 16
         values = self._draw((whole,), dtype, value_of, words_each)
         if rest:  # is drawn and forgotten (in half precision not even drawn), and the last 16 are drawn anew
             if dtype.itemsize > 2:
-                self._twister.random_raw(rest * words_each)
+                self._twister.words(rest * words_each)
             last = self._draw((16,), dtype, value_of, words_each)
             values = np.concatenate([values[: total - 16], last])
         return values.reshape(shape)
@@ -373,7 +363,7 @@ class Generator:
 
     def _unit(self) -> float:
         """One 53-bit uniform number in [0, 1)."""
-        high, low = self._twister.random_raw(2).tolist()
+        high, low = self._twister.words(2).tolist()
         return float((high << 32 | low) & MASK_53) * 2.0**-53
 
     def multinomial(self, weights: Array, samples: int, replacement: bool = False, by_column: bool = False) -> Array:

@@ -37,6 +37,13 @@ def remainder(words: Array, span: int) -> Array:
     return rest
 
 
+def shuffled(words: Array) -> Array:
+    """0 ... n-1 in random order, i64[n] of u32[n - 1]: a word for each element but the last says with which of those
+    from itself on it changes places."""
+    steps, n = np.arange(len(words)), len(words) + 1
+    return swapped(np.append(steps + words % (n - steps), n - 1))
+
+
 def swapped(targets: Array) -> Array:
     """What 0 ... n-1 becomes when element i is swapped with element targets[i] >= i, for i = 0, 1, ... in turn.
 

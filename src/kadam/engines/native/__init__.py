@@ -11,6 +11,8 @@ import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from kadam.engines.delivery import Over
     from kadam.engines.native.stats import Stats
     from kadam.engines.reference import Run
@@ -49,11 +51,23 @@ def compile_own() -> None:
     own.compile_own()
 
 
-def _warn(reason: str) -> None:
+def draws() -> ModuleType | None:
+    """`random_numbers`, which draws by compiled code; None, and a warning once, where that cannot be."""
+    try:
+        from kadam.engines.native import random_numbers as compiled
+
+        compiled.prepare()
+        return compiled
+    except Exception as reason:
+        _warn(f"{type(reason).__name__}: {reason}", "The drawing of random numbers")
+        return None
+
+
+def _warn(reason: str, what: str = "A step") -> None:
     if reason not in _told:
         _told.add(reason)
         warnings.warn(
-            f"A step was not compiled and runs on the slower reference engine: {reason[:500]}. The results are the "
+            f"{what} was not compiled and runs on the slower reference engine: {reason[:500]}. The results are the "
             "same. Set KADAM_ENGINE=reference to use that engine without this warning.",
             RuntimeWarning,
             stacklevel=2,
