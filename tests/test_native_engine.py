@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,18 +14,21 @@ from kadam import dtypes, passes
 from kadam.engines import reference
 from kadam.engines.delivery import delivered
 from kadam.engines.native.program import NativeProgram
+from kadam.engines.native.stage import Stage
 from kadam.errors import DTypeError, IndexOutOfRange
 from kadam.ir.builder import emit
 from kadam.ir.graph import Graph, Node
 from kadam.ir.primitive import Array, Example
+from kadam.primitives.analysis import Exp, Relu, Sqrt
 from kadam.primitives.broadcast import Broadcast, Sum
 from kadam.primitives.contract import Dot
-from kadam.primitives.elementwise import Add, Mul
+from kadam.primitives.elementwise import Abs, Add, Mul, Neg
 from kadam.primitives.index import Index
-from kadam.primitives.move import Flip
+from kadam.primitives.move import Flip, concat
 from kadam.primitives.reduce import Max
 from kadam.primitives.scan import CumSum
 from kadam.primitives.solve import Inverse
+from kadam.primitives.trigonometry import Tanh
 from random_graphs import RandomGraph
 from test_every_primitive import DOUBLE, draw, every_example, retyped
 
@@ -248,3 +252,36 @@ def test_what_the_reference_refuses_between_native_calls_is_a_run_error_and_noth
     with pytest.raises(reference.RunError):
         run([np.ones(4), np.zeros((2, 2))])
     np.testing.assert_array_equal(seen, [np.ones(4)])
+
+
+# Parts side by side
+
+
+def side_by_side(axis: int, a: Node, b: Node) -> Sequence[Node]:
+    """Concatenations of what is made by elements, by products, by concatenations, and of parts that others need."""
+    tanh, product, exp = emit(Tanh(), a), emit(Mul(), a, b), emit(Exp(), b)
+    twice = concat([tanh, tanh, product], axis)
+    several = concat([tanh, product, exp, emit(Sqrt(), exp)], axis)
+    nested = concat([several, emit(Neg(), several), product, emit(Abs(), b)], axis)
+    dot = emit(Dot((), (), (1,), (0,)), a, b)
+    beside = concat([emit(Relu(), dot), emit(Neg(), dot), emit(Exp(), emit(Neg(), dot))], axis)
+    return [twice, nested, beside, emit(Sum((0, 1)), several), exp]
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_parts_are_made_where_they_belong(axis: int) -> None:
+    graph = graph_of(partial(side_by_side, axis), "f32[24,24]", "f32[24,24]")
+    rng = np.random.default_rng(axis)
+    feeds = [rng.standard_normal((24, 24)).astype(np.float32) for _ in range(2)]
+    for ours, theirs in zip(native(graph, feeds), reference.compile(graph)(feeds), strict=True):
+        assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_parts_that_nothing_else_reads_are_not_copied(axis: int) -> None:
+    def body(a: Node, b: Node) -> Node:
+        inner = concat([emit(Tanh(), a), emit(Exp(), b), emit(Tanh(), emit(Exp(), b))], axis)
+        return emit(Exp(), concat([inner, emit(Neg(), emit(Tanh(), inner)), emit(Exp(), emit(Sqrt(), inner))], 0))
+
+    program = NativeProgram(graph_of(body, "f32[8,8]", "f32[8,8]"), (), refuse)
+    assert not [stage for stage in program.stages if isinstance(stage, Stage) and stage.name.startswith("Concat")]

@@ -194,6 +194,29 @@ def test_join_adds_up_products_and_parts_at_once() -> None:
     assert "Insert" not in names(joined)
 
 
+def test_a_sequence_s_gradients_stand_in_one_order() -> None:
+    """What a weight's products are made of, and the gradient of the sequence, are put side by side once for both."""
+
+    def inserted(part: Node, at: int, length: int) -> Node:
+        zero = emit(Full(0.0, (length, 2), float64))
+        return emit(Insert((at, 0), (at + part.shape[0], 2), (1, 1)), zero, part)
+
+    def body(*given: Node) -> tuple[Node, Node]:
+        steps, gradients = given[:4], given[4:]
+        last, *earlier = [emit(Dot((), (), (0,), (0,)), gradients[at], steps[at]) for at in (3, 2, 1, 0)]
+        halves = [inserted(gradients[at], 0, 2) + inserted(gradients[at + 1], 1, 2) for at in (0, 2)]
+        return last + earlier[0] + earlier[1] + earlier[2], inserted(halves[1], 2, 4) + inserted(halves[0], 0, 4)
+
+    graph = graph_of(body, *["f64[1,2]"] * 8)
+    rng = np.random.default_rng(0)
+    feeds = [rng.normal(size=node.shape) for node in graph.inputs]
+    joined = share(prune(join(graph)))
+    for ours, theirs in zip(run(joined, *feeds), run(graph, *feeds), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-13)
+    assert names(joined).count("Concat") == 2  # the steps, and the gradients
+    assert "Insert" not in names(joined)
+
+
 def test_parts_that_overlap_are_not_joined() -> None:
     def body(*parts: Node) -> Node:
         zero = emit(Full(0.0, (4,), float64))

@@ -13,11 +13,11 @@ from kadam.ir.builder import Builder, building, emit
 from kadam.ir.graph import Graph, Node
 from kadam.primitives.contract import Dot
 from kadam.primitives.elementwise import Add
-from kadam.primitives.move import Insert, concat
+from kadam.primitives.move import Concat, Insert, concat
 from kadam.primitives.sources import Full
 from kadam.shapes import count
 
-FEWEST = 3  # addends that are worth it
+FEWEST = 3  # products that are worth it; of parts, two are
 LONGEST = 256  # products of a sum, above which a contraction is large enough by itself
 
 
@@ -85,7 +85,8 @@ def _families(leaves: Sequence[Node]) -> list[list[Node]] | None:
 
 
 def _is_large(family: Sequence[Node]) -> bool:
-    return len(family) >= FEWEST and _kind(family[0]) is not None
+    fewest = FEWEST if isinstance(family[0].primitive, Dot) else 2
+    return len(family) >= fewest and _kind(family[0]) is not None
 
 
 def _kind(node: Node) -> Hashable:
@@ -143,9 +144,13 @@ def _made_one(family: Sequence[Node]) -> Sequence[Node]:
 
 
 def _product(family: Sequence[Node]) -> Node:
-    """The sum of products as one product, of what stands side by side along a summed axis."""
+    """The sum of products as one product, of what stands side by side along a summed axis.
+
+    It stands in the order of the forward pass, in which the other gradients of a sequence stand too.
+    """
     dot = family[0].primitive
     assert isinstance(dot, Dot)
+    family = sorted(family, key=lambda node: min(source.id for source in node.inputs))
     a = concat([node.inputs[0] for node in family], dot.a_axes[0])
     b = concat([node.inputs[1] for node in family], dot.b_axes[0])
     return emit(dot, a, b)
@@ -161,10 +166,15 @@ def _whole(family: Sequence[Node]) -> Node | None:
         if part.start < end:
             return None
         pieces += _zeros(node, axis, part.start - end)
-        pieces.append(node.inputs[1])
+        pieces += _pieces(node.inputs[1], axis)
         end = part.stop
     pieces += _zeros(family[0], axis, shape[axis] - end)
     return concat(pieces, axis)
+
+
+def _pieces(part: Node, axis: int) -> Sequence[Node]:
+    """What a part was put together from along the axis; itself, if it was not."""
+    return part.inputs if part.primitive == Concat(axis) else (part,)
 
 
 def _zeros(like: Node, axis: int, size: int) -> list[Node]:

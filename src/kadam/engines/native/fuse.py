@@ -97,6 +97,7 @@ class Plan:
         groups: in an order in which they can run.
         host: ids of the nodes that the reference computes.
         laid: id of a root that is made in its place in a concatenation's memory -> that, and the place in elements.
+        strewn: the same for one whose rows stand apart there, and which nothing else reads.
     """
 
     def __init__(self, graph: Graph, own: Callable[[Node], bool]) -> None:
@@ -110,6 +111,7 @@ class Plan:
         self.host: set[int] = set()
         self._choose_roots()
         self.laid: dict[int, tuple[Node, int]] = {}
+        self.strewn: dict[int, tuple[Node, int]] = {}
         for node in graph.nodes:
             if node.id in self.single and isinstance(node.primitive, Concat):
                 self._lay(node, node.primitive.axis)
@@ -219,17 +221,21 @@ class Plan:
         return base if operand(Reading(views), node)[2] is not None else node
 
     def _lay(self, node: Node, axis: int) -> None:
-        """Let the parts of a concatenation be made where they belong, if they are contiguous there."""
-        if count(node.shape[:axis]) != 1:
-            return
+        """Let the parts of a concatenation be made where they belong, as far as their makers can write there."""
         wanted = {one.id for one in self.graph.outputs}
-        start = 0
+        contiguous, start = count(node.shape[:axis]) == 1, 0
         for part in node.inputs:
-            root = self._memory_of(part)
-            free = root.id in self.roots and root.id not in wanted and root.id not in self.laid
-            if free and not isinstance(root.primitive, Concat) and part.type.elements:
+            root = self._memory_of(part) if contiguous else part
+            free = root.id in self.roots and root.id not in wanted and root.id not in self.laid and part.type.elements
+            if free and contiguous:
                 self.laid[root.id] = node, start
-            start += part.type.elements
+            elif free and self._is_written_by_point(root) and len(self.users[root.id]) == 1:
+                self.strewn[root.id] = node, start
+            start += count(part.shape[axis:])
+
+    def _is_written_by_point(self, root: Node) -> bool:
+        """Whether a root's kernel may write its elements anywhere."""
+        return root.id not in self.single and not isinstance(root.primitive, (Convolution, WindowArgMax))
 
     def memory(self, node: Node) -> Node:
         """The root or input in whose memory an operand stands (see `_memory_of`)."""

@@ -192,7 +192,7 @@ def _word(primitive: Primitive) -> str | None:
 
 
 def lay(node: Node, plan: Plan, name: str) -> list[Stage]:
-    """Each part to its place, unless it has been made there (see `Plan.laid`)."""
+    """Each part to its place, unless it has been made there (see `Plan.laid` and `strewn`)."""
     primitive = node.primitive
     assert isinstance(primitive, Concat)
     strides = contiguous_strides(node.shape)
@@ -200,13 +200,12 @@ def lay(node: Node, plan: Plan, name: str) -> list[Stage]:
     for part in node.inputs:
         offset = start * strides[primitive.axis]
         start += part.shape[primitive.axis]
-        if not part.type.elements or plan.laid.get(plan.memory(part).id) == (node, offset):
+        there = plan.laid.get(plan.memory(part).id), plan.strewn.get(part.id)
+        if not part.type.elements or (node, offset) in there:
             continue
         loops = tuple(map(Var, part.shape))
         here = tuple(map(place, loops))
-        to = Place()
-        for at, stride in zip(here, strides, strict=True):
-            to = to + at * stride
+        to = flat(here, node.shape)
         stored = [Store(Piece(node, offset), to, Reading(plan.inner).at(part, here))]
         stages += again.stages(Likeness([loops], stored, name), partial(_copied, loops, stored, name))
     return stages

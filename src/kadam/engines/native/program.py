@@ -24,6 +24,7 @@ from kadam.engines.native.nest import nest
 from kadam.engines.native.profile import profile
 from kadam.engines.native.split import split
 from kadam.engines.native.stage import Piece, Stage
+from kadam.engines.native.target import host
 from kadam.engines.reference import REFUSALS, Run
 from kadam.hot import hot, slotted
 from kadam.ir.graph import Graph, Node
@@ -135,9 +136,7 @@ class NativeProgram:
 
     def _stages(self, group: Group) -> list[Stage]:
         stores = [
-            Store(self._target.get(node.id, node), flat(group.here(node.shape), node.shape), group.elements[node.id])
-            for node in group.roots
-            if node.id in self._kept and node.id in group.elements
+            self._store(node, group) for node in group.roots if node.id in self._kept and node.id in group.elements
         ]
         name = "+".join(type(node.primitive).__name__ for node in group.roots)
         if group.closed:
@@ -146,6 +145,14 @@ class NativeProgram:
         if group.head is not None:
             return tile(group, stores, self.plan, name)
         return again.stages(Likeness([group.loops], stores, name), lambda: [nest(group.loops, stores, name)])
+
+    def _store(self, node: Node, group: Group) -> Store:
+        """Where a root's elements go: its own memory, an input's, or its place among others'."""
+        here, element = group.here(node.shape), group.elements[node.id]
+        if node.id in self.plan.strewn:
+            whole, offset = self.plan.strewn[node.id]
+            return Store(Piece(whole, offset), flat(here, whole.shape), element)
+        return Store(self._target.get(node.id, node), flat(here, node.shape), element)
 
     def _note(self, made: Node | None, buffers: Sequence[Hashable]) -> None:
         """These buffers are in use at this moment."""
@@ -161,12 +168,13 @@ class NativeProgram:
 
     def _home(self, key: Hashable) -> tuple[Any, int]:
         """The buffer in which another one stands, and where, in bytes; itself, if it stands alone."""
+        offset = 0
         if isinstance(key, Piece):
-            return key.node, key.offset * key.node.dtype.itemsize
-        if isinstance(key, Node) and key.id in self.plan.laid:
-            whole, offset = self.plan.laid[key.id]
-            return whole, offset * whole.dtype.itemsize
-        return key, 0
+            key, offset = key.node, key.offset
+        while isinstance(key, Node) and key.id in self.plan.laid:
+            key, further = self.plan.laid[key.id]
+            offset += further
+        return key, offset * key.dtype.itemsize if isinstance(key, Node) else 0
 
     def _finish(self) -> None:
         outputs: dict[Node, int] = {}
@@ -346,7 +354,8 @@ def _is_number(node: Node) -> bool:
 def _grain(stage: Stage) -> int:
     if stage.work < PARALLEL_WORK or stage.tasks < 2:
         return 0
-    return max(1, min(round(stage.tasks * CHUNK_WORK / stage.work), -(-stage.tasks // 2)))
+    chunks = min(max(int(stage.work / CHUNK_WORK), 2), stage.tasks)
+    return -(-stage.tasks // (chunks - chunks % host().cores or chunks))  # evenly to the cores
 
 
 def _with_copies(graph: Graph) -> Graph:
