@@ -86,6 +86,8 @@ class Translation:
             return self._sparse(value.detach())
         if value.layout is not torch.strided:
             raise MissingError(f"tensors of layout {value.layout}")
+        if value.device.type == "meta":
+            return kadam.empty(tuple(value.shape), dtype=function(value.dtype), device="meta")
         if value.device.type != "cpu":
             raise MissingError(f"tensors on the device {value.device.type}")
         if value.dim() > 64:  # more axes than NumPy's arrays have

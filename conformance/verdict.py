@@ -22,6 +22,8 @@ class Verdict:
         name: of the entry.
         cases: that PyTorch itself accepts.
         right: those of them in which Kadam agrees.
+        several: cases in which the error that agrees is of another of Python's types, too.
+        laid: cases in which a result that agrees lies in memory in another order than PyTorch's.
         missing: whether what differs first is that Kadam lacks something.
         first: the first difference.
         seconds: of the entry's whole run.
@@ -31,6 +33,8 @@ class Verdict:
     name: str
     cases: int = 0
     right: int = 0
+    several: int = 0
+    laid: int = 0
     missing: bool = False
     first: str = ""
     seconds: float = 0.0
@@ -54,6 +58,12 @@ class Verdict:
             text = found if isinstance(found, str) else described(found)
             self.first = f"{case}: {text}"[:LONGEST]
 
+    def note_error(self, case: str, found: BaseException | None, expected: type[BaseException]) -> None:
+        """Count a case in which PyTorch raises an error; `found` is Kadam's."""
+        wrong = "no error" if found is None else disagreement(found, expected)
+        self.note(case, wrong)
+        self.several += wrong is None and len(kinds_of(found)) > 1
+
     def record(self) -> dict[str, Any]:
         """As it stands in a file of results."""
         return asdict(self)
@@ -62,6 +72,12 @@ class Verdict:
 def described(error: BaseException) -> str:
     """An error in a line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def kinds_of(error: BaseException | None) -> list[type]:
+    """Python's own types that an error is of, without those from which others of them descend."""
+    own = [one for one in type(error).__mro__ if one.__module__ == "builtins"]
+    return [one for one in own if not any(other is not one and issubclass(other, one) for other in own)]
 
 
 def is_missing(error: BaseException) -> bool:

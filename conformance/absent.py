@@ -1,0 +1,102 @@
+"""What of PyTorch is not there: whole modules, names in the modules that are, and kinds of tensors."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import kadam
+from kadam import missing
+
+own: Any = kadam
+# What is no name of its own: each is tried, and listed if it is refused as something that Kadam does not have.
+_TRIED: dict[str, Callable[[], Any]] = {
+    "tensors without memory (device `meta`)": lambda: own.empty(2, device="meta"),
+    "quantised tensors": lambda: own.quantize_per_tensor(own.ones(2), 0.1, 0, own.qint8),
+    "nested tensors": lambda: own.nested.nested_tensor([own.ones(2), own.ones(3)]),
+    "`complex32`": lambda: own.ones(2).to(own.complex32),
+    "`float8_e4m3fn`": lambda: own.ones(2).to(own.float8_e4m3fn),
+    "axes with names": lambda: own.ones(2, 3).refine_names("rows", "columns"),
+    "sparse tensors in blocks": lambda: own.ones(4, 4).to_sparse_bsr((2, 2)),
+    "`saved_tensors_hooks`": lambda: own.autograd.graph.saved_tensors_hooks(lambda one: one, lambda one: one),
+    "operators of one's own (`torch.library`)": lambda: own.library.custom_op,
+    "traced programs (`torch.fx`)": lambda: own.fx.symbolic_trace(own.nn.Linear(2, 2)),
+    "exported programs (`torch.export`)": lambda: own.export.export(own.nn.Linear(2, 2), (own.ones(1, 2),)),
+    "tensors as `torch.compile` sees them (`__torch_dispatch__`)": lambda: own.Tensor.__torch_dispatch__,
+}
+_REFUSED = (AttributeError, ImportError, NotImplementedError)
+
+
+def modules() -> list[str]:
+    """PyTorch's public modules that Kadam lacks; of those inside each other the outermost."""
+    lacking = {path for path in missing.names_of_pytorch()[missing.MODULES] if room(path) is None}
+    return sorted(path for path in lacking if path.rpartition(".")[0] not in lacking)
+
+
+def names() -> dict[str, tuple[int, list[str]]]:
+    """By module or class: how many public names PyTorch has, and those of them that Kadam lacks."""
+    found = {}
+    for path, listed in missing.names_of_pytorch().items():
+        owner = None if path == missing.MODULES else room(path)
+        lacking = [] if owner is None else sorted(name for name in listed if not _has(owner, name))
+        if lacking:
+            found[path] = len(listed), lacking
+    return found
+
+
+def kinds() -> list[str]:
+    """Kinds of tensors and uses of them that Kadam refuses."""
+    return [words for words, attempt in _TRIED.items() if _is_refused(attempt)]
+
+
+def room(path: str) -> Any:
+    """Kadam's module or class in the place of one of PyTorch's; None if there is none."""
+    owner, _, name = path.rpartition(".")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return importlib.import_module("kadam" + path.removeprefix("torch"))
+        except ImportError:
+            inner = missing.module_shown_above(path)
+            return inner if inner is not None or not name[:1].isupper() else getattr(room(owner), name, None)
+
+
+def _has(owner: Any, name: str) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return not _is_refused(lambda: getattr(owner, name))
+
+
+def _is_refused(attempt: Callable[[], Any]) -> bool:
+    try:
+        attempt()
+    except _REFUSED:
+        return True
+    return False
+
+
+def page() -> str:
+    """All of it, for readers."""
+    count = len(missing.names_of_pytorch()[missing.MODULES])
+    lacking = modules()
+    rows = ["| in | of PyTorch's names | missing | which |", "|---|---:|---:|---|"]
+    for path, (listed, absent) in sorted(names().items()):
+        rows.append(f"| `{path}` | {listed} | {len(absent)} | {_listed(absent)} |")
+    return "\n".join(
+        [
+            "## What is not there",
+            "",
+            f"Asked of Kadam, one by one. Kinds of tensors and uses of them: {'; '.join(kinds())}.",
+            "",
+            f"Whole modules, {len(lacking)} of {count} (those inside them not counted): {_listed(lacking)}.",
+            "",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _listed(found: Iterable[str]) -> str:
+    return ", ".join(f"`{one}`" for one in found)
