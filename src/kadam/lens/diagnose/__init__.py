@@ -19,6 +19,7 @@ from kadam.lens.diagnose.dependence import Dependence
 from kadam.lens.diagnose.direction import Direction
 from kadam.lens.diagnose.dynamics import Rates
 from kadam.lens.diagnose.finding import Finding, ranked
+from kadam.lens.diagnose.flat import Flat
 from kadam.lens.diagnose.idle import Idle
 from kadam.lens.diagnose.layers import DeadUnits, Flow, Symmetry
 from kadam.lens.diagnose.links import Links
@@ -26,6 +27,7 @@ from kadam.lens.diagnose.loop import LoopOrder, StaleGradients
 from kadam.lens.diagnose.losses import Losses
 from kadam.lens.diagnose.memory import Damage
 from kadam.lens.diagnose.modes import Modes
+from kadam.lens.diagnose.noise import Dropped
 from kadam.lens.diagnose.numbers import FirstNonFinite
 from kadam.lens.diagnose.parameters import Cuts, Frozen, Owners
 from kadam.lens.diagnose.program import Program
@@ -39,9 +41,9 @@ from kadam.lens.watch import Watched, capture, watch
 STEPS = 1000  # after so many steps a program is stopped, unless the user says otherwise
 DENSE = 16  # the first 32 steps are all looked at whole, then 16 of each doubling: 32 to 64, 64 to 128 ...
 ROOMS = (
-    FirstNonFinite, LoopOrder, StaleGradients, Owners, Frozen, Cuts, Terms, Recurrence, Idle, Damage, Modes, Losses,
-    Axes, Direction, Adversaries, Symmetry, DeadUnits, Flow, Scale, LabelOrder, Targets, Constant, SmallBatches,
-    Schedules, Remade, Decay, Rates, Dependence, Association,
+    FirstNonFinite, LoopOrder, StaleGradients, Owners, Frozen, Cuts, Flat, Terms, Recurrence, Idle, Damage, Modes,
+    Losses, Dropped, Axes, Direction, Adversaries, Symmetry, DeadUnits, Flow, Scale, LabelOrder, Targets, Constant,
+    SmallBatches, Schedules, Remade, Decay, Rates, Dependence, Association,
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from kadam.ir.graph import Source
+from kadam.ir.graph import Phase, Source
 from kadam.ir.primitive import Array
 from kadam.lens.diagnose.finding import Finding
 from kadam.lens.diagnose.links import Links, ancestors
@@ -26,7 +26,7 @@ class Judge:
         own: tokens of its parameters.
         real, made: by its own steps: answers to data, and to what another network made.
         fooled: by the other network's steps.
-        source: the line of that network's loss.
+        source: the line of that network's loss; told: that of its own for what was made.
     """
 
     own: set[int]
@@ -34,6 +34,7 @@ class Judge:
     made: Ways = field(default_factory=list)
     fooled: Ways = field(default_factory=list)
     source: Source | None = None
+    told: Source | None = None
 
 
 class Adversaries:
@@ -54,7 +55,7 @@ class Adversaries:
         slopes = gradients(step)
         tokens = {one.value.id: one.token for one in step.parameters}
         moved = {one.token for one in step.parameters if one.next is not None}
-        calls = [call for call in step.calls if call.depth == 0 and call.outputs]
+        calls = [call for call in step.calls if call.depth == 0 and call.outputs and _answers(call)]
         behind = {call.outputs[0].id: ancestors((call.outputs[0],)).keys() & tokens.keys() for call in calls}
         needed = [{tokens[id] for id in behind[call.outputs[0].id]} for call in calls]
         for call, used in zip(calls, needed, strict=True):
@@ -71,11 +72,10 @@ class Adversaries:
         way = 1 if slope.min() >= 0 else -1 if slope.max() <= 0 else 0
         if judge.own & moved and not before & moved:
             (judge.made if before else judge.real).append(way)
+            judge.told = _loss_line(links, call) if before else judge.told
         elif before & moved and not judge.own & moved:
             judge.fooled.append(way)
-            output = call.outputs[0].id
-            told = (one.source for one in links.comparisons() if output in ancestors((one.prediction,)))
-            judge.source = next(told, None if links.step.loss is None else links.step.loss.source)
+            judge.source = _loss_line(links, call)
 
     def findings(self, program: Program) -> Iterator[Finding]:
         for judge in self.judges.values():
@@ -86,3 +86,18 @@ class Adversaries:
             real, made, fooled = (side[0] for side in sides)
             if made == fooled == -real and made:
                 yield Finding("wrong_sign", judge.source, {"steps": len(judge.fooled)}, variant="game")
+            elif made == real and made:
+                yield Finding("wrong_sign", judge.told, {"steps": len(judge.made)}, variant="judge")
+
+
+def _answers(call: ModuleCall) -> bool:
+    """Whether a call tells something of each sample; the module of a loss does not."""
+    output = call.outputs[0]
+    return output.type.elements > 1 and output.phase is not Phase.LOSS
+
+
+def _loss_line(links: Links, call: ModuleCall) -> Source | None:
+    """Where a network's answer is judged."""
+    output = call.outputs[0].id
+    told = (one.source for one in links.comparisons() if output in ancestors((one.prediction,)))
+    return next(told, None if links.step.loss is None else links.step.loss.source)

@@ -177,13 +177,36 @@ def _sees_target(links: Links, one: Comparison, given: Node) -> tuple[Source | N
     if same == early:
         return None
     values: dict[str, Value] = {"length": length, "shape": str(list(given.shape)), "variant": "same" if same else ""}
-    return (one.source if same else _looks_ahead(links, changes)), values
+    if same:
+        return one.source, values
+    source = _looks_ahead(links, changes)
+    if source is None:
+        source, values["variant"] = _first_astray(links, changes, rows, length), "mixed"
+    return source, values
 
 
 def _looks_ahead(links: Links, changes: dict[int, Array]) -> Source | None:
     """The line of the first attention that a change at the end reaches: where a mask belongs."""
     reached = (node for node in links.forward if node.id in changes and links.called(node) in ATTENTION)
     return next((node.source for node in reached), None)
+
+
+def _first_astray(links: Links, changes: dict[int, Array], rows: int, length: int) -> Source | None:
+    """The line of the first value in which a change of the last moment stands at other moments too."""
+    for node in links.forward:
+        if node.id not in changes or node.source is None:
+            continue
+        squares = np.square(changes[node.id])
+        kept = False
+        for axis, size in enumerate(squares.shape):
+            sums = squares.sum(axis=tuple(at for at in range(squares.ndim) if at != axis))
+            if size == length:
+                kept = kept or not sums[:-1].any()
+            elif size == rows * length:
+                kept = kept or not sums.reshape(rows, length)[:, :-1].any() or not sums.reshape(length, rows)[:-1].any()
+        if not kept and squares.size >= length:
+            return links.place(node)
+    return None
 
 
 def _changes(links: Links, given: Node, other: Array, wanted: Node) -> dict[int, Array] | None:
@@ -212,10 +235,16 @@ def _changes(links: Links, given: Node, other: Array, wanted: Node) -> dict[int,
         if not _alike(made, known):
             values[node.id] = made
     return {
-        at: made.astype(np.float64) - links.step.trace.values[at].astype(np.float64)
+        at: _difference(made.astype(np.float64), links.step.trace.values[at].astype(np.float64))
         for at, made in values.items()
         if made.dtype.kind in "fiub"
     }
+
+
+def _difference(made: Array, known: Array) -> Array:
+    """How far a value has moved; what stays infinite has not."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(made == known, 0.0, made - known))
 
 
 def _is_statistic(links: Links, node: Node) -> bool:
@@ -227,5 +256,6 @@ def _alike(made: Array, known: Array) -> bool:
     """Whether two values differ by rounding alone: an engine adds up in another order than the reference."""
     if made.dtype.kind != "f":
         return bool(np.array_equal(made, known))
-    size = float(np.abs(known).max()) if known.size else 0.0
+    finite = known[np.isfinite(known)]  # scores that a mask hides are not
+    size = float(np.abs(finite).max()) if finite.size else 0.0
     return bool(np.allclose(made, known, rtol=1e-4, atol=1e-6 * size, equal_nan=True))

@@ -276,7 +276,19 @@ def _switched_off(step: Step, node: Node) -> Source | None:
                 return event.source
             if event.source.line <= place.line:
                 return event.source
-    return place
+    return _around(step) or place
+
+
+def _around(step: Step) -> Source | None:
+    """The last `no_grad` that the program itself entered before the backward pass, where only one line does so."""
+    passes = [at for at, event in enumerate(step.events) if event.kind == "backward"]
+    before = step.events[: passes[0]] if passes else ()
+    off = {
+        event.source
+        for event in before
+        if (event.kind, event.name) == ("grad_mode", "enter") and not event.fact("grad")
+    }
+    return off.pop() if len(off) == 1 else None
 
 
 def _taken_out(events: tuple[Event, ...]) -> tuple[str, Source | None] | None:

@@ -20,6 +20,8 @@ ALIVE = 0.5  # part of the steps for which a schedule should keep its rate above
 ANEW = 4  # optimizers for the same parameters, made at one line
 STRONG = 0.02  # weight decay: usual ones are 0.0001 to 0.01
 SHRUNK = 0.3  # of its first norm: weights that have come to this were decayed, not trained
+LITTLE = 0.05  # of the rate that the optimizer was made with: a warm-up that has come no further
+USELESS = 0.95  # of its first loss: a loss above has hardly fallen
 LEARNT = 0.7  # of its first loss: a loss that has fallen below has learnt in spite of it
 
 
@@ -43,6 +45,19 @@ class Schedules:
                 "alive": alive, "steps": len(rates), "moves": len(moves),
                 "begin": float(rates[top]), "end": float(rates[-1])}  # fmt: skip
             yield Finding("schedule_too_fast", source, values)
+            return
+        wanted = max((rate for facts in program.facts for rate in map(_made_with, facts.groups)), default=0.0)
+        rising = bool(np.all(np.diff(rates) >= 0)) and rates[-1] > rates[0]
+        if rising and rates[-1] < LITTLE * wanted and not learns(program, USELESS):
+            source = Counter(event.source for event in moves).most_common(1)[0][0]
+            values = {"rate": float(rates[-1]), "wanted": wanted, "steps": len(rates)}
+            yield Finding("learning_rate_too_low", source, values, variant="warm_up")
+
+
+def _made_with(group: Mapping[str, Setting]) -> float:
+    """The learning rate that a schedule began from."""
+    value = group.get("initial_lr")
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 class Remade:
