@@ -12,7 +12,7 @@ from kadam import lens, nn
 from kadam.lens.explain import explain
 from kadam.lens.explain_cells import Insides, insides
 from kadam.lens.explain_names import Names
-from kadam.lens.explain_parts import Explanation, Section, Table
+from kadam.lens.explain_parts import Block, Explanation, Section, Table
 from kadam.lens.replay import Replay
 from kadam.lens.step import Step
 
@@ -296,8 +296,13 @@ def test_dropout_says_how_many_were_dropped() -> None:
 
 def told(explanation: Explanation, kind: str) -> str:
     """All that a section's text says."""
+    return " ".join(map(str, blocks(explanation, kind)))
+
+
+def blocks(explanation: Explanation, kind: str) -> list[Block]:
+    """Of a section and its parts."""
     (section,) = (one for one in explanation.sections if one.key == kind)
-    return " ".join(str(block) for block in section.blocks)
+    return [block for one in (section, *section.parts) for block in one.blocks]
 
 
 HAND_WRITTEN = {
@@ -324,13 +329,8 @@ def test_losses_that_the_program_writes_out_are_told_with_prediction_and_target(
     explanation = explain(seen.steps[0])
     text = told(explanation, "loss")
     assert expected in text
-    (shares,) = [
-        block
-        for section in explanation.sections
-        if section.key == "loss"
-        for block in section.blocks
-        if isinstance(block, Table) and len(block.head) == 5
-    ]
+    tables = [block for block in blocks(explanation, "loss") if isinstance(block, Table)]
+    (shares,) = [block for block in tables if len(block.head) == 5]
     assert {"p", "t"} <= set(shares.head)
     rule = told(explanation, "update")
     assert "(1 − β₁)" in rule

@@ -15,7 +15,7 @@ import numpy as np
 from kadam import language
 from kadam.errors import KadamError
 from kadam.language import Speech
-from kadam.lens.explain_backward import backward, effect, reckoned, update
+from kadam.lens.explain_backward import backward, reckoned
 from kadam.lens.explain_cells import insides
 from kadam.lens.explain_chain import Chain
 from kadam.lens.explain_forward import Telling, forward
@@ -23,6 +23,7 @@ from kadam.lens.explain_inside import inside
 from kadam.lens.explain_loss import loss
 from kadam.lens.explain_names import Names, index_text
 from kadam.lens.explain_parts import Explanation, Line, Section
+from kadam.lens.explain_update import effect, update
 from kadam.lens.replay import Index, Replay
 from kadam.lens.step import Parameter, Step
 
@@ -84,17 +85,21 @@ def chosen(step: Step, weight: str | None, lang: str = "en") -> tuple[Parameter,
     if weight is None:
         first = next((one for one in having if one.value.rank >= 2), having[0] if having else None)
         return None if first is None else (first, _steepest(step, first))
-    weight = re.sub(r"(?<=[\d\s])\]\s*\[(?=[-\d\s])", ",", weight)  # w[2][0] is w[2,0]
-    found = re.fullmatch(r"\s*([^\[\]]+?(?:\[[^\]]*\])??)\s*(?:\[([-\d\s,]*)\])?\s*", weight)
-    parameter = None if found is None else _of_name(step, having, found[1])
-    if parameter is None or found is None:
-        parameter = _of_name(step, having, weight.strip())  # a name may have brackets of its own: params[0]
+    weight = weight.strip()
+    parameter = _of_name(step, having, weight)
+    if parameter is not None:
+        return parameter, _steepest(step, parameter)
+    for mark in reversed(list(re.finditer(r"[\[\](]", weight))):  # a name may have brackets of its own: params[0]
+        name = weight[: mark.start()].strip()
+        parameter = _of_name(step, having, name)
         if parameter is None:
-            raise _unknown(step, having, found[1] if found else weight, lang)
-        return parameter, _steepest(step, parameter)
-    if found[2] is None:
-        return parameter, _steepest(step, parameter)
-    return parameter, _index(parameter, found[1], found[2], lang)
+            continue
+        text = re.fullmatch(r"\[([^\[\]]*)\]", re.sub(r"\]\s*\[", ",", weight[mark.start() :]))  # w[2][0] is w[2,0]
+        if text is not None:
+            return parameter, _index(parameter, name, text[1], lang)
+        example = index_text(name, tuple(size - 1 for size in parameter.value.shape))
+        raise UnknownWeight(language.text("explain.unknown.bracket", lang, weight=weight, example=example))
+    raise _unknown(step, having, re.split(r"[\[\](]", weight)[0] or weight, lang)
 
 
 def _of_name(step: Step, known: Sequence[Parameter], name: str) -> Parameter | None:
@@ -111,6 +116,8 @@ def _index(parameter: Parameter, name: str, text: str, lang: str) -> Index:
         at = tuple(int(one) for one in text.split(",") if one.strip())
     except ValueError:
         at = ()
+    if not shape:
+        raise UnknownWeight(language.text("explain.unknown.single", lang, name=name))
     if len(at) != len(shape) or any(not -size <= one < size for one, size in zip(at, shape, strict=True)):
         message = language.text(
             "explain.unknown.index", lang, name=name, at=text.strip(), shape=list(shape), axes=len(shape),
@@ -135,7 +142,8 @@ def _unknown(step: Step, having: Sequence[Parameter], name: str, lang: str) -> U
         )
         message = language.text("explain.unknown.still", lang, name=name)
         return UnknownWeight(f"{message} {where}{_choice(known, lang)}".strip())
-    nearest = get_close_matches(name, known, 1, 0.5)
+    short = {one.rpartition(".")[2]: one for one in reversed(known)}  # `wieght` is near `weight`, not `net.0.weight`
+    nearest = get_close_matches(name, known, 1, 0.5) or [short[one] for one in get_close_matches(name, short, 1, 0.7)]
     message = language.text("explain.unknown.name", lang, name=name)
     if nearest:
         message += " " + language.text("explain.unknown.nearest", lang, name=nearest[0])

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 
-from kadam.ir.graph import Node, Phase
-from kadam.ir.primitive import Array
 from kadam.language import number
 from kadam.lens.explain_chain import Chain, Route, Share
-from kadam.lens.explain_formula import Speller, TooLong, of_tensor
 from kadam.lens.explain_forward import Telling
 from kadam.lens.explain_inside import through_time
 from kadam.lens.explain_loss import followed
-from kadam.lens.explain_names import Names, index_text
+from kadam.lens.explain_names import index_text
 from kadam.lens.explain_parts import Block, Formula, Line, Reckoning, Section, table
 from kadam.lens.replay import Index
 from kadam.lens.step import Parameter, Step
@@ -78,20 +75,21 @@ def _shares(telling: Telling, weight: str, loss: str, shares: list[Share]) -> It
 def _routes(telling: Telling, chain: Chain) -> Iterator[Section]:
     """The paths from the loss down to the weight."""
     say = telling.say
-    routes, complete = chain.routes(MOST_ROUTES * (2 if chain.is_small else 1))
+    routes, many = chain.routes(MOST_ROUTES * (2 if chain.is_small else 1))
     if not routes:
         return
     if any(len(route.factors) > IN_A_ROW for route in routes[:MOST_LONG]):
-        complete, routes = complete and len(routes) <= MOST_LONG, routes[:MOST_LONG]
+        routes = routes[:MOST_LONG]
     blocks: list[Block] = [Line(say("explain.paths.intro"))]
     blocks += [Formula(_route(telling, route)) for route in routes]
     total = sum(route.product for route in routes)
-    if complete:
+    numbers = {"n": len(routes), "shown": exact(total), "rest": exact(chain.total - total)}
+    if many == len(routes):
         blocks.append(Line(say("explain.paths.all", n=len(routes), total=exact(total))))
+    elif many is not None:
+        blocks.append(Line(say("explain.paths.of", all=many, **numbers)))
     else:
-        blocks.append(
-            Line(say("explain.paths.rest", n=len(routes), shown=exact(total), rest=exact(chain.total - total)))
-        )
+        blocks.append(Line(say("explain.paths.rest", **numbers)))
     yield Section("paths", say.label("explain.paths.title"), tuple(blocks))
 
 
@@ -107,6 +105,7 @@ def _route(telling: Telling, route: Route) -> str:
     if len(values) > IN_A_ROW:
         room = max(map(len, symbols))
         lines = [f"{symbol:<{room}} = {value}" for symbol, value in zip(symbols, values, strict=True)]
+        lines[0] = f"{symbols[0]:<{room + 2}} = {values[0]}"  # the others stand behind a dot
         if len(lines) > MOST_FACTORS:
             ends = MOST_FACTORS // 2
             middle = exact(math.prod(one.value for one in route.factors[ends:-ends]))
@@ -205,168 +204,3 @@ def _before(telling: Telling, parameter: Parameter, at: Index) -> float:
         elif type(one.primitive).__name__ == "Add":
             waiting += one.inputs
     return found
-
-
-# --- the update ---------------------------------------------------------------------------------------------------
-
-
-def update(telling: Telling, parameter: Parameter, at: Index) -> Section:
-    """What the optimizer made of the gradient."""
-    say, step = telling.say, telling.step
-    title = say.label("explain.update.title")
-    weight = index_text(telling.names.of(parameter.value), at)
-    if parameter.next is None:
-        return Section("update", title, (Line(say("explain.update.none", weight=weight)),))
-    blocks: list[Block] = []
-    if parameter.optimizer is not None:
-        optimizer = step.optimizers[parameter.optimizer]
-        settings = ", ".join(
-            f"{name}={value}" for name, value in optimizer.groups[parameter.group].items() if value not in (None, False)
-        )
-        blocks.append(Line(say("explain.update.intro", optimizer=optimizer.name, n=optimizer.steps, settings=settings)))
-    else:
-        blocks.append(Line(say("explain.update.by_hand")))
-    given = parameter.used or parameter.grad
-    if parameter.grad is not None and parameter.used is not None and parameter.used.id != parameter.grad.id:
-        ends = (float(step.value(one)[at]) for one in (parameter.grad, parameter.used))
-        blocks.append(
-            Line(
-                say(
-                    "explain.update.changed",
-                    weight=weight,
-                    **dict(zip(("grad", "used"), map(exact, ends), strict=True)),
-                )
-            )
-        )
-    blocks += _rule(telling, parameter, given, at)
-    computed = _numbers(telling, parameter)
-    if computed:
-        blocks.append(Line(say("explain.update.computed", numbers=computed), aside=True))
-    rows = [(weight, *_change(telling, parameter.value, parameter.next, at))]
-    if given is not None:
-        rows.insert(0, (f"{weight}.grad", exact(float(step.value(given)[at])), "", ""))
-    rows += [
-        (name, *_change(telling, old, new, at))
-        for name, (old, new) in parameter.memory.items() if new is not None and old.shape == parameter.value.shape
-    ]  # fmt: skip
-    head = tuple(say.label(f"explain.head.{one}") for one in ("value", "before", "after", "change"))
-    blocks.append(table(say.label("explain.update.numbers"), head, rows))
-    return Section("update", title, tuple(blocks))
-
-
-def _text_of(node: Node, names: Names, values: Mapping[int, Array], stops: Collection[int]) -> str:
-    try:
-        return of_tensor(node, names, values, stops)[0]
-    except TooLong:
-        return "…"
-
-
-# Numbers that Adam computes from its settings and its count of steps, as textbooks write them.
-_ADAM = {
-    "fresh1": "(1 − β₁)",
-    "keep2": "β₂",
-    "fresh2": "(1 − β₂)",
-    "step_size": "(lr/(1 − β₁ᵗ))",
-    "grow_root2": "(1/√(1 − β₂ᵗ))",
-}
-_BOOK = {"Adam": _ADAM, "AdamW": _ADAM | {"amount": "(1 − lr · weight_decay)"}}
-
-
-def _written(telling: Telling, parameter: Parameter) -> dict[str, str]:
-    """How books write the numbers of an optimizer's rule."""
-    if parameter.optimizer is None:
-        return {}
-    return _BOOK.get(telling.step.optimizers[parameter.optimizer].name, {})
-
-
-def _numbers(telling: Telling, parameter: Parameter) -> str:
-    """The numbers of the rule that are no settings of the optimizer's group."""
-    step = telling.step
-    if parameter.optimizer is None or parameter.next is None:
-        return ""
-    settings = step.optimizers[parameter.optimizer].groups[parameter.group]
-    book = _written(telling, parameter)
-    found: dict[str, str] = {}
-    seen: set[int] = set()
-    waiting = [parameter.next]
-    while waiting:
-        node = waiting.pop()
-        if node.id in seen or node in (parameter.used, parameter.grad):
-            continue
-        seen.add(node.id)
-        name = step.numbers.get(node.id)
-        if name and name not in settings:
-            found[book.get(name, f"`{name}`")] = number(float(step.value(node)))
-        if node.phase is Phase.UPDATE:
-            waiting += node.inputs
-    return ", ".join(f"{name} = {value}" for name, value in sorted(found.items()))
-
-
-def _change(telling: Telling, old: Node, new: Node, at: Index) -> tuple[str, str, str]:
-    before, after = (float(telling.step.value(node)[at]) for node in (old, new))
-    return exact(before), exact(after), exact(after - before)
-
-
-def _rule(telling: Telling, parameter: Parameter, given: Node | None, at: Index) -> Iterator[Block]:
-    """The optimizer's formulas, from the update's own nodes."""
-    step = telling.step
-    values = step.trace.values
-    assert parameter.next is not None
-    names = Names(step)
-    book = _written(telling, parameter)
-    names.given = {node: book[name] for node, name in step.numbers.items() if name in book}
-    names.given[parameter.value.id] = telling.names.of(parameter.value)
-    if given is not None:
-        names.given[given.id] = "grad"
-    targets = []
-    for name, (old, new) in parameter.memory.items():
-        if new is not None and old.shape == parameter.value.shape:
-            names.given[old.id] = name
-            targets.append((new, f"{name}′"))
-    targets.append((parameter.next, f"{telling.names.of(parameter.value)}′"))
-    for node, name in targets:
-        stops = frozenset(names.given)
-        text = _text_of(node, names, values, stops)
-        names.given[node.id] = name
-        yield Formula(f"{name} = {text}", telling.source(node))
-        try:
-            element = Speller(names, values, stops).spell(node, at)
-        except TooLong:
-            continue
-        here = index_text(name, at)
-        result = number(float(element.value), DIGITS).replace("-", "−", 1)
-        yield Formula(f"{here} = {element.numbers}\n{' ' * len(here)} = {result}")
-
-
-def effect(telling: Telling) -> Section:
-    """What the update did to the loss: the same batch again, with the new parameters."""
-    say, step, replay = telling.say, telling.step, telling.replay
-    changed = {
-        one.met.id: step.value(one.next) for one in step.parameters
-        if one.next is not None and one.met.id in replay.given and one.next.id in step.trace.values
-    }  # fmt: skip
-    title = say.label("explain.effect.title")
-    if not changed:
-        return Section("effect", title, (Line(say("explain.effect.none")),))
-    before, after = replay.loss(replay.values), replay.loss(replay.run(changed))
-    expected = sum(
-        float(np.sum(replay.gradients[id] * (np.asarray(value, np.float64) - replay.given[id])))
-        for id, value in changed.items() if id in replay.gradients
-    )  # fmt: skip
-    rows = [
-        (say.label("explain.effect.before"), number(before, 7)),
-        (say.label("explain.effect.after"), number(after, 7)),
-        (say.label("explain.effect.change"), number(after - before, 7)),
-        (say.label("explain.effect.expected"), number(expected, 7)),
-    ]
-    head = (say.label("explain.head.found"), say.label("explain.head.number"))
-    verdict = "lower" if after < before else "higher" if after > before else "equal"
-    if not math.isfinite(before + after):
-        verdict = "not_finite"
-    blocks = (
-        Line(say("explain.effect.intro")),
-        table("", head, rows),
-        Line(say(f"explain.effect.{verdict}", before=number(before), after=number(after))),
-        Line(say("explain.effect.order"), aside=True),
-    )
-    return Section("effect", title, blocks)

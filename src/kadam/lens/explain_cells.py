@@ -108,10 +108,14 @@ class Insides:
         return frozenset(found | {node.id for one in self.attentions for _, node in one.nodes()})
 
     @property
+    def helpers(self) -> frozenset[int]:
+        """Values within calls that formulas are told with."""
+        return frozenset(node.id for values in self.details.values() for node in values)
+
+    @property
     def ends(self) -> frozenset[int]:
         """Where formulas of whole values end."""
-        found = {node.id for values in self.details.values() for node in values}
-        return frozenset(found | {node.id for one in self.attentions for _, node in one.nodes()})
+        return self.helpers | {node.id for one in self.attentions for _, node in one.nodes()}
 
     @property
     def ids(self) -> frozenset[int]:
@@ -127,6 +131,8 @@ def insides(step: Step, nodes: Sequence[Node], names: Names) -> Insides:
     for cell in _cells(step, nodes):
         before = _bare(cell.before["h"])
         name, place = places.get(before.id, ("", 0))
+        if name and _bare(runs[name][0].recurrent) is not _bare(cell.recurrent):
+            name, place = "", 0  # a decoder begins where an encoder has ended, with weights of its own
         if not name:
             name = _fresh(_run_name(cell, step, names), runs)
         places[cell.state["h"].id] = name, place + 1
@@ -303,11 +309,21 @@ def _attentions(step: Step, nodes: Sequence[Node]) -> Iterator[Attention]:
             case _:
                 continue
         scores = _unmasked(seen)
-        if _is(scores, Dot) and all(_bare(one).inputs for one in (scores.inputs[1], node.inputs[1])):
+        alike = {_long_axes(one) for one in (scores, seen, weights, node.inputs[0])}
+        if (
+            _is(scores, Dot)
+            and len(alike) == 1
+            and all(_bare(one).inputs for one in (scores.inputs[1], node.inputs[1]))
+        ):
             scaled = _uncast(scores.inputs[0])  # the queries, divided by the root of their size
             query = scaled.inputs[0] if _is(scaled, Mul) else scores.inputs[0]
             operands = {"q": query, "k": scores.inputs[1], "v": node.inputs[1]}
             yield Attention(scores, seen, weights, node, operands)
+
+
+def _long_axes(node: Node) -> tuple[int, ...]:
+    """A shape without the axes of a single query, which programs add and take away."""
+    return tuple(size for size in node.shape if size > 1)
 
 
 def _unmasked(scores: Node) -> Node:

@@ -166,8 +166,8 @@ class Chain:
         """Whether all paths are followed."""
         return sum(self.replay.nodes[id].type.elements for id in self.stations) <= SMALL
 
-    def routes(self, most: int) -> tuple[list[Route], bool]:
-        """The paths with the largest shares, and whether these are all.
+    def routes(self, most: int) -> tuple[list[Route], int | None]:
+        """The paths with the largest shares, and how many paths there are; None if nobody has counted them.
 
         In small networks every path is followed. In large ones, and where there are too many paths, from the elements
         with the largest shares right before the loss, always to where most of the rest is: an element's change with
@@ -180,7 +180,7 @@ class Chain:
             first = sorted((ahead for start in starts for ahead in self._ahead(start)), key=_weight_of)[:most]
             found = [route for one in first if (route := self._descent(one[1])) is not None]
         found.sort(key=lambda route: -abs(route.product))
-        return found[:most], complete and len(found) <= most
+        return found[:most], len(found) if complete else None
 
     def _starts(self) -> Iterator[Start]:
         """Where paths begin: at the loss; at all that the program itself gave a gradient to."""

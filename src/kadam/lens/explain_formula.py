@@ -6,6 +6,7 @@ result, in terms of the operands' elements.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -112,24 +113,28 @@ class _Writer:
             return self.names.of(node), ATOM
         if isinstance(node.primitive, Input):
             known = node.shape or self.names.known(node) is not None
-            return (self.names.of(node) if known else number(float(values[node.id]))), ATOM
+            return (self.names.of(node), ATOM) if known else _number(values[node.id])
         if isinstance(node.primitive, Full) or (_is_constant(node) and node.id in values):
             value = node.primitive.value if isinstance(node.primitive, Full) else values[node.id].reshape(-1)[0]
-            return number(float(value.real)), ATOM
+            return _number(value)
         if isinstance(node.primitive, Where):
             condition = values.get(node.inputs[0].id)
             if condition is not None and (condition.all() or not condition.any()):
                 return self.write(node.inputs[1 if condition.all() else 2])
+        kept = _kept_whole(node, values)
+        if kept is not None:
+            return self.write(kept)
         if isinstance(node.primitive, Div) and (mean := _averaged(node, values)) is not None:
             return f"mean({self.write(mean)[0]})", ATOM
         operands = [self.write(source) for source in node.inputs]
+        if isinstance(node.primitive, Add) and ("0", ATOM) in operands:  # sum() begins with 0
+            return operands[operands[0] == ("0", ATOM)]
         if isinstance(node.primitive, Slice):
             text, held = operands[0]
             part = seen_part(node, text if held == ATOM else f"({text})")
             return part, ATOM if part != text else held
         if isinstance(node.primitive, Mul) and node.inputs[0] is node.inputs[1]:
-            text, held = operands[0]
-            return (text if held == ATOM else f"({text})") + "²", POWER
+            return _squared(*operands[0]), POWER
         return composed(node.primitive.formula(len(operands)), operands)
 
 
@@ -146,7 +151,38 @@ def _averaged(node: Node, values: Mapping[int, Array]) -> Node | None:
     if not isinstance(total.primitive, Sum) or total.shape or many.id not in values or values[many.id].size != 1:
         return None
     inner = total.inputs[0]
-    return inner if float(values[many.id].reshape(())) == prod(inner.shape) else None
+    all_there = not _knows_data(many) or _counts_all(many, values)
+    return inner if all_there and float(values[many.id].reshape(())) == prod(inner.shape) else None
+
+
+def _knows_data(node: Node) -> bool:
+    """Whether a value depends on tensors, not on numbers and shapes alone."""
+    return bool(node.shape) if isinstance(node.primitive, Input) else any(map(_knows_data, node.inputs))
+
+
+def _counts_all(node: Node, values: Mapping[int, Array]) -> bool:
+    """Whether a number counts places that are all kept."""
+    while is_carrier(node) and node.inputs:
+        node = node.inputs[0]
+    return isinstance(node.primitive, Sum) and _keeps_all(node.inputs[0], values)
+
+
+def _keeps_all(node: Node, values: Mapping[int, Array]) -> bool:
+    """Whether a value is a mask of 1 everywhere: of labels of which none is to be ignored, say."""
+    while is_carrier(node) and node.inputs:
+        node = node.inputs[0]
+    known = values.get(node.id)
+    return node.dtype is bool_ and bool(node.inputs) and known is not None and bool(known.all())
+
+
+def _kept_whole(node: Node, values: Mapping[int, Array]) -> Node | None:
+    """What is multiplied by a mask of 1 everywhere."""
+    if not isinstance(node.primitive, Mul):
+        return None
+    for kept, mask in (node.inputs, reversed(node.inputs)):
+        if kept.shape == node.shape and _keeps_all(mask, values):
+            return kept
+    return None
 
 
 @dataclass(frozen=True)
@@ -212,6 +248,9 @@ class Speller:
         self.parts -= not self.summing
         if self.parts < 0:
             raise TooLong
+        kept = _kept_whole(node, self.values)
+        if kept is not None:
+            return self.read(kept, at)
         self.depth += 1
         try:
             element: Element = node.primitive.element(self, at, *[_Reader(self, source) for source in node.inputs])
@@ -237,8 +276,8 @@ class Speller:
             return elements[1]
         if isinstance(primitive, Add) and elements[1].text == "0":
             return elements[0]
-        if isinstance(primitive, Mul) and elements[0] == elements[1] and elements[0].held < ATOM:
-            return Element(f"({elements[0].text})²", f"({elements[0].numbers})²", value, POWER)
+        if isinstance(primitive, Mul) and elements[0] == elements[1] and elements[0].text != elements[0].numbers:
+            return _square(elements[0], value)
         formula = primitive.formula(len(elements))
         text, held = composed(formula, [(one.text, one.held) for one in elements])
         numbers, _ = composed(formula, [(one.numbers, _held_of(one)) for one in elements])
@@ -268,8 +307,10 @@ class Speller:
             return summed([one for one in terms if one.text != "0"] or terms[:1])
         name, folded = _FOLDS[word]
         value = folded.reduce([one.value for one in terms])
-        shown = [one.text for one in terms[:3]] + (["…"] if len(terms) > 3 else [])
-        numbers = [one.numbers for one in terms[:3]] + (["…"] if len(terms) > 3 else [])
+        winner = next((at for at, one in enumerate(terms) if one.value == value), 0)
+        chosen = [terms[at] for at in sorted({0, 1, 2, winner}) if at < len(terms)]
+        rest = ["…"] if len(terms) > len(chosen) else []
+        shown, numbers = [one.text for one in chosen] + rest, [one.numbers for one in chosen] + rest
         return Element(f"{name}({', '.join(shown)})", f"{name}({', '.join(numbers)})", value)
 
     def _terms(self, sizes: Sequence[int], body: Callable[[Index], Element]) -> list[Element]:
@@ -303,6 +344,15 @@ class _Reader:
         return self.speller.read(self.node, at)
 
 
+def _squared(text: str, held: int) -> str:
+    return f"{text}²" if held == ATOM else f"({text})²"
+
+
+def _square(one: Element, value: Any) -> Element:
+    held = SIGN if re.match(r"−|[\d.,]+e", one.numbers) else one.held  # (−2)², (1e−06)²
+    return Element(_squared(one.text, one.held), _squared(one.numbers, held), value, POWER)
+
+
 def _held_of(one: Element) -> int:
     return SIGN if one.numbers.startswith("−") and one.held == ATOM else one.held
 
@@ -326,12 +376,20 @@ def summed(terms: Sequence[Element]) -> Element:
     return Element(" + ".join(texts), " + ".join(numbers), value, ADDITIVE, tuple(terms))
 
 
+def _number(value: Any) -> tuple[str, int]:
+    """A number of a formula, and how tightly it holds together."""
+    text = _shown(value)
+    return text, SIGN if text.startswith("−") else ATOM
+
+
 def _shown(value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return "1" if value else "0"
     if isinstance(value, int | np.integer):
         return str(value)
-    return number(float(value.real if isinstance(value, complex | np.complexfloating) else value)).replace("-", "−", 1)
+    real = float(value.real if isinstance(value, complex | np.complexfloating) else value)
+    nearly_one = 5e-9 < abs(abs(real) - 1) < 1e-3  # a decay's factor, say, which four digits would round away
+    return number(real, 8 if nearly_one else 4).replace("-", "−", 1)
 
 
 __all__ = ["Element", "Speller", "composed", "of_tensor", "strength"]

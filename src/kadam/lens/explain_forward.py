@@ -47,6 +47,7 @@ class Telling:
     chain: Chain | None
     insides: Insides = field(default_factory=Insides)
     looked_at: int = 0  # by the formulas so far
+    said: set[str] = field(default_factory=set)  # what is said once
 
     @property
     def values(self) -> dict[int, Array]:
@@ -229,23 +230,26 @@ def _purposes() -> dict[str, str]:
     return {key.rpartition(".")[2].lower(): key for key in keys() if key.startswith("explain.kind.")}
 
 
-def formula(telling: Telling, node: Node, stops: frozenset[int] | None = None) -> str:
+def formula(telling: Telling, node: Node, stops: frozenset[int] | None = None, longest: int = LONGEST) -> str:
     """What makes a value; if that is long, the name of the call that does."""
     ends = _ends_of(telling, node) if stops is None else stops
-    try:
-        text, _ = (
-            ("", 0) if isinstance(node.primitive, WindowPick) else of_tensor(node, telling.names, telling.values, ends)
-        )
-    except TooLong:
-        text = ""
-    if 0 < len(text) <= LONGEST:
+    text = spelled_out(telling, node, ends)
+    if 0 < len(text) <= longest:
         return text
     called = telling.names.called(node) or type(node.primitive).__name__
-    operands = _operands(node, ends)
+    known = [one for one in operands(node, ends) if one.id not in telling.insides.helpers]
     while is_carrier(node) and node.inputs:
         node = node.inputs[0]
     called = telling.names.called(node) or called
-    return f"{called}({', '.join(telling.names.of(one) for one in operands[:6])}{', …' if len(operands) > 6 else ''})"
+    return f"{called}({', '.join(telling.names.of(one) for one in known[:6])}{', …' if len(known) > 6 else ''})"
+
+
+def spelled_out(telling: Telling, node: Node, ends: frozenset[int]) -> str:
+    """A value's formula in terms of others; empty if it is longer than anybody would read."""
+    try:
+        return "" if isinstance(node.primitive, WindowPick) else of_tensor(node, telling.names, telling.values, ends)[0]
+    except TooLong:
+        return ""
 
 
 def _ends_of(telling: Telling, node: Node) -> frozenset[int]:
@@ -254,7 +258,7 @@ def _ends_of(telling: Telling, node: Node) -> frozenset[int]:
     return (telling.step.results | telling.insides.ends) - hidden - {node.id}
 
 
-def _operands(node: Node, ends: frozenset[int]) -> list[Node]:
+def operands(node: Node, ends: frozenset[int]) -> list[Node]:
     """The named values that a value is made of, in order."""
     found: dict[int, Node] = {}
     seen: set[int] = set()

@@ -215,9 +215,9 @@ def _begun(telling: Telling, cell: Cell) -> tuple[int, float]:
 
 def _attention(telling: Telling, one: Attention) -> Section:
     """One query: how well the keys fit it, the weights, and what is mixed by them."""
-    say, values, at = telling.say, telling.values, _looking(telling, one)
+    say, at = telling.say, _looking(telling, one)
     name, query = one.name, at[:-1]
-    scores, weights = values[one.seen.id][query], values[one.weights.id][query]
+    scores, weights = _of_query(telling, one, one.seen, query), _of_query(telling, one, one.weights, query)
     best = int(np.argmax(weights))
     blocks: list[Block] = [Line(say("explain.inside.attention"))]
     blocks += [
@@ -226,11 +226,10 @@ def _attention(telling: Telling, one: Attention) -> Section:
     blocks.append(Line(say("explain.inside.query", mixed=telling.names.element(one.mixed, at), best=best)))
     stops = telling.insides.ids | telling.step.results
     for node in dict.fromkeys((one.scores, one.seen)):  # and what is made of them before the softmax
-        text = with_numbers(telling, node, (*query, best), frozenset(stops - {node.id}), LONGEST)
+        text = with_numbers(telling, node, _place(one, node, (*query, best)), frozenset(stops - {node.id}), LONGEST)
         blocks += [Formula(text)] if text else []
-    blocks.append(
-        Formula(_softmax(telling.names.element(one.weights, (*query, best)), values[one.seen.id][query], best))
-    )
+    weight = telling.names.element(one.weights, _place(one, one.weights, (*query, best)))
+    blocks.append(Formula(_softmax(weight, scores, best)))
     blocks.append(_keys(telling, one, at))
     if not np.isfinite(scores).all():
         blocks.append(Line(say("explain.inside.masked"), aside=True))
@@ -244,6 +243,18 @@ def _looking(telling: Telling, one: Attention) -> Index:
     if shares is None or not shares.any():
         return (*(0,) * (one.mixed.rank - 2), one.mixed.shape[-2] - 1, 0)  # the last place sees the most
     return tuple(int(place) for place in np.unravel_index(int(np.argmax(shares)), shares.shape))
+
+
+def _of_query(telling: Telling, one: Attention, node: Node, query: Index) -> Array:
+    """What a query has of scores or weights, which may lie without the axis of a single query."""
+    found: Array = telling.values[node.id].reshape(one.mixed.inputs[0].shape)[query]
+    return found
+
+
+def _place(one: Attention, node: Node, at: Index) -> Index:
+    """Where an element of the weights, as the mixture takes them, stands in a value of as many elements."""
+    flat = np.ravel_multi_index(at, one.mixed.inputs[0].shape)
+    return tuple(int(place) for place in np.unravel_index(int(flat), node.shape))
 
 
 def _softmax(name: str, scores: Array, at: int) -> str:
@@ -263,7 +274,9 @@ def _softmax(name: str, scores: Array, at: int) -> str:
 def _keys(telling: Telling, one: Attention, at: Index) -> Block:
     """The keys with the largest weights, and what each adds to the mixture."""
     say, values, query, column = telling.say, telling.values, at[:-1], at[-1]
-    scores, weights, taken = (values[node.id][query] for node in (one.seen, one.weights, one.mixed.inputs[0]))
+    scores, weights, taken = (
+        _of_query(telling, one, node, query) for node in (one.seen, one.weights, one.mixed.inputs[0])
+    )
     there = _rows(one.mixed, values[one.mixed.inputs[1].id])[query[:-1]][:, column]
     columns = [scores, weights, there, taken * there]
     heads = ["scores", "weights", f"v[…,{column}]", say.label("explain.head.product")]

@@ -117,15 +117,27 @@ class Names:
 
     @cached_property
     def _variables(self) -> dict[int, str]:
-        """Node -> the variable that the program's line assigns the last result of that line to."""
-        last: dict[Source, int] = {}
+        """Node -> the variable that the program's line assigns the last result of that line to.
+
+        A variable that is assigned again and again: the last value has its name, if no input does; the others are
+        numbered.
+        """
+        runs: list[tuple[Source, int]] = []  # a line that has run, and its last result
         for id in sorted(self.step.results):
             node = self.step.graph.nodes[id]
-            if node.source is not None and node.phase in (Phase.FORWARD, Phase.LOSS) and not node.scope:
-                last[node.source] = id
-        names = {source: name for source in last if (name := assigned(source))}
-        often = [*names.values(), *self.step.names.values()]
-        return {last[source]: name for source, name in names.items() if often.count(name) == 1}
+            if node.source is None or node.phase not in (Phase.FORWARD, Phase.LOSS) or node.scope:
+                continue
+            if runs and runs[-1][0] == node.source:
+                runs.pop()
+            runs.append((node.source, id))
+        taken = set(self.step.names.values())
+        found: defaultdict[str, list[int]] = defaultdict(list)
+        for source, id in runs:
+            name = assigned(source)
+            if name:
+                found[name].append(id)
+        numbered = {id: f"{name}#{n}" for name, ids in found.items() for n, id in enumerate(ids, start=1)}
+        return {**numbered, **{ids[-1]: name for name, ids in found.items() if name not in taken}}
 
     def _input(self, node: Node) -> str | None:
         name = self.step.names.get(node.id)

@@ -77,15 +77,27 @@ def wrapped(text: str, size: int = _WIDTH) -> Iterator[str]:
 
 
 def broken(formula: str, size: int = _WIDEST) -> Iterator[str]:
-    """A line of a formula, broken before signs where it is too long; what follows stands behind the `=`."""
+    """A line of a formula, broken before signs where it is too long; what follows stands behind the `=`.
+
+    Of the signs in the line's later half one that stands within the fewest brackets, the last of these.
+    """
     indent = " " * (formula.find(" = ") + 3)
     while len(formula) > size:
-        at = max(formula.rfind(sign, len(indent) + 1, size) for sign in (" + ", " − "))
+        at = _break(formula, len(indent) + 1, size)
         if at < 0:
             break
         yield formula[:at]
         formula = indent + formula[at + 1 :]
     yield formula
+
+
+def _break(formula: str, first: int, size: int) -> int:
+    depth, found = 0, list[tuple[bool, int, int]]()
+    for at, mark in enumerate(formula[: size - 3]):
+        depth += (mark in "([") - (mark in ")]")
+        if at >= first and formula[at : at + 3] in (" + ", " − "):
+            found.append((at >= size // 2, -depth, at))
+    return max(found, default=(False, 0, -1))[2]
 
 
 def width(text: str) -> int:
