@@ -74,7 +74,7 @@ def test_train_predict_and_report(tmp_path):
     unseen[3]["city"] = "Goa"
     done = kadam("predict", folder, write(tmp_path / "new.csv", unseen), "-o", out)
     assert done.exit_code == 0, done.output
-    assert "column 'city': 1 values were not seen" in done.output
+    assert "column 'city': 1 value was not seen" in done.output
     with open(out, newline="") as file:
         predicted = list(csv.DictReader(file))
     assert len(predicted) == 50

@@ -56,6 +56,11 @@ class Settings:
         """The same with some settings given by a person; None leaves the choice."""
         return replace(self, **{name: value for name, value in given.items() if value is not None})
 
+    def sized_as(self, other: Settings) -> Settings:
+        """The same, with the other's network, and its seed: whoever left out a row then leaves it out again."""
+        kept = {name: getattr(other, name) for name in ("members", "hidden", "layers", "bins", "seed")}
+        return replace(self, **kept)
+
 
 def settings_for(rows: int, numbers: int, codes: int = 0) -> Settings:
     """Settings by the size of the table, found on other splits, and other made tables, than `benchmarks/tables.py` has.
@@ -168,6 +173,7 @@ def fit(
     folder: str | os.PathLike[str] | None = None,
     resume: bool = False,
     display: str = "off",
+    start: Fitted | None = None,
 ) -> Fitted:
     """Train a network on a table.
 
@@ -178,24 +184,25 @@ def fit(
         settings: how to train.
         weights: f32[rows], how much each row counts.
         folder, resume, display: as in `Trainer.fit`.
+        start: begin with what this one has learned, of columns encoded alike, and with its network's size.
     """
-    center, scale = (0.0, 1.0) if classes else _moments(target)
+    if start is not None:
+        settings = settings.sized_as(start.settings)
+        center, scale = start.center, start.scale
+    else:
+        center, scale = (0.0, 1.0) if classes else moments(target, weights)
     values = target.astype(np.int64) if classes else ((target - center) / scale).astype(np.float32)
     with seeded(settings.seed), counts.native_at_once():
         fold = _folds(values, classes, settings)
-        net = TableNet(
-            Shape(
-                columns.numbers.shape[1], columns.sizes, max(classes, 1), settings.members, settings.hidden,
-                settings.layers, bins=settings.bins if columns.numbers.shape[1] else 0,
-            ),
-            _edges(columns.numbers, settings.bins),
-        )  # fmt: skip
+        net = network(columns, classes, settings)
+        if start is not None:
+            net.load_state_dict(start.net.state_dict())
         fitted = Fitted(net, classes, center, scale, settings)
         parts = [*columns.arrays(), values, fold, *([] if weights is None else [weights.astype(np.float32)])]
         passes = max(one for one in range(1, settings.look_every + 1) if settings.epochs % one == 0)
         train, held_out = _divided(parts, fold, settings, passes)
         rounds = settings.epochs // passes
-        loss = _Loss(bool(columns.sizes), weights is not None)
+        loss = Loss(bool(columns.sizes), weights is not None)
         trainer = _trainer(net, loss, settings, rounds * len(train))
         fitted.history = trainer.fit(
             train, epochs=rounds, validation=held_out, restore_best=True, folder=folder, resume=resume, display=display,
@@ -207,7 +214,17 @@ def fit(
     return fitted
 
 
-def _trainer(net: TableNet, loss: _Loss, settings: Settings, steps: int) -> Trainer:
+def network(columns: Columns, classes: int, settings: Settings) -> TableNet:
+    """A network that has learned nothing yet."""
+    numbers = columns.numbers.shape[1]
+    shape = Shape(
+        numbers, columns.sizes, max(classes, 1), settings.members, settings.hidden, settings.layers,
+        bins=settings.bins if numbers else 0,
+    )  # fmt: skip
+    return TableNet(shape, _edges(columns.numbers, settings.bins))
+
+
+def _trainer(net: TableNet, loss: Loss, settings: Settings, steps: int) -> Trainer:
     """What trains a network for a number of steps: the rate rises, then falls to nothing."""
     steps = max(steps, 2)
     optimizer = AdamW(net.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
@@ -231,14 +248,16 @@ def _blend(fitted: Fitted, columns: Columns, values: Array, fold: Array, weights
     of_net = said.mean(0) if (own == HELD_OUT).all() else said[own, np.arange(len(own))]
     of_line = of_line[honest]
     true = np.eye(classes)[values[honest]] if classes else values[honest]
-    fitted.line, fitted.share = line, _best_share(of_net, of_line if classes else of_line[:, 0], true)
+    counts = None if weights is None else weights[rows][honest]
+    fitted.line, fitted.share = line, _best_share(of_net, of_line if classes else of_line[:, 0], true, counts)
 
 
-def _best_share(of_net: Array, of_line: Array, true: Array) -> float:
+def _best_share(of_net: Array, of_line: Array, true: Array, counts: Array | None) -> float:
     """The smallest share of the line that is nearly as good as the best: what nets say is the mean of all members in
     the end, which is better than what one of them says of the rows that it has not seen."""
     shares = np.linspace(0, 1, 21)
     losses = np.stack([_losses((1 - one) * of_net + one * of_line, true) for one in shares])
+    losses = losses if counts is None else losses * counts
     worse = losses - losses[losses.mean(1).argmin()]
     near = worse.mean(1) <= NEARLY * worse.std(1) / np.sqrt(losses.shape[1])
     return float(shares[int(near.argmax())])
@@ -263,7 +282,7 @@ def _some_rows(fold: Array, most: int, seed: int) -> Array:
 
 
 @dataclass(frozen=True)
-class _Loss:
+class Loss:
     """The loss of a batch: in training over the rows that each member learns from, else over those it does not."""
 
     has_codes: bool
@@ -277,8 +296,10 @@ class _Loss:
         return table_loss(net(numbers, codes, kept), target, fold, net.ids, weights, net.training)
 
 
-def _moments(target: Array) -> tuple[float, float]:
-    center, scale = float(target.mean()), float(target.std())
+def moments(target: Array, weights: Array | None) -> tuple[float, float]:
+    """Mean and spread of values, of which each counts by its weight; a spread of 1 where they are all alike."""
+    center = float(np.average(target, weights=weights))
+    scale = float(np.sqrt(np.average(np.square(target - center), weights=weights)))
     return center, scale if scale > 0 else 1.0
 
 

@@ -17,6 +17,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from kadam.language import Speech
 from kadam.serialization.files import replacing
 from kadam.train import checkpoints
 from kadam.train.tabular import fitting, report
@@ -25,6 +26,7 @@ from kadam.train.tabular.encoded import Columns
 from kadam.train.tabular.encoding import Encoder, learn, odd_cells, unseen
 from kadam.train.tabular.first_steps import FirstSteps, first_steps
 from kadam.train.tabular.folder import ASKED, Model
+from kadam.train.tabular.leaks import tells_target
 from kadam.train.tabular.reading import TableError, chunks_of
 from kadam.train.tabular.scoring import Stopwatch, baselines, peak_memory_mb, scores
 from kadam.train.tabular.target import Target, class_weights, split, target_of
@@ -90,12 +92,20 @@ def train(job: Job, say: Say = lambda text: None) -> Model:
         columns = {name: column.take(rows) for name, column in columns.items()}
     kept, held = split(target, job.seed)
     encoder = Encoder([learn(column, kept) for column in columns.values()])
+    suspects = [one.name for one in encoder.used if tells_target(columns[one.name], target, kept)]
     if not encoder.used:
         raise TableError(f"no column but {job.target!r} tells anything. Fix: add columns that differ from row to row.")
     say(report.columns_text(encoder))
+    for name in suspects:
+        say(Speech(job.lang).label("train.leak", name=name))
     work = _working_folder(job)
     facts, fitted, first = _fit(job, target, columns, encoder, kept, held, work, say)
-    facts |= {"rows": total, "seconds": {"reading": read_s, "all": clock.seconds()}, "peak_memory_mb": peak_memory_mb()}
+    facts |= {
+        "rows": total,
+        "suspects": suspects,
+        "seconds": {"reading": read_s, "all": clock.seconds()},
+        "peak_memory_mb": peak_memory_mb(),
+    }
     model = Model(fitted, encoder, facts)
     model.write(work, job.folder, report.page(facts, encoder, fitted.history, first, job.lang))
     return model
@@ -238,7 +248,8 @@ def predict(
             raise TableError(f"{str(source)!r} has no rows. Fix: give a table with rows below its header.")
     for name, others in strange.items():
         some = ", ".join(map(repr, list(others)[:3]))
-        say(f"column {name!r}: {len(others)} values were not seen (often) in training, such as {some}: taken as one")
+        counted = "1 value was" if len(others) == 1 else f"{len(others)} values were"
+        say(f"column {name!r}: {counted} not seen (often) in training, such as {some}: taken as one")
     return rows
 
 
@@ -249,9 +260,9 @@ def _of_chunk(chunk: dict[str, Any], encoder: Encoder, before: int) -> tuple[dic
     for encoding in encoder.used:
         name = encoding.name
         if name not in chunk:
-            raise TableError(
-                f"the table has no column {name!r}, which the model learned from. Fix: add it (its cells may be empty)."
-            )
+            spelled = [other for other in chunk if other.casefold() == name.casefold()]
+            fix = f"rename {spelled[0]!r}" if spelled else "add it (its cells may be empty)"
+            raise TableError(f"the table has no column {name!r}, which the model learned from. Fix: {fix}.")
         columns[name] = column = Column(name)
         column.first_row, column.form = before, encoding.form
         column.add(chunk[name])

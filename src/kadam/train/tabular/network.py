@@ -23,6 +23,7 @@ from kadam.tensor import Tensor
 
 HELD_OUT = -2  # the fold of rows that no member learns from
 EVERYONES = -1  # the fold of rows that all members learn from
+GAIN = 10.0  # times as fast as other weights, the scales of inputs are learned
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class TableNet(Module):
 
     Source: batched ensembles after Gorishniy et al. 2024, https://arxiv.org/abs/2410.24210; pieces of a range after
     Gorishniy et al. 2022, https://arxiv.org/abs/2203.05556; wide and deep after Cheng et al. 2016,
-    https://arxiv.org/abs/1606.07792.
+    https://arxiv.org/abs/1606.07792; scales that are learned fast, so that columns that tell nothing are soon left
+    aside, after Holzmüller et al. 2024, https://arxiv.org/abs/2407.04491.
     """
 
     edges: Tensor
@@ -81,6 +83,8 @@ class TableNet(Module):
         pairs = list(zip(sizes, sizes[1:], strict=False))
         self.weights = ParameterList([Parameter(_scaled(members, inputs, outputs)) for inputs, outputs in pairs])
         self.biases = ParameterList([Parameter(_shifts(members, inputs, outputs)) for inputs, outputs in pairs])
+        if shape.numbers:
+            self.scales = Parameter(zeros(members, shape.numbers * (1 + shape.bins), 1))
         self.out_weight = Parameter(_scaled(members, hidden, shape.outputs) * 0.1)
         self.out_bias = Parameter(zeros(members, 1, shape.outputs))
         self.line = Parameter(zeros(members, wide, shape.outputs))
@@ -89,8 +93,9 @@ class TableNet(Module):
     def forward(self, numbers: Tensor, codes: Tensor | None = None, kept: Sequence[Tensor] = ()) -> Tensor:
         pieces = [self.edges, self.widths] if self.shape.bins else []
         looked_up = [] if codes is None else [codes, self.starts, self.table]
+        scales = [self.scales] if self.shape.numbers else []
         return member_outputs(
-            numbers, pieces, looked_up, list(self.weights), list(self.biases), list(kept),
+            numbers, pieces, looked_up, scales, list(self.weights), list(self.biases), list(kept),
             [self.line, self.out_weight, self.out_bias],
         )  # fmt: skip
 
@@ -100,6 +105,7 @@ def member_outputs(
     numbers: Tensor,
     pieces: Sequence[Tensor],
     looked_up: Sequence[Tensor],
+    scales: Sequence[Tensor],
     weights: Sequence[Tensor],
     biases: Sequence[Tensor],
     kept: Sequence[Tensor],
@@ -111,6 +117,8 @@ def member_outputs(
         numbers: f32[rows, numbers].
         pieces: where the pieces of each number's range begin, and how wide they are; or nothing.
         looked_up: codes, where the rows of each column of categories begin in the table, the table; or nothing.
+        scales: f32[members, inputs, 1], by how much more or less than 1 each number counts in the first layer; or
+            nothing, where there are none. (Vectors of categories are learned as they are.)
         weights, biases: of the layers.
         kept: f32[members, 1, hidden] of each layer, 0 for units that a step leaves out, for a whole batch (dropping
             single numbers would take a hundred times the draws); or nothing.
@@ -126,7 +134,8 @@ def member_outputs(
     inputs = parts[0] if len(parts) == 1 else cat(parts, 1)
     line, out_weight, out_bias = last
     hidden = inputs
-    for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+    scaled = [_scaled_inputs(weights[0], scales[0]) if scales else weights[0], *weights[1:]]
+    for layer, (weight, bias) in enumerate(zip(scaled, biases, strict=True)):
         hidden = F.relu(hidden.matmul(weight) + bias)
         if kept:
             hidden = hidden * kept[layer]
@@ -161,6 +170,13 @@ def table_loss(
     held = 1.0 - learned
     total: Tensor = (losses * (learned if learning else held)).sum()
     return total / (rows if learning else held.sum().clamp(min=1.0))
+
+
+def _scaled_inputs(weight: Tensor, scales: Tensor) -> Tensor:
+    """The first layer's weights, those of numbers times their scales."""
+    count = scales.shape[1]
+    of_numbers = weight[:, :count] * (1.0 + GAIN * scales)
+    return of_numbers if count == weight.shape[1] else cat([of_numbers, weight[:, count:]], 1)
 
 
 def _scaled(members: int, inputs: int, outputs: int) -> Tensor:

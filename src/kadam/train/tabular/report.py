@@ -27,26 +27,28 @@ MOST_CLASSES = 50  # in the table of classes
 CLOSE = 0.002  # scores no further apart are the same
 
 
-def columns_text(encoder: Encoder) -> str:
+def columns_text(encoder: Encoder, lang: str = "en") -> str:
     """One line per column: what it was taken for, and what is worth knowing."""
+    say = Speech(lang)
     width = min(max((len(one.name) for one in encoder.encodings), default=0), 40)
-    lines = [f"  {one.name[:40]:<{width}}  {_kind(one)}" for one in encoder.encodings[:_SHOWN_COLUMNS]]
+    lines = [f"  {one.name[:40]:<{width}}  {_kind(one, say)}" for one in encoder.encodings[:_SHOWN_COLUMNS]]
     if len(encoder.encodings) > _SHOWN_COLUMNS:
         lines.append(f"  and {len(encoder.encodings) - _SHOWN_COLUMNS} more columns")
     return "columns:\n" + "\n".join(lines)
 
 
-def _kind(one: Encoding) -> str:
+def _kind(one: Encoding, say: Speech) -> str:
     notes = []
     if one.kind == "category":
-        notes.append(f"{len(one.values)} values")
+        notes.append(say.label("train.values", n=len(one.values)))
     if one.log:
-        notes.append("its logarithm, for a few values are huge")
+        notes.append(say.label("train.log"))
     if one.missing:
-        notes.append("some cells are missing")
+        notes.append(say.label("train.gaps"))
     if one.why:
         notes.append(one.why)
-    return one.kind + (f" ({'; '.join(notes)})" if notes else "")
+    kind = say.label(f"train.kind.{one.kind.replace(' ', '_')}")
+    return kind + (f" ({'; '.join(notes)})" if notes else "")
 
 
 def _figure(value: float) -> str:
@@ -102,7 +104,7 @@ def page(facts: dict[str, Any], encoder: Encoder, history: History, first: First
         again = say("train.once_more", n=len(first.seen.records), rows=language.count(first.rows))
         # All members compute at once, in one operation: its elements spelt out take seconds, and nobody reads them.
         parts += [f"<p>{prose(again)}</p>", *sections(first.seen, first.findings, None, say)]
-    kinds = [(f"<code>{escape(one.name)}</code>", escape(_kind(one))) for one in encoder.encodings]
+    kinds = [(f"<code>{escape(one.name)}</code>", escape(_kind(one, say))) for one in encoder.encodings]
     heads = (say.label("train.column"), say.label("train.taken"))
     parts.append(section("columns", say.label("train.columns"), table("", heads, kinds, numbers=False)))
     return show(title, lang, [*parts, words_used(parts, say)])
@@ -113,6 +115,7 @@ def _summary(facts: dict[str, Any], say: Speech) -> list[str]:
     counts = {name: language.count(facts[f"{name}_rows"]) for name in ("train", "test")}
     learned = say("train.learned", task=say.label(f"train.task.{facts['task']}"), **counts)
     lines = [prose(learned), f"<strong>{prose(verdict(facts, say))}</strong>"]
+    lines += [prose(say("train.leak", name=name)) for name in facts.get("suspects", [])]
     return [*lines, prose(say("train.choice"))] if facts.get("choice") else lines
 
 
