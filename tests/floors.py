@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "kadam"
 
 # The rooms of each floor, from the ground up: files and folders of src/kadam.
 FLOORS = (
-    ("facts", "errors dtypes shapes device hot layouts missing language"),
+    ("facts", "absent errors dtypes shapes device hot layouts missing language"),
     ("what a step is", "ir"),
     ("primitives", "primitives"),
     ("derivatives and passes", "autodiff passes"),
@@ -23,10 +23,10 @@ FLOORS = (
     ("recording", "recording"),
     (
         "the PyTorch surface",
-        "__init__ _dynamo accelerator amp anomaly autograd backends compiler control cpu cuda distributed "
-        "distributions fft func hub jit legacy functional linalg masked mps multiprocessing namespace native nn "
-        "onnx ops optim overrides printing profiler random safetensors serialization settings signal "
-        "sparse special tensor testing types utils version vision xpu",
+        "__init__ _C _dynamo accelerator amp anomaly autograd backends compiler control cpu cuda distributed "
+        "distributions fft func futures fx hub jit legacy functional library linalg masked mps multiprocessing "
+        "namespace native nn onnx ops optim overrides printing profiler random safetensors serialization settings "
+        "signal sparse special tensor testing types utils version vision xpu",
     ),
     ("ways in", "__main__ cli learn lens lessons script studio torch_imports tracebacks train"),
 )

@@ -239,6 +239,6 @@ def test_regions_of_precision_know_operations_by_their_names() -> None:
 
 def test_what_the_writer_of_events_cannot_is_named(tmp_path):
     with SummaryWriter(tmp_path) as writer:
-        with pytest.raises(AttributeError, match="has no add_hparams: it writes scalars"):
-            writer.add_hparams({"lr": 0.1}, {"loss": 1.0})
+        with pytest.raises(AttributeError, match="has no add_mesh: it writes scalars"):
+            writer.add_mesh("points", kadam.zeros(1, 2, 3))
         assert not hasattr(writer, "nothing_of_it")

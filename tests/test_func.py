@@ -164,3 +164,22 @@ def test_vmap_says_whose_random_numbers_are():
     assert same[0].tolist() == same[1].tolist() == same[2].tolist()
     different = func.vmap(noisy, randomness="different")(batch)
     assert different[0].tolist() != different[1].tolist()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda t: t.vmap(lambda x, y: x + y)(t.ones(3), t.ones(4)),
+        lambda t: t.vmap(lambda x: x, in_dims=1)(t.ones(3)),
+        lambda t: t.vmap(lambda x: 3)(t.ones(3)),
+        lambda t: t.vmap(lambda x: x)(3),
+    ],
+)
+def test_what_vmap_cannot_map_is_said_as_pytorch_says_it(use):
+    torch = pytest.importorskip("torch")
+    with pytest.raises(ValueError) as theirs:
+        use(torch)
+    with pytest.raises(ValueError) as own:
+        use(kadam)
+    said = str(theirs.value).partition(". Did you mean")[0].removeprefix("vmap: ")
+    assert said in str(own.value)

@@ -118,3 +118,50 @@ def test_a_variable_is_a_leaf_over_the_same_memory():
     np.testing.assert_array_equal(data.numpy(), [2, 2, 2])
     with pytest.raises(TypeError, match="Variable data has to be a tensor, but got list"):
         Variable([1.0])
+
+
+@pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm`")
+@pytest.mark.parametrize("dim", [0, 1, None])
+def test_a_normed_weight_is_one_step(dim: int | None) -> None:
+    def made_by(library: Any) -> str:
+        layer = library.nn.utils.weight_norm(library.nn.Conv1d(2, 3, 1), dim=dim)
+        return str(layer.weight.grad_fn.name())
+
+    assert made_by(kadam) == made_by(pytest.importorskip("torch"))
+
+
+def _of_a_custom_function(torch):
+    class Double(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, factor, y):
+            ctx.factor = factor
+            ctx.save_for_backward(x)
+            return x * factor, y + 1
+
+        @staticmethod
+        def backward(ctx, one, other):
+            return one * ctx.factor, None, other
+
+    x, y = torch.ones(2, requires_grad=True), torch.ones(3, requires_grad=True)
+    return Double.apply(x.exp(), 2, y)
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_a_custom_function_is_a_node_that_has_what_it_keeps(reads):
+    torch = pytest.importorskip("torch")
+    told = []
+    for library in (kadam, torch):
+        one, other = _of_a_custom_function(library)
+        total = (one * 3).sum() + other.sum()
+        if reads:
+            total.item()
+        fn = one.grad_fn
+        below = (one * 3).grad_fn.next_functions
+        told.append(
+            [
+                repr(fn).partition(" object")[0], type(fn).__name__, fn.name(), fn.factor, fn.saved_tensors[0].tolist(),
+                [(made.name(), place) for made, place in fn.next_functions], fn == other.grad_fn,
+                [(made and made.name(), place) for made, place in below],
+            ]
+        )  # fmt: skip
+    assert told[0] == told[1]

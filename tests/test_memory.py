@@ -200,3 +200,41 @@ def test_nothing_is_assigned_from_too_many_values():
                 x[index] = m.zeros(3)
             x[index] = m.zeros(1)
         assert x.tolist() == [1, 1, 1, 1]
+
+
+# --- orders of axes in memory ----------------------------------------------------------------------------------------
+
+
+def _formats(torch):
+    x = torch.arange(120.0).reshape(2, 3, 4, 5)
+    last = x.to(memory_format=torch.channels_last)
+    made = [
+        last, x.contiguous(memory_format=torch.channels_last), last.contiguous(), last.permute(0, 2, 3, 1),
+        x.clone(memory_format=torch.channels_last), torch.empty(2, 3, 4, 5, memory_format=torch.channels_last),
+        x[:1].to(memory_format=torch.channels_last), x[:, :1].contiguous(memory_format=torch.channels_last),
+        last.to(memory_format=torch.contiguous_format),
+        x.reshape(2, 3, 2, 2, 5).to(memory_format=torch.channels_last_3d),
+    ]  # fmt: skip
+    return x, made
+
+
+def test_a_tensor_lies_in_the_format_that_is_asked_for():
+    torch = pytest.importorskip("torch")
+    (x, own), (_, theirs) = _formats(kadam), _formats(torch)
+    for one, other in zip(own, theirs, strict=True):
+        assert one.stride() == other.stride()
+        for name in ("contiguous_format", "channels_last", "channels_last_3d"):
+            order = {"memory_format": getattr(kadam, name)}, {"memory_format": getattr(torch, name)}
+            assert one.is_contiguous(**order[0]) == other.is_contiguous(**order[1])
+    assert kadam.equal(own[0], x)
+    assert own[0].to(memory_format=kadam.channels_last) is own[0]
+    with pytest.raises(RuntimeError, match="required rank 4 tensor"):
+        kadam.ones(2).to(memory_format=kadam.channels_last)
+
+
+def test_gradients_flow_through_a_format():
+    x = kadam.ones(1, 2, 2, 2, requires_grad=True)
+    (x.to(memory_format=kadam.channels_last) * kadam.arange(8.0).reshape(1, 2, 2, 2)).sum().backward()
+    assert x.grad.flatten().tolist() == list(range(8))
+    layer = kadam.nn.Conv2d(2, 3, 1).to(memory_format=kadam.channels_last)
+    assert kadam.equal(layer(x.contiguous(memory_format=kadam.channels_last)), layer(x))

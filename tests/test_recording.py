@@ -343,6 +343,27 @@ def test_a_retained_gradient_accumulates():
     assert y.grad.tolist() == [2.0, 2.0]
 
 
+def test_a_retained_gradient_that_is_asked_for_is_added_once():
+    x = kadam.ones(2, requires_grad=True)
+    y = x * 2.0
+    y.retain_grad()
+    y.sum().backward(inputs=[x, y])
+    assert (x.grad.tolist(), y.grad.tolist()) == ([2.0, 2.0], [1.0, 1.0])
+
+
+def test_a_hook_after_accumulation_returns_nothing():
+    w = kadam.ones(2, requires_grad=True)
+    handle = w.register_post_accumulate_grad_hook(lambda leaf: leaf.grad)
+    with pytest.raises(RuntimeError, match="should return None"):
+        (w * 3.0).sum().backward()
+    handle.remove()
+    w.grad = None
+    seen = []
+    w.register_post_accumulate_grad_hook(lambda leaf: seen.append(leaf.grad.tolist()))
+    (w * 3.0).sum().backward()
+    assert seen == [[3.0, 3.0]]
+
+
 def test_gradients_hold_their_own_memory():
     class Both(kadam.autograd.Function):
         @staticmethod

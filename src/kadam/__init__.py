@@ -13,6 +13,11 @@ from kadam.dtypes import (
     complex128,
     dtype,
     finfo,
+    float8_e4m3fn,
+    float8_e4m3fnuz,
+    float8_e5m2,
+    float8_e5m2fnuz,
+    float8_e8m0fnu,
     float16,
     float32,
     float64,
@@ -66,8 +71,11 @@ if TYPE_CHECKING:  # the names of _LATER
         distributions,
         fft,
         func,
+        futures,
+        fx,
         hub,
         jit,
+        library,
         masked,
         mps,
         multiprocessing,
@@ -111,7 +119,10 @@ __version__ = "2.13.0+kadam0.1.0"  # the PyTorch whose conventions are kept, and
 __all__ = [
     *namespace.__all__,
     "onnx",
+    "futures",
+    "fx",
     "hub",
+    "library",
     "overrides",
     "types",
     "is_autocast_enabled",
@@ -169,6 +180,11 @@ __all__ = [
     "fft",
     "finfo",
     "float",
+    "float8_e4m3fn",
+    "float8_e4m3fnuz",
+    "float8_e5m2",
+    "float8_e5m2fnuz",
+    "float8_e8m0fnu",
     "float16",
     "float32",
     "float64",
@@ -232,10 +248,11 @@ __all__ = [
 # Loaded when they are first asked for: few programs need them all.
 _LATER = {
     "kadam": (
-        "accelerator amp backends compiler cpu cuda distributed distributions fft func hub jit masked mps "
-        "multiprocessing onnx overrides profiler serialization signal sparse special testing types utils version xpu "
-        "_dynamo"
+        "accelerator amp backends compiler cpu cuda distributed distributions fft func futures fx hub jit library "
+        "masked mps multiprocessing onnx overrides profiler serialization signal sparse special testing types utils "
+        "version xpu _C _dynamo"
     ),
+    "kadam._C": "PyTorchFileReader PyTorchFileWriter",
     "kadam.anomaly": "set_anomaly_enabled",
     "kadam.amp.autocast": (
         "autocast get_autocast_cpu_dtype get_autocast_dtype is_autocast_available is_autocast_cpu_enabled "
@@ -247,6 +264,8 @@ _LATER = {
     ),
     "kadam.cuda": "AcceleratorError OutOfMemoryError",
     "kadam.func": "vmap",
+    "kadam.futures": "Future",
+    "kadam.jit": "ScriptModule",
     "kadam.nn.functional.by_position": (
         "adaptive_max_pool1d affine_grid_generator alpha_dropout_ batch_norm binary_cross_entropy_with_logits conv_tbc "
         "cosine_embedding_loss ctc_loss dropout_ embedding_renorm_ feature_alpha_dropout_ feature_dropout gru gru_cell "

@@ -73,14 +73,50 @@ class device:  # noqa: N801  (PyTorch's name)
         return device, (self.type, self.index)
 
     def __enter__(self) -> device:
-        check(self)
+        if self.type != "meta":
+            check(self)
+        _chosen.append(self)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        return None
+        _chosen.pop()
 
 
-cpu = device("cpu")
+cpu, meta_device = device("cpu"), device("meta")
+_chosen = [cpu]  # where new tensors are made that do not say: the default's, then those of the blocks around
+
+
+def default_device() -> device:
+    """Where new tensors are made that do not say."""
+    return _chosen[-1]
+
+
+def set_default_device(where: Any) -> None:
+    """Make new tensors that do not say at a place. As `torch.set_default_device`.
+
+    Raises:
+        DeviceError: it is neither the CPU nor meta.
+    """
+    _chosen[0] = device("meta") if is_meta(cpu if where is None else where) else cpu
+
+
+def is_meta(where: Any) -> bool:
+    """Whether a new tensor shall have no values.
+
+    Args:
+        where: a device, its name, or None for the default.
+
+    Raises:
+        DeviceError: it is neither the CPU nor meta.
+    """
+    if where is cpu:
+        return False
+    if where is None:
+        return _chosen[-1].type == "meta"
+    if device(where).type == "meta":
+        return True
+    check(where)
+    return False
 
 
 def check(where: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from kadam.errors import DTypeError
+from kadam.errors import DTypeError, UnsupportedError
 
 # Categories in order of promotion: a tensor of a higher category decides the result's.
 BOOL, INTEGER, FLOAT, COMPLEX = range(4)
@@ -82,6 +82,13 @@ ALL = (
     bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128,
     uint16, uint32, uint64,
 )  # fmt: skip
+# What their numbers would be is known (`finfo`), but there are no tensors of them.
+float8_e4m3fn = _make("float8_e4m3fn", "f8e4m3fn", ml_dtypes.float8_e4m3fn, FLOAT)
+float8_e4m3fnuz = _make("float8_e4m3fnuz", "f8e4m3fnuz", ml_dtypes.float8_e4m3fnuz, FLOAT)
+float8_e5m2 = _make("float8_e5m2", "f8e5m2", ml_dtypes.float8_e5m2, FLOAT)
+float8_e5m2fnuz = _make("float8_e5m2fnuz", "f8e5m2fnuz", ml_dtypes.float8_e5m2fnuz, FLOAT)
+float8_e8m0fnu = _make("float8_e8m0fnu", "f8e8m0fnu", ml_dtypes.float8_e8m0fnu, FLOAT)
+WITHOUT_TENSORS = (float8_e4m3fn, float8_e4m3fnuz, float8_e5m2, float8_e5m2fnuz, float8_e8m0fnu)
 ALIASES = {
     "half": float16, "float": float32, "double": float64, "short": int16, "int": int32, "long": int64,
     "cfloat": complex64, "cdouble": complex128,
@@ -93,6 +100,7 @@ _BY_NAME = {record.name: record for record in ALL}
 NAMES = frozenset(_BY_NAME)
 _BY_SHORT = {record.short: record for record in ALL}
 _BY_NUMPY = {record.numpy: record for record in ALL}
+_NAMED_BY_NUMPY = {record.numpy: record for record in WITHOUT_TENSORS}
 
 
 def by_name(name: str) -> dtype:
@@ -110,9 +118,14 @@ def of_numpy(stored: np.dtype[Any]) -> dtype:
 
     Raises:
         DTypeError: PyTorch has no such type (strings, objects, dates ...); a TypeError too, as in PyTorch.
+        UnsupportedError: PyTorch has it, but Kadam no tensors of it.
     """
     record = _BY_NUMPY.get(stored.newbyteorder("="))
     if record is None:
+        if (named := _NAMED_BY_NUMPY.get(stored)) is not None:
+            raise UnsupportedError(
+                f"{named!r}: Kadam has no tensors of this type. Fix: torch.bfloat16 or torch.float16."
+            )
         raise _NumpyTypeError(
             f"can't convert np.ndarray of type {stored}. The only supported types are: float64, float32, float16, "
             "complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and bool. Fix: "
@@ -210,6 +223,12 @@ def can_cast(source: dtype, target: dtype) -> bool:
     return not (source.category == INTEGER and target is bool_)
 
 
+def _limits_of(record: dtype) -> dtype:
+    """The type whose limits are meant: of a complex number's, its parts'."""
+    parts = {complex64: float32, complex128: float64}
+    return parts.get(record, record)
+
+
 ElementType = dtype  # inside the classes below, `dtype` is a field
 
 
@@ -234,9 +253,9 @@ class finfo:  # noqa: N801  (PyTorch's name)
             )
         info = ml_dtypes.finfo(record.numpy)  # type: ignore[no-untyped-call]
         for key, value in {
-            "dtype": of_numpy(np.dtype(info.dtype)).name, "bits": int(info.bits), "eps": float(info.eps),
+            "dtype": _limits_of(record).name, "bits": int(info.bits), "eps": float(info.eps),
             "max": float(info.max), "min": float(info.min), "tiny": float(info.tiny),
-            "resolution": 10.0 ** -int(info.precision),
+            "resolution": 10.0 ** -(int(info.precision) if info.bits > 8 else 0),  # whole decimal digits
         }.items():  # fmt: skip
             object.__setattr__(self, key, value)
 
@@ -272,3 +291,8 @@ class iinfo:  # noqa: N801  (PyTorch's name)
 
     def __repr__(self) -> str:
         return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"
+
+
+# To programs these are values: libraries that go into dataclasses would take them apart.
+for _value in (dtype, finfo, iinfo):
+    del _value.__dataclass_fields__

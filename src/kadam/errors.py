@@ -48,6 +48,10 @@ class IndexOutOfRange(KadamError, IndexError, RuntimeError):  # noqa: N818  (it 
     """An index (a class label, a row, a position) beyond the axis; PyTorch raises either of the two for it."""
 
 
+class PlaceError(IndexOutOfRange, RuntimeError):
+    """An index beyond the axis along which elements are gathered or scattered."""
+
+
 class LinAlgError(KadamError, RuntimeError):
     """A matrix that has no such factorisation, inverse or solution."""
 
@@ -84,6 +88,10 @@ class AssertedError(KadamError, AssertionError, ValueError):
 
 class UnsupportedError(KadamError, NotImplementedError):
     """A thing PyTorch has and Kadam does not have (yet); the message names it and what comes closest."""
+
+
+class UndefinedError(KadamError, NotImplementedError):
+    """What nobody has defined for these operands, in PyTorch no more than here."""
 
 
 class RecordingError(KadamError, RuntimeError):

@@ -19,7 +19,7 @@ from kadam import missing
 from kadam.errors import UnsupportedError
 from kadam.serialization import load as load_file
 
-_HASH = re.compile(r"-([a-f0-9]*)\.")  # in a file's name, as PyTorch's own files have it
+HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")  # in a file's name, as PyTorch's own files have it
 _folder: Path | None = None
 
 
@@ -94,7 +94,7 @@ def load_state_dict_from_url(
     kept = folder / (file_name or os.path.basename(urlparse(url).path))
     if not kept.exists():
         print(f'Downloading: "{url}" to {kept}', file=sys.stderr)
-        found = _HASH.search(kept.name) if check_hash else None
+        found = HASH_REGEX.search(kept.name) if check_hash else None
         download_url_to_file(url, str(kept), found.group(1) if found else None, progress)
     return load_file(kept, map_location=map_location)  # type: ignore[no-any-return]
 

@@ -11,7 +11,7 @@ class layout(str):  # noqa: N801  (PyTorch's name)
 
 
 class memory_format(str):  # noqa: N801  (PyTorch's name)
-    """The order of axes in memory. As `torch.memory_format`; Kadam's is always the contiguous one."""
+    """The order of axes in memory. As `torch.memory_format`; what Kadam computes is in the contiguous one."""
 
     __slots__ = ()
     __repr__ = str.__str__

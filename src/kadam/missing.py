@@ -20,7 +20,7 @@ from kadam.errors import KadamError
 _IMPORT_FROM = opmap["IMPORT_FROM"]
 _ALIKE = 0.74  # of 1: names that have less in common are not worth a suggestion
 _SHOWN = 8  # attributes that an object has, where none is like the one that it lacks
-_MODULES = "modules"  # the heading, in the list of PyTorch's names, over the paths of its modules
+MODULES = "modules"  # the heading, in the list of PyTorch's names, over the paths of its modules
 
 
 class MissingNameError(KadamError, AttributeError):
@@ -59,12 +59,28 @@ def install(package: str, later: Mapping[str, str] | None = None) -> None:
 
 def is_module_of_pytorch(path: str) -> bool:
     """Whether `path`, such as `torch.nn.functional`, is a public module of PyTorch."""
-    return path in _names_of_pytorch()[_MODULES]
+    return path in names_of_pytorch()[MODULES]
 
 
 def is_name_of_pytorch(name: str) -> bool:
     """Whether any public module or class of PyTorch has a name."""
     return name in _all_names()
+
+
+def home_of(path: str, name: str) -> str:
+    """The module where PyTorch has a class, or `path`, if it has it there or in no module beside that one.
+
+    Args:
+        path: where Kadam has it, as PyTorch would call that: `torch.nn.modules.rnn_cell`.
+        name: of the class.
+    """
+    listed = names_of_pytorch()
+    if name in listed.get(path, ()):
+        return path
+    package = path.rpartition(".")[0]
+    beside = (one for one in sorted(listed) if one.rpartition(".")[0] == package and name in listed[one])
+    whole = package if name in listed.get(package, ()) else path  # a package here is one module there
+    return next((one for one in beside if is_module_of_pytorch(one)), whole)
 
 
 def describe_name(owner: str, name: str, known: Iterable[str]) -> str:
@@ -75,7 +91,7 @@ def describe_name(owner: str, name: str, known: Iterable[str]) -> str:
         name: that was asked for.
         known: the names that the owner has.
     """
-    listed = _names_of_pytorch().get(owner)
+    listed = names_of_pytorch().get(owner)
     if listed is not None and is_module_of_pytorch(f"{owner}.{name}"):
         listed |= {name}
     return _describe(owner, name, listed, known)
@@ -103,7 +119,7 @@ def describe_module(path: str, known: Iterable[str]) -> str:
     """
     owner, _, name = path.rpartition(".")
     siblings = [other.rpartition(".")[2] for other in known if other.rpartition(".")[0] == owner]
-    inside = [other[len(owner) + 1 :] for other in _names_of_pytorch()[_MODULES] if other.startswith(owner + ".")]
+    inside = [other[len(owner) + 1 :] for other in names_of_pytorch()[MODULES] if other.startswith(owner + ".")]
     return _describe(owner, name, frozenset(inside), siblings, what="module")
 
 
@@ -165,7 +181,7 @@ def module_shown_above(path: str) -> ModuleType | None:
         path: PyTorch's name of the module, of which Kadam has no file.
     """
     own_path = _as_kadam(path)
-    if not any(_is_shown_above(path, name) for name in _names_of_pytorch().get(path, ())):
+    if not any(_is_shown_above(path, name) for name in names_of_pytorch().get(path, ())):
         return None
     if own_path not in sys.modules:
         sys.modules[own_path] = ModuleType(own_path, f"As `{path}`: what {own_path.rpartition('.')[0]} has of it.")
@@ -178,7 +194,7 @@ def _is_shown_above(owner: str, name: str) -> bool:
     package = sys.modules.get(_as_kadam(owner.rpartition(".")[0]))
     if package is None or is_module_of_pytorch(f"{owner}.{name}"):
         return False
-    return name in _names_of_pytorch().get(owner, ()) and name in dir(package)
+    return name in names_of_pytorch().get(owner, ()) and name in dir(package)
 
 
 def _public(module: ModuleType, owner: str) -> list[str]:
@@ -204,7 +220,7 @@ def _as_kadam(path: str) -> str:
 
 
 @cache
-def _names_of_pytorch() -> dict[str, frozenset[str]]:
+def names_of_pytorch() -> dict[str, frozenset[str]]:
     """PyTorch's public names by module or class; under `modules`, the paths of its modules."""
     listing: dict[str, list[str]] = {}
     names: list[str] = []
@@ -218,4 +234,4 @@ def _names_of_pytorch() -> dict[str, frozenset[str]]:
 
 @cache
 def _all_names() -> frozenset[str]:
-    return frozenset().union(*_names_of_pytorch().values())
+    return frozenset().union(*names_of_pytorch().values())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -104,6 +104,15 @@ def format_tensor(
     """
     text = prefix + (_values(array, len(prefix)) if array.size else "[]")
     return with_suffixes(text, list(_suffixes(array, dtype, requires_grad, grad_fn)), len(prefix))
+
+
+def format_without_values(shape: Iterable[int], dtype: dtypes.dtype, requires_grad: bool, grad_fn: str | None) -> str:
+    """The text of a tensor on the meta device."""
+    known = [dtypes.default_float(), dtypes.default_complex()]
+    suffixes = ["device='meta'", f"size={tuple(shape)}", *[f"dtype={dtype}" for _ in range(dtype not in known)]]
+    if requires_grad:
+        suffixes.append("requires_grad=True" if grad_fn is None else f"grad_fn=<{grad_fn}>")
+    return with_suffixes("tensor(...", suffixes, len("tensor("))
 
 
 # ---- the numbers ----------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from kadam.device import check, device
+from kadam.device import default_device, device
+from kadam.device import set_default_device as set_default_device
 from kadam.engines.native import threads
 from kadam.errors import RangeError
 from kadam.recording.arguments import check_arguments
@@ -66,18 +67,9 @@ def get_float32_matmul_precision() -> str:
     return str(_state["precision"])
 
 
-def set_default_device(where: Any) -> None:
-    """Accept the CPU. As `torch.set_default_device`.
-
-    Raises:
-        DeviceError: another device.
-    """
-    check(where)
-
-
 def get_default_device() -> device:
-    """The CPU. As `torch.get_default_device`."""
-    return device("cpu")
+    """Where new tensors are made that do not say. As `torch.get_default_device`."""
+    return default_device()
 
 
 def compile(model: Any = None, **options: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kadam import anomaly, dtypes, layouts, printing
-from kadam.device import cpu, device
+from kadam.device import cpu, device, meta_device
 from kadam.errors import (
     AxisError,
     DTypeError,
@@ -65,6 +65,7 @@ from kadam.ops.histogram import histogram
 from kadam.ops.require import ArgumentError
 from kadam.recording import backprop, blame, interruptions, layout, lineage, memory
 from kadam.recording.hooks import Handle, register_after_hook, register_hook, retain_grad
+from kadam.recording.meta import copied
 from kadam.recording.spec import Size
 from kadam.recording.tensor import (
     Recorded,
@@ -212,8 +213,8 @@ class Tensor(Recorded):
 
     @property
     def device(self) -> device:
-        """Where the tensor is: Kadam's tensors are on the CPU."""
-        return cpu
+        """Where the tensor is: on the CPU, or on `meta`, without values."""
+        return meta_device if self._meta else cpu
 
     def get_device(self) -> int:
         """The number of the device; -1 for the CPU."""
@@ -224,9 +225,18 @@ class Tensor(Recorded):
         """Kadam's tensors are dense."""
         return layouts.strided
 
-    is_cpu = True
+    @property
+    def is_cpu(self) -> builtins.bool:
+        """Whether it has values."""
+        return not self._meta
+
+    @property
+    def is_meta(self) -> builtins.bool:
+        """Whether it has a type and a shape only."""
+        return self._meta
+
     is_sparse_csr = is_ipu = is_maia = is_mtia = is_vulkan = is_xla = False
-    is_cuda = is_sparse = is_quantized = is_meta = is_mps = is_xpu = is_mkldnn = is_nested = False
+    is_cuda = is_sparse = is_quantized = is_mps = is_xpu = is_mkldnn = is_nested = False
     names: tuple[None, ...] = ()
     name: str | None = None
     output_nr = 0
@@ -263,7 +273,10 @@ class Tensor(Recorded):
         return layout.offset_of(self)
 
     def is_contiguous(self, memory_format: object = None) -> bool:
-        """Whether the elements lie in memory in row-major order without gaps."""
+        """Whether the elements lie in memory in row-major order, or that of a format, without gaps."""
+        if memory_format in (layouts.channels_last, layouts.channels_last_3d):
+            rank = 4 if memory_format == layouts.channels_last else 5
+            return self.ndim == rank and layout.is_channels_last(self)
         return layout.is_contiguous(self)
 
     def data_ptr(self) -> int:
@@ -308,7 +321,13 @@ class Tensor(Recorded):
 
         Raises:
             GradientError: the tensor requires grad (and `force` is off).
+            OperandError: it is on the meta device.
         """
+        if self._meta:
+            raise OperandError(
+                "numpy: can't convert meta device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
+                "memory first. Fix: make it on the CPU; on the meta device it has no values."
+            )
         if self._spec.requires_grad and not force:
             raise GradientError(
                 "numpy: Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead. Fix: "
@@ -377,6 +396,8 @@ class Tensor(Recorded):
 
     def __repr__(self, *, tensor_contents: object = None) -> str:
         spec = up_to_date(self)._spec
+        if self._meta:
+            return printing.format_without_values(spec.shape, spec.dtype, spec.requires_grad, spec.grad_name)
         return printing.format_tensor(
             read(self),
             spec.dtype,
@@ -475,7 +496,8 @@ class Tensor(Recorded):
                 "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
                 "moment. Fix: detach() it first."
             )
-        copy = from_array(read(self).copy(), self._spec.requires_grad)
+        copy = copied(self)
+        copy.requires_grad = self._spec.requires_grad
         copy.__class__ = type(self)
         memo[id(self)] = copy
         if self._grad is not None:

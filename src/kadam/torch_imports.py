@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from importlib.metadata import Distribution, DistributionFinder
+from os import PathLike
+from pathlib import Path
 from types import ModuleType
 
 import kadam
+from kadam import version
 from kadam.errors import KadamError, LinAlgError, RecordingError, UnsupportedError, VerifyError
 from kadam.missing import (
     MissingImportError,
     MissingModuleError,
     MissingNameError,
     describe_module,
+    home_of,
     is_module_of_pytorch,
     module_shown_above,
 )
@@ -88,9 +93,14 @@ def _name_classes_as_pytorch_does() -> None:
         importlib.import_module(path)
     for path, module in list(sys.modules.items()):
         if path.startswith(_BELOW):
+            as_torch = "torch" + path.removeprefix("kadam")
+            if is_module_of_pytorch(as_torch):
+                sys.modules.setdefault(as_torch, module)  # where `typing.get_type_hints` looks for what is annotated
             for kind in vars(module).values():
                 if isinstance(kind, type) and kind.__module__ == path:
-                    _rename(kind, kind.__name__, "torch" + path.removeprefix("kadam"))
+                    home = home_of(as_torch, kind.__name__)
+                    if is_module_of_pytorch(home):
+                        _rename(kind, kind.__name__, home)
 
 
 _KADAMS_OWN = (MissingImportError, MissingModuleError, MissingNameError, RecordingError, UnsupportedError, VerifyError)
@@ -128,7 +138,7 @@ class TorchIsKadam(MetaPathFinder):
             return _stand_in(fullname, ".".join([_STAND_INS[top], rest]) if rest else _STAND_INS[top])
         if top != "torch":
             return None
-        if not is_module_of_pytorch(fullname):
+        if not is_module_of_pytorch(fullname) and not fullname.startswith(_UNLISTED):
             raise _missing(fullname)
         own_name = "kadam" + fullname.removeprefix("torch")
         try:
@@ -143,13 +153,40 @@ class TorchIsKadam(MetaPathFinder):
         origin = getattr(module, "__file__", None)
         return ModuleSpec(fullname, _Loaded(module), origin=origin, is_package=hasattr(module, "__path__"))
 
+    def find_distributions(self, context: DistributionFinder.Context) -> Iterable[Distribution]:
+        """What `importlib.metadata` says of PyTorch, whose version libraries ask for before they import it."""
+        return [_Installed()] if context.name in (None, "torch") else []
+
+
+class _Installed(Distribution):
+    """The package `torch`, as a list of installed packages has it."""
+
+    def read_text(self, filename: str) -> str | None:
+        """A file of its description."""
+        texts = {
+            "METADATA": f"Metadata-Version: 2.1\nName: torch\nVersion: {version.__version__}\n",
+            "top_level.txt": "torch\n",
+        }
+        return texts.get(filename)
+
+    def locate_file(self, path: str | PathLike[str]) -> Path:
+        """Where a file of the package would be."""
+        return Path(kadam.__file__).parent / path
+
+
+# Modules that PyTorch calls its own affair, and libraries import.
+_UNLISTED = (
+    "torch._C", "torch._dynamo", "torch.distributed._composable", "torch.distributed._functional_collectives",
+    "torch.distributed.algorithms.", "torch.distributed.checkpoint.", "torch.distributed.fsdp.",
+    "torch.distributed.tensor.", "torch.utils._pytree",
+)  # fmt: skip
 
 # Packages that need PyTorch itself, and what stands in for them.
 _STAND_INS = {"safetensors": "kadam.safetensors", "torchvision": "kadam.vision"}
 
 _IN_ITS_PLACE = {
     "safetensors": "Fix: it has safe_open, and in its modules torch and numpy what writes and reads files.",
-    "torchvision": "It has datasets, io, models, transforms and utils. Fix: write the rest with torch.nn.",
+    "torchvision": "It has datasets, io, models, ops, transforms and utils. Fix: write the rest with torch.nn.",
 }
 
 

@@ -205,7 +205,7 @@ def _mark(cls: type[Function], ctx: FunctionContext, args: Sequence[Any], parts:
     given_back = set(map(id, args))
     made_here = {id(parts[index]): order for order, index in enumerate(indices)}
     ctx._results = {one: order for one, order in made_here.items() if one not in given_back}
-    stop = Stop([result._pos for _, result in places], function, sources)
+    stop = Stop([result._pos for _, result in places], function, sources, ctx)
     for _, result in places:
         rec.halt(result._pos, stop)
     return marked

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from kadam import profiler
+from kadam.absent import kinds
 from kadam.profiler import record_function
+from kadam.profiler.averages import Averages
+
+EventList = Averages
+(emit_nvtx,) = kinds("torch.autograd.profiler", "emit_nvtx", "there is no GPU: torch.profiler.profile times the CPU.")
 
 
 class profile(profiler.profile):  # noqa: N801  (PyTorch's name)
@@ -16,4 +21,4 @@ class profile(profiler.profile):  # noqa: N801  (PyTorch's name)
         super().__init__(schedule=None if enabled else idle)
 
 
-__all__ = ["profile", "record_function"]
+__all__ = ["EventList", "emit_nvtx", "profile", "record_function"]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from kadam import missing
+from kadam.absent import kinds
 from kadam.cuda import amp as amp
 from kadam.device import check
+
+CUDAGraph, graph = kinds("torch.cuda", "CUDAGraph graph", "there is no GPU: call the function itself.")
 
 
 class OutOfMemoryError(RuntimeError):
@@ -102,7 +106,38 @@ current_device, synchronize, get_device_name, get_device_properties = map(
 set_device, get_device_capability, mem_get_info, get_rng_state = map(
     _raise_without_cuda, ("set_device", "get_device_capability", "mem_get_info", "get_rng_state")
 )
-current_stream, Stream, Event, init = map(_raise_without_cuda, ("current_stream", "Stream", "Event", "init"))
+current_stream, init = map(_raise_without_cuda, ("current_stream", "init"))
+
+
+class Stream:
+    """Work in order on a GPU; making one raises DeviceError, as PyTorch without CUDA."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Stream:
+        check("cuda")
+        return super().__new__(cls)
+
+
+class Event:
+    """A mark in a stream; making one raises DeviceError, as PyTorch without CUDA."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Event:
+        check("cuda")
+        return super().__new__(cls)
+
+
+class StreamContext(AbstractContextManager[None]):
+    """Work inside belongs to a stream; without one, as there are none here, nothing changes."""
+
+    def __init__(self, stream: Stream | None) -> None:
+        self.stream = stream
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+
+def stream(stream: Stream | None) -> StreamContext:
+    """The context in which work belongs to `stream`."""
+    return StreamContext(stream)
 
 
 missing.install(__name__)

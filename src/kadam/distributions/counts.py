@@ -11,7 +11,7 @@ from kadam.distributions.categorical import inside
 from kadam.distributions.constraints import Constraint
 from kadam.distributions.distribution import Distribution, ParameterError, one_of, tiny, together
 from kadam.distributions.exp_family import ExponentialFamily
-from kadam.errors import UnsupportedError
+from kadam.errors import UndefinedError
 from kadam.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 from kadam.ops.creation import arange, empty, zeros_like
 from kadam.ops.pointwise import lgamma, xlogy
@@ -179,7 +179,7 @@ class Binomial(OfProbability):
     def enumerate_support(self, expand: bool = True) -> Tensor:
         most = read(self.total_count)
         if most.size and (most != most.flat[0]).any():
-            raise UnsupportedError(
+            raise UndefinedError(
                 "Binomial: Inhomogeneous total count not supported by `enumerate_support`. Fix: one total_count for "
                 "all, or a distribution for each count."
             )

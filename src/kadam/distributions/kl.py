@@ -20,7 +20,7 @@ from kadam.distributions.transformed import TransformedDistribution
 from kadam.distributions.transforms import summed
 from kadam.distributions.uniform import Uniform
 from kadam.distributions.wishart import Wishart
-from kadam.errors import UnsupportedError
+from kadam.errors import UndefinedError
 from kadam.linalg import solve_triangular
 from kadam.nn.functional import softplus
 from kadam.ops.pointwise import digamma, lgamma
@@ -58,7 +58,7 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
     """What it costs, in nats, to take `q` for `p`. As `torch.distributions.kl_divergence`.
 
     Raises:
-        UnsupportedError: no formula is known for the pair.
+        UndefinedError: no formula is known for the pair.
     """
     for kind_p in type(p).__mro__:
         for kind_q in type(q).__mro__:
@@ -68,8 +68,8 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
     raise _unknown(p, q)
 
 
-def _unknown(p: Distribution, q: Distribution) -> UnsupportedError:
-    return UnsupportedError(
+def _unknown(p: Distribution, q: Distribution) -> UndefinedError:
+    return UndefinedError(
         f"No KL(p || q) is implemented for p type {type(p).__name__} and q type {type(q).__name__}. Fix: register one "
         "with @torch.distributions.register_kl, or estimate it from samples by log_prob."
     )
@@ -84,7 +84,7 @@ def _normal(p: Normal, q: Normal) -> Tensor:
 @register_kl(TransformedDistribution, TransformedDistribution)
 def _of_bases(p: TransformedDistribution, q: TransformedDistribution) -> Tensor:
     if p.transforms != q.transforms or p.event_shape != q.event_shape:
-        raise UnsupportedError(
+        raise UndefinedError(
             "kl_divergence of distributions passed through different functions. Fix: give both the same transforms, or "
             "estimate it from samples by log_prob."
         )
@@ -121,7 +121,7 @@ def _laplace(p: Laplace, q: Laplace) -> Tensor:
 @register_kl(Independent, Independent)
 def _independent(p: Independent, q: Independent) -> Tensor:
     if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:
-        raise UnsupportedError(
+        raise UndefinedError(
             "kl_divergence of Independents over different numbers of axes. Fix: give both the same "
             "reinterpreted_batch_ndims."
         )
@@ -146,7 +146,7 @@ def _categorical(p: Categorical, q: Categorical) -> Tensor:
 @register_kl(Binomial, Binomial)
 def _binomial(p: Binomial, q: Binomial) -> Tensor:
     if (read(p.total_count) < read(q.total_count)).any():
-        raise UnsupportedError(
+        raise UndefinedError(
             "kl_divergence of Binomials where q.total_count > p.total_count is not implemented. Fix: compare Binomials "
             "of the same total_count."
         )

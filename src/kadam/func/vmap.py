@@ -51,6 +51,7 @@ def vmap(
     @wraps(func)
     def batched(*args: Any, **kwargs: Any) -> Any:
         axes = prefixed(args, in_dims if isinstance(in_dims, tuple | list) else (in_dims,) * len(args))
+        _check_axes(func, in_dims, args, axes)
         count = _count(args, axes)
         before = None if randomness == "different" else default_generator.state_bytes()
         results = []
@@ -58,11 +59,13 @@ def vmap(
             if before is not None:
                 _require_state(before, randomness)
             results.append(func(*mapped(lambda leaf, axis, at=index: _example(leaf, axis, at), args, axes), **kwargs))
+            _check_result(func, results[-1])
         if randomness == "error" and before is not None:
             _require_state(before, randomness)
         places = prefixed(results[0], out_dims)
         return mapped(lambda axis, *parts: stack(parts, axis), places, *results)
 
+    batched.__code__ = batched.__code__.replace(co_name="vmap", co_qualname="vmap")  # type: ignore[attr-defined]  # by which errors call it
     return batched
 
 
@@ -81,16 +84,47 @@ def _example(leaf: Any, axis: int | None, index: int) -> Any:
     return leaf if axis is None or not isinstance(leaf, Recorded) else leaf.select(axis, index)  # type: ignore[attr-defined]
 
 
+def _name_of(func: Callable[..., Any]) -> str:
+    return getattr(func, "__name__", repr(func))
+
+
+def _check_axes(func: Callable[..., Any], in_dims: Any, args: Any, axes: Any) -> None:
+    """Raise unless each argument has the axis along which its examples stand.
+
+    Raises:
+        ArgumentError: one has not, or is no tensor at all.
+    """
+    call = f"vmap({_name_of(func)}, in_dims={in_dims}, ...)(<inputs>)"
+    for leaf, axis in zip(leaves(args), leaves(axes), strict=True):
+        if axis is None:
+            continue
+        if not isinstance(leaf, Recorded):
+            raise ArgumentError(
+                f"{call}: Got in_dim={axis} for an input but the input is of type {type(leaf)}. We cannot vmap over "
+                "non-Tensor arguments, please use None as the respective in_dim. Fix: in_dims=None for it."
+            )
+        rank = len(leaf._spec.shape)
+        if not -rank <= axis < rank:
+            raise ArgumentError(
+                f"{call}: Got in_dim={axis} for some input, but that input is a Tensor of dimensionality {rank} so "
+                f"expected in_dim to satisfy -{rank} <= in_dim < {rank}. Fix: name one of its axes."
+            )
+
+
+def _check_result(func: Callable[..., Any], result: Any) -> None:
+    for one in leaves(result):
+        if not isinstance(one, Recorded):
+            raise ArgumentError(
+                f"vmap({_name_of(func)}, ...): `{_name_of(func)}` must only return Tensors, got type {type(one)}. Fix: "
+                "return tensors; x.item() makes a number."
+            )
+
+
 def _count(args: Any, axes: Any) -> int:
-    sizes = {
-        leaf.shape[axis]
-        for leaf, axis in zip(leaves(args), leaves(axes), strict=True)
-        if axis is not None and isinstance(leaf, Recorded)
-    }
-    if len(sizes) != 1:
-        raise ValueError(
-            f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sorted(sizes)}. "
-            "Fix: map axes of one size, or in_dims=None for an operand that all share."
+    sizes = [leaf.shape[axis] for leaf, axis in zip(leaves(args), leaves(axes), strict=True) if isinstance(axis, int)]
+    if len(set(sizes)) != 1:
+        raise ArgumentError(
+            f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sizes} for the "
+            "mapped dimension. Fix: map axes of one size, or in_dims=None for an operand that all share."
         )
-    size: int = sizes.pop()
-    return size
+    return int(sizes[0])

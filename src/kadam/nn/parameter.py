@@ -16,6 +16,7 @@ from kadam.ir.types import TensorType
 from kadam.primitives.move import Detach
 from kadam.recording.herd import leave_herd
 from kadam.recording.memory import take_memory
+from kadam.recording.meta import copied
 from kadam.recording.spec import Size, spec_of
 from kadam.recording.tensor import blank, from_array, read, set_requires_grad
 from kadam.tensor import Tensor
@@ -66,9 +67,9 @@ class Parameter(_Member):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         if id(self) not in memo:
-            memo[id(self)] = type(self)(from_array(read(self).copy()), self.requires_grad)
-        copied: Self = memo[id(self)]
-        return copied
+            memo[id(self)] = type(self)(copied(self), self.requires_grad)
+        known: Self = memo[id(self)]
+        return known
 
 
 class Buffer(_Member):
@@ -103,6 +104,9 @@ def _on_memory_of(data: Tensor, kind: type[MemberKind]) -> MemberKind:
             f"{kind.__name__}: the data must be a Tensor, not {type(data).__name__}. Fix: torch.tensor(data)."
         )
     owner = blank(kind, spec_of(data._spec.type))
+    if data._meta:
+        owner._meta = True
+        return owner
     if data._base is not None or data._viewed or data.requires_grad:
         take_memory(owner, data)
         return owner

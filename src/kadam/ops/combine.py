@@ -103,7 +103,10 @@ def _listed(name: str, tensors: Any) -> list[Any]:
         )
     found = list(tensors)
     if not found:
-        raise EmptyListError(f"torch.{name}(): expected a non-empty list of Tensors. Fix: give at least one tensor.")
+        fix = "Fix: give at least one tensor."
+        if name == "cat":
+            raise EmptyListError(f"torch.cat(): expected a non-empty list of Tensors. {fix}")
+        raise ShapeError(f"{name} expects a non-empty TensorList. {fix}")
     return found
 
 

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kadam import dtypes
-from kadam.device import DeviceError, check, device
+from kadam.device import DeviceError, check, device, is_meta
 from kadam.dtypes import dtype
 from kadam.errors import DTypeError, OperandError, ShapeError
 from kadam.ops.promotion import meet
 from kadam.ops.require import ArgumentError
-from kadam.ops.shape import clone
+from kadam.ops.shape import clone, in_format
 from kadam.primitives import complex as complex_primitives
 from kadam.primitives.elementwise import Cast
 from kadam.primitives.move import Concat, Reshape
 from kadam.recording.arguments import check_arguments
 from kadam.recording.calls import emit
+from kadam.recording.meta import no_data, of_shape
 from kadam.recording.operation import operation, view
 from kadam.recording.precision import listed
 from kadam.recording.step import state
@@ -66,16 +67,16 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     record = dtypes.PYTHON_TYPES.get(record, record)
     if record is not None and not isinstance(record, dtypes.dtype):
         check_arguments("to", {"dtype": "dtype"}, [("dtype", record)])
-    check(kwargs.get("device"))
+    place = kwargs.get("device")
     for position, arg in enumerate(args):
         if isinstance(arg, dtypes.dtype):
             record = arg
         elif isinstance(arg, Recorded):
-            record = arg._spec.dtype
+            record, place = arg._spec.dtype, arg.device  # type: ignore[attr-defined]
         elif isinstance(arg, str | device) or (isinstance(arg, int) and not isinstance(arg, bool)):
             if isinstance(arg, str) and (arg in dtypes.ALIASES or arg in dtypes.NAMES):
                 raise DeviceError(f"to: Invalid device string: '{arg}'. Fix: x.to(torch.{arg}), without quotes.")
-            check(arg)
+            place = arg
         elif isinstance(arg, bool):
             copy = copy or (arg and position > 0 and isinstance(args[position - 1], bool))
         elif isinstance(arg, type) and arg in dtypes.PYTHON_TYPES:
@@ -85,7 +86,13 @@ def to(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
                 f"to() received an invalid combination of arguments: {type(arg).__name__}; it takes a dtype, a device "
                 "or a tensor. Fix: x.to(torch.float64), x.to('cpu') or x.to(other)."
             )
-    return to_dtype(self, record or self._spec.dtype, copy)
+    if place is not None and is_meta(place) != self._meta:
+        if self._meta:
+            raise no_data()
+        return of_shape(self.shape, record or self._spec.dtype)
+    converted = to_dtype(self, record or self._spec.dtype, copy)
+    memory_format = kwargs.get("memory_format")
+    return converted if memory_format is None else in_format(converted, memory_format)
 
 
 def _to(record: dtype) -> Callable[..., Tensor]:
@@ -135,7 +142,13 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 
 
 def to_cpu(self: Tensor, memory_format: object = None) -> Tensor:
-    """This tensor on the CPU, where it is."""
+    """This tensor on the CPU, where it is.
+
+    Raises:
+        NoDataError: it is on the meta device.
+    """
+    if self._meta:
+        raise no_data()
     return self
 
 

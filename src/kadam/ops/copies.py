@@ -33,7 +33,7 @@ def _as_seen(input: Any) -> Any:
     return input
 
 
-def narrow_copy(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+def narrow_copy(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     """A copy of what the view of `narrow` shows. As `torch.narrow_copy`.
 
     Raises:

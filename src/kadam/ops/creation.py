@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kadam import dtypes
-from kadam.device import check
+from kadam.device import cpu, is_meta
 from kadam.dtypes import dtype
 from kadam.errors import DTypeError, OperandError, ShapeError
 from kadam.ops.data_errors import ValueShapeError, check_holds, no_numbers, ragged
 from kadam.ops.out import into
 from kadam.ops.promotion import constant
 from kadam.ops.require import ArgumentError
-from kadam.ops.shape import sizes_of
+from kadam.ops.shape import in_format, sizes_of
 from kadam.recording.arguments import check_arguments, guarded
+from kadam.recording.meta import of_shape
 from kadam.recording.spec import Size
 from kadam.recording.step import state
 from kadam.recording.tensor import Recorded, from_array, from_shared, read
@@ -56,7 +57,7 @@ def check_options(name: str, options: dict[str, Any]) -> bool:
         raise OperandError(
             f"{name}() got an unexpected keyword argument '{min(unknown)}'. Fix: leave it out, or look at its spelling."
         )
-    check(options.get("device"))
+    is_meta(options.get("device"))
     return bool(options.get("requires_grad", False))
 
 
@@ -110,16 +111,17 @@ def tensor(
     pin_memory: bool = False,
 ) -> Tensor:
     """A new tensor with a copy of `data`: a number, nested sequences, an array. As `torch.tensor`."""
-    check(device)
-    return finished(array_of(data, dtype), requires_grad)
+    return finished(array_of(data, dtype), requires_grad, device)
 
 
-def finished(array: np.ndarray[Any, Any], requires_grad: bool) -> Tensor:
-    """A new tensor that owns `array`.
+def finished(array: np.ndarray[Any, Any], requires_grad: bool, device: Any = None) -> Tensor:
+    """A new tensor that owns `array`; on the meta device, one like it without values.
 
     Raises:
         DTypeError: it shall require grad and is of integers.
     """
+    if is_meta(device):
+        return of_shape(array.shape, dtypes.of_numpy(array.dtype), requires_grad)
     if requires_grad and array.dtype.kind in "biu":
         raise DTypeError(
             "requires_grad=True: only Tensors of floating point and complex dtype can require gradients. Fix: "
@@ -133,14 +135,13 @@ def as_tensor(data: Any, dtype: dtype | None = None, device: Any = None) -> Tens
     """`data` as a tensor, without a copy where that is possible. As `torch.as_tensor`."""
     from kadam.ops.convert import to
 
-    check(device)
     if isinstance(data, Recorded):
         given: Any = data
-        return given if dtype is None or data.dtype is dtype else to(given, dtype)
-    if isinstance(data, np.ndarray):
+        return given if dtype is None and device is None else to(given, dtype or given.dtype, device=device)
+    if isinstance(data, np.ndarray) and not is_meta(device):
         shared = from_numpy(data)
         return shared if dtype is None or shared.dtype is dtype else to(shared, dtype)
-    return tensor(data, dtype=dtype)
+    return tensor(data, dtype=dtype, device=device)
 
 
 @guarded
@@ -190,7 +191,6 @@ def full(
     pin_memory: bool = False,
 ) -> Tensor:
     """A tensor whose elements all equal `fill_value`. As `torch.full`."""
-    check(device)
     if fill_value is None:
         check_arguments("full", {"fill_value": "Number"}, [("fill_value", fill_value)])
     if isinstance(size, int):
@@ -201,14 +201,16 @@ def full(
             f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}. Fix: give sizes of at least "
             "0."
         )
-    if isinstance(fill_value, Recorded) and state.rec is not None:
+    if isinstance(fill_value, Recorded) and state.rec is not None and not fill_value._meta:
         fill_value = read(fill_value).item()
     if out is not None:
         return into(out, from_array(np.full(shape, fill_value, out.dtype.numpy)))  # type: ignore[no-any-return]
     record = dtype or (fill_value.dtype if isinstance(fill_value, Recorded) else dtypes.of_number(fill_value))
     if state.rec is None:
         return constant(fill_value, record, shape)  # type: ignore[arg-type]
-    return finished(np.full(shape, fill_value, record.numpy), requires_grad)
+    if is_meta(device):
+        return of_shape(shape, record, requires_grad)
+    return finished(np.full(shape, fill_value, record.numpy), requires_grad, cpu)
 
 
 _full = full  # for the functions below, which are guarded themselves
@@ -236,14 +238,20 @@ def ones(*size: Any, dtype: dtype | None = None, **options: Any) -> Tensor:
 @guarded
 def empty(*size: Any, dtype: dtype | None = None, memory_format: object = None, **options: Any) -> Tensor:
     """A tensor whose values nobody may rely on; Kadam's are zeros, so that runs can be repeated. As `torch.empty`."""
-    return _filled("empty", 0, size, dtype, options)
+    made = _filled("empty", 0, size, dtype, options)
+    return made if memory_format is None else in_format(made, memory_format)
 
 
 @guarded
 def full_like(input: Tensor, fill_value: Number, *, dtype: dtype | None = None, **options: Any) -> Tensor:
     """`fill_value` in the shape and type of `input`. As `torch.full_like`."""
     options.pop("memory_format", None)
-    return _full(input.shape, fill_value, dtype=dtype or input.dtype, **options)
+    return _full(input.shape, fill_value, dtype=dtype or input.dtype, **_beside(input, options))
+
+
+def _beside(tensor: Tensor, options: dict[str, Any]) -> dict[str, Any]:
+    """The options for a new tensor, which is made where `tensor` is if they do not say."""
+    return options if options.get("device") is not None else {**options, "device": tensor.device}
 
 
 @guarded
@@ -267,19 +275,19 @@ def empty_like(input: Tensor, *, dtype: dtype | None = None, **options: Any) -> 
 @guarded
 def new_full(self: Tensor, size: Sequence[int], fill_value: Number, *, dtype: dtype | None = None, **o: Any) -> Tensor:
     """`fill_value` in the type of this tensor. As `Tensor.new_full`."""
-    return _full(size, fill_value, dtype=dtype or self.dtype, **o)
+    return _full(size, fill_value, dtype=dtype or self.dtype, **_beside(self, o))
 
 
 @guarded
 def new_zeros(self: Tensor, *size: Any, dtype: dtype | None = None, **options: Any) -> Tensor:
     """Zeros in the type of this tensor. As `Tensor.new_zeros`."""
-    return zeros(*size, dtype=dtype or self.dtype, **options)
+    return zeros(*size, dtype=dtype or self.dtype, **_beside(self, options))
 
 
 @guarded
 def new_ones(self: Tensor, *size: Any, dtype: dtype | None = None, **options: Any) -> Tensor:
     """Ones in the type of this tensor. As `Tensor.new_ones`."""
-    return ones(*size, dtype=dtype or self.dtype, **options)
+    return ones(*size, dtype=dtype or self.dtype, **_beside(self, options))
 
 
 def from_dlpack(ext_tensor: Any) -> Tensor:
@@ -290,7 +298,7 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
 @guarded
 def new_empty(self: Tensor, *size: Any, dtype: dtype | None = None, **options: Any) -> Tensor:
     """A tensor of this one's type whose values nobody may rely on. As `Tensor.new_empty`."""
-    return empty(*size, dtype=dtype or self.dtype, **options)
+    return empty(*size, dtype=dtype or self.dtype, **_beside(self, options))
 
 
 @guarded
@@ -317,10 +325,13 @@ def empty_strided(size: Sequence[int], stride: Sequence[int], *, dtype: dtype | 
             "Fix: one stride for each size."
         )
     record = dtype or dtypes.default_float()
+    if is_meta(options.get("device")):
+        return of_shape(size, record, check_options("empty_strided", options))
     reach = 1 + sum((one - 1) * step for one, step in zip(size, stride, strict=True)) if 0 not in size else 0
     line = np.zeros(reach, record.numpy)
     steps = [one * record.itemsize for one in stride]
-    return finished(np.lib.stride_tricks.as_strided(line, tuple(size), steps), check_options("empty_strided", options))
+    array = np.lib.stride_tricks.as_strided(line, tuple(size), steps)
+    return finished(array, check_options("empty_strided", options), options.get("device"))
 
 
 def new(self: Tensor, *data: Any, device: Any = None) -> Tensor:
@@ -333,7 +344,7 @@ def new(self: Tensor, *data: Any, device: Any = None) -> Tensor:
 @guarded
 def new_tensor(self: Tensor, data: Any, *, dtype: dtype | None = None, **options: Any) -> Tensor:
     """A copy of `data` in the type of this tensor. As `Tensor.new_tensor`."""
-    return tensor(data, dtype=dtype or self.dtype, **options)
+    return tensor(data, dtype=dtype or self.dtype, **_beside(self, options))
 
 
 def _numbers(*values: Any) -> list[Any]:
@@ -358,7 +369,6 @@ def arange(
     Raises:
         ShapeError: the step is zero or leads away from `end`.
     """
-    check(device)
     if end is None:
         start, end = 0, start
     start, end, step = _numbers(start, end, step)
@@ -385,7 +395,7 @@ def arange(
     array = (start + np.arange(size) * step).astype(dtype.numpy)
     if out is not None:
         return into(out, from_array(array))  # type: ignore[no-any-return]
-    return finished(array, requires_grad)
+    return finished(array, requires_grad, device)
 
 
 @guarded
@@ -408,7 +418,7 @@ def linspace(
     check_options("linspace", options)
     start, end, steps = _numbers(start, end, _steps("linspace", steps))
     kind = (dtype or dtypes.default_float()).numpy
-    return finished(_evenly(start, end, steps, kind), requires_grad)
+    return finished(_evenly(start, end, steps, kind), requires_grad, options.get("device"))
 
 
 def _steps(name: str, steps: Any) -> int:
@@ -442,7 +452,7 @@ def logspace(
     start, end, steps = _numbers(start, end, _steps("logspace", steps))
     record = dtype or dtypes.default_float()
     exponents = _evenly(start, end, steps, np.dtype(np.float64))
-    return finished(np.power(float(base), exponents).astype(record.numpy), requires_grad)
+    return finished(np.power(float(base), exponents).astype(record.numpy), requires_grad, options.get("device"))
 
 
 @guarded
@@ -451,21 +461,24 @@ def eye(n: int, m: int | None = None, *, dtype: dtype | None = None, requires_gr
     check_options("eye", o)
     if n < 0 or (m or 0) < 0:
         raise ShapeError(f"eye: n must be greater or equal to 0, got {min(n, m or 0)}. Fix: give sizes of at least 0.")
-    return finished(np.eye(n, n if m is None else m, dtype=(dtype or dtypes.default_float()).numpy), requires_grad)
+    ones = np.eye(n, n if m is None else m, dtype=(dtype or dtypes.default_float()).numpy)
+    return finished(ones, requires_grad, o.get("device"))
 
 
 @guarded
 def tril_indices(row: int, col: int, offset: int = 0, *, dtype: dtype = dtypes.int64, **options: Any) -> Tensor:
     """Rows and columns of the lower triangle. As `torch.tril_indices`."""
-    check_options("tril_indices", options)
-    return from_array(np.stack(np.tril_indices(row, offset, col)).astype(dtype.numpy))
+    requires_grad = check_options("tril_indices", options)
+    places = np.stack(np.tril_indices(row, offset, col)).astype(dtype.numpy)
+    return finished(places, requires_grad, options.get("device"))
 
 
 @guarded
 def triu_indices(row: int, col: int, offset: int = 0, *, dtype: dtype = dtypes.int64, **options: Any) -> Tensor:
     """Rows and columns of the upper triangle. As `torch.triu_indices`."""
-    check_options("triu_indices", options)
-    return from_array(np.stack(np.triu_indices(row, offset, col)).astype(dtype.numpy))
+    requires_grad = check_options("triu_indices", options)
+    places = np.stack(np.triu_indices(row, offset, col)).astype(dtype.numpy)
+    return finished(places, requires_grad, options.get("device"))
 
 
 @guarded

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import numpy as np
 
 from kadam import dtypes
-from kadam.device import check
+from kadam.device import cpu, is_meta
 from kadam.dtypes import FLOAT, dtype
 from kadam.errors import DTypeError, OperandError, ShapeError
 from kadam.ops import draws
@@ -26,6 +26,7 @@ from kadam.recording.arguments import check_arguments, guarded
 from kadam.recording.generator import Generator, default_generator
 from kadam.recording.layout import is_contiguous, strides_of
 from kadam.recording.memory import covered, take_memory
+from kadam.recording.meta import of_shape
 from kadam.recording.step import state
 from kadam.recording.tensor import Recorded, check_writable, from_array, read
 from kadam.shapes import Shape, broadcast
@@ -94,6 +95,8 @@ def fork_rng(
 
 def _fill(tensor: Tensor, draw: Draw) -> Tensor:
     check_writable(tensor)
+    if tensor._meta:
+        return tensor
     return copy_(tensor, from_array(drawn_as(tensor, draw)))
 
 
@@ -199,14 +202,15 @@ def _new(
     requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Tensor:
-    check(device)
     if any(size < 0 for size in shape):
         raise ShapeError(
             f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}. Fix: give sizes of at least "
             "0."
         )
+    if out is None and is_meta(device):
+        return of_shape(shape, dtypes.of_numpy(draw((0,)).dtype), requires_grad)  # nothing is drawn
     if out is None:
-        return finished(draw(shape), requires_grad)
+        return finished(draw(shape), requires_grad, cpu)
     if tuple(out.shape) != shape:
         if out.numel():
             raise ShapeError(f"out has shape {list(out.shape)}, the draw {list(shape)}. Fix: out=torch.empty(0)")
@@ -231,7 +235,10 @@ def _kind(record: dtype | None, out: Tensor | None, default: dtype | None = None
 
 
 def _like(input: Tensor, draw: Draw, memory_format: object = None, **placement: Unpack[Placement]) -> Tensor:
-    return _new(tuple(input.shape), lambda shape: np.array(drawn_as(input, draw), order="C"), **placement)
+    if placement.get("device") is None:
+        placement["device"] = input.device
+    alike = draw if is_meta(placement["device"]) else lambda shape: np.array(drawn_as(input, draw), order="C")
+    return _new(tuple(input.shape), alike, **placement)
 
 
 def _sizes(name: str, sizes: tuple[Any, ...], size: Any) -> Shape:

@@ -33,8 +33,12 @@ if TYPE_CHECKING:
 Axes = int | Sequence[int] | None
 
 
-class EmptyError(KadamError, IndexError, RuntimeError):
+class EmptyError(ShapeError):
     """A reduction over nothing that has no value."""
+
+
+class EmptyAxisError(KadamError, IndexError):
+    """A reduction over an axis without elements that has no value."""
 
 
 def _kept(input: Tensor, result: Tensor, axes: tuple[int, ...], keepdim: bool) -> Tensor:
@@ -205,9 +209,9 @@ def std_mean(
     return _std_mean(input, dim, less, keepdim)
 
 
-def _not_empty(name: str, input: Tensor, axes: Sequence[int]) -> None:
+def _not_empty(name: str, input: Tensor, axes: Sequence[int], dim: Axes) -> None:
     if 0 in [input.shape[axis] for axis in axes]:
-        raise EmptyError(
+        raise (EmptyAxisError if isinstance(dim, int) or dim else EmptyError)(
             f"{name}(): Expected reduction dim to be specified for input.numel() == 0, or to have non-zero size; the "
             f"tensor is {input._spec.type}. Fix: give dim of an axis with elements, or look whether x.numel() > 0 "
             "first."
@@ -219,7 +223,7 @@ def _not_empty(name: str, input: Tensor, axes: Sequence[int]) -> None:
 def amax(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Tensor:
     """The largest element over axes; equal ones share the gradient. As `torch.amax`."""
     axes = axes_of(dim, len(input.shape))
-    _not_empty("amax", input, axes)
+    _not_empty("amax", input, axes, dim)
     return _kept(input, emit(p.Max(axes), input), axes, keepdim)
 
 
@@ -228,19 +232,19 @@ def amax(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool 
 def amin(input: Tensor, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Tensor:
     """The smallest element over axes; equal ones share the gradient. As `torch.amin`."""
     axes = axes_of(dim, len(input.shape))
-    _not_empty("amin", input, axes)
+    _not_empty("amin", input, axes, dim)
     return _kept(input, emit(p.Min(axes), input), axes, keepdim)
 
 
 @operation(grad="MaxBackward1")
 def _max_all(input: Tensor) -> Tensor:
-    _not_empty("max", input, range(len(input.shape)))
+    _not_empty("max", input, range(len(input.shape)), None)
     return emit(p.Max(tuple(range(len(input.shape)))), input)
 
 
 @operation(grad="MinBackward1")
 def _min_all(input: Tensor) -> Tensor:
-    _not_empty("min", input, range(len(input.shape)))
+    _not_empty("min", input, range(len(input.shape)), None)
     return emit(p.Min(tuple(range(len(input.shape)))), input)
 
 
@@ -258,14 +262,14 @@ def picked(input: Tensor, place: Tensor, axis: int, keepdim: bool) -> tuple[Tens
 @operation(grad="MaxBackward0")
 def _max_along(input: Tensor, dim: int, keepdim: bool) -> tuple[Tensor, Tensor]:
     axis = axis_of(dim, len(input.shape))
-    _not_empty("max", input, [axis] if input.shape else [])
+    _not_empty("max", input, [axis] if input.shape else [], dim)
     return results.max(*picked(input, _place(p.ArgMax, input, axis), axis, keepdim))
 
 
 @operation(grad="MinBackward0")
 def _min_along(input: Tensor, dim: int, keepdim: bool) -> tuple[Tensor, Tensor]:
     axis = axis_of(dim, len(input.shape))
-    _not_empty("min", input, [axis] if input.shape else [])
+    _not_empty("min", input, [axis] if input.shape else [], dim)
     return results.min(*picked(input, _place(p.ArgMin, input, axis), axis, keepdim))
 
 
@@ -297,7 +301,7 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
 def _arg(name: str, primitive: type[p.ArgMax] | type[p.ArgMin], input: Tensor, dim: int | None, keep: bool) -> Tensor:
     if dim is None:
         if 0 in input.shape:
-            raise EmptyError(
+            raise EmptyAxisError(
                 f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Fix: give dim of an axis "
                 "with elements, or look whether x.numel() > 0 first."
             )
@@ -306,7 +310,7 @@ def _arg(name: str, primitive: type[p.ArgMax] | type[p.ArgMin], input: Tensor, d
     axis = axis_of(dim, len(input.shape))
     if not input.shape:
         return constant(0, dtypes.int64)
-    _not_empty(name, input, [axis])
+    _not_empty(name, input, [axis], axis)
     return _kept(input, emit(primitive(axis), input), (axis,), keep)
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from kadam.dtypes import ALIASES, NAMES
+from kadam.dtypes import ALIASES, INTEGER, NAMES
 from kadam.errors import AxisError, OperandError, ShapeError
 from kadam.ir.primitive import Primitive
+from kadam.layouts import channels_last, channels_last_3d, contiguous_format
 from kadam.primitives import move as p
 from kadam.primitives.broadcast import Broadcast
 from kadam.primitives.window import Windows
-from kadam.recording.calls import emit
-from kadam.recording.layout import is_contiguous, viewable
+from kadam.recording.calls import emit, freeze
+from kadam.recording.layout import is_channels_last, is_contiguous, viewable
 from kadam.recording.operation import operation, view
 from kadam.recording.tensor import Recorded
 from kadam.shapes import Shape, axis_of, count, with_inferred
@@ -345,13 +346,21 @@ def sliced(shape: Shape, axis: int, start: int, stop: int, step: int = 1) -> p.S
     return p.Slice(tuple(starts), tuple(stops), tuple(steps))
 
 
-@view(grad="SliceBackward0")
-def narrow(input: Tensor, dim: int, start: int, length: int) -> Chain:
+def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     """`length` elements of one axis from `start`. As `torch.narrow`.
 
     Raises:
-        ShapeError: they go beyond the axis.
+        ShapeError: they go beyond the axis, or `start` is a tensor of several elements or of no whole number.
     """
+    if isinstance(start, Recorded):
+        if start._spec.shape or start._spec.dtype.category != INTEGER:
+            raise ShapeError(f"narrow: start must be an 0-dim integral Tensor, not {start._spec.type}. Fix: an int.")
+        start = int(start)
+    return _narrow(input, dim, start, length)
+
+
+@view(grad="SliceBackward0")
+def _narrow(input: Tensor, dim: int, start: int, length: int) -> Chain:
     if not input.shape:
         raise ShapeError("narrow() cannot be applied to a 0-dim tensor. Fix: x.unsqueeze(0).")
     axis = axis_of(dim, len(input.shape))
@@ -442,6 +451,8 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
     """
     axis = axis_of(dim, len(tensor.shape))
     size = tensor.shape[axis]
+    if isinstance(split_size_or_sections, Recorded) and split_size_or_sections._spec.type.elements == 1:
+        split_size_or_sections = freeze(split_size_or_sections)
     if isinstance(split_size_or_sections, int):
         part = split_size_or_sections
         if part < 0 or (part == 0 and size != 0):
@@ -474,6 +485,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     Raises:
         ShapeError: `chunks` is not positive.
     """
+    chunks = freeze(chunks)
     if not isinstance(chunks, int):
         raise OperandError(f"chunk(): argument 'chunks' must be int, not {type(chunks).__name__}. Fix: chunks=2.")
     if chunks <= 0:
@@ -545,10 +557,41 @@ def _contiguous(input: Tensor) -> Chain:
 
 
 def contiguous(self: Tensor, memory_format: object = None) -> Tensor:
-    """This tensor if its elements lie in row-major order, else a copy in which they do. As `Tensor.contiguous`."""
+    """This tensor if its elements lie in row-major order, else a copy in which they do. As `Tensor.contiguous`.
+
+    Args:
+        memory_format: another order, of which see `in_format`.
+    """
+    if memory_format in _CHANNELS_LAST:
+        return in_format(self, memory_format)
     if self._node is not None or is_contiguous(self):
         return self
     return _contiguous(self)
+
+
+_CHANNELS_LAST = {channels_last: 4, channels_last_3d: 5}
+
+
+def in_format(self: Tensor, memory_format: object) -> Tensor:
+    """This tensor if its elements lie in an order, else a copy in which they do: seen through `permute`.
+
+    Only what is asked for lies so: what Kadam computes of it is in row-major order.
+
+    Raises:
+        ShapeError: the tensor has not as many axes as the order is for.
+    """
+    rank = _CHANNELS_LAST.get(memory_format)  # type: ignore[call-overload]
+    if rank is None or self._node is not None:
+        return contiguous(self) if memory_format == contiguous_format else self
+    if len(self.shape) != rank:
+        raise ShapeError(
+            f"required rank {rank} tensor to use {str(memory_format).removeprefix('torch.')} format, and this one is "
+            f"{self._spec.type}. Fix: leave memory_format out."
+        )
+    if is_channels_last(self):
+        return self
+    axes = list(range(rank))
+    return _contiguous(permute(self, [0, *axes[2:], 1])).permute(0, rank - 1, *axes[1:-1])
 
 
 @operation
@@ -559,7 +602,8 @@ def clone(input: Tensor) -> Tensor:
 
 def clone_as(input: Tensor, *, memory_format: object = None) -> Tensor:
     """A copy, through which gradients flow. As `torch.clone`."""
-    return clone(input)
+    copy = clone(input)
+    return copy if memory_format is None else in_format(copy, memory_format)
 
 
 @view

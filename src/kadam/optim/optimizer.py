@@ -363,8 +363,8 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(step)
     def hooked_step(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        if type(self).step is not hooked_step:
-            return step(self, *args, **kwargs)  # a subclass's step, which has the hooks, calls this one
+        if type(self).step is not hooked_step or "_hooks" not in self.__dict__:
+            return step(self, *args, **kwargs)  # a subclass's step, which has the hooks, calls this one, or a wrapper's
         if begin_step(self):
             return step_amid_hooks(step, self, args, kwargs)
         return step(self, *args, **kwargs) if args or kwargs else step(self)

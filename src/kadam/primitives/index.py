@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from kadam.dtypes import int64
-from kadam.errors import DTypeError, IndexOutOfRange, ShapeError
+from kadam.errors import DTypeError, IndexOutOfRange, PlaceError, ShapeError
 from kadam.ir.builder import emit
 from kadam.ir.graph import Node
 from kadam.ir.lowering import Element, Emitter, Reader
@@ -346,7 +346,7 @@ def _require_int64(primitive: Primitive, index: TensorType) -> None:
         raise DTypeError(f"{type(primitive).__name__}: the index is {index}; it must be i64. Fix: cast it first.")
 
 
-def _checked(index: Array, size: int, axis: int, wrap: bool) -> Array:
+def _checked(index: Array, size: int, axis: int, wrap: bool, error: type[IndexOutOfRange] = IndexOutOfRange) -> Array:
     """The index itself, when each of its elements lies on an axis of this size.
 
     Raises:
@@ -357,7 +357,7 @@ def _checked(index: Array, size: int, axis: int, wrap: bool) -> Array:
         place = tuple(int(position) for position in np.argwhere((index < low) | (index >= size))[0])
         message = f"index {index[place]} is out of bounds for dimension {axis} with size {size}"
         where = f" (index element {list(place)})" if place else ""
-        raise IndexOutOfRange(f"{message}{where}. Fix: indices go from {low} to {size - 1}.")
+        raise error(f"{message}{where}. Fix: indices go from {low} to {size - 1}.")
     return index
 
 
@@ -382,7 +382,7 @@ def _places_along(axis: int, shape: Shape, index: Array) -> Array:
     """Row-major positions in a tensor of this shape of the elements that `Gather` along `axis` reads.
 
     Raises:
-        IndexOutOfRange: an index is negative or beyond the axis.
+        PlaceError: an index is negative or beyond the axis.
     """
     strides = contiguous_strides(shape)
     corner = np.zeros((1,) * len(shape), np.int64)
@@ -390,5 +390,5 @@ def _places_along(axis: int, shape: Shape, index: Array) -> Array:
         if other != axis:
             steps = np.arange(size) * strides[other]
             corner = corner + steps.reshape([-1 if place == other else 1 for place in range(len(shape))])
-    index = _checked(index, shape[axis], axis, wrap=False)
+    index = _checked(index, shape[axis], axis, wrap=False, error=PlaceError)
     return corner + (index if strides[axis] == 1 else index * strides[axis])

@@ -22,6 +22,7 @@ from kadam.recording import step
 from kadam.recording.calls import node_of, symbol
 from kadam.recording.history import TWICE, History, Plan, plan
 from kadam.recording.memory import fit, give
+from kadam.recording.meta import refuse_backward
 from kadam.recording.modes import grad_mode
 from kadam.recording.operation import State, operation
 from kadam.recording.spec import spec_of
@@ -45,16 +46,22 @@ class Stop:
         keeper: place -> the tensor that keeps its gradient (`retain_grad`).
         function: takes the cotangents of all places and delivers those of its inputs; None for mere hooks.
         sources: the arguments to which the function delivers.
+        context: what the function left for its derivative, the `ctx` of a custom function.
     """
 
     def __init__(
-        self, places: Sequence[int], function: Callable[..., None] | None = None, sources: Sequence[Any] = ()
+        self,
+        places: Sequence[int],
+        function: Callable[..., None] | None = None,
+        sources: Sequence[Any] = (),
+        context: Any = None,
     ) -> None:
         self.places = list(places)
         self.hooks: dict[int, dict[int, Callable[[Any], Any]]] = {}
         self.keeper: dict[int, Recorded] = {}
         self.function = function
         self.sources = sources
+        self.context = context
 
     def move(self, to: Mapping[int, int]) -> None:
         """The recording is closed: its positions become node ids."""
@@ -399,8 +406,7 @@ def accumulate(leaf: Recorded, ct: Recorded, create_graph: bool) -> None:
         with grad_mode(False):
             give(leaf._grad, combine(leaf._grad, ct))  # type: ignore[arg-type]
     if leaf._after_hooks is not None:
-        for hook in list(leaf._after_hooks.values()):
-            hook(leaf)
+        _call_after_hooks(leaf)
 
 
 def _accumulate_sparse(leaf: Recorded, ct: Any, create_graph: bool) -> None:
@@ -416,8 +422,17 @@ def _accumulate_sparse(leaf: Recorded, ct: Any, create_graph: bool) -> None:
             give(grad, ct + grad)  # type: ignore[arg-type]
         else:
             grad.add_(ct)
+    _call_after_hooks(leaf)
+
+
+def _call_after_hooks(leaf: Recorded) -> None:
+    """Call what waits for the accumulation into the leaf's `.grad`."""
     for hook in list((leaf._after_hooks or {}).values()):
-        hook(leaf)
+        if hook(leaf) is not None:
+            raise GradientError(
+                "Tensor post accumulate grad hooks should return None. Fix: change leaf.grad in place in a function "
+                "without return; a lambda returns what it computes."
+            )
 
 
 def check_root(root: Recorded, ct: Recorded | None) -> None:
@@ -432,6 +447,8 @@ def check_root(root: Recorded, ct: Recorded | None) -> None:
             "element 0 of tensors does not require grad and does not have a grad_fn. Fix: compute it from a tensor "
             "with requires_grad=True, outside torch.no_grad()."
         )
+    if root._meta:
+        raise refuse_backward()
     if ct is None:
         if root._spec.type.elements != 1:
             raise GradientError(
@@ -483,7 +500,7 @@ def backward(
     work.run()
     chosen = None if inputs is None else {id(tensor) for tensor in inputs}
     for tensor, ct in list(work.grads.values()):
-        if chosen is None or id(tensor) in chosen:
+        if chosen is None or (id(tensor) in chosen and not tensor._retains):  # what retains its gradient has it by now
             accumulate(tensor, ct, create_graph)
 
 

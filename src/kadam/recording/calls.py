@@ -26,7 +26,7 @@ from kadam.recording.pause import uncollected
 from kadam.recording.place import in_operator, where
 from kadam.recording.spec import Spec, spec_of
 from kadam.recording.step import LONGEST, Recording, cut, start, state
-from kadam.recording.tensor import Recorded, blank, made, read
+from kadam.recording.tensor import OnMetaError, Recorded, blank, made, read
 from kadam.recording.trail import Path, TrailNode
 
 if TYPE_CHECKING:
@@ -152,7 +152,8 @@ def _number_in(tensor: Recorded) -> Any:
         raise ShapeError(
             f"a Tensor of shape {list(tensor._spec.shape)} cannot be converted to a number. Fix: give a 0-dim tensor."
         )
-    return read(tensor).item()
+    known = tensor._array if state.rec is None else None  # in a body: it was read when the key was made
+    return (read(tensor) if known is None else known).item()
 
 
 def structure(value: Any) -> Any:
@@ -249,6 +250,10 @@ def _parts(result: Any) -> Iterable[Any]:
 def refuse(op: Operation, rec: Recording, arguments: tuple[Any, ...], error: Exception) -> Any:
     """A call whose arguments make no key: say which one, as PyTorch does."""
     rec.roll_back()
+    if isinstance(error, OnMetaError):
+        from kadam.recording import meta
+
+        return meta.called(op, arguments)
     if any(map(_answers_operators, arguments)) and in_operator():
         return NotImplemented
     check_call(op, arguments)

@@ -86,6 +86,18 @@ def is_contiguous(tensor: Recorded) -> bool:
     return bool(_layout(tensor).flags.c_contiguous)
 
 
+def is_channels_last(tensor: Recorded) -> bool:
+    """Whether the second axis is the innermost in memory, the others around it in order, without gaps."""
+    shape, strides = tensor._spec.shape, strides_of(tensor)
+    step = 1
+    for axis in (1, *range(len(shape) - 1, 1, -1), 0):
+        if shape[axis] != 1:
+            if strides[axis] != step:
+                return False
+            step *= shape[axis]
+    return True
+
+
 def viewable(tensor: Recorded, shape: tuple[int, ...]) -> bool:
     """Whether the tensor's memory can be seen with another shape of as many elements."""
     layout = _layout(tensor)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kadam.recording.backprop import locate
+from kadam.recording.backprop import Stop, locate
 from kadam.recording.calls import Operation
+from kadam.recording.history import History
 from kadam.recording.spec import Spec
 from kadam.recording.step import Recording
 from kadam.recording.tensor import Recorded, up_to_date
@@ -38,7 +39,7 @@ class GradFn:
         return ()
 
     def __repr__(self) -> str:
-        return f"<{self.name()} object at {id(self):#x}>"
+        return f"<{type(self).__name__} object at {id(self):#x}>"
 
 
 class _Leaf(GradFn):
@@ -47,6 +48,9 @@ class _Leaf(GradFn):
     def __init__(self, variable: Tensor) -> None:
         self.variable = variable
 
+    def name(self) -> str:
+        return f"torch::autograd::{self._grad_name}"
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Leaf) and other.variable is self.variable
 
@@ -54,17 +58,41 @@ class _Leaf(GradFn):
         return id(self.variable)
 
 
+class _Function(GradFn):
+    """A call of a custom function; it has what the function left for its derivative, as PyTorch's `ctx` is one."""
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Function) and other._stop is self._stop
+
+    def __hash__(self) -> int:
+        return id(self._stop)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stop.context, name)
+
+    @property
+    def next_functions(self) -> tuple[Edge, ...]:
+        return tuple(_edge_of(one) for one in self._stop.sources if isinstance(one, Recorded))
+
+    def __repr__(self) -> str:
+        return f"<torch.autograd.function.{self.name()} object at {id(self):#x}>"
+
+
 class _Made(GradFn):
     """A call of a recording, of which a tensor is a result.
 
     Attributes:
         line: the calls of the recording up to its end.
-        feeds: what the recording was fed with.
+        owner: the recording, or its history.
         call: the one that made the tensor.
     """
 
-    def __init__(self, line: Sequence[TrailNode], feeds: Sequence[Any], call: TrailNode) -> None:
-        self._line, self._feeds, self._call = line, feeds, call
+    def __init__(self, line: Sequence[TrailNode], owner: Recording | History, call: TrailNode) -> None:
+        self._line, self._owner, self._call = line, owner, call
+        self._feeds = owner.feeds
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Made) and other._call is self._call and other._feeds is self._feeds
@@ -84,7 +112,7 @@ class _Made(GradFn):
             return None, 0
         if position < 0:
             return _edge_of(self._feeds[~position])
-        return _edge_at(self._line, self._feeds, position)
+        return _edge_at(self._line, self._owner, position)
 
 
 def grad_fn_of(tensor: Recorded) -> GradFn | None:
@@ -94,11 +122,13 @@ def grad_fn_of(tensor: Recorded) -> GradFn | None:
         return None
     owner, place = locate(tensor) or (None, 0)
     if isinstance(owner, Recording):
-        return _edge_at(owner.here.line(), owner.feeds, place)[0]
+        return _edge_at(owner.here.line(), owner, place)[0]
     if owner is not None:
+        if (stop := owner.stops.get(place)) is not None and stop.context is not None:
+            return _named(spec.grad_name, _Function, stop)
         for call in (line := owner.end.line()):
             if any(node.id == place for node in call.outputs):
-                return _named(spec.grad_name, _Made, line, owner.feeds, call)
+                return _named(spec.grad_name, _Made, line, owner, call)
     return _named(spec.grad_name, GradFn)
 
 
@@ -116,7 +146,16 @@ def _edge_of(feed: Any) -> Edge:
     return grad_fn_of(feed), 0
 
 
-def _edge_at(line: Sequence[TrailNode], feeds: Sequence[Any], position: int) -> Edge:
+def _function_at(owner: Recording | History, position: int, name: str) -> Edge | None:
+    """The custom function that made the result at a position, if one did."""
+    if not owner.stops:
+        return None
+    place = position if isinstance(owner, Recording) else owner.current_path().at(position).id
+    stop = owner.stops.get(place)
+    return None if stop is None or stop.context is None else (_named(name, _Function, stop), stop.places.index(place))
+
+
+def _edge_at(line: Sequence[TrailNode], owner: Recording | History, position: int) -> Edge:
     """What made the result at a position of a recording."""
     for call in line:
         before = 0 if call.parent is None else call.parent.created
@@ -124,7 +163,8 @@ def _edge_at(line: Sequence[TrailNode], feeds: Sequence[Any], position: int) -> 
             spec = _specs(call)[position - before]
             if not spec.requires_grad or spec.grad_name is None:
                 return None, 0
-            return _named(spec.grad_name, _Made, line, feeds, call), position - before
+            made = _named(spec.grad_name, _Made, line, owner, call), position - before
+            return _function_at(owner, position, spec.grad_name) or made
     return None, 0
 
 

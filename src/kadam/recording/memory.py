@@ -23,6 +23,7 @@ from kadam.primitives.sources import Full
 from kadam.recording.calls import emit, sees, symbol
 from kadam.recording.herd import Herd, leave_herd
 from kadam.recording.layout import check_overlap
+from kadam.recording.meta import check_target
 from kadam.recording.modes import grad_mode
 from kadam.recording.operation import operation
 from kadam.recording.spec import Spec, spec_of
@@ -325,6 +326,8 @@ def _put(target: Recorded, value: Any, since: TrailNode | None = None) -> None:
     rec = state.rec
     if rec is None:
         raise RecordingError("the body of an operation cannot change a tensor in place")
+    if check_target(target, value):
+        return
     root: Any = target.root
     leave_herd(root)
     owner = owner_of(root)
@@ -551,7 +554,13 @@ def take_memory(tensor: Recorded, other: Recorded) -> None:
             "data: data set to a tensor that requires gradients must be floating point or complex dtype. Fix: give "
             "floating-point data, for example new.float()."
         )
+    if other._meta:
+        leave_herd(tensor)
+        tensor._rec, tensor._array, tensor._base, tensor._chain, tensor._meta = None, None, None, (), True
+        tensor._spec = spec_of(other._spec.type, tensor._spec.requires_grad, tensor._spec.grad_name)
+        return
     array = read(other)
+    tensor._meta = False
     leave_herd(tensor)
     leave_herd(other.root)
     rec = owner_of(tensor) or state.rec

@@ -12,7 +12,16 @@ import numpy as np
 
 from kadam import dtypes
 from kadam.dtypes import dtype
-from kadam.errors import DTypeError, GradientError, InPlaceError, OperandError, RecordingError, ShapeError
+from kadam.errors import (
+    DTypeError,
+    GradientError,
+    InPlaceError,
+    KadamError,
+    OperandError,
+    RecordingError,
+    ShapeError,
+    UnsupportedError,
+)
 from kadam.hot import hot
 from kadam.ir.graph import Node
 from kadam.ir.primitive import Array, View, seen_through
@@ -68,6 +77,7 @@ class Recorded(Slots):
     _node: Node | None = None  # its node, while an operation's body runs on symbols
     _retains: bool = False  # whether it keeps its gradient although it is no leaf
     _tag: str | None = None  # and the name of the operation that made it
+    _meta: bool = False  # whether it is on the meta device: it never has a value
 
     @property
     def shape(self) -> Size:
@@ -211,11 +221,19 @@ def read(tensor: Recorded) -> Array:
     if tensor._array is None and tensor._base is not None and tensor._base._array is not None:
         tensor._array = seen_through(tensor._base._array, tensor._chain)
     if tensor._array is None:
-        raise RecordingError(
-            "this tensor has no value: the recording that would have computed it failed or was interrupted. "
-            "Fix: repeat the computation."
-        )
+        raise _valueless(tensor)
     return tensor._array
+
+
+def _valueless(tensor: Recorded) -> KadamError:
+    if tensor._meta:
+        from kadam.recording.meta import no_data
+
+        return no_data()
+    return RecordingError(
+        "this tensor has no value: the recording that would have computed it failed or was interrupted. "
+        "Fix: repeat the computation."
+    )
 
 
 def tried(tensor: Result) -> Result:
@@ -276,6 +294,8 @@ def overwrite(tensor: Recorded, values: Any) -> None:
         ShapeError: the values do not stretch to the tensor's shape.
     """
     check_writable(tensor)
+    if tensor._meta:
+        return
     array = read(tensor)
     if 0 in array.strides and array.size and _repeats(array):
         raise InPlaceError(
@@ -309,6 +329,8 @@ def add_now(tensor: Recorded, number: float) -> None:
     if tensor._shared and rec is not None and any(getattr(one, "_base", None) is tensor for one in rec.feeds):
         cut(rec)  # it reads this memory through a view
     array = tensor._array
+    if tensor._meta:
+        return
     if array is None or not is_current(tensor) or tensor._rec is state.rec:
         array = read(tensor) + number
         overwrite(tensor, array)
@@ -391,6 +413,10 @@ def _is_still(base: Recorded, view: Recorded) -> bool:
     return view._as_of == base._changes and not base._exposed and (base._rec is None or not base._rec.open)
 
 
+class OnMetaError(UnsupportedError):
+    """A call has an operand that has no value."""
+
+
 def _end(rec: Recording) -> None:
     rec.roll_back()
     cut(rec)
@@ -400,6 +426,8 @@ def _check_admissible(rec: Recording, tensor: Any) -> None:
     """Whatever there is to do before a tensor becomes a feed; `rec` is cut if it cannot become one."""
     if not isinstance(tensor, Recorded):
         raise OperandError(f"expected a Tensor, not {type(tensor).__name__}. Fix: torch.tensor(value).")
+    if tensor._meta:
+        raise OnMetaError("only calls of operations can have an operand on the meta device. Fix: make it on the CPU.")
     if state.lent is not None:
         value = read(tensor)
         state.lent.append((tensor, tensor._rec, tensor._pos, tensor._array))
@@ -534,7 +562,7 @@ def set_requires_grad(tensor: Recorded, flag: bool) -> None:
             "requires_grad: only Tensors of floating point and complex dtype can require gradients. Fix: "
             "x.float().requires_grad_()."
         )
-    if state.rec is not None and (tensor._rec is state.rec or not is_current(tensor)):
+    if state.rec is not None and not tensor._meta and (tensor._rec is state.rec or not is_current(tensor)):
         cut(state.rec)  # its uses so far were recorded with the old flag; a leaf stands in memory
         read(tensor)
     tensor._spec = spec_of(spec.type, flag)
@@ -548,6 +576,9 @@ def detached(tensor: Recorded, tracked: bool = True) -> Tensor:
 
         return emit(Detach(), tensor)  # type: ignore[arg-type]
     alias = blank(made.cls, spec_of(tensor._spec.type))
+    if tensor._meta:
+        alias._meta = True
+        return alias  # type: ignore[return-value]
     root = tensor.root
     leave_herd(root)
     root._viewed = root._shared = alias._shared = True

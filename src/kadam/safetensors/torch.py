@@ -52,6 +52,16 @@ def save_model(
     save_file(kept, filename, names or None)
 
 
+def storage_ptr(tensor: Tensor) -> int:
+    """Where the memory that a tensor is a part of begins."""
+    return tensor.untyped_storage().data_ptr()
+
+
+def storage_size(tensor: Tensor) -> int:
+    """How many bytes that memory has."""
+    return tensor.untyped_storage().nbytes()
+
+
 def load_model(
     model: Module, filename: str | Path, strict: bool = True, device: Any = "cpu"
 ) -> tuple[set[str], list[str]]:

@@ -45,6 +45,7 @@ __all__ = [
 ]  # fmt: skip
 
 MapLocation = str | bytes | device | Mapping[str, str] | Callable[[Storage, str], Storage | None] | None
+MAP_LOCATION = MapLocation  # PyTorch's name, which libraries annotate with
 
 
 def save(
@@ -199,7 +200,7 @@ class _Storages:
         return storage
 
     def _placed(self, storage: Storage, place: str) -> Storage:
-        """The storage where `map_location` wants it, which must be the CPU."""
+        """The storage where `map_location` wants it, which must be the CPU or meta."""
         wanted = self._map_location
         if isinstance(wanted, Mapping):
             place = str(wanted.get(place, place))
@@ -216,6 +217,9 @@ class _Storages:
                     f"load: map_location must return the storage or None, but it returned {moved!r}. Fix: "
                     "map_location='cpu'."
                 )
+        if place == "meta":
+            storage.has_values = False
+            return storage
         if place != "cpu":
             raise FileError(
                 f"load: Attempting to deserialize object on device {place!r}, but the CPU is the only device here. "

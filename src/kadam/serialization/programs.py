@@ -14,11 +14,12 @@ import numpy as np
 
 import kadam
 from kadam import nn
+from kadam.nn.modules import linear
 from kadam.nn.modules.module import Module
 from kadam.nn.modules.registration import BUFFER, MODULE, PARAMETER, members_of
 
 _OWN = ("_members", "_hook_options", "_hooked")  # how Kadam keeps what PyTorch's layout says otherwise
-_SAME_AS = {"NonDynamicallyQuantizableLinear": "Linear"}  # a marker for quantisation
+_PLACES = {"torch.nn": nn, "torch.nn.functional": nn.functional, "torch.nn.modules.linear": linear, "torch": kadam}
 _PLACES_OF_LIBRARIES = ("site-packages", "dist-packages")
 
 # What NumPy's arrays and numbers are pickled with; made from plain values, they run nothing.
@@ -42,7 +43,7 @@ def state_of(module: Module) -> dict[str, Any]:
     if not attributes["_hook_options"]:
         rest = {name: value for name, value in rest.items() if name not in _OWN}
     rest.pop("_members", None)
-    return {**rest, **members}
+    return {**rest, **members, **{name: getattr(module, name) for name in module._derived}}
 
 
 def public_name(known: type | FunctionType) -> str | None:
@@ -51,7 +52,7 @@ def public_name(known: type | FunctionType) -> str | None:
         return None
     if isinstance(known, type) and not issubclass(known, Module):
         return None
-    for place, room in (("torch.nn", nn), ("torch.nn.functional", nn.functional), ("torch", kadam)):
+    for place, room in _PLACES.items():
         if vars(room).get(known.__name__) is known:
             return f"{place}.{known.__name__}"
     return None
@@ -87,7 +88,7 @@ def is_class(known: Any) -> bool:
 def give_state(target: Any, state: Any) -> None:
     """Give an empty object the attributes that a file has for it."""
     if isinstance(target, Module):
-        Module.__setstate__(target, state)
+        Module.__setstate__(target, {name: value for name, value in state.items() if name not in target._derived})
         return
     attributes, slots = state if isinstance(state, tuple) else (state, None)
     vars(target).update(attributes or {})
@@ -97,7 +98,7 @@ def give_state(target: Any, state: Any) -> None:
 
 def _of_kadam(name: str) -> Any:
     """What PyTorch's files call by one of several paths: a class of modules, or a function of tensors."""
-    known = vars(nn).get(_SAME_AS.get(name, name))
+    known = vars(nn).get(name, vars(linear).get(name))
     if isinstance(known, type) and issubclass(known, Module):
         return known
     known = vars(nn.functional).get(name, vars(kadam).get(name))

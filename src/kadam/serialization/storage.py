@@ -10,6 +10,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from kadam import dtypes
 from kadam.primitives.move import Detach, Reshape
+from kadam.recording.meta import of_shape
 from kadam.recording.tensor import alias, from_array, read
 from kadam.serialization.layout import views_to
 from kadam.shapes import Shape, contiguous_strides, count
@@ -52,12 +53,14 @@ class Storage:
         key: names its record.
         content: its bytes.
         is_foreign_order: whether each element's bytes stand in the order that this machine does not use.
+        has_values: False: its tensors shall be on the meta device.
     """
 
     type: StorageType
     key: str
     content: Bytes
     is_foreign_order: bool = False
+    has_values: bool = True
     _owners: dict[dtypes.dtype, Tensor] = field(default_factory=dict, repr=False)
 
     @property
@@ -70,6 +73,8 @@ class Storage:
 
         Only one whose elements overlap or interlace (a view of sliding windows) gets memory of its own.
         """
+        if not self.has_values:
+            return of_shape(shape, dtype)
         if 0 in shape:
             return from_array(np.empty(shape, dtype.numpy))
         length = self.content.size // dtype.itemsize

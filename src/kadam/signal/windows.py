@@ -42,7 +42,7 @@ def _window(
         raise ArgumentError(f"{name} expects float32 or float64 dtypes, got: {record}. Fix: dtype=torch.float32.")
     last = M - 1 if sym else M
     values = np.ones(M) if M <= 1 else shape(np.arange(float(M)), last)
-    return finished(values.astype(record.numpy), requires_grad)
+    return finished(values.astype(record.numpy), requires_grad, options.get("device"))
 
 
 def general_cosine(

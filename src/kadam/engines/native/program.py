@@ -170,7 +170,7 @@ class NativeProgram:
         """The buffer in which another one stands, and where, in bytes; itself, if it stands alone."""
         offset = 0
         if isinstance(key, Piece):
-            key, offset = key.node, key.offset
+            offset, key = key.offset, key.node
         while isinstance(key, Node) and key.id in self.plan.laid:
             key, further = self.plan.laid[key.id]
             offset += further

@@ -9,13 +9,13 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from kadam import dtypes
-from kadam.errors import RankError, ShapeError
+from kadam.errors import ShapeError
 from kadam.ir.builder import current_builder
 from kadam.nn.functional.pooling import mean_of_windows, picked_by_plane
 from kadam.ops.compare import minimum, where
 from kadam.ops.promotion import constant, stretched
 from kadam.ops.reduce import argmax, mean
-from kadam.ops.require import require_floating
+from kadam.ops.require import ArgumentError, require_floating
 from kadam.ops.shape import narrow
 from kadam.primitives.index import Index
 from kadam.primitives.move import Permute, Reshape
@@ -59,7 +59,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: OutputSize) -> Tensor:
         ShapeError: the shape or the size do not fit.
     """
     if output_size in (1, (1, 1), [1, 1]):
-        return _plane_mean("adaptive_avg_pool2d", 2, input)
+        return _plane_mean("adaptive_avg_pool2d", 2, input, output_size)
     return _adaptive_avg_pool2d(input, output_size)
 
 
@@ -67,7 +67,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: OutputSize) -> Tensor:
 def adaptive_avg_pool3d(input: Tensor, output_size: OutputSize) -> Tensor:
     """The means of as many windows of the last three axes as are asked for. As `adaptive_avg_pool2d` of two."""
     if output_size in (1, (1, 1, 1), [1, 1, 1]):
-        return _plane_mean("adaptive_avg_pool3d", 3, input)
+        return _plane_mean("adaptive_avg_pool3d", 3, input, output_size)
     return _adaptive_avg_pool3d(input, output_size)
 
 
@@ -104,8 +104,8 @@ def adaptive_max_pool3d(
     return _adaptive_max_pool(3, input, output_size, return_indices)
 
 
-def _plane_mean(name: str, axes: int, input: Tensor) -> Tensor:
-    _check_rank(name, axes, input)
+def _plane_mean(name: str, axes: int, input: Tensor, output_size: OutputSize) -> Tensor:
+    _check_rank(name, axes, input, output_size)
     return mean(input, tuple(range(-axes, 0)), True)
 
 
@@ -195,7 +195,7 @@ def _sizes(name: str, axes: int, input: Tensor, output_size: OutputSize) -> tupl
         ShapeError: the shape or the size do not fit.
         NotFloatingError: the tensor has no floating-point elements.
     """
-    _check_rank(name, axes, input)
+    _check_rank(name, axes, input, output_size)
     require_floating(name, input)
     sizes = tuple(input.shape[-axes:])
     wanted = output_size if isinstance(output_size, tuple) else (output_size,) * axes
@@ -213,10 +213,11 @@ def _sizes(name: str, axes: int, input: Tensor, output_size: OutputSize) -> tupl
     return sizes, windows
 
 
-def _check_rank(name: str, axes: int, input: Tensor) -> None:
+def _check_rank(name: str, axes: int, input: Tensor, output_size: OutputSize) -> None:
     shape = list(input.shape)
     if len(shape) not in (axes + 1, axes + 2):
-        raise RankError(
+        is_size_of_more = axes > 1 and isinstance(output_size, tuple | list) and len(shape) <= axes
+        raise (ArgumentError if is_size_of_more else ShapeError)(
             f"{name}(): Expected {axes + 1}D or {axes + 2}D tensor, but got {shape}. Fix: reshape to [batch, channels, "
             f"*{axes} spatial axes]."
         )

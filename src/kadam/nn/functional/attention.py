@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kadam import dtypes
-from kadam.dtypes import BOOL, FLOAT
+from kadam.dtypes import BOOL, FLOAT, bool_
 from kadam.errors import DTypeError, ShapeError
 from kadam.ir.builder import current_builder
 from kadam.ops.compare import where
@@ -20,6 +20,7 @@ from kadam.primitives.contract import Dot
 from kadam.primitives.sources import Iota
 from kadam.recording.calls import emit, symbol
 from kadam.recording.generator import default_generator
+from kadam.recording.meta import of_shape
 from kadam.recording.operation import operation
 from kadam.recording.tensor import from_array
 from kadam.shapes import Shape, broadcast
@@ -71,12 +72,12 @@ def scaled_dot_product_attention(
     if dropout_p > 0.0:
         heads = query if enable_gqa else key
         lead = broadcast(tuple(query.shape[:-2]), tuple(heads.shape[:-2]))
-        kept = drawn_weights((*lead, query.shape[-2], key.shape[-2]), dropout_p)
+        kept = drawn_weights((*lead, query.shape[-2], key.shape[-2]), dropout_p, query)
     return _attention(query, key, value, attn_mask, kept, share_kept(dropout_p), is_causal, scale, enable_gqa)
 
 
-def drawn_weights(shape: Shape, p: float) -> Tensor:
-    """Which weights stay when each is dropped with probability p, drawn as PyTorch draws them.
+def drawn_weights(shape: Shape, p: float, query: Tensor) -> Tensor:
+    """Which weights of a query stay when each is dropped with probability p, drawn as PyTorch draws them.
 
     Raises:
         ProbabilityError: p is no probability.
@@ -86,6 +87,8 @@ def drawn_weights(shape: Shape, p: float) -> Tensor:
             f"scaled_dot_product_attention: dropout probability has to be between 0 and 1, but got {p}. Fix: "
             "dropout_p=0.1."
         )
+    if query._meta:
+        return of_shape(shape, bool_)
     return from_array(default_generator.bernoulli(shape, 1.0 - p) if p < 1.0 else np.zeros(shape, np.bool_))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kadam.dtypes import FLOAT
+from kadam.dtypes import FLOAT, bool_
 from kadam.errors import DTypeError, ShapeError
 from kadam.ops.promotion import cast, stretched
 from kadam.ops.require import require_probability
@@ -17,6 +17,7 @@ from kadam.recording.arguments import check_arguments
 from kadam.recording.generator import default_generator
 from kadam.recording.layout import is_contiguous, strides_of
 from kadam.recording.memory import assign
+from kadam.recording.meta import of_shape
 from kadam.recording.operation import operation
 from kadam.recording.tensor import from_array
 from kadam.shapes import Shape, count
@@ -62,6 +63,8 @@ def _require_floating(input: Tensor) -> None:
 def _drawn(input: Tensor, p: float) -> Tensor:
     """Which elements stay. As PyTorch, drawn in the order in which the elements lie in memory."""
     shape = tuple(input._spec.shape)
+    if input._meta:
+        return of_shape(shape, bool_)
     order = _memory_order(input) if input._base is not None and not is_contiguous(input) else None
     if order is None:
         return from_array(default_generator.bernoulli(shape, 1 - p))
@@ -89,7 +92,7 @@ def _drawn_for_channels(input: Tensor, p: float) -> Tensor:
             "Feature dropout requires at least 2 dimensions in the input. Fix: unsqueeze(0) the input, or use dropout."
         )
     sizes: Shape = (*shape[:2], *[1] * (len(shape) - 2))
-    return from_array(default_generator.bernoulli(sizes, 1 - p))
+    return of_shape(sizes, bool_) if input._meta else from_array(default_generator.bernoulli(sizes, 1 - p))
 
 
 def _dropped(

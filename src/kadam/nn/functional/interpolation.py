@@ -11,7 +11,7 @@ import numpy as np
 
 from kadam import dtypes
 from kadam.dtypes import dtype
-from kadam.errors import ShapeError, UnsupportedError
+from kadam.errors import ShapeError, UndefinedError
 from kadam.ir.builder import current_builder
 from kadam.nn.functional.adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from kadam.ops.arithmetic import abs
@@ -63,7 +63,7 @@ def interpolate(
 
     Raises:
         ValueError: neither or both of size and factor are given, or options exclude each other.
-        UnsupportedError: the mode does not exist for so many axes (NotImplementedError).
+        UndefinedError: the mode does not exist for so many axes.
         ShapeError: a size is not positive.
     """
     axes = len(input.shape) - 2
@@ -128,14 +128,14 @@ def _check_options(input: Tensor, mode: str, align_corners: bool | None, antiali
         )
     wanted = _AXES.get(mode)
     if wanted is not None and rank in (3, 4, 5) and rank != wanted + 2:
-        raise UnsupportedError(
+        raise UndefinedError(
             f"interpolate: Got {rank}D input, but {mode} mode needs {wanted + 2}D input. Fix: unsqueeze() the input to "
             "[batch, channels, ...], or choose the mode of its axes."
         )
     known = wanted is not None or mode in ("nearest", "nearest-exact", "area") or (mode == "lanczos" and antialias)
     if rank not in (3, 4, 5) or not known:
         fix = "unsqueeze() the input to [batch, channels, ...]" if known else "mode='nearest', or another of these"
-        raise UnsupportedError(
+        raise UndefinedError(
             f"interpolate: Input Error: Only 3D, 4D and 5D input Tensors supported (got {rank}D) for the modes: "
             f"{_MODES} (got {mode}). Fix: {fix}."
         )

@@ -104,7 +104,7 @@ def multi_head_attention_forward(
         batch = query.shape[1] if len(query.shape) == 3 else 1
         source = key.shape[0] if static_k is None else static_k.shape[1]
         source += (bias_k is not None) + bool(add_zero_attn)
-        kept = drawn_weights((batch, num_heads, query.shape[0], source), p)
+        kept = drawn_weights((batch, num_heads, query.shape[0], source), p, query)
     return _multi_head(
         query, key, value, None if separate else in_proj_weight, in_proj_bias,
         q_proj_weight if separate else None, k_proj_weight if separate else None, v_proj_weight if separate else None,

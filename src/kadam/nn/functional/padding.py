@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from kadam.errors import ShapeError, UnsupportedError
+from kadam.errors import ShapeError, UndefinedError
 from kadam.ops.combine import cat
 from kadam.ops.shape import narrow
 from kadam.primitives.broadcast import Broadcast
@@ -30,7 +30,7 @@ def pad(input: Tensor, pad: tuple[int, ...], mode: str = "constant", value: Fixe
 
     Raises:
         ShapeError: the numbers do not fit the shape.
-        UnsupportedError: the mode does not exist, or not for this rank (NotImplementedError).
+        UndefinedError: the mode does not exist, or not for this rank.
     """
     if len(pad) % 2:
         raise ShapeError(
@@ -69,10 +69,10 @@ def _with_constant(input: Tensor, margins: list[tuple[int, int]], value: complex
 
 def _with_own_elements(input: Tensor, margins: list[tuple[int, int]], mode: str) -> Tensor:
     if mode not in _SIDES:
-        raise UnsupportedError(f"Unrecognised padding mode {mode}. Fix: constant, reflect, replicate or circular.")
+        raise UndefinedError(f"Unrecognised padding mode {mode}. Fix: constant, reflect, replicate or circular.")
     rank, axes = len(input.shape), len(margins)
     if axes not in (1, 2, 3) or rank not in (axes + 1, axes + 2):
-        raise UnsupportedError(
+        raise UndefinedError(
             f"pad: Padding size {2 * axes} is not supported for {rank}D input tensor. Modes other than constant pad "
             "the last axis of 2D or 3D input, the last 2 of 3D or 4D input, or the last 3 of 4D or 5D input. Fix: "
             "unsqueeze(0) the input, or pad fewer axes."

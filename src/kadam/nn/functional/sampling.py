@@ -12,7 +12,7 @@ import numpy as np
 
 from kadam import dtypes
 from kadam.dtypes import dtype
-from kadam.errors import ShapeError, UnsupportedError
+from kadam.errors import ShapeError, UndefinedError
 from kadam.ir.builder import current_builder
 from kadam.nn.functional.interpolation import cubic_weight
 from kadam.ops.arithmetic import abs, fmod, remainder
@@ -65,12 +65,12 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None =
 
     Raises:
         ArgumentError, ShapeError: the maps do not fit the size.
-        UnsupportedError: the size is neither of images nor of volumes (NotImplementedError).
+        UndefinedError: the size is neither of images nor of volumes.
     """
     require_floating("affine_grid", theta)
     axes = len(size) - 2
     if axes not in (2, 3):
-        raise UnsupportedError(
+        raise UndefinedError(
             f"affine_grid only supports 4D and 5D sizes. Got size {tuple(size)}. Fix: size=(batch, channels, height, "
             "width)."
         )
@@ -231,7 +231,7 @@ def _check_grid(input: Tensor, grid: Tensor, mode: str) -> int:
 
     Raises:
         ShapeError: the shapes do not fit.
-        UnsupportedError: bicubic sampling of volumes (NotImplementedError).
+        UndefinedError: bicubic sampling of volumes.
     """
     axes = len(input.shape) - 2
     if axes not in (2, 3) or len(grid.shape) != len(input.shape):
@@ -252,7 +252,7 @@ def _check_grid(input: Tensor, grid: Tensor, mode: str) -> int:
             "the layer before it: one of its axes came out empty."
         )
     if mode == "bicubic" and axes != 2:
-        raise UnsupportedError("grid_sampler(): bicubic interpolation only supports 4D input. Fix: mode='bilinear'.")
+        raise UndefinedError("grid_sampler(): bicubic interpolation only supports 4D input. Fix: mode='bilinear'.")
     return axes
 
 

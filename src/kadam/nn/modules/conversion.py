@@ -12,6 +12,7 @@ from kadam.nn.modules.registration import BUFFER, PARAMETER, members_of
 from kadam.nn.modules.state import Stateful
 from kadam.nn.parameter import Parameter, is_lazy
 from kadam.ops.creation import empty_like
+from kadam.recording.meta import NoDataError
 from kadam.recording.modes import no_grad
 from kadam.tensor import Tensor
 
@@ -35,9 +36,12 @@ class Convertible(Stateful):
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Convert floating-point parameters and buffers to a type, or move all to a device; as `Tensor.to`.
 
+        A `memory_format` changes nothing: parameters stay in row-major order, in which Kadam computes.
+
         Raises:
             TypeError: the type is not a floating-point or complex one.
         """
+        kwargs.pop("memory_format", None)
         target = next((one for one in (*args, *kwargs.values()) if isinstance(one, dtype | Tensor)), None)
         record = target.dtype if isinstance(target, Tensor) else target
         if record is None:
@@ -99,9 +103,18 @@ class Convertible(Stateful):
         )
 
 
+_WITHOUT_DATA = (
+    "Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() instead of torch.nn.Module.to() "
+    "when moving module from meta to a different device. Fix: model.to_empty(device='cpu')."
+)
+
+
 def _convert(parameter: Parameter, fn: Callable[[Tensor], Tensor]) -> None:
     with no_grad():
-        converted = fn(parameter)
+        try:
+            converted = fn(parameter)
+        except NoDataError as error:
+            raise NoDataError(_WITHOUT_DATA) from error
         gradient = None if parameter.grad is None else fn(parameter.grad)
     if is_lazy(parameter):
         parameter._spec = converted._spec

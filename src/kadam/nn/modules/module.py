@@ -23,6 +23,7 @@ from kadam.nn.modules.registration import (
     register,
     registration_hooks,
 )
+from kadam.nn.modules.state import IncompatibleKeys as _IncompatibleKeys  # noqa: F401, which libraries import here
 from kadam.recording.hooks import Handle
 from kadam.recording.place import module_calls
 
@@ -60,6 +61,7 @@ class Module(Convertible):
     training: bool
     call_super_init: bool = False
     dump_patches: bool = False
+    _derived: tuple[str, ...] = ()  # properties that are attributes in PyTorch's files
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if not self.call_super_init and (args or kwargs):

@@ -49,6 +49,8 @@ class RNNBase(Module):
         TypeError: an argument has the wrong type.
     """
 
+    _derived = ("_flat_weights_names", "_flat_weights")
+
     def __init__(
         self,
         mode: str,
@@ -74,7 +76,7 @@ class RNNBase(Module):
         self.bidirectional = bidirectional
         self.proj_size = proj_size
         self._check_options()
-        self._weight_names: list[list[str | None]] = []  # of each layer and direction; None: it has no such weight
+        self._all_weights: list[list[str]] = []  # the names of each layer's and direction's
         self._make_parameters(device=device, dtype=dtype)
         self.reset_parameters()
 
@@ -120,19 +122,16 @@ class RNNBase(Module):
         rows = GATES[self.mode] * self.hidden_size
         for layer in range(self.num_layers):
             columns = self.input_size if layer == 0 else self._output_size * self._directions
-            shapes: dict[str, tuple[int, ...] | None] = {
-                "weight_ih": (rows, columns),
-                "weight_hh": (rows, self._output_size),
-                "bias_ih": (rows,) if self.bias else None,
-                "bias_hh": (rows,) if self.bias else None,
-                "weight_hr": (self.proj_size, self.hidden_size) if self.proj_size else None,
-            }
+            shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, columns), "weight_hh": (rows, self._output_size)}
+            if self.bias:
+                shapes.update(bias_ih=(rows,), bias_hh=(rows,))
+            if self.proj_size:
+                shapes.update(weight_hr=(self.proj_size, self.hidden_size))
             for suffix in ("", "_reverse")[: self._directions]:
                 given = {f"{name}_l{layer}{suffix}": shape for name, shape in shapes.items()}
-                self._weight_names.append([name if shape else None for name, shape in given.items()])
+                self._all_weights.append(list(given))
                 for name, shape in given.items():
-                    if shape:
-                        setattr(self, name, Parameter(empty(shape, **factory)))
+                    setattr(self, name, Parameter(empty(shape, **factory)))
 
     def reset_parameters(self) -> None:
         """Draw the parameters anew, uniformly from ±1/sqrt(hidden_size)."""
@@ -143,7 +142,11 @@ class RNNBase(Module):
     @property
     def all_weights(self) -> list[list[Parameter]]:
         """The parameters of each layer and direction."""
-        return [[getattr(self, name) for name in names if name] for names in self._weight_names]
+        return [[getattr(self, name) for name in names] for names in self._all_weights]
+
+    @property
+    def _flat_weights_names(self) -> list[str]:
+        return [name for names in self._all_weights for name in names]
 
     @property
     def _flat_weights(self) -> list[Parameter]:
@@ -241,8 +244,7 @@ class RNNBase(Module):
             outputs = []
             for direction in range(self._directions):
                 row = len(last)
-                found: list[Any] = [None if name is None else getattr(self, name) for name in self._weight_names[row]]
-                sweep = Sweep(self.mode, Weights(*found), reverse=direction == 1)
+                sweep = Sweep(self.mode, self._weights(row), reverse=direction == 1)
                 if batch_sizes is None:
                     output, after = sweep.over(input, initial[row])
                 else:
@@ -251,6 +253,13 @@ class RNNBase(Module):
                 last.append(after)
             input = outputs[0] if len(outputs) == 1 else cat(outputs, -1)
         return input, _stacked(last)
+
+    def _weights(self, row: int) -> Weights:
+        """Those of a layer and direction."""
+        found: list[Any] = [getattr(self, name) for name in self._all_weights[row]]
+        if not self.bias:
+            found[2:2] = None, None
+        return Weights._make(found if self.proj_size else [*found, None])
 
     def extra_repr(self) -> str:
         return listed(

@@ -209,6 +209,13 @@ class Stateful(Hooked):
                 f"the shape in current model is {tensor.shape}."
             )
             return
+        if tensor._meta and not given._meta and not assign:
+            warnings.warn(
+                f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in the current "
+                "model, which is a no-op. (Did you mean to pass `assign=True` to assign items in the state dictionary "
+                "to their corresponding key in the module instead of copying them in place?)",
+                stacklevel=2,
+            )
         try:
             with no_grad():
                 self._take(name, tensor, given, assign)

@@ -51,6 +51,8 @@ class TransformerEncoderLayer(Module):
     Source: Vaswani et al., "Attention is all you need", 2017.
     """
 
+    _derived = ("activation_relu_or_gelu",)
+
     def __init__(
         self,
         d_model: int,
@@ -81,9 +83,17 @@ class TransformerEncoderLayer(Module):
         self.activation = _activation(activation)
 
     @property
+    def activation_relu_or_gelu(self) -> int:
+        """1 with ReLU, 2 with GELU, 0 with another activation."""
+        chosen = self.activation
+        if chosen is F.relu or isinstance(chosen, ReLU):
+            return 1
+        return 2 if chosen is F.gelu or isinstance(chosen, GELU) else 0
+
+    @property
     def skips_padding(self) -> bool:
         """Whether PyTorch computes this layer, in evaluation, without its padding."""
-        attention, activation = self.self_attn, self.activation
+        attention = self.self_attn
         return (
             not (self.training or self.norm_first)
             and attention.batch_first
@@ -91,7 +101,7 @@ class TransformerEncoderLayer(Module):
             and attention.in_proj_bias is not None
             and attention.num_heads % 2 == 0
             and self.norm1.eps == self.norm2.eps
-            and (activation in (F.relu, F.gelu) or isinstance(activation, ReLU | GELU))
+            and self.activation_relu_or_gelu > 0
         )
 
     def forward(

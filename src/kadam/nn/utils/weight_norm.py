@@ -6,6 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kadam.nn.parameter import Parameter
+from kadam.recording.operation import operation
 
 if TYPE_CHECKING:
     from kadam.nn.modules.module import Module
@@ -30,6 +31,13 @@ def norm_except_dim(v: Tensor, pow: int = 2, dim: int | None = 0) -> Tensor:
 
 def scaled(v: Tensor, g: Tensor, dim: int | None) -> Tensor:
     """`v` with the lengths `g`."""
+    if dim in (0, v.dim() - 1):
+        return normed_weight(v, g, dim)
+    return v * (g / norm_except_dim(v, 2, dim))
+
+
+@operation(grad="WeightNormInterfaceBackward0")
+def normed_weight(v: Tensor, g: Tensor, dim: int | None) -> Tensor:
     return v * (g / norm_except_dim(v, 2, dim))
 
 

@@ -157,7 +157,15 @@ class DataLoader(Generic[T_co]):
         return (default_generator if self.generator is None else self.generator).random_int64()
 
 
-class _LocalBatches(Iterator[Any]):
+class _BaseDataLoaderIter(Iterator[Any]):
+    """What a loader's iterators have in common; libraries ask for it."""
+
+
+class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
+    """An iterator whose batches other processes make."""
+
+
+class _LocalBatches(_BaseDataLoaderIter):
     """One pass, each batch made when it is asked for."""
 
     def __init__(self, loader: DataLoader[Any]) -> None:

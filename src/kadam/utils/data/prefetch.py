@@ -6,19 +6,19 @@ import multiprocessing
 import os
 import weakref
 from collections import deque
-from collections.abc import Iterator
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from kadam.recording.place import before_telling
 from kadam.recording.step import cut, state
+from kadam.utils.data.dataloader import _MultiProcessingDataLoaderIter
 from kadam.utils.data.workers import Ended, Failure, Seat, Worker, dismiss, first_ready
 
 if TYPE_CHECKING:
     from kadam.utils.data.dataloader import DataLoader
 
 
-class WorkerBatches(Iterator[Any]):
+class WorkerBatches(_MultiProcessingDataLoaderIter):
     """Passes in which workers prepare batches ahead: each has `prefetch_factor` tasks at any time.
 
     Tasks are dealt in turn. Batches come in the order of the tasks or, if the loader is not `in_order`, as they are

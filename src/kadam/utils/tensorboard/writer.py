@@ -7,16 +7,19 @@ import os
 import socket
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
+from kadam.errors import OperandError
 from kadam.missing import MissingNameError
+from kadam.ops.require import ArgumentError
 from kadam.serialization.protobuf import message
-from kadam.utils.tensorboard import summaries
+from kadam.utils.tensorboard import plugins, summaries
 from kadam.utils.tensorboard.records import RecordFile
+from kadam.vision.utils import png
 
 
 class SummaryWriter:
@@ -129,6 +132,111 @@ class SummaryWriter:
             stacklevel=2,
         )
 
+    def add_hparams(
+        self,
+        hparam_dict: Mapping[str, Any],
+        metric_dict: Mapping[str, Any],
+        hparam_domain_discrete: Mapping[str, Sequence[Any]] | None = None,
+        run_name: str | None = None,
+        global_step: Any = None,
+    ) -> None:
+        """The settings of a run and what came of it, in a folder of their own.
+
+        Args:
+            hparam_dict: the settings: numbers, texts.
+            metric_dict: what came of it: numbers by name.
+            hparam_domain_discrete: for names of settings, all values that they can have.
+            run_name: of the folder; the time by default.
+            global_step: to write with the numbers.
+
+        Raises:
+            OperandError: what is given is no dict.
+        """
+        if not isinstance(hparam_dict, dict) or not isinstance(metric_dict, dict):
+            raise OperandError("add_hparams: hparam_dict and metric_dict should be dictionary. Fix: {'lr': 0.1}.")
+        with SummaryWriter(os.path.join(self.log_dir, run_name or str(time.time()))) as run:
+            for one in plugins.settings(hparam_dict, metric_dict, hparam_domain_discrete):
+                run._add(one, global_step, None)
+            for name, value in metric_dict.items():
+                run.add_scalar(name, value, global_step)
+
+    def add_pr_curve(
+        self, tag: str, labels: Any, predictions: Any, global_step: Any = None, num_thresholds: int = 127,
+        weights: Any = None, walltime: float | None = None,
+    ) -> None:  # fmt: skip
+        """Precision and recall of a classifier's probabilities, at evenly spaced thresholds."""
+        curve = plugins.precision_recall(tag, labels, predictions, num_thresholds, weights)
+        self._add(curve, global_step, walltime)
+
+    def add_pr_curve_raw(
+        self, tag: str, true_positive_counts: Any, false_positive_counts: Any, true_negative_counts: Any,
+        false_negative_counts: Any, precision: Any, recall: Any, global_step: Any = None, num_thresholds: int = 127,
+        weights: Any = None, walltime: float | None = None,
+    ) -> None:  # fmt: skip
+        """Precision and recall that are known already."""
+        counts = [true_positive_counts, false_positive_counts, true_negative_counts, false_negative_counts]
+        self._add(plugins.curve(tag, [*counts, precision, recall], num_thresholds), global_step, walltime)
+
+    def add_custom_scalars(self, layout: Mapping[str, Mapping[str, Sequence[Any]]]) -> None:
+        """Which scalars are shown together: `{"loss": {"both": ["Multiline", ["train", "valid"]]}}`."""
+        self._add(plugins.charts(layout), None, None)
+
+    def add_custom_scalars_multilinechart(
+        self, tags: Sequence[str], category: str = "default", title: str = "untitled"
+    ) -> None:
+        """Several scalars in one chart."""
+        self.add_custom_scalars({category: {title: ["Multiline", tags]}})
+
+    def add_custom_scalars_marginchart(
+        self, tags: Sequence[str], category: str = "default", title: str = "untitled"
+    ) -> None:
+        """A scalar between two others, its bounds."""
+        self.add_custom_scalars({category: {title: ["Margin", tags]}})
+
+    def add_embedding(
+        self,
+        mat: Any,
+        metadata: Sequence[Any] | None = None,
+        label_img: Any = None,
+        global_step: Any = None,
+        tag: str = "default",
+        metadata_header: Sequence[str] | None = None,
+    ) -> None:
+        """Points in space, for the projector.
+
+        Args:
+            mat: a point in each row.
+            metadata: what to say of each point.
+            label_img: a picture of each, f32[n, channels, height, width].
+            global_step: the step that they are of.
+            tag: their name.
+            metadata_header: names of columns, if each of `metadata` has several.
+
+        Raises:
+            ArgumentError: not one label or picture for each point.
+        """
+        points = summaries.array_of(mat)
+        for name, given in (("metadata", metadata), ("label_img", label_img)):
+            if given is not None and len(given) != len(points):
+                raise ArgumentError(
+                    f"add_embedding: {name} has {len(given)} entries, mat {len(points)} rows. Fix: one for each row."
+                )
+        below = Path(f"{int(global_step or 0):05}") / tag.replace("%", "%25").replace("/", "%2f").replace("\\", "%5c")
+        folder = Path(self.log_dir) / below
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "tensors.tsv").write_text(plugins.table_of(points.tolist()))
+        lines = [f'tensor_name: "{tag}:{int(global_step or 0):05}"', f'tensor_path: "{below / "tensors.tsv"}"']
+        if metadata is not None:
+            rows = [[one] for one in metadata] if metadata_header is None else [metadata_header, *metadata]
+            (folder / "metadata.tsv").write_text(plugins.table_of(rows))
+            lines.append(f'metadata_path: "{below / "metadata.tsv"}"')
+        if label_img is not None:
+            (folder / "sprite.png").write_bytes(png(plugins.tiled(label_img)))
+            sizes = "\n".join(f"    single_image_dim: {label_img.shape[axis]}" for axis in (3, 2))
+            lines.append(f'sprite {{\n    image_path: "{below / "sprite.png"}"\n{sizes}\n  }}')
+        with open(Path(self.log_dir) / "projector_config.pbtxt", "a") as config:
+            config.write("embeddings {\n  " + "\n  ".join(lines) + "\n}\n")
+
     def __getattr__(self, name: str) -> NoReturn:
         """Say which of PyTorch's methods Kadam has not."""
         if not name.startswith("add_"):
@@ -137,7 +245,8 @@ class SummaryWriter:
                 "add_."
             )
         raise MissingNameError(
-            f"Kadam's SummaryWriter has no {name}: it writes scalars, histograms, images, figures, texts. Fix: write "
+            f"Kadam's SummaryWriter has no {name}: it writes scalars, histograms, images, figures, texts, "
+            "embeddings, settings, curves of precision. Fix: write "
             "the figures as scalars (add_scalar), what has words as a text (add_text)."
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
 from kadam import nn
@@ -20,6 +21,12 @@ def refuse_trained(name: str, weights: Any, pretrained: bool) -> None:
             f"{name}: Kadam downloads no trained weights. Fix: weights=None, then "
             "model.load_state_dict(torch.load(path)) with the file of PyTorch's weights."
         )
+
+
+def trained_weights(network: str, *versions: str) -> type[Enum]:
+    """The enumeration of a network's trained weights, whose members scripts name: `DEFAULT` is the last version."""
+    members = {version: f"{network}.{version}" for version in versions}
+    return Enum(f"{network}_Weights", {**members, "DEFAULT": members[versions[-1]]})  # type: ignore[return-value]
 
 
 def draw_convolutions(network: nn.Module, linear: Callable[[nn.Linear], None] | None = None) -> None:
