@@ -17,6 +17,7 @@ PAGE_BYTES = 4096  # addresses so far apart share a set of the first-level cache
 LINE_BYTES = 64
 LAUNCH_CYCLES = 2000
 LONG_CYCLES = 40_000  # work that is worth more than one thread
+EVEN_COST = 1.3  # what a way may cost more than the best one that lets stages follow part by part
 SCATTERED = 20  # how much more a line costs that is read again and again, if each is far from the one before
 SETTLING = 4  # cycles for the elements of one tile's rows at one summed index
 LEAST_TASKS, MOST_TASKS = 4, 64  # that such work is cut into, if it can be
@@ -32,6 +33,44 @@ def ways(contraction: Contraction) -> Iterator[Tiling | Inner]:
     """The ways to cut a contraction that may be worth it, each in as few tasks as it allows."""
     for given in (contraction, contraction.swapped()):
         yield from _ways(Form.of(given))
+
+
+def even(contraction: Contraction, parts: int) -> Tiling | Inner | None:
+    """The way in tasks that fall evenly to the parts of a step, if one costs little more than the best.
+
+    The tasks then move along the first axis of the result: that of the batch, in most networks.
+    """
+    found = [(cycles(way), way) for way in _even_ways(contraction, parts)]
+    if not found:
+        return None
+    cost, way = min(found, key=lambda pair: pair[0])
+    return way if cost <= EVEN_COST * cycles(best(contraction)) + 2 * LAUNCH_CYCLES else None
+
+
+def _even_ways(contraction: Contraction, parts: int) -> Iterator[Tiling | Inner]:
+    for given in (contraction, contraction.swapped()):
+        form = Form.of(given)
+        if form.outer:
+            if form.outer[0] == 0 and given.axes[0].size % parts == 0:
+                yield from _ways(form)
+            continue
+        if form.columns.axis == 0 and form.columns.size % parts == 0:
+            share = form.columns.size // parts
+            for way in _ways(form):
+                if (
+                    isinstance(way, Tiling)
+                    and not way.settled
+                    and share % way.width == 0
+                    and math.prod(way.rounds) == 1
+                ):
+                    yield replace(way, group=way.tiles)
+        share, rest = divmod(form.rows.size, parts)
+        for way in _ways(form) if form.rows.axis == 0 and not rest else ():
+            if isinstance(way, Tiling) and not way.settled and share >= way.rows:
+                tiles = -(-share // way.rows)
+                waiting = tiles * way.rows * way.width * form.sums.itemsize
+                if math.prod(way.rounds) == 1 or waiting <= 4 * BLOCK_BYTES:
+                    yield replace(way, share=share, group=tiles)
 
 
 def cycles(way: Tiling | Inner) -> float:
@@ -97,7 +136,8 @@ def _tile_cycles(t: Tiling) -> float:
         columns = form.steps * (t.vectors * vector + 3) * (1 + _far(form, form.columns.size * itemsize))
         columns += 20 * math.prod(t.rounds)
     settling = LAUNCH_CYCLES / form.products + form.depth * t.tiles * SETTLING if t.settled else 0
-    return form.products * (settling + t.panels * (t.groups * (columns + 20) + t.tiles * tile))
+    tiles = t.groups * t.group if t.share else t.tiles
+    return form.products * (settling + t.panels * (t.groups * (columns + 20) + tiles * tile))
 
 
 def _step_cycles(t: Tiling) -> float:

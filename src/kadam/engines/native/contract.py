@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kadam.engines.native.choice import best, cycles
+from kadam.engines.native.choice import best, cycles, even
 from kadam.engines.native.form import Axis, Contraction, Operand
 from kadam.engines.native.inner import Inner, inner_kernel
 from kadam.engines.native.settle import settled
 from kadam.engines.native.stage import Finish, Stage
 from kadam.engines.native.target import host
 from kadam.engines.native.tile import Announce, Tiling, tile_kernel
+
+
+def way(contraction: Contraction, parts: int = 0) -> Tiling | Inner | None:
+    """How to compute a contraction best; or, if `parts` are given, in tasks that fall evenly to them, or None."""
+    if any(axis.size == 0 for axis in contraction.inner):
+        contraction = replace(contraction, inner=(Axis(0, 0, 0),))
+    return even(contraction, parts) if parts else best(contraction)
 
 
 def stages(contraction: Contraction, finish: Finish, name: str, announce: Announce | None = None) -> list[Stage]:
@@ -22,11 +29,8 @@ def stages(contraction: Contraction, finish: Finish, name: str, announce: Announ
         name: for the profile.
         announce: prefetches what `finish` will read and write; used for large results only.
     """
-    if not contraction.size:
-        return []
-    if any(axis.size == 0 for axis in contraction.inner):
-        contraction = replace(contraction, inner=(Axis(0, 0, 0),))
-    return stages_of(best(contraction), finish, name, announce)
+    found = way(contraction) if contraction.size else None
+    return stages_of(found, finish, name, announce) if found is not None else []
 
 
 def stages_of(way: Tiling | Inner, finish: Finish, name: str, announce: Announce | None = None) -> list[Stage]:

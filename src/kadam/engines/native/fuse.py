@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 
@@ -98,6 +99,7 @@ class Plan:
         host: ids of the nodes that the reference computes.
         laid: id of a root that is made in its place in a concatenation's memory -> that, and the place in elements.
         strewn: the same for one whose rows stand apart there, and which nothing else reads.
+        factors: id of a node whose memory is an operand of tiled products -> of how many.
     """
 
     def __init__(self, graph: Graph, own: Callable[[Node], bool]) -> None:
@@ -109,6 +111,7 @@ class Plan:
         self.roots: set[int] = set()
         self.inner: set[int] = set()
         self.host: set[int] = set()
+        self.factors: Counter[int] = Counter()
         self._choose_roots()
         self.laid: dict[int, tuple[Node, int]] = {}
         self.strewn: dict[int, tuple[Node, int]] = {}
@@ -144,7 +147,9 @@ class Plan:
                 wanted.add(node.id)
                 strided = isinstance(node.primitive, Dot) and node.id in self.tiles
                 find = self._seen_memory if strided else self._memory_of
-                wanted.update(find(source).id for source in node.inputs)
+                read = [find(source).id for source in node.inputs]
+                wanted.update(read)
+                self.factors.update(read)
         points: dict[int, int] = {}  # at how many points a melted node would be computed
         sinks: dict[int, set[int]] = {}
         for node in reversed(nodes):

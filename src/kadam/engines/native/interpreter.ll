@@ -350,5 +350,7 @@ define void @kernel(ptr %addresses, i64 %begin, i64 %end) nounwind {
   store ptr @kadam_team_resume, ptr %resume.at
   %repeat.at = getelementptr ptr, ptr %addresses, i64 5
   store ptr @kadam_repeat, ptr %repeat.at
+  %chain.at = getelementptr ptr, ptr %addresses, i64 6
+  store ptr @kadam_chain, ptr %chain.at
   ret void
 }

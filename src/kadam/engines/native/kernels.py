@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,12 +15,15 @@ from kadam.engines.native.collapse import Loops, collapse
 from kadam.engines.native.contract import Axis, Contraction, Operand
 from kadam.engines.native.element import Constant, Element, Load, NodeReader, Number, Reading, Test, walk
 from kadam.engines.native.fuse import Group, Plan
+from kadam.engines.native.inner import Inner
 from kadam.engines.native.loops import Emission, Store
 from kadam.engines.native.nest import nest
+from kadam.engines.native.parts import parts, touches
 from kadam.engines.native.scan import scan
 from kadam.engines.native.search import search
 from kadam.engines.native.sort import sort
 from kadam.engines.native.stage import Finish, Piece, Stage
+from kadam.engines.native.tile import Tiling
 from kadam.engines.native.writer import Value, Writer
 from kadam.ir.graph import Node
 from kadam.ir.place import Index, Place, Var, flat, place
@@ -41,12 +44,16 @@ MANY_PARTS = 3  # that are laid side by side, instead of being chosen from
 # Tiles
 
 
-def tile(group: Group, stores: Sequence[Store], plan: Plan, name: str) -> list[Stage]:
-    """The stages of a contraction or a convolution, and of the values that are computed from it in registers."""
+def tile(group: Group, stores: Sequence[Store], plan: Plan, name: str, apart: bool) -> list[Stage]:
+    """The stages of a contraction or a convolution, and of the values that are computed from it in registers.
+
+    Args:
+        apart: whether tasks shall fall evenly to the parts of a step, see `chain`, if that costs little.
+    """
     assert group.head is not None
     node, head = group.head, group.elements[group.head.id]
     if isinstance(node.primitive, Dot):
-        return _contraction(node, node.primitive, group, stores, plan, name)
+        return _contraction(node, node.primitive, group, stores, plan, name, apart)
     loops = iter(group.loops)
     axes = [next(loops) if size != 1 else None for size in node.shape]
     types, keys = tuple(source.type for source in node.inputs), tuple(map(plan.memory, node.inputs))
@@ -64,7 +71,9 @@ def _is_flat(stores: Sequence[Store]) -> bool:
     return len(places) == 1 and not any(isinstance(one, Number | Test) for one in elements)
 
 
-def _contraction(node: Node, dot: Dot, group: Group, stores: Sequence[Store], plan: Plan, name: str) -> list[Stage]:
+def _contraction(
+    node: Node, dot: Dot, group: Group, stores: Sequence[Store], plan: Plan, name: str, apart: bool
+) -> list[Stage]:
     a, b = node.inputs
     a_free, b_free = dot.free(a.rank, b.rank)
     inner = [Var(a.shape[axis]) for axis in dot.a_axes]
@@ -83,10 +92,23 @@ def _contraction(node: Node, dot: Dot, group: Group, stores: Sequence[Store], pl
     nests = [*nests, tuple(inner)]
     head = Store(node, flat(here, node.shape), group.elements[node.id])
     all_stores = [*operands, head, *stores]
-    return again.stages(Likeness(nests, all_stores, name), lambda: _tiled(node, nests, all_stores, name))
+    apart = apart and _may_go_apart(node, dot, plan)
+    return again.stages(Likeness(nests, all_stores, name, apart), lambda: _tiled(node, nests, all_stores, name, apart))
 
 
-def _tiled(node: Node, nests: Sequence[Loops], stores: Sequence[Store], name: str) -> list[Stage]:
+def _may_go_apart(node: Node, dot: Dot, plan: Plan) -> bool:
+    """Whether each core may compute its part of a product's first axis by itself.
+
+    What all parts read, such as a weight, goes to every core, and an update has left half of it with another one: that
+    must be little beside the parts themselves, or be read by many products.
+    """
+    a, b = node.inputs
+    own, shared = (a, b) if dot.free(a.rank, b.rank)[0] else (b, a)
+    times = plan.factors[plan.memory(shared).id]
+    return bool(dot.a_batch) or shared.type.size_bytes <= times * (own.type.size_bytes + node.type.size_bytes)
+
+
+def _tiled(node: Node, nests: Sequence[Loops], stores: Sequence[Store], name: str, apart: bool) -> list[Stage]:
     """A contraction's stages. The first stores tell where the operands stand, and what is in registers."""
     (*outer, inner), (left, right, head, *rest) = collapse(nests, stores)
 
@@ -101,7 +123,27 @@ def _tiled(node: Node, nests: Sequence[Loops], stores: Sequence[Store], name: st
         Operand(left.key, left.at.constant),
         Operand(right.key, right.at.constant),
     )
-    return contract.stages(contraction, _finish(axes, head.element, rest), name, _announce(axes, rest))
+    finish, announce = _finish(axes, head.element, rest), _announce(axes, rest)
+    evenly = contract.way(contraction, parts()) if apart and contraction.size else None
+    if evenly is not None:
+        (stage,) = contract.stages_of(evenly, finish, name, announce)
+        lead, step, leading = _lead(evenly, axes)
+        operands = [Load(node.dtype, one.key, one.at, None) for one in (left, right)]
+        return [replace(stage, leading=leading, touches=touches(stage.buffers, {lead: step}, rest, operands))]
+    return contract.stages(contraction, finish, name, announce)
+
+
+def _lead(way: Tiling | Inner, axes: Sequence[Var]) -> tuple[Var, int, int]:
+    """The variable that moves on slowest from task to task, how far a range of tasks moves it, and their number."""
+    if way.form.outer:
+        lead = axes[way.form.outer[0]]
+        return lead, 1, lead.size
+    assert isinstance(way, Tiling)
+    if way.share:
+        assert way.form.rows.axis is not None
+        return axes[way.form.rows.axis], way.share, way.groups
+    assert way.form.columns.axis is not None
+    return axes[way.form.columns.axis], way.width, way.panels
 
 
 def _seen(reading: Reading, node: Node, places: dict[int, Place]) -> Load:

@@ -35,6 +35,7 @@ class Launch(NamedTuple):
         tasks: how many there are.
         grain: tasks that a thread takes at a time; 0 if the caller runs them all, in one go.
         checks: whether it may store a code to the error cell.
+        links: kernels that run part by part instead; the tasks are the parts.
     """
 
     kernel: int
@@ -42,6 +43,17 @@ class Launch(NamedTuple):
     tasks: int
     grain: int = 0
     checks: bool = False
+    links: tuple[Launch, ...] = ()
+
+    @property
+    def kernels(self) -> tuple[Launch, ...]:
+        """Those that really compute."""
+        return self.links or (self,)
+
+
+def chained(links: Sequence[Launch], parts: int) -> Launch:
+    """The launch that runs kernels part by part."""
+    return Launch(runtime().chain, (), parts, 1, any(one.checks for one in links), tuple(links))
 
 
 class Launches:
@@ -82,9 +94,12 @@ class Launches:
         self._owner = owner
         self._lock = threading.Lock()
         self._runtime = runtime()
-        args = [slot for one in launches for slot in one.slots]
+        kernels = [kernel for one in launches for kernel in one.kernels]
+        args = [slot for one in kernels for slot in one.slots]
         counts: dict[Kind, int] = {Program: 1, "slot": slots, "error": 1, Feed: len(feeds), "output": len(outputs)}
-        places = _Places(counts | {tables.Launch: len(launches), "arg": len(args)})
+        links, chains = sum(len(one.links) for one in launches), sum(bool(one.links) for one in launches)
+        counts |= {tables.Launch: len(launches), tables.Chain: chains, tables.Link: links, "arg": len(args)}
+        places = _Places(counts)
         self._words = places.words
         self.address = places.address(Program)
         self.feed_slots = [places.address("slot", slot) for slot, _ in feeds]
@@ -113,13 +128,22 @@ class Launches:
         return code, [max(0, one) * 1e-9 for one in np.diff(times).tolist()]
 
     def _fill_launches(self, places: _Places, launches: Sequence[Launch]) -> None:
-        first = 0
+        arg = link = chain = 0
+        chains, links = places.records(tables.Chain), places.records(tables.Link)
         for row, one in zip(places.records(tables.Launch), launches, strict=True):
-            row.kernel, row.args = one.kernel, places.address("arg", first)
+            row.kernel, row.args = one.kernel, places.address("arg", arg)
             row.tasks, row.checks = one.tasks, one.checks
             row.grain = max(one.grain, -(-one.tasks // MAX_CHUNKS))
             row.chunks = max(1, -(-one.tasks // row.grain)) if one.grain else 1
-            first += len(one.slots)
+            arg += len(one.slots)
+            if one.links:
+                row.args = places.address(tables.Chain, chain)
+                chains[chain].links, chains[chain].count = places.address(tables.Link, link), len(one.links)
+                chain += 1
+            for own in one.links:
+                links[link].kernel, links[link].args = own.kernel, places.address("arg", arg)
+                links[link].tasks = own.tasks // one.tasks
+                arg, link = arg + len(own.slots), link + 1
 
     def _fill_program(self, places: _Places, release: bool) -> None:
         (program,) = places.records(Program)

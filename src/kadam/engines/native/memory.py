@@ -6,6 +6,7 @@ import threading
 import weakref
 from bisect import bisect
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from sys import getrefcount
 from typing import Any
@@ -126,26 +127,86 @@ def _forget_others(latest: Results) -> None:
         _keepers.pop(key, None)
 
 
-def placed(lives: Mapping[Any, tuple[int, int, int]]) -> tuple[dict[Any, int], int]:
+@dataclass(frozen=True)
+class Span:
+    """Moments that mix, for what happens in them happens part by part.
+
+    Attributes:
+        first, last: the moments.
+        splits: buffers that fall to the parts as wholes: equal memory may be used again for another one of them.
+    """
+
+    first: int
+    last: int
+    splits: frozenset[Any]
+
+
+def placed(lives: Mapping[Any, tuple[int, int, int]], spans: Sequence[Span] = ()) -> tuple[dict[Any, int], int]:
     """An offset for each buffer, such that those that live at the same time do not overlap.
 
     Args:
         lives: buffer -> (size in bytes, the first and the last moment when it is needed).
+        spans: in order, apart from each other.
 
     Returns:
         The offsets, and the size of the whole in bytes.
     """
     offsets: dict[Any, int] = {}
-    free = Free()
-    used: list[tuple[int, int, int]] = []  # by the last moment: offset and size
+    free, held = Free(), _Held(spans)
+    used: list[tuple[int, int, int, bool]] = []  # by the last moment: offset, size, and whether it splits there
     for key, (size_bytes, first, last) in sorted(lives.items(), key=lambda item: (item[1][1], -item[1][0])):
+        held.give_back(first, free)
         while used and used[0][0] < first:
-            _, offset, size = heappop(used)
-            free.give(offset, size)
+            ended, offset, size, splits = heappop(used)
+            if held.span(ended) is not None and held.span(ended) is held.span(first):
+                held.keep(offset, size, splits)
+            else:
+                free.give(offset, size)
         size = _rounded(size_bytes)
-        offsets[key] = free.take(size)
-        heappush(used, (last, offsets[key], size))
+        span = held.span(first)
+        again = held.take(size) if span is not None and key in span.splits else None
+        offsets[key] = free.take(size) if again is None else again
+        closing = held.span(last)
+        heappush(used, (last, offsets[key], size, closing is not None and key in closing.splits))
     return offsets, free.end
+
+
+class _Held:
+    """Memory that a span does not need any more, but other parts of it may: it is free after the span."""
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self._spans = spans
+        self._starts = [one.first for one in spans]
+        self._present: Span | None = None
+        self._whole: dict[int, list[int]] = {}  # size -> offsets of what falls to the parts
+        self._rest: list[tuple[int, int]] = []
+
+    def span(self, moment: int) -> Span | None:
+        """The span in which a moment is."""
+        place = bisect(self._starts, moment) - 1
+        return self._spans[place] if place >= 0 and moment <= self._spans[place].last else None
+
+    def give_back(self, moment: int, free: Free) -> None:
+        """What the spans before a moment held is free."""
+        if self.span(moment) is self._present:
+            return
+        self._present = self.span(moment)
+        for size, offsets in self._whole.items():
+            self._rest += [(offset, size) for offset in offsets]
+        for offset, size in self._rest:
+            free.give(offset, size)
+        self._whole, self._rest = {}, []
+
+    def keep(self, offset: int, size: int, splits: bool) -> None:
+        if splits:
+            self._whole.setdefault(size, []).append(offset)
+        else:
+            self._rest.append((offset, size))
+
+    def take(self, size: int) -> int | None:
+        """Memory of this size that may be used again part by part."""
+        offsets = self._whole.get(size)
+        return offsets.pop() if offsets else None
 
 
 class Free:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from math import prod
 
 from kadam.dtypes import dtype
 from kadam.engines.native.collapse import Loops, collapse
 from kadam.engines.native.element import Apply, Constant, Element, Fold, Load, Number, walk
 from kadam.engines.native.loops import Emission, Store
+from kadam.engines.native.parts import parts, touches
 from kadam.engines.native.stage import Stage
 from kadam.engines.native.target import host
 from kadam.engines.native.writer import Value, Writer, index
@@ -50,10 +52,15 @@ def nest(domain: Loops, stores: Sequence[Store], name: str, ordered: Loops = ())
     ahead = AHEAD_BYTES if size_bytes > host().l2_bytes // 4 else 0
     emission = Emission(writer, elements, lane, lanes, ahead)
     point = point_work(elements)
-    tasks = _Tasks(writer, emission, free, ordered, lane, point).write(lambda: emission.finish(stores))
+    author = _Tasks(writer, emission, free, ordered, lane, point)
+    tasks = author.write(lambda: emission.finish(stores))
     points = prod(one.size for one in (*free, *ordered))
     cycles = max(point * points / (lanes if lane is not None else 1), size_bytes / BYTES)
-    return Stage(name, writer.text(), tuple(writer.buffers), tasks, point * points, size_bytes, cycles * FLOPS * lanes)
+    buffers = tuple(writer.buffers)
+    stage = Stage(name, writer.text(), buffers, tasks, point * points, size_bytes, cycles * FLOPS * lanes)
+    if author.lead is None:
+        return stage
+    return replace(stage, leading=author.leading, touches=touches(buffers, {author.lead: author.step}, stores))
 
 
 class _Tasks:
@@ -65,6 +72,8 @@ class _Tasks:
         self.writer, self.emission, self.lane, self.point = writer, emission, lane, point
         self.outer = [one for one in free if one is not lane]
         self.inner = [*ordered, *(one for one in free if one is lane)]
+        self.lead: Var | None = None
+        self.step, self.leading = 1, 0
 
     def write(self, finish: Callable[[], None]) -> int:
         """Write the loops around `finish`; returns how many tasks there are."""
@@ -72,6 +81,8 @@ class _Tasks:
         if not self.outer and self.inner == [self.lane]:
             return self._blocks(self.inner[0], finish)
         chosen = self._chosen()
+        if chosen:
+            self.lead, self.leading = self.outer[0], self.outer[0].size
         begin, end = self.writer.tasks
         with self.writer.loop(begin, end) as task:
             places = self._split(task, self.outer[:chosen])
@@ -116,12 +127,21 @@ class _Tasks:
     def _blocks(self, one: Var, finish: Callable[[], None]) -> int:
         """The only loop is that of the lanes: each task is a block of it."""
         lanes, writer = self.emission.lanes, self.writer
-        size = lanes * max(1, round(BLOCK_COST / max(self.point, 1)))
+        size = lanes * _evenly(one.size, lanes, max(1, round(BLOCK_COST / max(self.point, 1))))
+        if one.size % size == 0:
+            self.lead, self.step, self.leading = one, size, one.size // size
         begin, end = writer.tasks
         low = self.emission.scalars.mul(begin, index(size))
         high = writer.intrinsic("smin", self.emission.scalars.mul(end, index(size)), index(one.size))
         self.emission.along(one, low, high, one.size % lanes == 0, lambda _at, _copy: finish())
         return -(-one.size // size)
+
+
+def _evenly(size: int, lanes: int, wanted: int) -> int:
+    """About as many vectors as wanted in a block, such that blocks fall evenly to the parts, if that can be."""
+    share, rest = divmod(size, parts() * lanes)
+    fitting = [count for count in range(-(-wanted // 4), 4 * wanted + 1) if not rest and share and share % count == 0]
+    return min(fitting, key=lambda count: abs(count - wanted), default=wanted)
 
 
 def lanes_of(elements: Sequence[Element]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any
 
@@ -14,13 +14,15 @@ from kadam.engines.delivery import Over
 from kadam.engines.native import again
 from kadam.engines.native.again import Likeness
 from kadam.engines.native.build import addresses
+from kadam.engines.native.chain import Chain, in_order
 from kadam.engines.native.element import Checked, Load, walk
 from kadam.engines.native.fuse import Group, Plan, squeezed
 from kadam.engines.native.kernels import KERNELS, is_own, tile
-from kadam.engines.native.launch import Call, Launch, Launches
+from kadam.engines.native.launch import Call, Launch, Launches, chained
 from kadam.engines.native.loops import ERROR, Store
-from kadam.engines.native.memory import Results, arena, placed
+from kadam.engines.native.memory import Results, Span, arena, placed
 from kadam.engines.native.nest import nest
+from kadam.engines.native.parts import parts
 from kadam.engines.native.profile import profile
 from kadam.engines.native.split import split
 from kadam.engines.native.stage import Piece, Stage
@@ -67,8 +69,8 @@ class NativeProgram:
         self._within: dict[Hashable, tuple[Hashable, int]] = {}
         self._sizes: dict[Hashable, int] = {}
         self._kept = self.plan.stored()
-        for group in self.plan.groups:
-            self._add(group)
+        self._chains: list[tuple[int, int, Chain]] = []  # first and last stage
+        self._add_all()
         self._finish()
 
     # Outputs written into the memory of inputs
@@ -124,17 +126,39 @@ class NativeProgram:
 
     # Stages
 
-    def _add(self, group: Group) -> None:
+    def _add_all(self) -> None:
+        """Make the stages, and put those next to each other that can run part by part."""
+        apart = parts() > 1 and not profile.active  # which tells kernel by kernel
+        made = {group.bit: self._made(group, apart) for group in self.plan.groups}
+        runs: list[tuple[list[Group], Chain | None]] = [(self.plan.groups, None)]
+        if apart:
+            runs = in_order(self.plan.groups, made, lambda: Chain(parts(), self._home, ERROR, self.graph.inputs))
+        for groups, chain in runs:
+            first = len(self.stages)
+            chained = chain is not None and chain.length > 1 and chain.work >= PARALLEL_WORK
+            for group in groups:
+                alone = apart and not chained and group.head is not None
+                self._add(self._made(group, apart=False) if alone else made[group.bit])
+            if chain is not None and chained:
+                self._chains.append((first, len(self.stages) - 1, chain))
+
+    def _made(self, group: Group, apart: bool) -> list[Stage] | Node:
+        """A group's stages; its node, if the reference computes it."""
         first = group.roots[0]
         if first.id in self.plan.host:
-            self._note(first, [*map(self.plan.memory, first.inputs)])
-            self.stages.append(first)
-        elif any(node.type.elements for node in group.roots):
-            for stage in self._stages(group):
-                self._note(None, stage.buffers)
-                self.stages.append(stage)
+            return first
+        return self._stages(group, apart) if any(node.type.elements for node in group.roots) else []
 
-    def _stages(self, group: Group) -> list[Stage]:
+    def _add(self, made: list[Stage] | Node) -> None:
+        if isinstance(made, Node):
+            self._note(made, [*map(self.plan.memory, made.inputs)])
+            self.stages.append(made)
+            return
+        for stage in made:
+            self._note(None, stage.buffers)
+            self.stages.append(stage)
+
+    def _stages(self, group: Group, apart: bool) -> list[Stage]:
         stores = [
             self._store(node, group) for node in group.roots if node.id in self._kept and node.id in group.elements
         ]
@@ -143,7 +167,7 @@ class NativeProgram:
             (node,) = group.roots
             return KERNELS[type(node.primitive)](node, self.plan, name)
         if group.head is not None:
-            return tile(group, stores, self.plan, name)
+            return tile(group, stores, self.plan, name, apart)
         return again.stages(Likeness([group.loops], stores, name), lambda: [nest(group.loops, stores, name)])
 
     def _store(self, node: Node, group: Group) -> Store:
@@ -186,7 +210,11 @@ class NativeProgram:
         inner = {
             key: (self._sizes[key], first, last) for key, (first, last) in self._moments.items() if key not in outputs
         }
-        offsets, size = placed(inner)
+        spans = [
+            Span(first, last, frozenset(key for key in inner if chain.splits(key, self._sizes[key])))
+            for first, last, chain in self._chains
+        ]
+        offsets, size = placed(inner, spans)
         self.arena = arena(size)
         within = {key: offsets[home] + offset_bytes for key, (home, offset_bytes) in self._within.items()}
         self._offsets = offsets | within
@@ -220,20 +248,32 @@ class NativeProgram:
 
     def _programs(self) -> list[Launches | Node]:
         """The stages between nodes that the reference computes, each run of them one native call."""
-        texts = [stage.text for stage in self.stages if isinstance(stage, Stage)]
-        found = iter(addresses(texts))
-        parts: list[list[Launch] | Node] = []
-        launches: list[Launch] = []
-        for stage in self.stages:
+        runs: list[Launches | Node] = []
+        for native, run in groupby(self._launched(), lambda one: isinstance(one, Launch)):
+            launched = list(run)
+            runs += [self._launches(launched)] if native else launched  # type: ignore[arg-type]
+        return runs or [self._launches([])]
+
+    def _launched(self) -> Iterator[Launch | Node]:
+        """What runs, in order; a chain is one launch."""
+        found = iter(addresses([stage.text for stage in self.stages if isinstance(stage, Stage)]))
+        ends = {first: last for first, last, _ in self._chains}
+        links: list[Launch] = []
+        end = -1  # of the latest chain
+        for number, stage in enumerate(self.stages):
             if isinstance(stage, Node):
-                parts += [launches, stage]
-                launches = []
+                yield stage
                 continue
             slots = tuple(self._slots[key] for key in stage.buffers)
             launch = Launch(next(found), slots, stage.tasks, _grain(stage), ERROR in stage.buffers)
-            launches.append(launch)
-        kept = [part for part in [*parts, launches] if part] or [launches]
-        return [self._launches(part) if isinstance(part, list) else part for part in kept]
+            end = ends.get(number, end)
+            if number > end:
+                yield launch
+                continue
+            links.append(launch)
+            if number == end:
+                yield chained(links, parts())
+                links = []
 
     def _launches(self, launches: list[Launch]) -> Launches:
         fixed = {self._slots[key]: self.arena.address + offset for key, offset in self._offsets.items()}

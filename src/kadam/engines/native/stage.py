@@ -35,6 +35,22 @@ class Piece:
 
 
 @dataclass(frozen=True)
+class Touch:
+    """What the tasks of a stage read or write of a buffer, where it moves on with them: see `Stage.leading`.
+
+    Attributes:
+        stride: bytes from a range of tasks to the next one's; 0 if any task may touch anything.
+        low, high: bytes from there that a range touches: those before `high`, from `low` on.
+        writes: whether any of them are written.
+    """
+
+    stride: int
+    low: int
+    high: int
+    writes: bool
+
+
+@dataclass(frozen=True)
 class Stage:
     """One launch of a kernel.
 
@@ -47,6 +63,8 @@ class Stage:
         size_bytes: memory that they read and write together, each byte counted once.
         work: what all tasks cost, in floating-point operations that take as long: decides how many make a chunk for
             the team of threads, and whether it is called at all.
+        leading: into how many ranges of equal length the tasks fall that move through memory evenly; 0: unknown.
+        touches: of each buffer, the memory that such a range reads or writes.
     """
 
     name: str
@@ -56,6 +74,8 @@ class Stage:
     flops: float
     size_bytes: float
     work: float
+    leading: int = 0
+    touches: tuple[Touch, ...] = ()
 
 
 class Finish(Protocol):

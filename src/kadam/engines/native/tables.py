@@ -34,6 +34,18 @@ class Launch(ctypes.Structure):
     )
 
 
+class Link(ctypes.Structure):
+    """A kernel of a chain."""
+
+    _fields_ = (("kernel", POINTER), ("args", POINTER), ("tasks", WORD))  # tasks of a part
+
+
+class Chain(ctypes.Structure):
+    """What a launch of a chain gets as its `args`: kernels that run part by part."""
+
+    _fields_ = (("links", POINTER), ("count", WORD))
+
+
 class Feed(ctypes.Structure):
     """An input of a program: where its address goes, and what the Python object must be."""
 
@@ -122,7 +134,7 @@ class Team(ctypes.Structure):
     )
 
 
-TABLES: Sequence[type[ctypes.Structure]] = (Launch, Feed, Program, Moving, Repeat, Process, Team)
+TABLES: Sequence[type[ctypes.Structure]] = (Launch, Link, Chain, Feed, Program, Moving, Repeat, Process, Team)
 
 
 def text(names: Sequence[str], constants: dict[str, int | str]) -> str:

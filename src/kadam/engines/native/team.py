@@ -38,6 +38,7 @@ class Runtime:
         call: address of the builtin function that runs a program.
         run: runs a program: its table, two lists (or none, if its slots are filled), and where times go.
         repeat: runs a program many times: see `kadam.engines.native.repeat`.
+        chain: address of the kernel that runs other kernels part by part.
         process: address of what compiled code knows of this process.
         team: address of the threads' table.
     """
@@ -45,7 +46,7 @@ class Runtime:
     def __init__(self, layout: cpython.Layout | None) -> None:
         self.layout = layout
         (start,) = addresses([_own_text(layout or cpython.EXPECTED)])
-        self.call, run, make, stop, resume, repeat = told(start, 6)
+        self.call, run, make, stop, resume, repeat, self.chain = told(start, 7)
         self.run: Callable[..., int] = _RUN(run)
         self.repeat: Callable[[int], int] = _REPEAT(repeat)
         self._make, self._stop, self._resume = _TABLE(make), _TABLE(stop), _RESUME(resume)
@@ -96,7 +97,7 @@ _lock = threading.RLock()  # held while helpers are started over, and through a 
 def _own_text(layout: cpython.Layout) -> str:
     constants = layout.constants() | PAUSES[host().triple.split("-")[0]]
     constants |= {"team_bytes": ctypes.sizeof(Team), "patience_ns": PATIENCE_NS, "rest_factor": REST_FACTOR}
-    return text(["team" if HAS_THREADS else "solo", "interpreter", "repeat"], constants)
+    return text(["team" if HAS_THREADS else "solo", "interpreter", "chain", "repeat"], constants)
 
 
 def _process() -> Process:

@@ -35,6 +35,7 @@ class Tiling:
         settled: whether all rows are first copied, tile by tile, in the order in which they are read.
         depth: of a block.
         group: how many tiles, one below the other, make a task.
+        share: rows of a task, if that is not simply those of its tiles: then its last tile begins earlier.
     """
 
     form: Form
@@ -46,6 +47,7 @@ class Tiling:
     settled: bool
     depth: int
     group: int
+    share: int = 0
 
     @property
     def width(self) -> int:
@@ -64,7 +66,7 @@ class Tiling:
 
     @property
     def groups(self) -> int:
-        return -(-self.tiles // self.group)
+        return self.form.rows.size // self.share if self.share else -(-self.tiles // self.group)
 
     @property
     def tasks(self) -> int:
@@ -118,8 +120,14 @@ class _Tiles:
         self.outer = digits(w, product, sizes)
         a, b = form.corners(w, self.outer)
         self.first_column = times(w, panel, t.width)
-        first = times(w, group, t.group)
-        last = index(t.tiles) if t.groups == 1 else lesser(w, total(w, first, t.group), t.tiles)
+        self.first_row, self.end_row = index(0), index(form.rows.size)
+        first, last = index(0), index(t.group)
+        if t.share:
+            self.first_row = times(w, group, t.share)
+            self.end_row = total(w, self.first_row, t.share)
+        elif t.groups > 1:
+            first = times(w, group, t.group)
+            last = lesser(w, total(w, first, t.group), t.tiles)
         with w.loop(0, self.rounds) as counter:
             turn = counter if self.rounds > 1 else index(0)
             *extra, block = digits(w, turn, t.rounds)
@@ -143,8 +151,8 @@ class _Tiles:
 
     def _tile(self, tile: Value, kept: Value, turn: Value, left: str, right: str, length: Value) -> None:
         w, t, side = self.w, self.t, self.form.rows
-        nominal = times(w, tile, t.rows)
-        row = nominal if side.size % t.rows == 0 else lesser(w, nominal, side.size - t.rows)
+        nominal = total(w, self.first_row, times(w, tile, t.rows))
+        row = nominal if (t.share or side.size) % t.rows == 0 else self._earlier(nominal)
         results = self.results
         if self.rounds > 1:
             results = w.address(self.record, results, times(w, kept, t.rows * t.width))
@@ -158,6 +166,10 @@ class _Tiles:
             return
         with w.when(w.let(BOOL, 0, f"icmp eq {turn}, {self.rounds - 1}")):
             hand_on(results, row, minus(w, nominal, row))
+
+    def _earlier(self, nominal: Value) -> Value:
+        """Where a tile begins that must not reach beyond its task's rows."""
+        return self.w.intrinsic("smin", nominal, minus(self.w, self.end_row, self.t.rows))
 
     def _sums(self) -> list[Sums]:
         """Where a tile is summed, from zero."""
@@ -265,7 +277,7 @@ class _Tiles:
         """As vectors along the rows."""
         w, t = self.w, self.t
         mask = None
-        if t.rows < t.lanes or self.form.rows.size % t.rows:
+        if t.rows < t.lanes or (t.share or self.form.rows.size) % t.rows:
             mask = self.scalars.both(from_on(w, t.lanes, repeated), below(w, t.lanes, t.rows))
         with w.loop(0, t.vectors) as vector:
             with w.loop(0, t.lanes, self.block) as part:
