@@ -11,7 +11,7 @@ import pytest
 
 import kadam
 from kadam.engines import reference
-from kadam.recording import attempts, calls, step
+from kadam.recording import attempts, calls, place, step
 from kadam.recording.step import state
 
 
@@ -710,3 +710,14 @@ def test_numbers_among_themselves_keep_their_precision() -> None:
     values = np.random.default_rng(0).standard_normal((5, 4))
     layer(kadam.tensor(values))
     np.testing.assert_allclose(layer.running_var.numpy(), 0.9 + 0.1 * values.var(0, ddof=1), rtol=1e-15)
+
+
+def test_a_module_is_named_by_where_it_stands_now():
+    inner = kadam.nn.Linear(1, 1)
+    outer = kadam.nn.Sequential(kadam.nn.ModuleDict({"deep": inner}))
+    assert place._name_in(outer, inner) == "0.deep"
+    del outer[0]
+    assert place._name_in(outer, inner) == "Linear"
+    outer.add_module("last", inner)
+    assert place._name_in(outer, inner) == "last"
+    assert place._name_in(outer, outer) == "Sequential"

@@ -291,11 +291,11 @@ def test_errors_that_kadam_has_caught_itself_are_not_shown() -> None:
         ("from torch import no_gard", "MissingImportError", "torch.no_grad"),
         ("from torch.nn.functional import cros_entropy", "MissingImportError", "torch.nn.functional.cross_entropy"),
         ("from torch.nn.init import kaiming_unifrom_", "MissingImportError", "torch.nn.init.kaiming_uniform_"),
-        ("import torch.fx", "MissingModuleError", "PyTorch has torch.fx, Kadam does not have it yet"),
+        ("import torch.nested", "MissingModuleError", "PyTorch has torch.nested, Kadam does not have it yet"),
         ("import torch.optimizer", "MissingModuleError", "torch.optim"),
         ("import torch.foo.bar", "MissingModuleError", "neither PyTorch nor Kadam has a public module torch.foo"),
         ("import torch.recording.step", "MissingModuleError", "torch.recording"),
-        ("torch.fx.Graph", "MissingNameError", "PyTorch has torch.fx, Kadam does not have it yet"),
+        ("torch.nested.nested_tensor", "MissingNameError", "PyTorch has torch.nested, Kadam does not have it yet"),
     ],
 )
 def test_a_missing_name_is_an_error_at_its_line(

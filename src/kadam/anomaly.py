@@ -17,6 +17,7 @@ from kadam.recording.step import Recording, cut, state
 from kadam.recording.sweep import Places
 from kadam.recording.tensor import Recorded, up_to_date
 from kadam.recording.trail import TrailNode
+from kadam.recording.way import toward
 
 
 class Mode:
@@ -96,10 +97,10 @@ def backward(
     if not looks():
         backprop.backward(roots, cts, retain, create_graph, inputs)
         return
-    work = _ran(roots, cts, retain, create_graph, inputs or ())
+    work = _ran(roots, cts, retain, create_graph, inputs)
     chosen = None if inputs is None else {id(tensor) for tensor in inputs}
     for tensor, ct in list(work.grads.values()):
-        if chosen is None or id(tensor) in chosen:
+        if chosen is None or (id(tensor) in chosen and not tensor._retains):
             backprop.accumulate(tensor, ct, create_graph)
 
 
@@ -137,7 +138,7 @@ def _ran(
     cts: Sequence[Recorded | None],
     retain: bool,
     create_graph: bool,
-    inputs: Sequence[Recorded],
+    inputs: Sequence[Recorded] | None,
 ) -> CheckedPass:
     for root, ct in zip(roots, cts, strict=True):
         backprop.check_root(root, ct)
@@ -182,18 +183,19 @@ class CheckedPass(BackwardPass):
         super().deliver(tensor, ct, origin, fresh)
 
     def _through_history(
-        self, history: History, seeds: Mapping[int, Recorded | None], collect: Places, stops: Places
+        self, history: History, seeds: Mapping[int, Recorded | None], collect: Places | None, stops: Places
     ) -> dict[int, Any]:
         path = history.current_path()
         feeds = {node.id for node in path.feeds}
-        ends = {node.id for node in path.created} & path.builder.active
-        reached = super()._through_history(history, seeds, tuple(sorted((ends | set(collect)) - set(stops))), stops)
+        way = path.builder.active if collect is None else toward(path, collect)
+        ends = {node.id for node in path.created} & way
+        reached = super()._through_history(history, seeds, tuple(sorted(ends | (feeds & way))), stops)
         wrong = {one for one, ct in reached.items() if _has_nan(ct)}
         if wrong:
             known = {**reached, **seeds}
             for call in reversed(history.end.line()):
                 self._look(history, call, known, wrong, tuple(sorted(ends | feeds)))
-        wanted = {*collect, *stops, *feeds}
+        wanted = {*(collect or ()), *stops, *feeds}
         return {one: ct for one, ct in reached.items() if one in wanted}
 
     def _look(

@@ -185,7 +185,7 @@ def _mark(cls: type[Function], ctx: FunctionContext, args: Sequence[Any], parts:
     assert rec is not None
     shapes = [result._spec for _, result in places]
 
-    def function(cts: Sequence[Any], work: BackwardPass) -> None:
+    def function(cts: Sequence[Any], work: BackwardPass, stop: Stop) -> None:
         filled = [_filled(ct, spec, ctx) for ct, spec in zip(cts, shapes, strict=True)]
         given = [_filled(None, spec, ctx) for spec in others]
         for index, ct in zip(indices, filled, strict=True):
@@ -198,7 +198,7 @@ def _mark(cls: type[Function], ctx: FunctionContext, args: Sequence[Any], parts:
             ctx._place_of = None
         if not work.retain:
             ctx._freed = True
-        _deliver(cls, sources, grads, work)
+        _deliver(cls, sources, grads, work, stop.origins)
 
     indices = [index for index, _ in places]
     others = [getattr(part, "_spec", None) for part in parts]
@@ -232,7 +232,7 @@ def _filled(ct: Any, spec: Any, ctx: FunctionContext) -> Any:
     return ct
 
 
-def _deliver(cls: type[Function], args: Sequence[Any], grads: Any, work: BackwardPass) -> None:
+def _deliver(cls: type[Function], args: Sequence[Any], grads: Any, work: BackwardPass, origins: Sequence[Any]) -> None:
     found = list(grads) if isinstance(grads, list | tuple) else [grads]
     while len(found) > len(args) and found[-1] is None:
         found.pop()
@@ -241,7 +241,7 @@ def _deliver(cls: type[Function], args: Sequence[Any], grads: Any, work: Backwar
             f"function {cls.__name__}Backward returned an incorrect number of gradients (expected {len(args)}, got "
             f"{len(found)}). Fix: return one gradient for each argument of forward, None where there is none."
         )
-    for index, (arg, ct) in enumerate(zip(args, found, strict=True)):
+    for index, (arg, ct, origin) in enumerate(zip(args, found, origins, strict=True)):
         if ct is None or not isinstance(arg, Recorded) or not arg._spec.requires_grad:
             continue
         if not isinstance(ct, Recorded):
@@ -254,7 +254,7 @@ def _deliver(cls: type[Function], args: Sequence[Any], grads: Any, work: Backwar
             ct = _fitted(cls, index, ct, arg)
         if ct._spec.dtype is not arg._spec.dtype:
             ct = ct.to(arg._spec.dtype)
-        work.deliver(arg, ct)
+        work.deliver(arg, ct, origin)
 
 
 def _fitted(cls: type[Function], index: int, ct: Any, arg: Any) -> Any:

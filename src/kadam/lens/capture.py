@@ -369,9 +369,9 @@ def observed(observer: Observer) -> Iterator[None]:
     functions: Any = function
     deliver = functions._deliver
 
-    def noted_delivery(cls: Any, arguments: Any, gradients: Any, work: Any) -> None:
+    def noted_delivery(cls: Any, arguments: Any, gradients: Any, *rest: Any) -> None:
         observer.delivered(cls.__name__, arguments, gradients)
-        deliver(cls, arguments, gradients, work)
+        deliver(cls, arguments, gradients, *rest)
 
     outer, state.watcher = state.watcher, observer
     backprop.BackwardPass._through_history = noted_sweep  # type: ignore[assignment, method-assign]

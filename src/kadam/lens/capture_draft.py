@@ -177,6 +177,8 @@ class Draft:
         places = [(at, node) for at, ref in enumerate(self.roots) if (node := joined.find(ref)) and at >= begun]
         roots = [node for _, node in places]
         kept = keep(joined, self._essential(joined, roots))
+        if fault is not None and not kept.active:  # what failed may be cut off from what it was meant to lead to
+            kept = keep(joined, [])
         labels = {**names.variables, **names.parameters}
         optimizers = [one for one in optimizers if one.name and one.owner() is not None]
         loss = kept.now.get(roots[-1].id) if roots else None

@@ -173,6 +173,7 @@ def _wraps(notes: Notes) -> Iterator[Callable[[], None]]:
     yield _wrapped_data(notes)
     yield _wrapped_mode(notes, "__enter__")
     yield _wrapped_mode(notes, "__exit__")
+    yield _wrapped_mode(notes, "__init__", modes.set_grad_enabled)  # it switches as it is made, with no `with`
 
 
 def _wrapped(
@@ -220,9 +221,9 @@ def _wrapped_data(notes: Notes) -> Callable[[], None]:
     return lambda: setattr(Tensor, "data", original)
 
 
-def _wrapped_mode(notes: Notes, name: str) -> Callable[[], None]:
+def _wrapped_mode(notes: Notes, name: str, owner: type[modes._Mode] = modes._Mode) -> Callable[[], None]:
     """Changes of the grad mode, by `with` or by a decorator, whose frame is Kadam's."""
-    owner = modes._Mode
+    kind = "exit" if name == "__exit__" else "enter"
     original = vars(owner)[name]
 
     @functools.wraps(original)
@@ -232,7 +233,7 @@ def _wrapped_mode(notes: Notes, name: str) -> Callable[[], None]:
         if frame is not None and frame.f_code.co_filename == modes.__file__:
             frame = frame.f_back  # a decorator's
         if frame is not None and is_users(frame):
-            notes.note("grad_mode", line_of(frame), name.strip("_"), grad=modes.is_grad_enabled())
+            notes.note("grad_mode", line_of(frame), kind, grad=modes.is_grad_enabled())
         return result
 
     setattr(owner, name, wrapper)

@@ -103,10 +103,9 @@ def _listed(name: str, tensors: Any) -> list[Any]:
         )
     found = list(tensors)
     if not found:
-        fix = "Fix: give at least one tensor."
         if name == "cat":
-            raise EmptyListError(f"torch.cat(): expected a non-empty list of Tensors. {fix}")
-        raise ShapeError(f"{name} expects a non-empty TensorList. {fix}")
+            raise EmptyListError("torch.cat(): expected a non-empty list of Tensors. Fix: give at least one tensor.")
+        raise ShapeError(f"{name} expects a non-empty TensorList. Fix: give at least one tensor.")
     return found
 
 

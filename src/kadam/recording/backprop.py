@@ -27,9 +27,10 @@ from kadam.recording.modes import grad_mode
 from kadam.recording.operation import State, operation
 from kadam.recording.spec import spec_of
 from kadam.recording.step import Recording, cut, state
-from kadam.recording.sweep import Places, check_unchanged, combine, leaves_of, owned, sweep_history, sweep_present
+from kadam.recording.sweep import Places, bounds, check_unchanged, combine, owned, sweep_history, sweep_present
 from kadam.recording.tensor import Recorded, blank, from_array, made, up_to_date
 from kadam.recording.trail import TrailNode
+from kadam.recording.way import Way, locate, located
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
@@ -44,8 +45,10 @@ class Stop:
         places: of the tensors that halt it, in order: one with hooks, or all results of a custom function.
         hooks: place -> functions of the cotangent, by number.
         keeper: place -> the tensor that keeps its gradient (`retain_grad`).
-        function: takes the cotangents of all places and delivers those of its inputs; None for mere hooks.
+        function: takes the cotangents of all places, the pass and this stop, and delivers the cotangents of its
+            inputs; None for mere hooks.
         sources: the arguments to which the function delivers.
+        origins: where the values were made that these had then; None for a leaf.
         context: what the function left for its derivative, the `ctx` of a custom function.
     """
 
@@ -61,10 +64,16 @@ class Stop:
         self.keeper: dict[int, Recorded] = {}
         self.function = function
         self.sources = sources
+        self.origins = [located(one) for one in sources]
         self.context = context
 
-    def move(self, to: Mapping[int, int]) -> None:
+    def places_in(self, rec: Recording) -> list[int]:
+        """The places of the recording that this stop knows."""
+        return [*self.places, *[origin[1] for origin in self.origins if origin is not None and origin[0] is rec]]
+
+    def move(self, to: Mapping[int, int], rec: Recording, history: History) -> None:
         """The recording is closed: its positions become node ids."""
+        self.origins = [(history, to[one[1]]) if one is not None and one[0] is rec else one for one in self.origins]
         self.places = [to[place] for place in self.places]
         self.hooks = {to[place]: hooks for place, hooks in self.hooks.items()}
         self.keeper = {to[place]: tensor for place, tensor in self.keeper.items()}
@@ -91,23 +100,28 @@ class BackwardPass:
         create_graph, retain: as in PyTorch.
         grads: id of a leaf or a captured tensor -> the tensor and the cotangent that has arrived.
         captures: (serial of a recording, place) -> a tensor in it whose gradient is asked for.
+        way: what leads to the tensors whose gradients are asked for; None if the pass goes to every leaf.
         passed: the histories swept, and what of each may be freed when the pass is over.
         through: how many sweeps through histories there were.
     """
 
     through = 0
 
-    def __init__(self, create_graph: bool, retain: bool, captures: Sequence[Recorded] = ()) -> None:
+    def __init__(self, create_graph: bool, retain: bool, captures: Sequence[Recorded] | None = None) -> None:
         self.create_graph = create_graph
         self.retain = retain
         self.regions: dict[int, Region] = {}
         self.grads: dict[int, tuple[Recorded, Recorded]] = {}
         self.captures: dict[tuple[int, int], Recorded] = {}
         self.passed: list[tuple[History, frozenset[int]]] = []
-        for tensor in captures:
+        leaves: set[int] = set()
+        for tensor in captures or ():
             found = locate(tensor)
-            if found is not None:
+            if found is None:
+                leaves.add(id(tensor))
+            else:
                 self.captures[(found[0].serial, found[1])] = tensor
+        self.way = None if captures is None else Way(self.captures, leaves)
 
     def deliver(
         self, tensor: Recorded, ct: Recorded | None, origin: tuple[History, int] | None = None, fresh: bool = False
@@ -215,9 +229,7 @@ class BackwardPass:
         owner, seeds = region.owner, region.seeds
         region.seeds = {}
         stops = tuple(sorted(owner.stops))
-        collect = tuple(
-            [place for serial, place in self.captures if serial == owner.serial and place not in owner.stops]
-        )
+        collect = None if self.way is None else self.way.goals(owner)
         if isinstance(owner, History):
             reached = self._through_history(owner, seeds, collect, stops)
             feeds = {node.id: feed for node, feed in zip(owner.current_path().feeds, owner.feeds, strict=True)}
@@ -239,14 +251,13 @@ class BackwardPass:
                 self.keep(self.captures[(owner.serial, place)], ct)
 
     def _through_history(
-        self, history: History, seeds: Mapping[int, Recorded | None], collect: Places, stops: Places
+        self, history: History, seeds: Mapping[int, Recorded | None], collect: Places | None, stops: Places
     ) -> dict[int, Tensor]:
         path, starts = history.current_path(), tuple(seeds)
         key = (starts, collect, stops)
         ahead: Plan | None = history.end.plans.get(key)
         if ahead is None:
-            halts = set(stops) - set(starts)
-            ahead = plan(path, starts, leaves_of(path) | set(collect) | set(stops), halts)
+            ahead = plan(path, starts, *bounds(path, starts, collect, stops))
             history.end.plans[key] = ahead
         if ahead.reading & history.freed:
             raise GradientError(TWICE)
@@ -272,6 +283,7 @@ class BackwardPass:
         owner = region.owner
         stop: Stop = owner.stops[place]
         cts = {one: region.arrived.pop(one) for one in stop.places if one in region.arrived}
+        leads_on = self.way is None or any(map(self.way.leads, stop.sources, stop.origins))
         passed, hooks, keeper, captures = list(cts), stop.hooks, stop.keeper, dict(self.captures)
         if isinstance(owner, Recording):
             owner.awaited, owner.loose = (*region.seeds, *region.arrived, *passed), True
@@ -287,7 +299,8 @@ class BackwardPass:
                 if capture is not None:
                     self.keep(capture, self.copy_of(ct))
             if stop.function is not None:
-                stop.function([cts.get(one) for one in stop.places], self)
+                if leads_on:
+                    stop.function([cts.get(one) for one in stop.places], self, stop)
                 return
         if isinstance(owner, Recording):
             owner.awaited = ()
@@ -324,20 +337,6 @@ def hooked(hook: Callable[[Any], Any], ct: Recorded) -> Recorded:
             f"{result._spec.type}. Fix: return a tensor of the gradient's shape, or None."
         )
     return result
-
-
-def locate(tensor: Recorded) -> tuple[Any, int] | None:
-    """Where a tensor's derivative is known: the present recording or a history, and its place; None for a leaf."""
-    if tensor._spec.grad_name is None:
-        return None
-    if tensor._rec is state.rec and tensor._pos >= 0:
-        return state.rec, tensor._pos
-    if tensor._history is None:
-        raise GradientError(
-            "backward: this tensor's history is gone: the recording that made it failed or was interrupted. Fix: "
-            "compute it again."
-        )
-    return tensor._history, tensor._place
 
 
 def ones_like(tensor: Recorded) -> Tensor:
@@ -478,7 +477,7 @@ def backward(
     here = rec is not None and len(roots) == 1 and root._rec is rec and root._pos >= 0
     if rec is not None and here and inputs is None and not rec.stops and not rec.displaced:
         feeds = rec.feeds
-        reached = sweep_present([cts[0]], (root._pos,), (), (), create_graph, retain)  # type: ignore[list-item]
+        reached = sweep_present([cts[0]], (root._pos,), None, (), create_graph, retain)  # type: ignore[list-item]
         if all(place < 0 and feeds[~place]._spec.grad_name is None for place in reached):
             leaves, found = [feeds[~place] for place in reached], list(reached.values())
             if create_graph:
@@ -494,7 +493,7 @@ def backward(
         for place, ct in reached.items():
             work.deliver(feeds[~place], ct, fresh=True)
     else:
-        work = BackwardPass(create_graph, retain, inputs or ())
+        work = BackwardPass(create_graph, retain, inputs)
         for root, ct in zip(roots, cts, strict=True):
             work.deliver(root, ct)
     work.run()

@@ -62,9 +62,15 @@ class Plan:
 
 
 def plan(
-    path: Path, starts: Iterable[int], collect: Collection[int], stops: Collection[int], spent: Collection[int] = ()
+    path: Path, starts: Iterable[int], collect: Collection[int], stops: Collection[int], way: Collection[int]
 ) -> Plan:
-    """Sweep on paper from the nodes `starts`: what would be read, by whom, and where cotangents arrive."""
+    """Sweep on paper from the nodes `starts`: what would be read, by whom, and where cotangents arrive.
+
+    Args:
+        path: the sweep goes through.
+        starts, collect, stops: ids of nodes: where it begins, whose cotangents are wanted, and what it does not pass.
+        way: ids of those through which it goes.
+    """
     nodes, scratch = path.builder.nodes, Builder()
     read: dict[int, Node] = {}  # id of the stand-in in the scratch graph -> the node it stands for
 
@@ -85,7 +91,7 @@ def plan(
     scratch.adopt = adopt_once
     with building(scratch):
         cts = {start: emit(Input(nodes[start].type)) for start in starts}
-        found = autodiff.backward(nodes, cts, path.builder.active, collect, {*stops, *spent})
+        found = autodiff.backward(nodes, cts, way, collect, stops)
         used = _ancestors(scratch.nodes, [node.id for node in found.values()])
     reads = frozenset(
         (scratch.nodes[one].origin or 0, read[source.id].id)
@@ -179,7 +185,7 @@ def needs_of(path: Path, watched: Sequence[Node], stops: Sequence[Node], swept: 
         return Needs((), (), frozenset())
     active = path.builder.active
     ends = {node.id for node in (*path.feeds, *stops) if node.id in active}
-    found = plan(path, {node.id for node in watched if node.id in active}, ends, (), path.freed - swept)
+    found = plan(path, {node.id for node in watched if node.id in active}, ends, path.freed - swept, active)
     at_hand = {node.id for node in path.feeds} - path.overwritten.keys()
     saved = tuple(one for one in found.needed if one not in at_hand)
     reads = tuple(index for index, node in enumerate(path.feeds) if node.id in found.needed and node.id in at_hand)
@@ -230,7 +236,7 @@ class History:
         self._swept = _NO_NODES
         if rec.loose:
             self._swept = rec.swept
-            self.stops = self._moved(rec.stops)
+            self.stops = self._moved(rec)
         if end.derived or rec.displaced:
             self.origins = self._origins(rec)
         if program.reads:
@@ -251,12 +257,13 @@ class History:
                 kept[one] = (array, None, 0) if owner is None else (array, weakref.ref(owner), owner._changes)
         return kept
 
-    def _moved(self, stops: Mapping[int, Any]) -> dict[int, Any]:
+    def _moved(self, rec: Recording) -> dict[int, Any]:
         """The stops of a recording by node, not by position."""
-        to = {place: self.current_path().at(place).id for place in stops}
-        for stop in dict.fromkeys(stops.values()):
-            stop.move(to)
-        return {to[place]: stop for place, stop in stops.items()}
+        stops = dict.fromkeys(rec.stops.values())
+        to = {place: self.current_path().at(place).id for stop in stops for place in stop.places_in(rec)}
+        for stop in stops:
+            stop.move(to, rec, self)
+        return {to[place]: stop for place, stop in rec.stops.items()}
 
     def _origins(self, rec: Recording) -> dict[int, tuple[History, int]]:
         path = self.current_path()

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from kadam.errors import GradientError
-from kadam.recording.backprop import Stop, locate
+from kadam.recording.backprop import Stop
 from kadam.recording.tensor import Recorded, up_to_date
+from kadam.recording.way import locate
 
 
 class Handle:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kadam.recording.backprop import Stop, locate
+from kadam.recording.backprop import Stop
 from kadam.recording.calls import Operation
 from kadam.recording.history import History
 from kadam.recording.spec import Spec
 from kadam.recording.step import Recording
 from kadam.recording.tensor import Recorded, up_to_date
 from kadam.recording.trail import TrailNode
+from kadam.recording.way import locate
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor

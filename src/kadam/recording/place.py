@@ -6,10 +6,10 @@ import os
 import sys
 from collections.abc import Callable
 from functools import cache
-from itertools import chain
 from opcode import opmap
 from types import CodeType, FrameType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from kadam.ir.graph import Source
 
@@ -20,6 +20,8 @@ _LESSONS = os.path.join(PACKAGE, "lessons") + os.sep
 GENERATED = ("<call of ", "<out= of ")  # how the names of callers' code begin
 # The code of `Module.__call__`, whose frames tell the modules that are being called.
 module_calls: set[CodeType] = set()
+# Where modules were found in others, by id; they may have moved since.
+_paths: WeakKeyDictionary[Any, dict[int, str]] = WeakKeyDictionary()
 # The code of functions that do nothing of their own while a function of the user's runs in them.
 passing_on: set[CodeType] = set()
 # What is done to an error whose traceback another process will show: `kadam run` leaves Kadam's own frames out.
@@ -118,10 +120,23 @@ def shown(filename: str) -> str:
 
 
 def _scope(modules: list[Any]) -> str:
-    names = []
-    for outer, called in zip(modules, modules[1:], strict=False):
-        # Mostly it is a child; what lies deeper is looked for after that.
-        known = chain(outer.named_children(), outer.named_modules())
-        name = next((name for name, module in known if module is called and name), None)
-        names.append(name if name is not None else type(called).__name__)
-    return ".".join(names)
+    return ".".join([_name_in(outer, called) for outer, called in zip(modules, modules[1:], strict=False)])
+
+
+def _name_in(outer: Any, called: Any) -> str:
+    """The path at which a module stands in another: mostly it is a child; else that of its class."""
+    name = _paths.get(outer, {}).get(id(called), "")
+    if _at(outer, name) is not called:
+        known = _paths[outer] = {id(module): path for path, module in outer.named_children()}
+        for path, module in outer.named_modules():
+            known.setdefault(id(module), path)
+        name = known.get(id(called), "")
+    return name or type(called).__name__
+
+
+def _at(outer: Any, path: str) -> Any:
+    """What stands at a path; None for the path of `outer` itself."""
+    found = outer if path else None
+    for name in path.split(".") if path else ():
+        found = getattr(found, name, None)
+    return found

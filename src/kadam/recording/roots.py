@@ -6,11 +6,11 @@ from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from kadam.ir.graph import Node
-from kadam.recording.backprop import locate
 from kadam.recording.history import History
 from kadam.recording.step import Recording
 from kadam.recording.tensor import Recorded, up_to_date
 from kadam.recording.trail import Path
+from kadam.recording.way import locate
 
 Place = tuple[Recording | History, int]
 
@@ -52,7 +52,7 @@ def _sources(owner: Recording | History, place: int) -> list[tuple[Any, Place | 
     else:
         origins = [owner.displaced.get(~index) for index in feeds]
     met: list[tuple[Any, Place | None]] = [(owner.feeds[index], at) for index, at in zip(feeds, origins, strict=True)]
-    return met + [(one, None) for at in halted for one in stops[at].sources]
+    return met + [pair for at in halted for pair in zip(stops[at].sources, stops[at].origins, strict=True)]
 
 
 def _reached(owner: Recording | History, place: int, stops: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:

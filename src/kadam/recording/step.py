@@ -335,11 +335,17 @@ class _Asked:
         ]
         self.key = (
             tuple([one._pos for one in self.wanted]),
-            (*[one._pos for one in self.derived], *rec.awaited),
+            (*[one._pos for one in self.derived], *rec.awaited, *_delivered_to(rec)),
             tuple(rec.stops),
             rec.swept,
             (None,) * len(made) + _over(rec, written),
         )
+
+
+def _delivered_to(rec: Recording) -> list[int]:
+    """Where custom functions will deliver to values that no tensor has any more."""
+    places = {place for stop in rec.stops.values() for place in stop.places_in(rec)}.difference(rec.stops)
+    return sorted(place for place in places if (one := rec.created[place]) is None or one._pos != place)
 
 
 def _over(rec: Recording, written: Sequence[Recorded]) -> tuple[int | None, ...]:

@@ -6,7 +6,7 @@ a say (`backprop`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kadam import autodiff
@@ -20,6 +20,7 @@ from kadam.recording.history import CHANGED, TWICE, Plan, emitted_again, plan, s
 from kadam.recording.operation import Raw, operation
 from kadam.recording.step import state
 from kadam.recording.trail import Path
+from kadam.recording.way import toward
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
@@ -33,11 +34,23 @@ def combine(a: Tensor, b: Tensor) -> Tensor:
     return symbol(node_of(a) + node_of(b))
 
 
-def _sweep(
-    path: Path, nodes: Sequence[Node], cts: Mapping[int, Node], collect: set[int], stops: set[int]
-) -> dict[int, Node]:
-    ahead = stops - set(cts)  # a sweep that starts at a stop has passed it
-    return autodiff.backward(nodes, cts, path.builder.active, leaves_of(path) | collect | ahead, ahead)
+def bounds(
+    path: Path, starts: Collection[int], collect: Collection[int] | None, stops: Collection[int]
+) -> tuple[set[int], set[int], set[int]]:
+    """How far a sweep goes: the nodes whose cotangents it gives back, those that it does not pass, and those through
+    which it goes; all by id.
+
+    Args:
+        path: it goes through.
+        starts: where it begins; one that starts at a stop has passed it.
+        collect: where cotangents are to arrive, so that it goes nowhere else; None for all leaves.
+        stops: where it halts.
+    """
+    ahead = set(stops).difference(starts)
+    if collect is None:
+        return leaves_of(path) | ahead, ahead, path.builder.active
+    way = toward(path, collect)
+    return set(collect).difference(stops) | (ahead & way), ahead, way
 
 
 def _seeded(nodes: Sequence[Node], starts: Places, cts: Sequence[Tensor | None]) -> dict[int, Node]:
@@ -78,19 +91,21 @@ def sweep_present(
 ) -> dict[int, Tensor]:
     """Carry cotangents from the positions `starts` of the present recording to its leaves: position -> cotangent.
 
+    `collect`: the positions where they are to arrive instead, as in `bounds`.
     `swept`: ids of the nodes that earlier sweeps of the same backward pass have gone through.
     """
     path: Path = state.inside.path
     builder = path.builder
-    at = {path.at(place).id: place for place in (*starts, *collect, *stops)}
+    at = {path.at(place).id: place for place in (*starts, *(collect or ()), *stops)}
     at.update({node.id: ~index for index, node in enumerate(path.feeds)})
     ids = tuple(path.at(place).id for place in starts)
-    halts, wanted = {path.at(place).id for place in stops}, {path.at(place).id for place in collect}
+    wanted = None if collect is None else [path.at(place).id for place in collect]
+    collected, halts, way = bounds(path, ids, wanted, [path.at(place).id for place in stops])
     builder.tracking = create_graph
     nodes = list(builder.nodes)
-    found = _sweep(path, nodes, _seeded(nodes, ids, cts), wanted, halts)
+    found = autodiff.backward(nodes, _seeded(nodes, ids, cts), way, collected, halts)
     if any(ct is not None for ct in cts):  # one that is a value of the path is no value that a derivative reads
-        done = plan(path, ids, leaves_of(path) | wanted | halts, halts - set(ids))
+        done = plan(path, ids, collected, halts, way)
     else:
         done = swept_of(found, len(nodes))
     if done.reading & (path.freed - swept):
@@ -141,7 +156,8 @@ def sweep_history(
 
     builder.adopt = adopt
     nodes = path.builder.nodes
-    found = _sweep(path, nodes, _seeded(nodes, starts, cts), set(collect), set(stops))
+    collected, halts, way = bounds(path, starts, collect, stops)
+    found = autodiff.backward(nodes, _seeded(nodes, starts, cts), way, collected, halts)
     return {one: _named(ct) for one, ct in found.items()}
 
 

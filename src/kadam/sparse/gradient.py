@@ -15,7 +15,7 @@ from kadam.ops.compare import where
 from kadam.ops.creation import ones_like, zeros
 from kadam.ops.gather import index_add
 from kadam.optim.remembered import note_sparse
-from kadam.recording.backprop import BackwardPass, Stop, locate
+from kadam.recording.backprop import BackwardPass, Stop
 from kadam.recording.spec import Size
 from kadam.recording.step import state
 from kadam.recording.sweep import owned
@@ -192,18 +192,18 @@ def halted(rows: Tensor, index: Tensor, table: Tensor, padding: int | None, scal
     result: Any = boundary(rows, name)
     places = owned(index.detach().reshape(-1).long())
 
-    def function(cts: Sequence[Any], work: BackwardPass) -> None:
+    def function(cts: Sequence[Any], work: BackwardPass, stop: Stop) -> None:
         if scaled:
             raise UnsupportedError(
                 "embedding_backward: scale_grad_by_freq not supported with sparse gradients. Fix: sparse=False."
             )
         ct = cts[0].reshape(-1, table.shape[1])
         gradient = TableGradient([Lookup(places, ct if work.create_graph else owned(ct), padding)], table)
-        if locate(table) is None:
+        if stop.origins[0] is None:
             note_sparse(table)
             work.keep(table, gradient)  # type: ignore[arg-type]
         else:
-            work.deliver(table, gradient.to_dense())
+            work.deliver(table, gradient.to_dense(), stop.origins[0])
 
     assert state.rec is not None
     state.rec.halt(result._pos, Stop([result._pos], function, (table,)))

@@ -8,9 +8,8 @@ such as the gradients of weights, runs afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from kadam.engines.native.fuse import Group
 from kadam.engines.native.stage import Stage, Touch
@@ -42,61 +41,102 @@ class _Use:
         return self.size > 0 and (self.start, self.size) == (other.start, other.size)
 
 
+@dataclass(frozen=True)
+class Links:
+    """The stages of a group, as a chain sees them.
+
+    Attributes:
+        uses: what they touch, by the memory that it is in.
+        count: how many there are.
+        work: what they cost together.
+        checks: whether they may find that the data are wrong.
+        overwrites: whether they write to an input.
+    """
+
+    uses: tuple[tuple[Hashable, _Use], ...]
+    count: int
+    work: float
+    checks: bool
+    overwrites: bool
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a chain must know of the program that it is in.
+
+    Attributes:
+        parts: into how many the tasks of a chain fall.
+        where: tells where a buffer stands.
+        error: the buffer that stages write to which check their data.
+        fed: inputs.
+    """
+
+    parts: int
+    where: Where
+    error: Hashable
+    fed: Collection[Hashable]
+
+    def links(self, stages: Sequence[Stage]) -> Links | None:
+        """Stages as links of a chain; None if their tasks do not fall evenly to the parts."""
+        if any(not stage.leading or stage.leading % self.parts for stage in stages):
+            return None
+        uses = tuple(use for stage in stages for use in self._touched(stage))
+        touched = [pair for stage in stages for pair in zip(stage.buffers, stage.touches, strict=True)]
+        return Links(
+            uses,
+            len(stages),
+            sum(stage.work for stage in stages),
+            any(key == self.error for key, _ in touched),
+            any(touch.writes and key in self.fed for key, touch in touched),
+        )
+
+    def _touched(self, stage: Stage) -> Iterable[tuple[Hashable, _Use]]:
+        for key, touch in zip(stage.buffers, stage.touches, strict=True):
+            if key != self.error:
+                home, offset = self.where(key)
+                yield home, _use(touch, offset, stage.leading)
+
+
 class Chain:
     """Stages, each part of which reads of the others' results but what the same part of these has written.
+
+    No part may overwrite an input while another one may still find that the data are wrong.
 
     Attributes:
         length: how many stages there are.
         work: what they cost together.
-
-    Args:
-        parts: how many there are.
-        where: tells where a buffer stands.
-        error: the buffer that stages write to which check their data.
-        fed: inputs. No part may overwrite one while another one may still find that the data are wrong.
     """
 
-    def __init__(self, parts: int, where: Where, error: Hashable, fed: Collection[Hashable]) -> None:
-        self._parts, self._where, self._error, self._fed = parts, where, error, fed
+    def __init__(self) -> None:
         self._uses: dict[Hashable, set[_Use]] = {}
         self._checks = self._overwrites = False
         self.length, self.work = 0, 0.0
 
-    def takes(self, stages: Sequence[Stage]) -> bool:
-        """Add stages, unless one of them does not fit, or they have nothing to do with those before; then none."""
-        added: list[tuple[Hashable, _Use]] = []
-        checks, overwrites = self._checks, self._overwrites
-        for stage in stages:
-            if not stage.leading or stage.leading % self._parts:
-                return False
-            found = list(self._touched(stage))
-            for home, use in found:
-                before = [*self._uses.get(home, ()), *(own for key, own in added if key == home)]
-                if not all(use.harmless(other) for other in before):
-                    return False
-            added += found
-            checks |= self._error in stage.buffers
-            written = [key for key, touch in zip(stage.buffers, stage.touches, strict=True) if touch.writes]
-            overwrites |= any(key in self._fed for key in written)
-        strange = not any(use.is_like(other) for home, use in added for other in self._uses.get(home, ()))
-        if (self.length and added and strange) or (checks and overwrites):
+    def takes(self, links: Links) -> bool:
+        """Add links, unless they do not fit, or have nothing to do with those before."""
+        if (self._checks or links.checks) and (self._overwrites or links.overwrites):
             return False
-        self._checks, self._overwrites = checks, overwrites
-        for home, use in added:
+        strange = self.length > 0 and links.count > 0
+        for number, (home, use) in enumerate(links.uses):
+            for other in self._uses.get(home, ()):
+                if not use.harmless(other):
+                    return False
+                strange = strange and not use.is_like(other)
+            if any(key == home and not use.harmless(other) for key, other in links.uses[:number]):
+                return False
+        if strange:
+            return False
+        for home, use in links.uses:
             self._uses.setdefault(home, set()).add(use)
-        self.length += len(stages)
-        self.work += sum(stage.work for stage in stages)
+        self._checks |= links.checks
+        self._overwrites |= links.overwrites
+        self.length += links.count
+        self.work += links.work
         return True
 
     def splits(self, home: Hashable, size_bytes: int) -> bool:
         """Whether memory falls to the parts as a whole: then equal memory, later on, may take its place."""
         return all(use.size and (use.start, use.size) == (0, size_bytes) for use in self._uses.get(home, ()))
-
-    def _touched(self, stage: Stage) -> Iterable[tuple[Hashable, _Use]]:
-        for key, touch in zip(stage.buffers, stage.touches, strict=True):
-            if key != self._error:
-                home, offset = self._where(key)
-                yield home, _use(touch, offset, stage.leading)
 
 
 def _use(touch: Touch, offset: int, leading: int) -> _Use:
@@ -107,26 +147,23 @@ def _use(touch: Touch, offset: int, leading: int) -> _Use:
     return _Use(0, 0, touch.writes)
 
 
-def in_order(
-    groups: Iterable[Group], made: dict[int, list[Stage] | Any], new: Callable[[], Chain]
-) -> list[tuple[list[Group], Chain | None]]:
+def in_order(groups: Iterable[Group], links: Mapping[int, Links | None]) -> list[tuple[list[Group], Chain | None]]:
     """Groups in an order in which they can run, those that make a chain next to each other.
 
     Args:
         groups: in an order in which they can run.
-        made: bit of a group -> its stages; or anything else, if something other than stages computes it.
-        new: makes an empty chain.
+        links: bit of a group -> its links; None if it fits no chain.
     """
     waiting, done = list(groups), 0
     found: list[tuple[list[Group], Chain | None]] = []
     run: list[Group] = []
-    chain = new()
+    chain = Chain()
     while waiting:
-        place = _next(waiting, done, made, chain)
+        place = _next(waiting, done, links, chain)
         if place is None:
             if run:
                 found.append((run, chain))
-                run, chain = [], new()
+                run, chain = [], Chain()
                 continue
             place = next(at for at, one in enumerate(waiting) if not one.needs & ~done)
             found.append(([waiting[place]], None))
@@ -136,14 +173,14 @@ def in_order(
     return [*found, (run, chain)] if run else found
 
 
-def _next(waiting: Sequence[Group], done: int, made: dict[int, list[Stage] | Any], chain: Chain) -> int | None:
+def _next(waiting: Sequence[Group], done: int, links: Mapping[int, Links | None], chain: Chain) -> int | None:
     """The place of the first group that may run now and that the chain takes."""
     seen = 0
     for place, group in enumerate(waiting):
         if group.needs & ~done:
             continue
-        stages = made[group.bit]
-        if isinstance(stages, list) and chain.takes(stages):
+        own = links[group.bit]
+        if own is not None and chain.takes(own):
             return place
         seen += 1
         if seen == LOOK_AHEAD:

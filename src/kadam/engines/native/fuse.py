@@ -321,10 +321,13 @@ class Plan:
         return False
 
     def _depend(self, group: Group, reads: Iterable[Group]) -> None:
+        before = group.after
         for one in reads:
             if one is not group:
                 group.needs |= one.bit
                 group.after |= one.bit | one.after
+        if group.after == before or group.bit >> (self._made - 1):
+            return  # nothing new for those that come after it, or the latest group, which none does yet
         for one in self._groups.values():
             if one.after & group.bit:
                 one.after |= group.after
@@ -391,8 +394,7 @@ class Plan:
         done = 0
         waiting = sorted(self._groups.values(), key=lambda one: one.roots[-1].id)
         while waiting:
-            ready = [one for one in waiting if not one.needs & ~done]
-            first = ready[0]
+            first = next(one for one in waiting if not one.needs & ~done)
             ordered.append(first)
             done |= first.bit
             waiting.remove(first)

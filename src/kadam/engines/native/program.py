@@ -14,7 +14,7 @@ from kadam.engines.delivery import Over
 from kadam.engines.native import again
 from kadam.engines.native.again import Likeness
 from kadam.engines.native.build import addresses
-from kadam.engines.native.chain import Chain, in_order
+from kadam.engines.native.chain import Chain, Surroundings, in_order
 from kadam.engines.native.element import Checked, Load, walk
 from kadam.engines.native.fuse import Group, Plan, squeezed
 from kadam.engines.native.kernels import KERNELS, is_own, tile
@@ -132,7 +132,9 @@ class NativeProgram:
         made = {group.bit: self._made(group, apart) for group in self.plan.groups}
         runs: list[tuple[list[Group], Chain | None]] = [(self.plan.groups, None)]
         if apart:
-            runs = in_order(self.plan.groups, made, lambda: Chain(parts(), self._home, ERROR, self.graph.inputs))
+            around = Surroundings(parts(), self._home, ERROR, frozenset(self.graph.inputs))
+            links = {bit: None if isinstance(one, Node) else around.links(one) for bit, one in made.items()}
+            runs = in_order(self.plan.groups, links)
         for groups, chain in runs:
             first = len(self.stages)
             chained = chain is not None and chain.length > 1 and chain.work >= PARALLEL_WORK

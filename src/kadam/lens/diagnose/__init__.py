@@ -18,6 +18,7 @@ from kadam.lens.diagnose.data import LabelOrder, Scale, SmallBatches
 from kadam.lens.diagnose.dependence import Dependence
 from kadam.lens.diagnose.direction import Direction
 from kadam.lens.diagnose.dynamics import Rates
+from kadam.lens.diagnose.failures import Failures
 from kadam.lens.diagnose.finding import Finding, ranked
 from kadam.lens.diagnose.flat import Flat
 from kadam.lens.diagnose.idle import Idle
@@ -43,7 +44,7 @@ DENSE = 16  # the first 32 steps are all looked at whole, then 16 of each doubli
 ROOMS = (
     FirstNonFinite, LoopOrder, StaleGradients, Owners, Frozen, Cuts, Flat, Terms, Recurrence, Idle, Damage, Modes,
     Losses, Dropped, Axes, Direction, Adversaries, Symmetry, DeadUnits, Flow, Scale, LabelOrder, Targets, Constant,
-    SmallBatches, Schedules, Remade, Decay, Rates, Dependence, Association,
+    SmallBatches, Schedules, Remade, Decay, Rates, Dependence, Association, Failures,
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ ORDER = (
     "forgotten_zero_grad",
     "graph_cut",
     "in_place_damage",
+    "backward_twice",
     "parameters_not_in_optimizer",
     "target_broadcast",
     "class_axis",
@@ -59,6 +60,7 @@ ORDER = (
     "vanishing_gradients",
     "dead_relus",
     "learning_rate_too_low",
+    "program_fails",
     "nothing_learnt",
 )
 
@@ -70,6 +72,7 @@ SYMPTOMS = frozenset(
         "vanishing_gradients",
         "learning_rate_too_high",
         "learning_rate_too_low",
+        "program_fails",
         "nothing_learnt",
     }
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from kadam.ir.graph import Node, Source
+from kadam.ir.graph import Node, Phase, Source
 from kadam.lens.diagnose.finding import Finding, Value
 from kadam.lens.diagnose.links import Links, ancestors, is_data
 from kadam.lens.diagnose.program import Life, Program
@@ -18,6 +18,7 @@ from kadam.primitives.move import Detach
 OFTEN = 8  # steps in which a parameter of equal numbers must have got gradients: it may be a moving offset
 FIRST, LATER = 2, 10  # updates of what was frozen again at once; steps it is frozen in, for each of them
 TAKEN = ("detach", "data", "read")  # events that take a value out of the graph
+NEAR = 8  # operations between a gradient and the weight that an update by hand makes of it
 SEEN = 3  # steps in which a parameter must have taken part: what one step does not reach, the next may
 
 
@@ -195,6 +196,8 @@ class Cuts:
         if fault is not None and partial is not None and "does not require grad" in fault.message:
             yield from self._all_cut(program, partial, fault.source)
             return
+        if fault is not None and partial is not None and "'NoneType'" in fault.message:
+            yield from _renamed(partial, fault.source)
         dry = [life for life in program.lives.values() if self._is_dry(life)]
         if not dry or _are_the_wrong_ones(program, dry):
             return
@@ -217,6 +220,31 @@ class Cuts:
             frozen = next(life for life in program.lives.values() if life.frozen)
             count = sum(life.frozen > 0 for life in program.lives.values())
             yield Finding("frozen_by_mistake", frozen.frozen_at or line, {"name": frozen.name, "parameters": count})
+        elif partial.active and line is not None:
+            source, count = _end_of_way(partial) or line, sum(life.met > 0 for life in program.lives.values())
+            values = {"parameters": count}
+            yield Finding("graph_cut", source, values, () if source == line else (line,), variant="read")
+
+
+def _renamed(partial: Step, line: Source | None) -> Iterator[Finding]:
+    """Updates by hand whose results are new tensors, where the program fails at the `.grad` that these do not have."""
+    reached = [one for one in partial.parameters if one.grad is not None and not is_data(one.grad)]
+    for one in reached:
+        for node in partial.graph.nodes[one.grad.id + 1 :]:  # type: ignore[union-attr]
+            made = node.phase is not Phase.BACKWARD and node.id not in partial.active and node.type == one.value.type
+            if made and one.value in node.inputs and one.grad.id in ancestors(node.inputs, NEAR):  # type: ignore[union-attr]
+                if node in partial.graph.updates.values():
+                    continue
+                values: dict[str, Value] = {"name": one.name, "parameters": len(reached)}
+                yield Finding("graph_cut", node.source, values, () if line is None else (line,), variant="leaf")
+                return
+
+
+def _end_of_way(partial: Step) -> Source | None:
+    """Where the program was when numbers were first made of the last value that gradients could flow to."""
+    last = max(partial.active)
+    behind = (node.source for node in partial.graph.nodes[last + 1 :] if node.phase is not Phase.BACKWARD)
+    return next((source for source in behind if source is not None), None)
 
 
 def _are_the_wrong_ones(program: Program, dry: list[Life]) -> bool:
@@ -297,7 +325,8 @@ def _taken_out(events: tuple[Event, ...]) -> tuple[str, Source | None] | None:
         if events[index].kind == "backward":
             begun = next((at for at in range(index, -1, -1) if events[at].kind == "forward"), 0)
             taken = (event for event in events[begun:index] if event.fact("requires_grad"))
-            reads = [event for event in taken if event.kind in ("read", "detach")]
+            # What is detached stands in the graph, and would have been met there: numbers that were read do not.
+            reads = sorted((one for one in taken if one.kind in ("read", "detach")), key=lambda one: one.kind == "read")
             return (reads[-1].name or reads[-1].kind, reads[-1].source) if reads else None
     return None
 

@@ -127,7 +127,7 @@ class Program:
             life = self._known(step, one)
             life.met += one.value.id in links.readers
             life.with_grad += one.grad is not None
-            if one.next is not None and self._changed(step, one):
+            if one.next is not None and not _is_set_up(step, one) and self._changed(step, one):
                 life.updated += 1
                 life.moved += _moved(step, one)
             if one.optimizer is not None:
@@ -183,6 +183,12 @@ def _loss_of(links: Links | None) -> float | None:
 def _tokens(event: Event) -> tuple[int, ...]:
     found = event.fact("tokens")
     return tuple(int(one) for one in found) if isinstance(found, tuple) else ()
+
+
+def _is_set_up(step: Step, one: Parameter) -> bool:
+    """Whether the first step has changed a parameter before any gradient reached it: that was its first value."""
+    early = one.next is not None and one.grad is not None and one.next.id < one.grad.id
+    return step.index == 0 and one.optimizer is None and early
 
 
 def _moved(step: Step, one: Parameter) -> float:
