@@ -127,6 +127,42 @@ def test_training_is_the_same_on_any_number_of_threads() -> None:
         kadam.set_num_threads(before)
 
 
+def test_an_input_that_a_chain_overwrites_is_read_whole_afterwards() -> None:
+    """`state += tanh(x); x @ state`: every part of the product needs all of the new state."""
+    rows = 16 * PARTS
+
+    def body(state: Node, x: Node) -> list[Node]:
+        new = emit(Add(), state, emit(Tanh(), x))
+        return [new, emit(Tanh(), emit(Dot((), (), (1,), (0,)), x, new))]
+
+    graph = graph_of(body, f"f32[{rows},{rows}]", f"f32[{rows},{rows}]")
+    rng = np.random.default_rng(0)
+    feeds = [rng.uniform(-0.5, 0.5, (rows, rows)).astype(np.float32) for _ in range(2)]
+    expected = reference.compile(graph)([feed.copy() for feed in feeds])
+    for ours, theirs in zip(NativeProgram(graph, (0, None), refuse).function()(feeds), expected, strict=True):
+        assert_close(ours, theirs)
+
+
+def test_shares_of_memory_that_is_used_again_are_equal() -> None:
+    """Rows of 9 and of 16 numbers take equal memory, but a part's share of it begins elsewhere."""
+    lives = {"a": (72, 0, 1), "b": (128, 2, 3)}
+    offsets, _ = placed(lives, [Span(0, 3, frozenset("ab"))])
+    assert offsets["a"] != offsets["b"]
+
+
+def test_batched_products_of_any_way_make_one_stage() -> None:
+    """The gradient of `bmm`, whose best way copies its rows in a stage of their own."""
+    graph = graph_of(
+        lambda x, y: emit(Tanh(), emit(Dot((0,), (0,), (1,), (1,)), x, y)),
+        f"f32[{PARTS},64,200]",
+        f"f32[{PARTS},64,256]",
+    )
+    rng = np.random.default_rng(0)
+    feeds = [rng.standard_normal(node.shape).astype(np.float32) for node in graph.inputs]
+    (ours,) = NativeProgram(graph, (), refuse).function()(feeds)
+    assert_close(ours, reference.compile(graph)(feeds)[0])
+
+
 def test_memory_of_one_moment_is_not_that_of_another_in_the_same_chain() -> None:
     """Inside a span, memory goes from one buffer to the next only if both fall to the parts as wholes."""
     lives = {"a": (64, 0, 1), "b": (64, 2, 3), "c": (64, 2, 4), "d": (64, 5, 6)}

@@ -261,11 +261,13 @@ def side_by_side(axis: int, a: Node, b: Node) -> Sequence[Node]:
     """Concatenations of what is made by elements, by products, by concatenations, and of parts that others need."""
     tanh, product, exp = emit(Tanh(), a), emit(Mul(), a, b), emit(Exp(), b)
     twice = concat([tanh, tanh, product], axis)
+    around = emit(Sqrt(), emit(Exp(), a))
+    apart = concat([around, product, b, around], axis)
     several = concat([tanh, product, exp, emit(Sqrt(), exp)], axis)
     nested = concat([several, emit(Neg(), several), product, emit(Abs(), b)], axis)
     dot = emit(Dot((), (), (1,), (0,)), a, b)
     beside = concat([emit(Relu(), dot), emit(Neg(), dot), emit(Exp(), emit(Neg(), dot))], axis)
-    return [twice, nested, beside, emit(Sum((0, 1)), several), exp]
+    return [twice, apart, nested, beside, emit(Sum((0, 1)), several), exp]
 
 
 @pytest.mark.parametrize("axis", [0, 1])

@@ -35,33 +35,34 @@ class RunError(Exception):
 def compile(graph: Graph) -> Run:
     """A function from the values of `graph.inputs` to those of `graph.outputs`.
 
-    Values are dropped after their last use. An output may share memory with an input or another output.
+    What no output depends on is left out; values are dropped after their last use. An output may share memory with an
+    input or another output.
 
     Raises (when run):
         RunError: a primitive failed on its data; its cause is the primitive's own error.
     """
-    fed = {node.id for node in graph.inputs}
-    last_use = {source.id: node.id for node in graph.nodes for source in node.inputs}
-    kept = {node.id for node in graph.outputs} | fed
-    work = [
-        (
-            node,
-            node.primitive.reference,
-            tuple(source.id for source in node.inputs),
-            tuple(s.id for s in dict.fromkeys(node.inputs) if last_use[s.id] == node.id and s.id not in kept),
-        )
-        for node in graph.nodes
-        if node.id not in fed
-    ]
     inputs = [node.id for node in graph.inputs]
     outputs = [node.id for node in graph.outputs]
+    fed, read = set(inputs), {*inputs, *outputs}
+    nodes: list[Node] = []
+    operands: list[tuple[int, ...]] = []
+    last: list[tuple[int, ...]] = []  # of these, those that no later node reads
+    for node in reversed(graph.nodes):
+        if node.id in read and node.id not in fed:
+            sources = tuple([source.id for source in node.inputs])
+            nodes.append(node)
+            operands.append(sources)
+            last.append(tuple([one for one in set(sources) if one not in read]))
+            read.update(sources)
+    for steps in (nodes, operands, last):
+        steps.reverse()
 
     def run(feeds: Sequence[Array]) -> list[Array]:
         values = dict(zip(inputs, feeds, strict=True))
         with np.errstate(all="ignore"):
-            for node, reference, sources, dropped in work:
+            for node, sources, dropped in zip(nodes, operands, last, strict=True):
                 try:
-                    values[node.id] = np.asarray(reference(*[values[source] for source in sources]))
+                    values[node.id] = np.asarray(node.primitive.reference(*[values[source] for source in sources]))
                 except REFUSALS as error:
                     raise RunError(node, [values.get(one) for one in outputs]) from error
                 for source in dropped:

@@ -43,7 +43,8 @@ class Twister:
         _drawn[0] += count
         compiled = _compiled()
         if compiled is not None:
-            drawn: Array = compiled.words(self._source.ctypes.state_address, count)
+            with self._source.lock:  # NumPy may be at work in another thread
+                drawn: Array = compiled.words(self._source.ctypes.state_address, count)
             return drawn
         return self._source.random_raw(count).astype(np.uint32)
 

@@ -4,6 +4,13 @@ A batch of a network's inputs goes through layer after layer, and through most o
 asking for another: so a quarter of the batch can go all that way before the next quarter. What a layer leaves is then
 still in the core's cache when the next one reads it, and threads meet once for the whole way. What mixes the examples,
 such as the gradients of weights, runs afterwards.
+
+Why no part reads what another one writes: a stage's tasks fall into `leading` ranges, in their order, each of which
+touches the same number of bytes further on than the one before (`Touch`). `leading` is divisible by the parts, so a
+part's ranges touch its share of `leading` times those bytes, and shares of one start and size are the same for all
+stages. Memory that any stage of a chain writes must be shared so by all that touch it (`_Use.harmless`); what is used
+again within the chain is of exactly the same size (`memory.Span`). After a failed check the rest of the chain still
+runs: what is computed from wrong indices is thrown away.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from kadam.engines.native.target import host
 from kadam.engines.native.tile import Tiling
 
 BLOCK_BYTES = 64 << 10  # of columns that are copied together, and of sums that wait for the next round
+MOST_WAITING = 4 * BLOCK_BYTES  # of such sums where a task's rows cannot be fewer
 MOST_VECTORS = 6
 PAGE_BYTES = 4096  # addresses so far apart share a set of the first-level cache
 LINE_BYTES = 64
@@ -48,29 +49,32 @@ def even(contraction: Contraction, parts: int) -> Tiling | Inner | None:
 
 
 def _even_ways(contraction: Contraction, parts: int) -> Iterator[Tiling | Inner]:
+    """The ways whose tasks move along the result's first axis: outer products, columns in panels, rows in shares."""
     for given in (contraction, contraction.swapped()):
         form = Form.of(given)
-        if form.outer:
-            if form.outer[0] == 0 and given.axes[0].size % parts == 0:
-                yield from _ways(form)
-            continue
-        if form.columns.axis == 0 and form.columns.size % parts == 0:
-            share = form.columns.size // parts
-            for way in _ways(form):
-                if (
-                    isinstance(way, Tiling)
-                    and not way.settled
-                    and share % way.width == 0
-                    and math.prod(way.rounds) == 1
-                ):
-                    yield replace(way, group=way.tiles)
-        share, rest = divmod(form.rows.size, parts)
-        for way in _ways(form) if form.rows.axis == 0 and not rest else ():
-            if isinstance(way, Tiling) and not way.settled and share >= way.rows:
-                tiles = -(-share // way.rows)
-                waiting = tiles * way.rows * way.width * form.sums.itemsize
-                if math.prod(way.rounds) == 1 or waiting <= 4 * BLOCK_BYTES:
-                    yield replace(way, share=share, group=tiles)
+        for way in _ways(form):
+            if isinstance(way, Inner):
+                if form.outer and form.outer[0] == 0 and given.axes[0].size % parts == 0:
+                    yield way
+            elif not way.settled:  # which takes a stage of its own
+                yield from _evened(way, parts)
+
+
+def _evened(way: Tiling, parts: int) -> Iterator[Tiling]:
+    """A way with tasks that fall evenly to the parts, if that can be."""
+    form, rounds = way.form, math.prod(way.rounds)
+    if form.outer:
+        if form.outer[0] == 0 and form.contraction.axes[0].size % parts == 0:
+            yield way
+        return
+    columns, odd_columns = divmod(form.columns.size, parts)
+    if form.columns.axis == 0 and not odd_columns and columns % way.width == 0 and rounds == 1:
+        yield replace(way, group=way.tiles)
+    rows, odd_rows = divmod(form.rows.size, parts)
+    if form.rows.axis == 0 and not odd_rows and rows >= way.rows:
+        tiles = -(-rows // way.rows)
+        if rounds == 1 or tiles * way.rows * way.width * form.sums.itemsize <= MOST_WAITING:
+            yield replace(way, share=rows, group=tiles)
 
 
 def cycles(way: Tiling | Inner) -> float:

@@ -98,7 +98,7 @@ class Plan:
         groups: in an order in which they can run.
         host: ids of the nodes that the reference computes.
         laid: id of a root that is made in its place in a concatenation's memory -> that, and the place in elements.
-        strewn: the same for one whose rows stand apart there, and which nothing else reads.
+        strewn: the same for one whose rows stand apart there, and which only that reads, once.
         factors: id of a node whose memory is an operand of tiled products -> of how many.
     """
 
@@ -234,9 +234,13 @@ class Plan:
             free = root.id in self.roots and root.id not in wanted and root.id not in self.laid and part.type.elements
             if free and contiguous:
                 self.laid[root.id] = node, start
-            elif free and self._is_written_by_point(root) and len(self.users[root.id]) == 1:
+            elif free and self._is_written_by_point(root) and self._reads_alone(node, root):
                 self.strewn[root.id] = node, start
             start += count(part.shape[axis:])
+
+    def _reads_alone(self, node: Node, root: Node) -> bool:
+        """Whether a node is the only one that reads a root, and does so once."""
+        return len(self.users[root.id]) == 1 and node.inputs.count(root) == 1
 
     def _is_written_by_point(self, root: Node) -> bool:
         """Whether a root's kernel may write its elements anywhere."""

@@ -145,7 +145,7 @@ def placed(lives: Mapping[Any, tuple[int, int, int]], spans: Sequence[Span] = ()
     """An offset for each buffer, such that those that live at the same time do not overlap.
 
     Args:
-        lives: buffer -> (size in bytes, the first and the last moment when it is needed).
+        lives: buffer -> (its exact size in bytes, the first and the last moment when it is needed).
         spans: in order, apart from each other.
 
     Returns:
@@ -153,21 +153,22 @@ def placed(lives: Mapping[Any, tuple[int, int, int]], spans: Sequence[Span] = ()
     """
     offsets: dict[Any, int] = {}
     free, held = Free(), _Held(spans)
-    used: list[tuple[int, int, int, bool]] = []  # by the last moment: offset, size, and whether it splits there
+    used: list[tuple[int, int, int, int]] = []  # by the last moment: offset, size, and what of it splits there
     for key, (size_bytes, first, last) in sorted(lives.items(), key=lambda item: (item[1][1], -item[1][0])):
         held.give_back(first, free)
         while used and used[0][0] < first:
-            ended, offset, size, splits = heappop(used)
+            ended, offset, size, split = heappop(used)
             if held.span(ended) is not None and held.span(ended) is held.span(first):
-                held.keep(offset, size, splits)
+                held.keep(offset, size, split)
             else:
                 free.give(offset, size)
         size = _rounded(size_bytes)
         span = held.span(first)
-        again = held.take(size) if span is not None and key in span.splits else None
+        again = held.take(size_bytes) if span is not None and key in span.splits else None
         offsets[key] = free.take(size) if again is None else again
         closing = held.span(last)
-        heappush(used, (last, offsets[key], size, closing is not None and key in closing.splits))
+        split = size_bytes if closing is not None and key in closing.splits else 0
+        heappush(used, (last, offsets[key], size, split))
     return offsets, free.end
 
 
@@ -178,7 +179,7 @@ class _Held:
         self._spans = spans
         self._starts = [one.first for one in spans]
         self._present: Span | None = None
-        self._whole: dict[int, list[int]] = {}  # size -> offsets of what falls to the parts
+        self._whole: dict[int, list[int]] = {}  # exact size -> offsets of what falls to the parts, in equal shares
         self._rest: list[tuple[int, int]] = []
 
     def span(self, moment: int) -> Span | None:
@@ -192,14 +193,15 @@ class _Held:
             return
         self._present = self.span(moment)
         for size, offsets in self._whole.items():
-            self._rest += [(offset, size) for offset in offsets]
+            self._rest += [(offset, _rounded(size)) for offset in offsets]
         for offset, size in self._rest:
             free.give(offset, size)
         self._whole, self._rest = {}, []
 
-    def keep(self, offset: int, size: int, splits: bool) -> None:
-        if splits:
-            self._whole.setdefault(size, []).append(offset)
+    def keep(self, offset: int, size: int, split: int) -> None:
+        """Hold memory; `split`: the bytes of it that fall to the parts, or 0."""
+        if split:
+            self._whole.setdefault(split, []).append(offset)
         else:
             self._rest.append((offset, size))
 

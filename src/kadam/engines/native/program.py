@@ -132,16 +132,16 @@ class NativeProgram:
         made = {group.bit: self._made(group, apart) for group in self.plan.groups}
         runs: list[tuple[list[Group], Chain | None]] = [(self.plan.groups, None)]
         if apart:
-            around = Surroundings(parts(), self._home, ERROR, frozenset(self.graph.inputs))
+            around = Surroundings(parts(), self._stands, ERROR, frozenset(self.graph.inputs))
             links = {bit: None if isinstance(one, Node) else around.links(one) for bit, one in made.items()}
             runs = in_order(self.plan.groups, links)
         for groups, chain in runs:
             first = len(self.stages)
-            chained = chain is not None and chain.length > 1 and chain.work >= PARALLEL_WORK
+            pays = chain is not None and chain.length > 1 and chain.work >= PARALLEL_WORK
             for group in groups:
-                alone = apart and not chained and group.head is not None
-                self._add(self._made(group, apart=False) if alone else made[group.bit])
-            if chain is not None and chained:
+                unlinked = apart and not pays and group.head is not None
+                self._add(self._made(group, apart=False) if unlinked else made[group.bit])
+            if chain is not None and pays:
                 self._chains.append((first, len(self.stages) - 1, chain))
 
     def _made(self, group: Group, apart: bool) -> list[Stage] | Node:
@@ -201,6 +201,10 @@ class NativeProgram:
             key, further = self.plan.laid[key.id]
             offset += further
         return key, offset * key.dtype.itemsize if isinstance(key, Node) else 0
+
+    def _stands(self, key: Hashable) -> tuple[Hashable, int]:
+        """The memory in which a buffer stands, an input's too, and where in it, in bytes."""
+        return self._home(self._target.get(key.id, key) if isinstance(key, Node) else key)
 
     def _finish(self) -> None:
         outputs: dict[Node, int] = {}
