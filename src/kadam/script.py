@@ -19,7 +19,7 @@ from importlib.machinery import SourceFileLoader
 from types import ModuleType
 
 from kadam import language, torch_imports, tracebacks
-from kadam.recording.place import before_telling
+from kadam.recording.place import before_telling, running
 
 FAILED = 1
 CANNOT_OPEN = 2
@@ -129,6 +129,9 @@ def _run(program: Callable[[], object], argv: list[str], directory: str, around:
         sys.excepthook(type(error), error, error.__traceback__)
         return INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
     return 0
+
+
+running[id(_run.__code__)] = _run.__code__
 
 
 def _shorten_tracebacks_of_threads() -> None:

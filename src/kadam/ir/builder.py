@@ -35,6 +35,10 @@ class Builder:
     def owns(self, node: Node) -> bool:
         return node.id < len(self.nodes) and self.nodes[node.id] is node
 
+    def taken(self, node: Node) -> Node:
+        """A node as one of this builder: itself, or what it is adopted as."""
+        return node if self.owns(node) else self._adopted(node)
+
     def emit(self, primitive: Primitive, *inputs: Node) -> Node:
         """Append the application of `primitive` to `inputs`.
 
@@ -44,7 +48,7 @@ class Builder:
         nodes, active = self.nodes, self.active
         for node in inputs:
             if node.id >= len(nodes) or nodes[node.id] is not node:
-                inputs = tuple([one if self.owns(one) else self._adopted(one) for one in inputs])
+                inputs = tuple(map(self.taken, inputs))
                 break
         result = primitive.infer(*[node.type for node in inputs])
         made = Node(len(nodes), primitive, inputs, result, self.phase, self.scope, self.source, self.origin)

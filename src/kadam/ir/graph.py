@@ -35,7 +35,7 @@ class Source:
         return f"{self.file}:{self.line}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # nobody changes one; but frozen, each would take four times as long to make
 class Node:
     """One value of a step and how it is computed. Nodes answer to arithmetic: `ct * (1 - out * out)` emits nodes.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -40,8 +41,14 @@ class Example:
         return tuple(parse_type(part) for part in parts if part.strip())
 
 
+class _Word(ABCMeta):
+    """The class of primitives' classes. No class is registered as one of theirs, so that `isinstance` need not ask."""
+
+    __instancecheck__ = type.__instancecheck__
+
+
 @dataclass(frozen=True)
-class Primitive(ABC):
+class Primitive(metaclass=_Word):
     """One operation of a graph; its attributes are the fields of a frozen dataclass.
 
     A subclass with attributes of its own is declared `@dataclass(frozen=True)`; one without is a dataclass as it is.
@@ -65,6 +72,11 @@ class Primitive(ABC):
     def registry() -> dict[str, type[Primitive]]:
         """Every complete primitive by name."""
         return {name: cls for name, cls in Primitive._named.items() if not inspect.isabstract(cls)}
+
+    @cached_property
+    def text(self) -> str:
+        """As it prints. Equal texts mean the same, equal attributes do not: 0.0 equals -0.0."""
+        return repr(self)
 
     @abstractmethod
     def infer(self, *inputs: Any) -> TensorType:

@@ -33,8 +33,7 @@ def _merged(graph: Graph, nodes: Iterable[Node]) -> Graph:
     noted: dict[int, Node] = {}
     for node in nodes:
         id = node.id
-        # Attributes are compared as text: 0.0 equals -0.0, but a constant of one is not a constant of the other.
-        key = id if id in fed else (repr(node.primitive), *[leader[source.id] for source in node.inputs])
+        key = id if id in fed else (node.primitive.text, *[leader[source.id] for source in node.inputs])
         first = leader[id] = leaders.setdefault(key, id)
         if first == id or _ORDER[node.phase] < _ORDER[noted[first].phase]:
             noted[first] = node

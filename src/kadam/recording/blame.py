@@ -203,7 +203,7 @@ def _call(frame: FrameType | None) -> tuple[str, FrameType, bool] | None:
         return None
     outermost = _past_modules(ours[::-1])
     name = _name(outermost, *_wrapped(outermost))
-    return None if name.startswith("_") else (name, outermost, ours[-1].f_code in module_calls)
+    return None if name.startswith("_") else (name, outermost, id(ours[-1].f_code) in module_calls)
 
 
 def _wrapped(frame: FrameType) -> tuple[str, CodeType]:
@@ -217,7 +217,7 @@ def _wrapped(frame: FrameType) -> tuple[str, CodeType]:
 
 def _past_modules(frames: list[FrameType]) -> FrameType:
     """Of the frames from the user's call inwards, the first operation; the layer's `forward` if there is none."""
-    if frames[0].f_code not in module_calls:
+    if id(frames[0].f_code) not in module_calls:
         return frames[0]
     layer = frames[0]
     for frame in frames:

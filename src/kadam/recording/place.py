@@ -18,12 +18,14 @@ _BINARY_OP = opmap["BINARY_OP"]
 _HANDLER, _WITH = opmap["PUSH_EXC_INFO"], opmap["WITH_EXCEPT_START"]
 _LESSONS = os.path.join(PACKAGE, "lessons") + os.sep
 GENERATED = ("<call of ", "<out= of ")  # how the names of callers' code begin
-# The code of `Module.__call__`, whose frames tell the modules that are being called.
-module_calls: set[CodeType] = set()
+# The code of `Module.__call__`, whose frames tell the modules that are being called; by id, for code is slow to hash.
+module_calls: dict[int, CodeType] = {}
 # Where modules were found in others, by id; they may have moved since.
 _paths: WeakKeyDictionary[Any, dict[int, str]] = WeakKeyDictionary()
 # The code of functions that do nothing of their own while a function of the user's runs in them.
 passing_on: set[CodeType] = set()
+# The code of the function that runs a script: what it stands in is none of the script's. By id.
+running: dict[int, CodeType] = {}
 # What is done to an error whose traceback another process will show: `kadam run` leaves Kadam's own frames out.
 before_telling: list[Callable[[BaseException], None]] = []
 
@@ -41,7 +43,7 @@ def where() -> tuple[str, Source | None]:
     modules: list[Any] = []
     while frame is not None:
         code = frame.f_code
-        if code in module_calls:
+        if id(code) in module_calls:
             modules.append(frame.f_locals["self"])
         elif source is None and not is_ours(code.co_filename):
             source = Source(shown(code.co_filename), frame.f_lineno)
@@ -62,15 +64,22 @@ def in_attempt() -> bool:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
+        if id(code) in running:
+            return False
         if not is_ours(code.co_filename) and any(start <= frame.f_lasti < end for start, end in _attempts(code)):
             return True
         frame = frame.f_back
     return False
 
 
-@cache
 def _attempts(code: CodeType) -> list[tuple[int, int]]:
-    """The parts of a function that stand in a `try`, as ranges of its code; from the table of its handlers."""
+    """The parts of a function that stand in a `try`, as ranges of its code."""
+    return _handled(code) if code.co_exceptiontable else []
+
+
+@cache
+def _handled(code: CodeType) -> list[tuple[int, int]]:
+    """The same, from the table of its handlers."""
     rest, found = iter(code.co_exceptiontable), []
 
     def number(first: int) -> int:
@@ -93,7 +102,7 @@ def parameter_name(tensor: Any) -> str | None:
     frame: FrameType | None = sys._getframe(1)
     outermost = None
     while frame is not None:
-        if frame.f_code in module_calls:
+        if id(frame.f_code) in module_calls:
             outermost = frame.f_locals["self"]
         frame = frame.f_back
     if outermost is None:

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kadam import passes
 from kadam.engines.reference import RunError
 from kadam.errors import RecordingError
 from kadam.hot import hot, slotted
@@ -255,13 +254,9 @@ def turn(key: Any) -> None:
 
 def _trim(root: TrailNode) -> None:
     """Drop the paths that were not walked lately once the trail has grown too large; the latest stays."""
-    sizes = {key: child.size() for key, child in root.items()}
-    calls, nodes = sum(size[0] for size in sizes.values()), sum(size[1] for size in sizes.values())
-    for key in sorted(root, key=lambda key: root[key].visited)[:-1]:
-        if calls <= TRAIL_BOUND and nodes <= NODES_BOUND:
-            return
-        calls, nodes = calls - sizes[key][0], nodes - sizes[key][1]
-        del root[key]
+    calls, nodes = root.size()
+    if calls > TRAIL_BOUND or nodes > NODES_BOUND:
+        root.keep_latest(TRAIL_BOUND // 2, NODES_BOUND // 2)
 
 
 @hot
@@ -416,7 +411,7 @@ def _values(rec: Recording, here: TrailNode, program: Program, wanted: Sequence[
     if program.count < tiers.SETTLED:
         tiers.before_run(program)
     program.count += 1
-    here.first.visited = rec.serial
+    here.visited = rec.serial
     try:
         values = program.run(rec.values)
     except RunError as failure:
@@ -486,9 +481,9 @@ def _bound_trail(here: TrailNode, made: Program) -> None:
     """Trim the trail where a few large programs have made it grow."""
     root = here.first.parent
     if made.graph is not None and root is not None:
-        state.grown += 4 * len(made.graph.nodes)  # it and its path
+        state.grown += 2 * len(made.graph.nodes)
         if state.grown > NODES_BOUND // 2:
-            state.grown, here.first.visited = 0, state.serial
+            state.grown, here.visited = 0, state.serial
             _trim(root)
 
 
@@ -507,8 +502,7 @@ def _made_program(
     returned = [path.at(position).id for position in wanted]
     apart = [one for one in needs.saved if one not in returned]
     outputs = [nodes[one] for one in (*returned, *apart)]
-    graph = Graph(tuple(nodes), tuple(path.feeds), tuple(outputs))
-    graph = passes.improve(graph)
+    graph = tiers.first_graph(Graph(tuple(nodes), tuple(path.feeds), tuple(outputs)))
     program = Program(tiers.first_tier(graph, over), graph, over)
     program.watched = tuple([path.at(position).id for position in watched])
     program.saved = needs.saved

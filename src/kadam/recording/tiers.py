@@ -14,12 +14,14 @@ from __future__ import annotations
 import os
 from math import sqrt
 
+from kadam import passes
 from kadam.engines import native, reference
 from kadam.engines.delivery import Over, delivered
 from kadam.engines.reference import Run
 from kadam.ir.graph import Graph, Node
 from kadam.primitives.contract import Dot
 from kadam.primitives.convolve import Convolution
+from kadam.recording.pause import uncollected
 from kadam.recording.trail import Family, Program
 
 # Runs on the reference engine: what runs once or twice is not worth compiling.
@@ -35,6 +37,11 @@ PATIENCE = 4  # how often that is doubled at most: 32 runs, fewer than SETTLED
 ELEMENTS, PRODUCTS, UNROLLED = 4_000, 100_000, 4_000
 # For how many runs of hardly any elements compiling a node takes time; a contraction that is not like another one.
 RUNS, TILED_RUNS = 64, 5_000
+
+
+def first_graph(graph: Graph) -> Graph:
+    """A path as it is run first: as it was recorded, for it may not come back; improved if no engine will do that."""
+    return passes.improve(graph) if NATIVE_AFTER < 0 else graph
 
 
 def first_tier(graph: Graph, over: Over) -> Run:
@@ -67,7 +74,12 @@ def go_on(program: Program, count: int) -> None:
     """Let a program that has run so often, also in the processes before, run on the native engine."""
     graph, program.graph = program.graph, None
     if graph is not None:
-        program.run = native.compile(graph, program.over, program.run)
+        with uncollected():
+            graph = passes.improve(graph)
+        begun = program.run
+        program.run = native.compile(graph, program.over, begun)
+        if program.run is begun:  # refused
+            program.run = first_tier(graph, program.over)
     program.count, program.due = count, -1
 
 
@@ -89,11 +101,13 @@ def counted(program: Program) -> int:
 def _wait(family: Family, graph: Graph) -> int:
     """How often a program must have run before it is compiled."""
     crowds = max(family.unpaid, 0) // CROWD
-    cost = 1 + sum(map(_cost, graph.nodes))
+    cost, runs = 1 + sum(map(_cost, graph.nodes)), RUNS * len(graph.nodes)
     if not crowds:
+        if runs >= NATIVE_AFTER * cost:
+            return NATIVE_AFTER
         tiled = {(one.primitive, one.inputs[0].type, one.inputs[1].type) for one in graph.nodes if _is_tiled(one)}
-        return min(NATIVE_AFTER, (RUNS * len(graph.nodes) + TILED_RUNS * len(tiled)) // cost)
-    return min(NATIVE_AFTER << min(crowds, PATIENCE), max(NATIVE_AFTER, RUNS * len(graph.nodes) // cost))
+        return min(NATIVE_AFTER, (runs + TILED_RUNS * len(tiled)) // cost)
+    return min(NATIVE_AFTER << min(crowds, PATIENCE), max(NATIVE_AFTER, runs // cost))
 
 
 def _is_tiled(node: Node) -> bool:

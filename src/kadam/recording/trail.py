@@ -38,6 +38,7 @@ class TrailNode(dict[Any, "TrailNode"]):
         viewing: whether one of the results so far is a view.
         plans: what backward passes through a recording that ended here read, by where they begin.
         sweeps: position of a scalar -> the call that carries its gradient to leaves, if that is all there is to do.
+        visited: number of the recording that ended here last.
         programs: what ran when a recording ended here, by all that was asked for.
         known: the same by the positions of the tensors that lived on, where nothing else can differ; with index and
             node id of those among them from which a later backward pass may begin.
@@ -101,13 +102,36 @@ class TrailNode(dict[Any, "TrailNode"]):
 
     def size(self) -> tuple[int, int]:
         """How many calls there are from here on, and how many nodes in the graphs that hang on them."""
-        calls = nodes = 0
-        for node in self.below():
-            calls += 1
-            nodes += len(node.nodes)
-            for program in node.programs.values():
-                nodes += 0 if program.graph is None else 2 * len(program.graph.nodes)
-        return calls, nodes
+        weights = [node.weight() for node in self.below()]
+        return len(weights), sum(weights)
+
+    def weight(self) -> int:
+        """How many nodes hang on this call; those of a path that a program shares count half."""
+        graphs = [program.graph for program in self.programs.values() if program.graph is not None]
+        path = self.plans.get("path")
+        apart = 0 if path is None else len(path.builder.nodes)
+        return len(self.nodes) + apart + sum([len(graph.nodes) for graph in graphs]) // 2
+
+    def keep_latest(self, calls: int, nodes: int) -> None:
+        """Drop what follows but for the paths that were walked last: as many as have no more calls and nodes than
+        these, and one at least."""
+        ends = [node for node in self.below() if node.visited]
+        ends.sort(key=lambda end: end.visited, reverse=True)
+        kept = {self}
+        for end in ends:
+            way: list[TrailNode] = []
+            node: TrailNode | None = end
+            while node is not None and node not in kept:
+                way.append(node)
+                node = node.parent
+            calls, nodes = calls - len(way), nodes - sum([one.weight() for one in way])
+            if (calls < 0 or nodes < 0) and len(kept) > 1:
+                break
+            kept.update(way)
+        for one in kept:
+            for after in (one, one.sweeps):
+                for key in [key for key, child in after.items() if child not in kept]:
+                    del after[key]
 
 
 class Family:
@@ -132,7 +156,7 @@ class Program:
     Attributes:
         run: feeds -> values: the wanted ones, then the saved ones that are not among these. The contract stands in
             `kadam.engines.delivery`.
-        graph: what it computes; None once a faster engine has been asked to take it.
+        graph: the path with what is asked for; None once a faster engine has been asked to take it.
         over: for each wanted value the index of the feed in whose memory it is made, or None: in memory of its own.
         watched: ids of the nodes that a later backward pass may begin with.
         saved: ids of the nodes whose values it will read.

@@ -126,7 +126,7 @@ class Module(Convertible):
         return sorted(name for name in {*dir(type(self)), *vars(self)} if not name[0].isdigit())
 
 
-module_calls.add(Module.__call__.__code__)
+module_calls[id(Module.__call__.__code__)] = Module.__call__.__code__
 
 
 def indented(text: str) -> str:
