@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import kadam
 from kadam import language
 from kadam.cli import app
 from kadam.ir.graph import Source
@@ -30,14 +31,20 @@ QUICK = (
     "softmax_before_cross_entropy__own_cross_entropy", "dead_relus__own_layer_where",
     "evaluation_in_training_mode__sine_dropout", "symmetric_initialisation__ones_parameters",
     "graph_cut__heat_and_wind", "graph_cut__heat_and_wind_added", "output_activation__balance",
-    "learning_rate_too_high__loudest_note",
+    "learning_rate_too_high__loudest_note", "dropout_too_high__churn", "dropout_on_output__tagger",
+    "graph_cut__rounded_sentiment", "wrong_sign__fakes_called_real", "learning_rate_too_low__endless_warm_up",
+    "graph_cut__new_w", "graph_cut__overlap_of_classes", "parameters_not_in_optimizer__words",
+    "backward_twice__stateful_text", "backward_twice__weather_heads", "program_fails__flat_size",
+    "program_fails__one_class_short",
 )  # fmt: skip
 HEALTHY = (
     "clean/raw_line", "clean/sine_sequential", "clean/trainer_class", "controls/gan", "controls/lr_zero_start",
     "controls/random_features", "controls/tiny_full_batch", "controls/positive_counts", "controls/prototype_layer",
     "controls/window_cut", "controls/maximise_reward", "controls/data_assign_momentum",
     "controls/new_leaves_each_step", "controls/style_image_optim",
-    "controls/squares_short", "controls/terms_by_size", "clean/heat_and_wind",
+    "controls/squares_short", "controls/terms_by_size", "clean/heat_and_wind", "clean/churn_embed", "clean/tagger_pad",
+    "clean/sentiment_lstm", "clean/gan_line", "clean/char_transformer", "clean/raw_logreg", "clean/stateful_text",
+    "clean/weather_heads", "clean/bright_quarter", "controls/noam", "controls/drop_wide",
 )  # fmt: skip
 
 
@@ -80,6 +87,27 @@ from torch import nn
 
 net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(9, 2))
 net(torch.zeros(3, 4)).sum().backward()
+"""
+
+
+SWITCHED_OFF = """
+import torch
+from torch import nn
+
+torch.manual_seed(4)
+x = torch.randn(64, 5)
+y = x[:, :1] - x[:, 1:2]
+net = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 1))
+optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+for epoch in range(12):
+    loss = nn.functional.mse_loss(net(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    torch.set_grad_enabled(False)
+    held = nn.functional.mse_loss(net(x[:8]), y[:8])
+    torch.set_grad_enabled({after})
+    print(held.item())
 """
 
 
@@ -178,6 +206,25 @@ def test_a_replaced_layer_is_one_finding(tmp_path: Path) -> None:
     assert [one.kind for one in diagnose(str(tmp_path / "replaced.py")).findings] == ["parameters_not_in_optimizer"]
 
 
+def test_gradients_that_stay_switched_off_are_found_where_they_were(tmp_path: Path) -> None:
+    program = tmp_path / "switched.py"
+    program.write_text(SWITCHED_OFF.replace("{after}", "True"))
+    assert diagnose(str(program)).findings == []
+    program.write_text(SWITCHED_OFF.replace("{after}", "False"))
+    first = diagnose(str(program)).findings[0]
+    assert first.kind == "graph_cut"
+    assert first.source is not None
+    assert "set_grad_enabled(False)" in program.read_text().splitlines()[first.source.line - 1]
+
+
+def test_what_is_missing_on_the_machine_is_no_finding(tmp_path: Path) -> None:
+    program = tmp_path / "missing.py"
+    program.write_text("import torch\n\nopen(str(torch.ones(2).sum()) + 'nowhere.csv')\n")
+    found = diagnose(str(program))
+    assert found.fault is not None
+    assert found.findings == []
+
+
 @pytest.mark.parametrize(("lang", "told"), [("en", "This error is the finding"), ("hi", "यही error असली गड़बड़ी है")])
 def test_an_error_is_itself_the_finding(tmp_path: Path, lang: str, told: str) -> None:
     (tmp_path / "fails.py").write_text(FAILS)
@@ -185,3 +232,10 @@ def test_an_error_is_itself_the_finding(tmp_path: Path, lang: str, told: str) ->
     assert told in run.output
     assert language.text("diagnose.healthy", lang) not in run.output
     assert "mat1 and mat2" in run.output
+
+
+def test_a_program_s_grad_mode_ends_with_it(tmp_path: Path) -> None:
+    script = tmp_path / "off.py"
+    script.write_text("import torch\ntorch.set_grad_enabled(False)\n")
+    diagnose(str(script))
+    assert kadam.is_grad_enabled()

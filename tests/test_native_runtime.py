@@ -652,7 +652,9 @@ def test_objects_that_lie_otherwise_are_noticed(field: str) -> None:
 
 
 def test_tables_are_laid_out_by_one_hand() -> None:
-    assert {one.__name__ for one in TABLES} == {"Launch", "Feed", "Program", "Moving", "Repeat", "Process", "Team"}
+    assert {one.__name__ for one in TABLES} == {
+        *("Launch", "Link", "Chain", "Feed", "Program", "Moving", "Repeat", "Process", "Team")
+    }
     for far_apart in ("state", "done", "kernel", "parked"):
         assert getattr(Team, far_apart).offset % 128 == 0
     assert ctypes.sizeof(Program) % 8 == ctypes.sizeof(Process) % 8 == 0

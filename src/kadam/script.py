@@ -19,6 +19,7 @@ from importlib.machinery import SourceFileLoader
 from types import ModuleType
 
 from kadam import language, torch_imports, tracebacks
+from kadam.recording.modes import is_grad_enabled, set_grad_enabled
 from kadam.recording.place import before_telling, running
 
 FAILED = 1
@@ -118,6 +119,7 @@ def _run(program: Callable[[], object], argv: list[str], directory: str, around:
         sys.path[0] = directory
     _shorten_tracebacks_of_threads()
     before_telling[:] = [tracebacks.shorten]
+    grad = is_grad_enabled()
     try:
         with around():
             program()
@@ -128,6 +130,8 @@ def _run(program: Callable[[], object], argv: list[str], directory: str, around:
         tracebacks.explain(error)
         sys.excepthook(type(error), error, error.__traceback__)
         return INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
+    finally:
+        set_grad_enabled(grad)  # a program's switch ends with it: whoever ran it may go on
     return 0
 
 

@@ -82,7 +82,7 @@ class _Watch:
     def _indices(self, rec: Recording) -> Callable[[list[Any]], Any] | None:
         path = rec.current_path()
         wanted = [index for node in self.refusing for index in _indices_of(node)]
-        graph = passes.prune(Graph(tuple(path.builder.nodes), tuple(path.feeds), tuple(wanted)))
+        graph = passes.tidy(Graph(tuple(path.builder.nodes), tuple(path.feeds), tuple(wanted)))
         made = [node for node in graph.nodes if not isinstance(node.primitive, Input)]
         return reference.compile(graph) if len(made) <= _FEW else None
 

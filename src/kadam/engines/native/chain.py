@@ -16,10 +16,11 @@ runs: what is computed from wrong indices is thrown away.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kadam.engines.native.fuse import Group
 from kadam.engines.native.stage import Stage, Touch
+from kadam.ir.graph import Node
 
 LOOK_AHEAD = 64  # groups among which the next one of a chain is looked for
 
@@ -152,6 +153,18 @@ def _use(touch: Touch, offset: int, leading: int) -> _Use:
         if touch.low + shift >= 0 and touch.high + shift <= touch.stride:
             return _Use(offset - shift, touch.stride * leading, touch.writes)
     return _Use(0, 0, touch.writes)
+
+
+def together(stages: Sequence[Stage | Node]) -> Stage:
+    """The stages of a chain as one, for the profile."""
+    links = [stage for stage in stages if isinstance(stage, Stage)]
+    return replace(
+        links[0],
+        name=f"{len(links)} stages, part by part",
+        flops=sum(stage.flops for stage in links),
+        size_bytes=sum(stage.size_bytes for stage in links),
+        work=sum(stage.work for stage in links),
+    )
 
 
 def in_order(groups: Iterable[Group], links: Mapping[int, Links | None]) -> list[tuple[list[Group], Chain | None]]:

@@ -14,7 +14,7 @@ from kadam.engines.delivery import Over
 from kadam.engines.native import again
 from kadam.engines.native.again import Likeness
 from kadam.engines.native.build import addresses
-from kadam.engines.native.chain import Chain, Surroundings, in_order
+from kadam.engines.native.chain import Chain, Surroundings, in_order, together
 from kadam.engines.native.element import Checked, Load, walk
 from kadam.engines.native.fuse import Group, Plan, squeezed
 from kadam.engines.native.kernels import KERNELS, is_own, tile
@@ -266,18 +266,22 @@ class NativeProgram:
         ends = {first: last for first, last, _ in self._chains}
         links: list[Launch] = []
         end = -1  # of the latest chain
+        self._shown: list[Stage | Node] = []  # what the profile tells of each
         for number, stage in enumerate(self.stages):
             if isinstance(stage, Node):
+                self._shown.append(stage)
                 yield stage
                 continue
             slots = tuple(self._slots[key] for key in stage.buffers)
             launch = Launch(next(found), slots, stage.tasks, _grain(stage), ERROR in stage.buffers)
             end = ends.get(number, end)
             if number > end:
+                self._shown.append(stage)
                 yield launch
                 continue
             links.append(launch)
             if number == end:
+                self._shown.append(together(self.stages[number + 1 - len(links) : number + 1]))
                 yield chained(links, parts())
                 links = []
 
@@ -316,7 +320,7 @@ class NativeProgram:
     def _run_parts(self, feeds: list[Any], outputs: list[Array]) -> int:
         """Native calls and what the reference computes between them."""
         places = dict(zip(self._outputs, outputs, strict=True))
-        stages = iter(self.stages)
+        stages = iter(self._shown)
         for part in self._parts:
             if isinstance(part, Launches):
                 code = part.call(feeds, outputs) if not profile.active else self._profiled(part, stages, feeds, outputs)
