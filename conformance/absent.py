@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any
+from types import ModuleType
+from typing import Any, TypeVar, get_origin
 
 import kadam
 from kadam import missing
@@ -40,10 +41,44 @@ def names() -> dict[str, tuple[int, list[str]]]:
     found = {}
     for path, listed in missing.names_of_pytorch().items():
         owner = None if path == missing.MODULES else room(path)
-        lacking = [] if owner is None else sorted(name for name in listed if not _has(owner, name))
+        public = [] if owner is None else sorted(name for name in listed if is_for_use(path, name))
+        lacking = [name for name in public if not _has(owner, name)]
         if lacking:
-            found[path] = len(listed), lacking
+            found[path] = len(public), lacking
     return found
+
+
+def is_for_use(path: str, name: str) -> bool:
+    """Whether a name of PyTorch's module or class is for programs, and not there because the module itself needs it.
+
+    What a module declares (`__all__`) is; where none is declared, what it defines, its parts, and what is written in
+    C++ and has no module of its own. Variables and forms of types never are.
+    """
+    theirs = _room_of_pytorch(path)
+    if theirs is None or isinstance(theirs, type):
+        return True
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _is_defined(path, name, theirs, getattr(theirs, name, None))
+
+
+def _is_defined(path: str, name: str, theirs: Any, value: Any) -> bool:
+    if isinstance(value, TypeVar) or get_origin(value) is not None:
+        return False
+    declared = getattr(theirs, "__all__", None)
+    if declared is not None:
+        return name in declared or missing.is_module_of_pytorch(f"{path}.{name}")
+    home = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None) or ""
+    return home.startswith((path, "torch._C"))
+
+
+def _room_of_pytorch(path: str) -> Any:
+    owner, _, name = path.rpartition(".")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if missing.is_module_of_pytorch(path):
+            return importlib.import_module(path)
+        return getattr(importlib.import_module(owner), name, None)
 
 
 def kinds() -> list[str]:
@@ -56,11 +91,12 @@ def room(path: str) -> Any:
     owner, _, name = path.rpartition(".")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        if path != "torch" and not missing.is_module_of_pytorch(path):
+            return getattr(room(owner), name, None)
         try:
             return importlib.import_module("kadam" + path.removeprefix("torch"))
         except ImportError:
-            inner = missing.module_shown_above(path)
-            return inner if inner is not None or not name[:1].isupper() else getattr(room(owner), name, None)
+            return missing.module_shown_above(path)
 
 
 def _has(owner: Any, name: str) -> bool:

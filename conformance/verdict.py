@@ -23,6 +23,7 @@ class Verdict:
         cases: that PyTorch itself accepts.
         right: those of them in which Kadam agrees.
         several: cases in which the error that agrees is of another of Python's types, too.
+        excused: cases that are right though numbers differ by more than the tolerance.
         laid: cases in which a result that agrees lies in memory in another order than PyTorch's.
         missing: whether what differs first is that Kadam lacks something.
         first: the first difference.
@@ -34,6 +35,7 @@ class Verdict:
     cases: int = 0
     right: int = 0
     several: int = 0
+    excused: int = 0
     laid: int = 0
     missing: bool = False
     first: str = ""

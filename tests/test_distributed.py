@@ -52,7 +52,7 @@ def test_what_is_no_world_of_one_process(monkeypatch):
 @pytest.mark.usefixtures("world")
 def test_collectives_of_one_process():
     mine = kadam.tensor([1.0, 2.0])
-    for op in dist.ReduceOp:
+    for op in (dist.ReduceOp.SUM, dist.ReduceOp.AVG, dist.ReduceOp.PRODUCT, dist.ReduceOp.MAX):
         assert dist.all_reduce(mine, op=op) is None
     dist.broadcast(mine, src=0)
     dist.reduce(mine, dst=0)
@@ -134,3 +134,44 @@ def test_a_sampler_of_no_process():
         DistributedSampler(range(4), num_replicas=2, rank=2)
     with pytest.raises(ValueError, match="init_process_group"):
         DistributedSampler(range(4))
+
+
+_REFUSED = """
+all_reduce('x')|all_reduce(x.float(), op=R.BAND)|all_reduce(x, op=R.AVG)|all_reduce(x, op='sum')|broadcast('x', 0)
+all_reduce(x.to(torch.complex64), op=R.MAX)|all_reduce(x, op=R.PREMUL_SUM)|reduce(5, 0)|all_reduce(x, op=R.BAND)
+reduce(x.float(), 0, op=R.BXOR)|all_gather([one(2)], one(2).double())|all_gather([one(2, 1)], one(2))|all_gather([], x)
+all_gather([one(2)], one(1))|all_gather(['a'], one(1))|all_gather(one(1), one(1))|all_gather([x, x], x)
+gather(one(1), ['a'], 0)|gather(one(1), [one(2)], 0)|gather(one(1), [one(1).double()], 0)|gather(one(1), None, 0)
+scatter(one(3), [one(1)], 0)|scatter(one(3), [one(3).double()], 0)|scatter(5, [one(3)], 0)|scatter(one(3), None, 0)
+all_to_all_single(one(3), one(2))|all_to_all_single(one(2), one(2).double())|all_to_all_single('a', one(2))
+all_to_all_single(one(4), one(4), [3], [4])|all_to_all_single(one(4), one(4), [4], [4])
+all_to_all_single(one(4), one(2, 2))|all_to_all([one(2)], [one(3)])|all_to_all([one(2)], [one(2).double()])
+all_gather_into_tensor(one(4), one(2))|all_gather_into_tensor(one(2), one(2).double())|all_to_all(['a'], [x])
+reduce_scatter_tensor(one(2), one(4))|reduce_scatter_tensor(one(2), one(2).double())|reduce_scatter(one(2), [one(3)])
+reduce_scatter_tensor(one(2), one(2), op=R.BOR)|reduce_scatter(one(2), [one(2).double()])|reduce_scatter('a', [x])
+"""
+
+
+def test_collectives_refuse_what_pytorchs_do():
+    def outcomes(torch):
+        dist = importlib.import_module(f"{torch.__name__}.distributed")
+        if dist.is_initialized():
+            dist.destroy_process_group()
+        dist.init_process_group("gloo", store=dist.HashStore() if hasattr(dist, "HashStore") else None, rank=0,
+                                world_size=1)  # fmt: skip
+        names = {"R": dist.ReduceOp, "torch": torch, "one": torch.ones, "x": torch.tensor([1, 2]), "dist": dist}
+        found = []
+        for call in "|".join(_REFUSED.split("\n")[1:-1]).split("|"):
+            try:
+                eval(f"dist.{call}", names)
+                found.append((call, []))
+            except Exception as error:
+                kinds = (TypeError, ValueError, RuntimeError)
+                found.append((call, [kind for kind in kinds if isinstance(error, kind)]))
+        dist.destroy_process_group()
+        return found
+
+    theirs = outcomes(pytest.importorskip("torch"))
+    for (call, own), (_, other) in zip(outcomes(kadam), theirs, strict=True):
+        assert set(other) <= set(own), (call, own, other)
+        assert bool(own) == bool(other), (call, own, other)

@@ -137,12 +137,118 @@ def test_operations_of_a_programs_own():
 
 
 def test_an_operation_without_a_derivative_says_so():
-    double = library.custom_op("kadam_tests::double", lambda x: x * 2, mutates_args=())
+    def twice(x: kadam.Tensor) -> kadam.Tensor:
+        return x * 2
+
+    double = library.custom_op("kadam_tests::double", twice, mutates_args=(), schema="(Tensor x) -> Tensor")
     result = double(kadam.ones(2, requires_grad=True))
     with pytest.raises(RuntimeError, match="register_autograd"):
         result.sum().backward()
     with pytest.raises(ValueError, match="no library"):
         library.custom_op("double", lambda x: x, mutates_args=())
+
+
+def _made(torch, name, function, takes, gives="Tensor", **options):
+    """An operation of a function annotated with types of this `torch`."""
+    forms = {"Tensor": torch.Tensor, "list": list[torch.Tensor], "Sequence": typing.Sequence[torch.Tensor],
+             "optional": torch.Tensor | None, "int": int}  # fmt: skip
+    function.__annotations__ = {one: forms[kind] for one, kind in takes.items()} | {"return": forms[gives]}
+    return torch.library.custom_op(f"kadam_tests::{name}", function, mutates_args=(), **options)
+
+
+@pytest.mark.parametrize("kind", ["list", "Sequence"])
+def test_lists_of_tensors_have_gradients(kind):
+    def run(torch):
+        def combine(xs, k):
+            return xs[0] * k + xs[1]
+
+        needed = []
+
+        def backward(ctx, gradient):
+            needed.append(ctx.needs_input_grad)
+            return [gradient * ctx.k, gradient], None
+
+        made = _made(torch, f"combine_{kind}", combine, {"xs": kind, "k": "int"})
+        made.register_autograd(backward, setup_context=lambda ctx, inputs, output: setattr(ctx, "k", inputs[1]))
+        a, b = (torch.ones(2, requires_grad=True) for _ in range(2))
+        made([a, b], 3).sum().backward()
+        return a.grad.tolist(), b.grad.tolist(), [list(one) for one in needed]
+
+    found = run(kadam)
+    assert found[:2] == ([3.0, 3.0], [1.0, 1.0])
+    assert found == run(pytest.importorskip("torch"))
+
+
+def test_arguments_by_name_and_results_in_lists():
+    def run(torch):
+        def scale(x, *, k):
+            return x * k
+
+        def both(x):
+            return [x * 2, x * 3]
+
+        named = _made(torch, "named", scale, {"x": "Tensor", "k": "int"})
+
+        def keep(ctx, inputs, keyword_only_inputs, output):
+            ctx.k = keyword_only_inputs["k"]
+
+        named.register_autograd(lambda ctx, gradient: gradient * ctx.k, setup_context=keep)
+        several = _made(torch, "several", both, {"x": "Tensor"}, "list")
+        several.register_autograd(lambda ctx, gradients: gradients[0] * 2 + gradients[1] * 3)
+        x = torch.ones(2, requires_grad=True)
+        (named(x, k=5).sum() + sum(one.sum() for one in several(x))).backward()
+        return x.grad.tolist()
+
+    assert run(kadam) == run(pytest.importorskip("torch")) == [10.0, 10.0]
+
+
+def test_what_an_operation_of_ones_own_does_not_take():
+    def refusals(torch):
+        def same(x):
+            return x
+
+        def shape(x):
+            return x.view(-1)
+
+        def twice(x):
+            return x * 2
+
+        found = []
+        same_, shape_, twice_ = (_made(torch, f"own_{f.__name__}", f, {"x": "Tensor"}) for f in (same, shape, twice))
+        elsewhere = _made(torch, "elsewhere", lambda x: x * 2, {"x": "Tensor"}, device_types="cuda")
+        one = torch.ones(2)
+        attempts = [
+            lambda: same_(one), lambda: shape_(one), lambda: twice_("a"), lambda: twice_(one, one), lambda: twice_(),
+            lambda: elsewhere(one),
+            lambda: torch.library.custom_op("kadam_tests::plain", lambda x: x * 2, mutates_args=()),
+            lambda: torch.library.custom_op("kadam_tests::other", twice, mutates_args={"y"}),
+            lambda: torch.library.custom_op("kadam_tests::word", twice, mutates_args="x"),
+            lambda: torch.library.register_fake("kadam_tests::nowhere", twice),
+        ]  # fmt: skip
+        for attempt in attempts:
+            with pytest.raises((RuntimeError, ValueError)) as raised:
+                attempt()
+            found.append(next(kind for kind in (NotImplementedError, RuntimeError, ValueError, Exception)
+                              if isinstance(raised.value, kind)))  # fmt: skip
+        return found
+
+    assert refusals(kadam) == refusals(pytest.importorskip("torch"))
+
+
+def test_a_schema_is_held_to():
+    with pytest.raises(UnsupportedError, match="schema"):
+        library.custom_op("kadam_tests::held", lambda x: x * 2, mutates_args=(), schema="(Tensor x, int k=2) -> Tensor")
+    summed = library.custom_op(
+        "kadam_tests::summed", lambda xs, k=1: sum(xs) * k, mutates_args=(), schema="(Tensor[] xs, int k=1) -> Tensor"
+    )
+    assert summed([kadam.ones(1), kadam.ones(1)], k=3).tolist() == [6.0]
+    with pytest.raises(RuntimeError, match="Tensor"):
+        summed([1, 2])
+    change = library.custom_op(
+        "kadam_tests::change", lambda x: x.add_(1) and None, mutates_args={"x"}, schema="(Tensor(a!) x) -> ()"
+    )
+    with pytest.raises(UnsupportedError, match="mutates_args"):
+        change(kadam.ones(1, requires_grad=True))
 
 
 def _whole_numbers_in_tensors(torch):
@@ -222,3 +328,71 @@ def test_layers_for_images():
     assert image(kadam.full((3, 2, 2), 255, dtype=kadam.uint8)).max().item() == 1.0
     with pytest.raises(UnsupportedError, match="weights"):
         models.resnet18(weights=models.ResNet18_Weights.DEFAULT)
+
+
+def test_only_scripted_modules_are_script_modules():
+    def kinds(torch):
+        plain, scripted = torch.nn.Linear(2, 3), torch.jit.script(torch.nn.Linear(2, 3))
+
+        class Own(torch.jit.ScriptModule):
+            pass
+
+        return [isinstance(one, torch.jit.ScriptModule) for one in (plain, scripted, Own(), 3)] + [
+            isinstance(one, Own) for one in (plain, scripted)
+        ]
+
+    assert kinds(kadam) == [False, True, True, False, False, False]
+    assert kinds(kadam) == kinds(pytest.importorskip("torch"))
+
+
+def test_tied_weights_have_one_value():
+    def outcome(torch):
+        class Tied(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.a, self.b = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+                self.b.weight = self.a.weight
+
+            def forward(self, x):
+                return self.b(self.a(x))
+
+        with pytest.raises(ValueError, match="tied"):
+            torch.func.functional_call(
+                Tied(), {"a.weight": torch.zeros(2, 2), "b.weight": torch.ones(2, 2)}, torch.ones(1, 2)
+            )
+        same = torch.zeros(2, 2)
+        torch.func.functional_call(Tied(), {"a.weight": same, "b.weight": same}, torch.ones(1, 2))
+        return torch.nn.BatchNorm2d(3, device="meta").num_batches_tracked.device.type
+
+    assert outcome(kadam) == outcome(pytest.importorskip("torch")) == "meta"
+
+
+def test_compile_refuses_what_pytorchs_does():
+    def refused(torch):
+        found = []
+        for options in ({"backend": "nowhere"}, {"mode": "bogus"}, {"mode": "default", "options": {"a": 1}}):
+            with pytest.raises(RuntimeError):
+                torch.compile(lambda x: x, **options)
+            found.append(options)
+        for options in ({}, {"backend": "eager", "mode": "bogus"}, {"mode": "reduce-overhead"}, {"backend": min}):
+            torch.compile(lambda x: x, **options)
+        return found
+
+    assert refused(kadam) == refused(pytest.importorskip("torch"))
+
+
+def test_parameters_lie_in_the_layout_that_is_asked_for():
+    def strides(torch):
+        model = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3))
+        found = [model.to(memory_format=torch.channels_last)[0].weight.stride()]
+        model(torch.ones(1, 2, 4, 4)).sum().backward()
+        model.to(torch.float64, memory_format=torch.channels_last)
+        return found, [one.stride() for one in model.parameters()], [one.dtype.itemsize for one in model.parameters()]
+
+    assert strides(kadam) == strides(pytest.importorskip("torch"))
+
+
+def test_a_tensor_larger_than_memory_is_an_error_of_pytorchs_type():
+    for make in (kadam.ones, kadam.zeros, kadam.empty, kadam.rand, kadam.randn):
+        with pytest.raises(RuntimeError):
+            make(10**14)

@@ -52,6 +52,10 @@ class PlaceError(IndexOutOfRange, RuntimeError):
     """An index beyond the axis along which elements are gathered or scattered."""
 
 
+class NoMemoryError(KadamError, RuntimeError, MemoryError):
+    """A tensor larger than the memory."""
+
+
 class LinAlgError(KadamError, RuntimeError):
     """A matrix that has no such factorisation, inverse or solution."""
 

@@ -72,8 +72,35 @@ def get_default_device() -> device:
     return default_device()
 
 
-def compile(model: Any = None, **options: Any) -> Any:
-    """The function or module itself: Kadam compiles steps anyway. As `torch.compile`."""
+_BACKENDS = (
+    "inductor", "eager", "aot_eager", "aot_eager_decomp_partition", "aot_eager_default_partitioner", "aot_ts",
+    "cudagraphs", "eager_debug", "eager_noexcept", "invoke_subgraph", "openxla", "openxla_eval", "pre_dispatch_eager",
+    "ts", "tvm",
+)  # fmt: skip
+_MODES = ("default", "lite", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
+
+
+def compile(
+    model: Any = None,
+    *,
+    fullgraph: bool = False,
+    dynamic: bool | None = None,
+    backend: Any = "inductor",
+    mode: str | None = None,
+    options: Any = None,
+    **others: Any,
+) -> Any:
+    """The function or module itself: Kadam compiles steps anyway. As `torch.compile`.
+
+    Raises:
+        RangeError: PyTorch has no such backend or mode, or both a mode and options are given.
+    """
+    if isinstance(backend, str) and backend not in _BACKENDS:
+        raise RangeError(f"compile: Invalid backend: {backend!r}. Fix: one of {', '.join(_BACKENDS)}.")
+    if mode is not None and options is not None:
+        raise RangeError("compile: Either mode or options can be specified, but not both. Fix: drop one of them.")
+    if backend == "inductor" and mode is not None and mode not in _MODES:
+        raise RangeError(f"compile: Unrecognized mode={mode}. Fix: one of {', '.join(_MODES)}.")
     if model is None:
         wrapped: Callable[[Any], Any] = lambda found: found  # noqa: E731
         return wrapped

@@ -12,7 +12,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kadam import missing
-from kadam.errors import UnsupportedError
+from kadam.distributed.agreement import check_alike, check_reduction, check_splits, check_tensors
+from kadam.errors import RankError, UnsupportedError
 from kadam.recording.modes import no_grad
 
 if TYPE_CHECKING:
@@ -296,6 +297,8 @@ def all_reduce(
     tensor: Tensor, op: ReduceOp = ReduceOp.SUM, group: ProcessGroup | None = None, async_op: bool = False
 ) -> Work | None:
     """Make of every process's `tensor` the sum over all, which for one process it is."""
+    check_tensors("all_reduce", tensor=tensor)
+    check_reduction("all_reduce", op, ReduceOp, tensor)
     return _done(group, async_op)
 
 
@@ -308,6 +311,8 @@ def reduce(
     group_dst: int | None = None,
 ) -> Work | None:
     """Make of `tensor` at `dst` the sum over all, which for one process it is."""
+    check_tensors("reduce", tensor=tensor)
+    check_reduction("reduce", op, ReduceOp, tensor)
     _root("reduce", dst, group_dst)
     return _done(group, async_op)
 
@@ -320,6 +325,7 @@ def broadcast(
     group_src: int | None = None,
 ) -> Work | None:
     """Give every process the `tensor` of `src`, which for one process it is."""
+    check_tensors("broadcast", tensor=tensor)
     _root("broadcast", src, group_src)
     return _done(group, async_op)
 
@@ -328,7 +334,8 @@ def all_gather(
     tensor_list: Sequence[Tensor], tensor: Tensor, group: ProcessGroup | None = None, async_op: bool = False
 ) -> Work | None:
     """Write every process's `tensor` to `tensor_list`, in the order of their numbers."""
-    return _done(group, async_op, lambda: _only("all_gather", tensor_list).copy_(tensor))
+    check_tensors("all_gather", tensor_list=tensor_list, tensor=tensor)
+    return _done(group, async_op, lambda: _send("all_gather", tensor, _only("all_gather", tensor_list)))
 
 
 def gather(
@@ -341,7 +348,9 @@ def gather(
 ) -> Work | None:
     """Write every process's `tensor` to the `gather_list` of `dst`."""
     _root("gather", dst, group_dst)
-    return _done(group, async_op, lambda: _only("gather", gather_list).copy_(tensor))
+    check_tensors("gather", tensor=tensor, gather_list=gather_list or [])
+    _needs("gather", "gather_list", gather_list)
+    return _done(group, async_op, lambda: _send("gather", tensor, _only("gather", gather_list)))
 
 
 def scatter(
@@ -354,7 +363,9 @@ def scatter(
 ) -> Work | None:
     """Write to every process's `tensor` its own of the `scatter_list` of `src`."""
     _root("scatter", src, group_src)
-    return _done(group, async_op, lambda: tensor.copy_(_only("scatter", scatter_list)))
+    check_tensors("scatter", tensor=tensor, scatter_list=scatter_list or [])
+    _needs("scatter", "scatter_list", scatter_list)
+    return _done(group, async_op, lambda: _send("scatter", _only("scatter", scatter_list), tensor))
 
 
 def reduce_scatter(
@@ -365,7 +376,9 @@ def reduce_scatter(
     async_op: bool = False,
 ) -> Work | None:
     """Write to every process's `output` the sum over all processes of its own of `input_list`."""
-    return _done(group, async_op, lambda: output.copy_(_only("reduce_scatter", input_list)))
+    check_tensors("reduce_scatter", output=output, input_list=input_list)
+    check_reduction("reduce_scatter", op, ReduceOp, output)
+    return _done(group, async_op, lambda: _send("reduce_scatter", _only("reduce_scatter", input_list), output))
 
 
 def all_to_all(
@@ -375,8 +388,9 @@ def all_to_all(
     async_op: bool = False,
 ) -> Work | None:
     """Every process sends one tensor to each and gets one from each."""
+    check_tensors("all_to_all", output_tensor_list=output_tensor_list, input_tensor_list=input_tensor_list)
     sent, got = _only("all_to_all", input_tensor_list), _only("all_to_all", output_tensor_list)
-    return _done(group, async_op, lambda: got.copy_(sent))
+    return _done(group, async_op, lambda: _send("all_to_all", sent, got))
 
 
 def all_to_all_single(
@@ -388,6 +402,10 @@ def all_to_all_single(
     async_op: bool = False,
 ) -> Work | None:
     """Every process sends a part of `input` to each and gets one from each, into `output`."""
+    check_tensors("all_to_all_single", output=output, input=input)
+    check_alike("all_to_all_single", input, output, elements=True)
+    check_splits("all_to_all_single", output, output_split_sizes)
+    check_splits("all_to_all_single", input, input_split_sizes)
     return _done(group, async_op, lambda: output.copy_(input.reshape(output.shape)))
 
 
@@ -395,7 +413,8 @@ def all_gather_into_tensor(
     output_tensor: Tensor, input_tensor: Tensor, group: ProcessGroup | None = None, async_op: bool = False
 ) -> Work | None:
     """Write every process's `input_tensor` to `output_tensor`, one after another along its first axis."""
-    return _done(group, async_op, lambda: output_tensor.copy_(input_tensor.reshape(output_tensor.shape)))
+    check_tensors("all_gather_into_tensor", output_tensor=output_tensor, input_tensor=input_tensor)
+    return _done(group, async_op, lambda: _send("all_gather_into_tensor", input_tensor, output_tensor))
 
 
 def reduce_scatter_tensor(
@@ -406,7 +425,9 @@ def reduce_scatter_tensor(
     async_op: bool = False,
 ) -> Work | None:
     """Write to every process's `output` its own part of the sum of all `input`."""
-    return _done(group, async_op, lambda: output.copy_(input.reshape(output.shape)))
+    check_tensors("reduce_scatter_tensor", output=output, input=input)
+    check_reduction("reduce_scatter_tensor", op, ReduceOp, input)
+    return _done(group, async_op, lambda: _send("reduce_scatter_tensor", input, output))
 
 
 def broadcast_object_list(object_list: list[Any], src: int | None = None, *options: Any, **named: Any) -> None:
@@ -456,8 +477,19 @@ def _only(operation: str, tensors: Sequence[Tensor] | None) -> Tensor:
     """The one tensor of a list with a tensor for each process."""
     if tensors is None or len(tensors) != 1:
         told = "no list" if tensors is None else f"{len(tensors)} tensors"
-        raise ValueError(f"{operation}: {told} for a world of size 1. Fix: a list of one tensor.")
+        raise RankError(f"{operation}: {told} for a world of size 1. Fix: a list of one tensor.")
     return tensors[0]
+
+
+def _needs(operation: str, name: str, tensors: Sequence[Tensor] | None) -> None:
+    if not tensors:
+        raise ValueError(f"{operation}: Argument {name} must be specified on this rank. Fix: {name}=[tensor].")
+
+
+def _send(operation: str, sent: Tensor, got: Tensor) -> None:
+    """Write one process's tensor to another's, which is the same process."""
+    check_alike(operation, sent, got)
+    got.copy_(sent)
 
 
 def _done(group: ProcessGroup | None, async_op: bool, move: Callable[[], object] | None = None) -> Work | None:

@@ -35,7 +35,7 @@ def functional_call(
         strict: the names must be exactly the module's.
 
     Raises:
-        ValueError: a name is given twice.
+        ValueError: a name is given twice, or tied names two values.
         RuntimeError: the module lacks a name, or (with `strict`) a name is missing.
     """
     given: dict[str, Any] = {}
@@ -64,6 +64,7 @@ def _replaced(module: Module, given: dict[str, Any], tie_weights: bool, strict: 
         )
     wanted = dict(given)
     if tie_weights:
+        _refuse_two_values(own, given)
         by_tensor = {id(own[name][0][own[name][1]]): tensor for name, tensor in given.items()}
         wanted.update({name: by_tensor[id(at[key])] for name, (at, key) in own.items() if id(at[key]) in by_tensor})
         wanted.update(given)
@@ -77,6 +78,19 @@ def _replaced(module: Module, given: dict[str, Any], tie_weights: bool, strict: 
         for name, tensor in before.items():
             attributes, key = own[name]
             attributes[key] = tensor
+
+
+def _refuse_two_values(own: dict[str, tuple[dict[str, Any], str]], given: dict[str, Any]) -> None:
+    """A tensor that the module has under several names has one value."""
+    first: dict[int, str] = {}
+    for name, tensor in given.items():
+        attributes, key = own[name]
+        other = first.setdefault(id(attributes[key]), name)
+        if given[other] is not tensor:
+            raise ValueError(
+                f"functional_call: {other!r} and {name!r} are tied, and two values are given for them. Fix: give one "
+                "of them, or tie_weights=False."
+            )
 
 
 def _own_tensors(module: Module) -> dict[str, tuple[dict[str, Any], str]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final, NoReturn, TypeVar
+from weakref import WeakSet
 
 from kadam import missing
 from kadam.errors import UnsupportedError
@@ -14,22 +15,43 @@ from kadam.nn import Module
 
 Scripted = TypeVar("Scripted")
 
-ScriptModule = Module
+_scripted: WeakSet[Any] = WeakSet()  # modules that a program had scripted or traced: they are what they were
+
+
+class _Scripted(type(Module)):  # type: ignore[misc]
+    """Of what class scripted modules are: their own, and this one."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return super().__instancecheck__(instance) or (
+            cls.__dict__.get("_is_root", False) and isinstance(instance, Module) and instance in _scripted
+        )
+
+
+class ScriptModule(Module, metaclass=_Scripted):
+    """What modules are that were scripted or traced, and that a program derives from it."""
+
+    _is_root = True
+
+
+def _noted(obj: Scripted) -> Scripted:
+    if isinstance(obj, Module):
+        _scripted.add(obj)
+    return obj
 
 
 def script(obj: Scripted, *options: Any, **named_options: Any) -> Scripted:
     """The function, class or module itself."""
-    return obj
+    return _noted(obj)
 
 
 def trace(func: Scripted, example_inputs: Any = None, *options: Any, **named_options: Any) -> Scripted:
     """The function or module itself. It stays a Python function: no branch is fixed to the example's."""
-    return func
+    return _noted(func)
 
 
 def trace_module(mod: Scripted, inputs: Any, *options: Any, **named_options: Any) -> Scripted:
     """The module itself."""
-    return mod
+    return _noted(mod)
 
 
 def freeze(mod: Scripted, *options: Any, **named_options: Any) -> Scripted:

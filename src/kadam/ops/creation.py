@@ -11,7 +11,7 @@ import numpy as np
 from kadam import dtypes
 from kadam.device import cpu, is_meta
 from kadam.dtypes import dtype
-from kadam.errors import DTypeError, OperandError, ShapeError
+from kadam.errors import DTypeError, NoMemoryError, OperandError, ShapeError
 from kadam.ops.data_errors import ValueShapeError, check_holds, no_numbers, ragged
 from kadam.ops.out import into
 from kadam.ops.promotion import constant
@@ -210,7 +210,11 @@ def full(
         return constant(fill_value, record, shape)  # type: ignore[arg-type]
     if is_meta(device):
         return of_shape(shape, record, requires_grad)
-    return finished(np.full(shape, fill_value, record.numpy), requires_grad, cpu)
+    try:
+        filled = np.full(shape, fill_value, record.numpy)
+    except MemoryError as error:
+        raise NoMemoryError(f"full: can't allocate memory: {error}. Fix: make a smaller tensor.") from None
+    return finished(filled, requires_grad, cpu)
 
 
 _full = full  # for the functions below, which are guarded themselves

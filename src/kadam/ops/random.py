@@ -15,7 +15,7 @@ import numpy as np
 from kadam import dtypes
 from kadam.device import cpu, is_meta
 from kadam.dtypes import FLOAT, dtype
-from kadam.errors import DTypeError, OperandError, ShapeError
+from kadam.errors import DTypeError, NoMemoryError, OperandError, ShapeError
 from kadam.ops import draws
 from kadam.ops.creation import finished
 from kadam.ops.draws import Draw, drawn_as, memory_order, require, require_type, source_of
@@ -210,7 +210,11 @@ def _new(
     if out is None and is_meta(device):
         return of_shape(shape, dtypes.of_numpy(draw((0,)).dtype), requires_grad)  # nothing is drawn
     if out is None:
-        return finished(draw(shape), requires_grad, cpu)
+        try:
+            drawn = draw(shape)
+        except MemoryError as error:
+            raise NoMemoryError(f"random: can't allocate memory: {error}. Fix: make a smaller tensor.") from None
+        return finished(drawn, requires_grad, cpu)
     if tuple(out.shape) != shape:
         if out.numel():
             raise ShapeError(f"out has shape {list(out.shape)}, the draw {list(shape)}. Fix: out=torch.empty(0)")

@@ -1,6 +1,8 @@
 """Checkpoints: objects with tensors in files, in PyTorch's own format, readable by both.
 
-A file cannot run code here: reading one only builds values. A file is written whole or not at all.
+A file of tensors cannot run code: reading one only builds values. One of whole modules (`weights_only=False`) makes
+objects of the program's own classes, so it is to be trusted as much as the program. A file is written whole or not at
+all.
 """
 
 from __future__ import annotations
@@ -99,8 +101,9 @@ def load(
         f: a path, or a file-like object that can `read` and `seek`; reading begins where it stands.
         map_location: where tensors saved on other devices go; the CPU is the only place there is.
         pickle_module: only None.
-        weights_only: with False the file may hold whole modules, objects of the program's own classes, which are
-            made empty and given their attributes, and NumPy's arrays: a file can never run code here.
+        weights_only: with False the file may also hold whole modules, objects of the program's own classes, NumPy's
+            arrays and plain data such as an argparse.Namespace. It calls no function of the program, but it decides
+            what the program's objects hold, and so what their methods do: load only files that you trust this way.
         mmap: read tensors from the file only when they are used; the file must be given by its path.
 
     Raises:

@@ -28,6 +28,14 @@ from kadam.serialization.vocabulary import TORCH, attributes_of
 from kadam.sparse.tensor import SparseTensor
 from kadam.tensor import Tensor
 
+_FIX = "save what it is made of: state_dict(), or its tensors"
+_FIXES = {
+    "_initialize": "run the model once first, which gives its lazy layers their shapes",
+    "Generator": "save generator.get_state(), and generator.set_state(state) after loading",
+    "DistributedDataParallel": "save model.module, or model.module.state_dict()",
+    "WeightNorm": "torch.nn.utils.remove_weight_norm(module) first, or save model.state_dict()",
+    "SpectralNorm": "torch.nn.utils.remove_spectral_norm(module) first, or save model.state_dict()",
+}
 _NAME_OF = {id(known): name for name, known in TORCH.items()}
 
 
@@ -87,7 +95,7 @@ class _Pickler(pickle._Pickler):
         if id(obj) in _NAME_OF:
             return _NAME_OF[id(obj)]
         if isinstance(obj, type | FunctionType):
-            return public_name(obj) or NotImplemented
+            return public_name(obj) or self._of_program(obj)
         if isinstance(obj, Tensor):
             return self._tensor(obj)
         if isinstance(obj, _Data):
@@ -104,8 +112,17 @@ class _Pickler(pickle._Pickler):
             return copyreg.__newobj__, (type(obj),), state_of(obj)  # type: ignore[attr-defined]
         return NotImplemented
 
+    def _of_program(self, known: type | FunctionType) -> Any:
+        """Leave a class or function to pickle, unless it is one of Kadam's own that no file can hold."""
+        if known.__module__.partition(".")[0] not in ("kadam", "torch"):
+            return NotImplemented
+        raise UnsupportedError(
+            f"save: {known.__module__}.{known.__qualname__} cannot be in a file: of Kadam's objects, tensors, modules "
+            f"of layers and functions of tensors can. Fix: {_FIXES.get(known.__name__, _FIX)}."
+        )
+
     def save_global(self, obj: Any, name: str | None = None) -> None:
-        if name is None or not name.startswith("torch."):
+        if name is None or not name.startswith(("torch.", "torchvision.")):
             super().save_global(obj, name)  # type: ignore[misc]
             return
         module, _, attribute = name.rpartition(".")

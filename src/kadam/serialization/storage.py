@@ -95,6 +95,8 @@ class Storage:
     def _elements(self, dtype: dtypes.dtype) -> Array:
         """The bytes as elements, in memory that no tensor has yet."""
         content = self.content.copy() if self._owners else self.content
+        if dtype is dtypes.bool_ and content.size and content.max() > 1:  # NumPy believes that there are only 0 and 1
+            content = (content != 0).view(np.uint8)
         elements = content.view(dtype.numpy)
         return elements.byteswap() if self.is_foreign_order else elements
 

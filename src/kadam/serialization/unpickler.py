@@ -11,18 +11,30 @@ import io
 import pickle
 import pickletools
 import struct
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+
 from kadam.errors import KadamError, UnsupportedError
-from kadam.serialization import programs
+from kadam.serialization import arrays, programs
 from kadam.serialization.allowlist import allowed_by_user
 from kadam.serialization.files import CheckpointError, FileError
+from kadam.serialization.plain import KINDS, OBJECTS, PLAIN, dictionary
 from kadam.serialization.storage import Storage, StorageType
 from kadam.serialization.vocabulary import PYTHON, TORCH
 
 LoadStorage = Callable[[StorageType, str, str, int], Storage]
+
+# What is named only as a value, and what each instruction fills.
+_VALUES = KINDS | OBJECTS | programs.DATASETS
+_NEVER_CALLED = {id(known) for known in (*_VALUES.values(), arrays.ARRAY, programs.FUNCTIONS)} - {id(dict)}
+_FILLED: dict[type, tuple[type, ...]] = {
+    list: (list, deque), set: (set,), dict: (dict, OrderedDict, Counter, defaultdict)
+}  # fmt: skip
 
 # Nothing in these modules may be named, not even with the user's permission.
 BLOCKED_MODULES = ("sys", "os", "posix", "nt")
@@ -55,7 +67,8 @@ def unpickled(
         load_storage: finds a storage by its type, key, place and number of elements.
         source: how messages call the file.
         encoding: of the byte strings that Python 2 wrote.
-        has_modules: let it name classes of modules, the program's own classes and functions, and NumPy's arrays.
+        has_modules: let it name classes of modules, the program's own classes and functions, plain data of Python's
+            and NumPy's arrays.
 
     Raises:
         CheckpointError: the pickle is broken, or names what is not allowed; a pickle.UnpicklingError.
@@ -116,9 +129,11 @@ class _Unpickler(pickle._Unpickler):
         self._load_storage = load_storage
         self._source = source
         self._has_modules = has_modules
-        by_user = {**(programs.NUMPY if has_modules else {}), **allowed_by_user()}
-        self._allowed = by_user | PYTHON | TORCH
-        self._callables = {id(known) for known in self._allowed.values()}
+        by_user = {name: arrays.checked(known) for name, known in allowed_by_user().items()}
+        beside = PLAIN | arrays.NUMPY | _VALUES | programs.LOOKUPS if has_modules else {}
+        self._allowed = beside | by_user | PYTHON | TORCH
+        self._by_user = {id(known) for known in by_user.values()}
+        self._callables = ({id(known) for known in self._allowed.values()} - _NEVER_CALLED) | self._by_user
         self._user_classes = {id(known) for known in by_user.values() if isinstance(known, type)}
 
     def find_class(self, module: str, name: str) -> Any:
@@ -156,21 +171,51 @@ class _Unpickler(pickle._Unpickler):
         )
 
     def _reduce(self) -> None:
-        arguments, function = self.stack.pop(), self.stack.pop()
+        arguments, function = self._arguments(), self.stack.pop()
+        member = programs.member_of(function, arguments) if self._has_modules else None
+        if member is not None:
+            self.stack.append(member)
+            return
         if id(function) not in self._callables:
             raise CheckpointError(
                 f"load: {self._source} calls {function!r}, which it has made itself. Fix: save a state_dict instead."
             )
-        self.stack.append(function(*arguments))
+        if id(function) not in self._by_user and any(self._is_of_program(one) for one in arguments):
+            raise CheckpointError(
+                f"load: {self._source} calls {function!r} with an object of the program, whose methods it would call. "
+                "Fix: save a state_dict instead."
+            )
+        self.stack.append((dictionary if function is dict else function)(*arguments))
+
+    def _arguments(self) -> tuple[Any, ...]:
+        arguments = self.stack.pop()
+        if type(arguments) is not tuple:
+            raise CheckpointError(
+                f"load: {self._source} gives a {type(arguments).__name__} as arguments. Fix: save a state_dict instead."
+            )
+        return arguments
+
+    def _is_of_program(self, value: Any) -> bool:
+        return self._has_modules and programs.is_class(type(value))
 
     def _new(self) -> None:
-        arguments, made = self.stack.pop(), self.stack.pop()
-        is_allowed = id(self._class_of_user(made)) in self._user_classes
-        self.stack.append(made.__new__(made, *arguments) if is_allowed else object.__new__(made))
+        arguments, made = self._arguments(), self.stack.pop()
+        if id(self._class_of_user(made)) in self._user_classes:
+            self.stack.append(made.__new__(made, *arguments))
+        elif issubclass(made, tuple):
+            self.stack.append(tuple.__new__(made, arguments))
+        else:
+            base: Any = next((kind for kind in _FILLED if issubclass(made, kind)), object)
+            self.stack.append(base.__new__(made))
 
     def _new_with_keywords(self) -> None:
-        keywords, arguments, made = self.stack.pop(), self.stack.pop(), self.stack.pop()
-        self.stack.append(self._class_of_user(made).__new__(made, *arguments, **keywords))
+        keywords, arguments, made = self.stack.pop(), self._arguments(), self.stack.pop()
+        if id(made) not in self._user_classes:
+            raise CheckpointError(
+                f"load: {self._source} gives keywords to {made!r}, which is not an allowed class. Fix: save a "
+                "state_dict instead."
+            )
+        self.stack.append(made.__new__(made, *arguments, **keywords))
 
     def _class_of_user(self, made: Any) -> Any:
         if id(made) not in self._user_classes and not (self._has_modules and programs.is_class(made)):
@@ -186,6 +231,12 @@ class _Unpickler(pickle._Unpickler):
         if type(target) is OrderedDict:
             vars(target).update(state)
             return
+        if isinstance(target, np.ndarray | np.dtype):
+            arrays.fill(target, state) if isinstance(target, np.ndarray) else arrays.set_order(target, state)
+            return
+        if type(target) is SimpleNamespace and self._has_modules:
+            programs.give_state(target, state)
+            return
         self._class_of_user(type(target))
         if id(type(target)) not in self._user_classes:
             programs.give_state(target, state)
@@ -200,36 +251,39 @@ class _Unpickler(pickle._Unpickler):
 
     def _append(self) -> None:
         value = self.stack.pop()
-        self._container(list).append(value)
+        self._method(list, "append")(value)
 
     def _extend(self) -> None:
         values = self.pop_mark()
-        self._container(list).extend(values)
+        self._method(list, "extend")(values)
 
     def _add(self) -> None:
         values = self.pop_mark()
-        self._container(set).update(values)
+        self._method(set, "update")(values)
 
     def _set(self) -> None:
         value, key = self.stack.pop(), self.stack.pop()
-        self._container(dict)[key] = value
+        self._method(dict, "__setitem__")(key, value)
 
     def _set_all(self) -> None:
         values = self.pop_mark()
-        target = self._container(dict)
+        put = self._method(dict, "__setitem__")
         for key, value in zip(values[::2], values[1::2], strict=True):
-            target[key] = value
+            put(key, value)
 
-    def _container(self, kind: type) -> Any:
-        """The newest object, as the container that an instruction fills."""
+    def _method(self, kind: type, name: str) -> Callable[..., object]:
+        """How an instruction fills the newest object: by its own method only if Python or the user vouches for it."""
         target = self.stack[-1]
-        is_plain = type(target) in (kind, OrderedDict, Counter)
-        if not isinstance(target, kind) or not (is_plain or id(type(target)) in self._user_classes):
-            raise CheckpointError(
-                f"load: {self._source} fills a {type(target).__name__} as if it were a {kind.__name__}. Fix: save a "
-                "state_dict with torch.save."
-            )
-        return target
+        if type(target) in _FILLED[kind]:
+            return getattr(target, name)  # type: ignore[no-any-return]
+        if isinstance(target, kind) and id(type(target)) in self._user_classes:
+            return getattr(target, name)  # type: ignore[no-any-return]
+        if isinstance(target, kind) and self._has_modules and programs.is_class(type(target)):
+            return partial(getattr(kind, name), target)
+        raise CheckpointError(
+            f"load: {self._source} fills a {type(target).__name__} as if it were a {kind.__name__}. Fix: save a "
+            "state_dict with torch.save."
+        )
 
     dispatch = _Instructions(
         {getattr(pickle, name)[0]: pickle._Unpickler.dispatch[getattr(pickle, name)[0]] for name in _HARMLESS}

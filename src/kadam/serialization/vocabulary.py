@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from kadam import dtypes, layouts
 from kadam.device import device
 from kadam.errors import UnsupportedError
-from kadam.nn.parameter import Parameter
+from kadam.nn.parameter import Buffer, Parameter
 from kadam.recording.spec import Size
 from kadam.recording.tensor import set_requires_grad
 from kadam.serialization.files import CheckpointError
@@ -97,7 +97,10 @@ def rebuild_from_type(
         raise CheckpointError(
             f"load: a {kind!r} cannot be rebuilt by {rebuild!r}. Fix: save a state_dict with torch.save."
         )
-    return with_attributes(rebuild(*args), state)
+    tensor = with_attributes(rebuild(*args), state)
+    return (
+        Buffer(tensor, persistent=state.get("persistent") is not False) if state.get("_is_buffer") is True else tensor
+    )
 
 
 LAYOUTS = {str(one): one for one in (layouts.sparse_coo, layouts.sparse_csr)}

@@ -62,7 +62,8 @@ class _NormBase(Module):
     def _make_statistics(self, wanted: bool, **factory: Any) -> None:
         self.register_buffer("running_mean", zeros(self.num_features, **factory) if wanted else None)
         self.register_buffer("running_var", ones(self.num_features, **factory) if wanted else None)
-        self.register_buffer("num_batches_tracked", tensor(0, dtype=dtypes.int64) if wanted else None)
+        count = tensor(0, dtype=dtypes.int64, device=factory.get("device")) if wanted else None
+        self.register_buffer("num_batches_tracked", count)
 
     def reset_running_stats(self) -> None:
         """Forget the batches seen so far."""

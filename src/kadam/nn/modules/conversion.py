@@ -36,22 +36,27 @@ class Convertible(Stateful):
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Convert floating-point parameters and buffers to a type, or move all to a device; as `Tensor.to`.
 
-        A `memory_format` changes nothing: parameters stay in row-major order, in which Kadam computes.
+        A `memory_format` is that of the tensors with four axes (`channels_last`) or five (`channels_last_3d`).
 
         Raises:
             TypeError: the type is not a floating-point or complex one.
         """
-        kwargs.pop("memory_format", None)
+        layout = kwargs.pop("memory_format", None)
+
+        def convert(tensor: Tensor) -> Tensor:
+            laid = {"memory_format": layout} if layout is not None and tensor.dim() in (4, 5) else {}
+            return tensor.to(*args, **laid, **kwargs)
+
         target = next((one for one in (*args, *kwargs.values()) if isinstance(one, dtype | Tensor)), None)
         record = target.dtype if isinstance(target, Tensor) else target
         if record is None:
-            return self._apply(lambda tensor: tensor.to(*args, **kwargs))
+            return self._apply(convert)
         if not (record.is_floating_point or record.is_complex):
             raise TypeError(
                 f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={record}. Fix: "
                 "convert to torch.float32 or torch.float64; a model does not compute with integers."
             )
-        return self._apply_to_floating(lambda tensor: tensor.to(*args, **kwargs))
+        return self._apply_to_floating(convert)
 
     def type(self, dst_type: dtype | str) -> Self:
         """Convert all parameters and buffers to a type."""
