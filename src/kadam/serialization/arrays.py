@@ -102,7 +102,7 @@ def _unit(record: np.dtype[Any], unit: object) -> tuple[bytes, int, int, int]:
     match unit:
         case (bytes(name), int(count), 1, 1) if record.kind in "Mm" and name in _UNITS and 0 < count < 1 << 31:
             return name, count, 1, 1
-    _refuse(f"counts time in {unit!r}")
+    return _refuse(f"counts time in {unit!r}")
 
 
 def _check_plain(record: np.dtype[Any]) -> None:
