@@ -36,6 +36,7 @@ from kadam.primitives.elementwise import PARTS
 from kadam.primitives.move import Concat, Copy
 
 PARALLEL_WORK = 2_000_000  # operations below which a stage is not worth calling the team for: some 15 microseconds
+CHAIN_FACTOR = 4  # short chains cost more by what cores fetch from each other than they save
 CHUNK_WORK = 800_000  # operations of a chunk, at least
 REFUSED = 1  # what a run gives back if the reference, or a kernel, refuses the data
 TINY_WORK = 1_000_000  # operations of a whole program for which other Python threads need not be let in
@@ -137,7 +138,7 @@ class NativeProgram:
             runs = in_order(self.plan.groups, links)
         for groups, chain in runs:
             first = len(self.stages)
-            pays = chain is not None and chain.length > 1 and chain.work >= PARALLEL_WORK
+            pays = chain is not None and chain.length > 1 and chain.work >= CHAIN_FACTOR * PARALLEL_WORK
             for group in groups:
                 unlinked = apart and not pays and group.head is not None
                 self._add(self._made(group, apart=False) if unlinked else made[group.bit])
