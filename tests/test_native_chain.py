@@ -11,6 +11,7 @@ from kadam import nn, passes
 from kadam.engines import reference
 from kadam.engines.delivery import delivered
 from kadam.engines.native import program
+from kadam.engines.native.chain import Chain, Links, _Use
 from kadam.engines.native.memory import Span, placed
 from kadam.engines.native.program import NativeProgram
 from kadam.engines.native.target import host
@@ -102,6 +103,16 @@ def test_nothing_is_overwritten_before_all_parts_were_checked() -> None:
     index[-1, -1] = 7
     NativeProgram(graph, (0,), fallback).function()([state, index, np.ones((5, 8), np.float32)])
     assert (told[0] == 1).all()
+
+
+def test_a_chain_that_checks_overwrites_no_input() -> None:
+    uses = (("x", _Use(0, 64, writes=False)),)
+    checking, overwriting = Links(uses, 1, 0.0, True, False), Links(uses, 1, 0.0, False, True)
+    for first, second in ((checking, overwriting), (overwriting, checking)):
+        chain = Chain()
+        assert chain.takes(first)
+        assert chain.takes(first)
+        assert not chain.takes(second)
 
 
 def test_training_is_the_same_on_any_number_of_threads() -> None:

@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from kadam.engines import cephes
 from kadam.ir.primitive import Array
 from kadam.recording.rounding import c_function, fused_f32, fused_f64
 from kadam.recording.words import unit_f32, unit_f64
@@ -23,17 +24,11 @@ def _exact(*coefficients: float) -> tuple[float, ...]:
     return tuple(float(np.float32(value)) for value in coefficients)
 
 
-# Source of the coefficients: S. L. Moshier, Cephes Mathematical Library, logf.c and sinf.c.
-_LOG = _exact(
-    7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
-    -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
-)  # fmt: skip
-_LN2_LOW, _LN2_HIGH = _exact(-2.12194440e-4, 0.693359375)
-_SIN = _exact(-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
-_COS = _exact(2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
-_QUARTER_PI = sum(_exact(0.78515625, 2.4187564849853515625e-4, 3.77489497744594108e-8))  # Cephes has it in three parts
-_FOUR_OVER_PI = np.float32(1.27323954473516)
-_SQRT_HALF = np.float32(0.707106781186547524).view(np.int32)  # the bits of the number
+_LOG, _SIN, _COS = (_exact(*part[::-1]) for part in (cephes.LOG, cephes.SIN, cephes.COS))
+_LN2_LOW, _LN2_HIGH = _exact(cephes.LN2_LOW, cephes.LN2_HIGH)
+_QUARTER_PI = sum(_exact(*cephes.QUARTER_PI))
+_FOUR_OVER_PI = np.float32(cephes.FOUR_OVER_PI)
+_SQRT_HALF = np.float32(cephes.SQRT_HALF).view(np.int32)  # the bits of the number
 
 
 def normal_rows(words: Array, mean: float, std: float) -> Array:

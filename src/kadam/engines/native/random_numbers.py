@@ -16,6 +16,7 @@ from functools import cache
 import numpy as np
 
 from kadam.dtypes import float32, float64, int32, int64, uint32
+from kadam.engines import cephes
 from kadam.engines.native.build import addresses
 from kadam.engines.native.integers import Integers
 from kadam.engines.native.lanes import below
@@ -30,16 +31,7 @@ ROW = 16  # normal numbers are made in rows: 8 of each kind
 
 _KERNEL = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)  # a draw is not interrupted
 
-# Source of the coefficients: Cephes, lowest power first.
-_LOG = (
-    3.3333331174e-1, -2.4999993993e-1, 2.0000714765e-1, -1.6668057665e-1, 1.4249322787e-1,
-    -1.2420140846e-1, 1.1676998740e-1, -1.1514610310e-1, 7.0376836292e-2,
-)  # fmt: skip
-_SIN = (-1.6666654611e-1, 8.3321608736e-3, -1.9515295891e-4)
-_COS = (4.166664568298827e-2, -1.388731625493765e-3, 2.443315711809948e-5)
-_LN2_LOW, _LN2_HIGH = -2.12194440e-4, 0.693359375
-_QUARTER_PI = (-0.78515625, -2.4187564849853515625e-4, -3.77489497744594108e-8)
-_SQRT_HALF = int(np.float32(0.707106781186547524).view(np.int32))
+_SQRT_HALF = int(np.float32(cephes.SQRT_HALF).view(np.int32))  # the bits of the number
 
 
 @cache
@@ -191,20 +183,20 @@ def _radius(u: Term) -> Term:
     exponent = (moved >> 23).cast(float32)
     x = ((moved & 0x7FFFFF) + _SQRT_HALF).bits - 1  # in [sqrt 1/2 - 1, sqrt 2 - 1)
     square = x * x
-    y = fma(polynomial(x, _LOG) * x, square, exponent * _LN2_LOW)
-    log = fma(exponent, _LN2_HIGH, x + fma(square, -0.5, y))
+    y = fma(polynomial(x, cephes.LOG) * x, square, exponent * cephes.LN2_LOW)
+    log = fma(exponent, cephes.LN2_HIGH, x + fma(square, -0.5, y))
     return sqrt(log * -2)
 
 
 def _sine_cosine(angle: Term) -> tuple[Term, Term]:
     """Sine and cosine of angles in [0, 2 pi]: octants of a quarter turn each, then a polynomial around 0."""
-    octant = (angle * 1.27323954473516).cast(int32) + 1 & ~1
+    octant = (angle * cephes.FOUR_OVER_PI).cast(int32) + 1 & ~1
     turns, x = octant.cast(float32), angle
-    for part in _QUARTER_PI:
-        x = fma(turns, part, x)
+    for part in cephes.QUARTER_PI:
+        x = fma(turns, -part, x)
     square = x * x
-    cosine = fma(polynomial(square, _COS) * square, square, square * -0.5) + 1
-    sine = fma(polynomial(square, _SIN) * square, x, x)
+    cosine = fma(polynomial(square, cephes.COS) * square, square, square * -0.5) + 1
+    sine = fma(polynomial(square, cephes.SIN) * square, x, x)
     other = (octant & 2).differs(0)  # where the angle is next to the other axis
     signed_sine = where(other, cosine, sine).bits ^ (octant & 4) << 29
     signed_cosine = where(other, sine, cosine).bits ^ (octant + 2 & 4) << 29
