@@ -14,7 +14,7 @@ pytest.importorskip("llvmlite")
 from kadam import dtypes
 from kadam.dtypes import dtype
 from kadam.engines.native.build import addresses
-from kadam.engines.native.choice import best, ways
+from kadam.engines.native.choice import Way, best, ways
 from kadam.engines.native.contract import Axis, Contraction, Operand, stages, stages_of
 from kadam.engines.native.form import times, total
 from kadam.engines.native.inner import Inner
@@ -158,7 +158,7 @@ def _laid(sizes: Sequence[int], rng: np.random.Generator) -> list[int]:
     return strides
 
 
-def some_of(contraction: Contraction, count: int, rng: np.random.Generator) -> list[Tiling | Inner]:
+def some_of(contraction: Contraction, count: int, rng: np.random.Generator) -> list[Way]:
     """Some of the ways to cut a contraction; one that copies rows first is among them if there is any."""
     every = list(ways(contraction))
     settled = [way for way in every if isinstance(way, Tiling) and way.settled][:1]

@@ -6,10 +6,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
-from kadam.engines.native.form import Contraction, Form
+from kadam.engines.native.form import Contraction, Form, Side
 from kadam.engines.native.inner import Inner
+from kadam.engines.native.squares import SQUARE, Squares
 from kadam.engines.native.target import host
+from kadam.engines.native.thirds import STEP
 from kadam.engines.native.tile import Tiling
+
+Way = Tiling | Inner | Squares
 
 BLOCK_BYTES = 64 << 10  # of columns that are copied together, and of sums that wait for the next round
 MOST_WAITING = 4 * BLOCK_BYTES  # of such sums where a task's rows cannot be fewer
@@ -18,25 +22,33 @@ PAGE_BYTES = 4096  # addresses so far apart share a set of the first-level cache
 LINE_BYTES = 64
 LAUNCH_CYCLES = 2000
 LONG_CYCLES = 40_000  # work that is worth more than one thread
+UNIT_DEPTHS = (128, 256, 512)  # of blocks that the matrix unit multiplies
+UNIT_WIDTHS = (1, 2, 3, 4, 8)  # squares beside each other
+UNIT_BYTES = 512 << 10  # of split columns and waiting sums, on the stack
+UNIT_STEP = 460  # cycles of the unit for a square's 32 summed indices
+UNIT_BLOCK = 100  # for bringing a square's sums and taking them away
+UNIT_FAR = 1900  # for its rows' thirds at 32 summed indices, from beyond the second-level cache
+UNIT_FINISH = 25  # for a vector of results
+UNIT_COST = 1.4  # by so much these estimates are lower than those for vectors where both take as long
 EVEN_COST = 1.3  # what a way may cost more than the best one that lets stages follow part by part
 SCATTERED = 20  # how much more a line costs that is read again and again, if each is far from the one before
 SETTLING = 4  # cycles for the elements of one tile's rows at one summed index
 LEAST_TASKS, MOST_TASKS = 4, 64  # that such work is cut into, if it can be
 
 
-def best(contraction: Contraction) -> Tiling | Inner:
+def best(contraction: Contraction) -> Way:
     """The way that is likely to take the fewest cycles."""
     cost, way = min(((cycles(way), way) for way in ways(contraction)), key=lambda pair: pair[0])
     return _grouped(way, cost)
 
 
-def ways(contraction: Contraction) -> Iterator[Tiling | Inner]:
+def ways(contraction: Contraction) -> Iterator[Way]:
     """The ways to cut a contraction that may be worth it, each in as few tasks as it allows."""
     for given in (contraction, contraction.swapped()):
         yield from _ways(Form.of(given))
 
 
-def even(contraction: Contraction, parts: int) -> Tiling | Inner | None:
+def even(contraction: Contraction, parts: int) -> Way | None:
     """The way in tasks that fall evenly to the parts of a step, if one costs little more than the best.
 
     The tasks then move along the first axis of the result: that of the batch, in most networks.
@@ -48,7 +60,7 @@ def even(contraction: Contraction, parts: int) -> Tiling | Inner | None:
     return way if cost <= EVEN_COST * cycles(best(contraction)) + 2 * LAUNCH_CYCLES else None
 
 
-def _even_ways(contraction: Contraction, parts: int) -> Iterator[Tiling | Inner]:
+def _even_ways(contraction: Contraction, parts: int) -> Iterator[Way]:
     """The ways whose tasks move along the result's first axis: outer products, columns in panels, rows in shares."""
     for given in (contraction, contraction.swapped()):
         form = Form.of(given)
@@ -56,7 +68,7 @@ def _even_ways(contraction: Contraction, parts: int) -> Iterator[Tiling | Inner]
             if isinstance(way, Inner):
                 if form.outer and form.outer[0] == 0 and given.axes[0].size % parts == 0:
                     yield way
-            elif not way.settled:  # which takes a stage of its own
+            elif isinstance(way, Tiling) and not way.settled:  # which takes a stage of its own
                 yield from _evened(way, parts)
 
 
@@ -77,12 +89,14 @@ def _evened(way: Tiling, parts: int) -> Iterator[Tiling]:
             yield replace(way, share=rows, group=tiles)
 
 
-def cycles(way: Tiling | Inner) -> float:
+def cycles(way: Way) -> float:
     """What a way is likely to take, on one core."""
+    if isinstance(way, Squares):
+        return _unit_cycles(way)
     return _inner_cycles(way) if isinstance(way, Inner) else _tile_cycles(way)
 
 
-def _ways(form: Form) -> Iterator[Tiling | Inner]:
+def _ways(form: Form) -> Iterator[Way]:
     lanes = host().vector_bytes // form.sums.itemsize
     adjacent = form.columns.stride == 1 or form.columns.size == 1
     scattered = form.rows.stride == 1 and form.rows.inner != 1
@@ -96,8 +110,21 @@ def _ways(form: Form) -> Iterator[Tiling | Inner]:
                 yield _tiling(form, lanes, rows, vectors, depth, gathered=True)
                 if scattered and rows <= lanes and not form.extra:
                     yield _tiling(form, lanes, rows, vectors, depth, gathered=True, settled=True)
+    if Squares.suit(form):
+        yield from _unit_ways(form)
     if form.rows.inner == form.columns.inner == 1 and form.depth and not form.turned:
         yield from _inner_ways(form, lanes)
+
+
+def _unit_ways(form: Form) -> Iterator[Squares]:
+    widest = form.columns.size // SQUARE
+    for depth in {_block(form.depth, most, STEP) for most in UNIT_DEPTHS}:
+        for beside in {one for one in UNIT_WIDTHS if one <= widest}:
+            way = Squares(form, beside, depth, -(-form.rows.size // SQUARE))
+            while way.scratch_bytes > UNIT_BYTES and way.group > 1:
+                way = replace(way, group=-(-way.group // 2))
+            if way.scratch_bytes <= UNIT_BYTES and form.products * way.panels * way.tiles >= LEAST_TASKS:
+                yield way
 
 
 def _shapes(form: Form, lanes: int) -> Iterator[tuple[int, int]]:
@@ -126,6 +153,26 @@ def _tiling(
         tile_bytes = rows * form.depth * form.contraction.dtype.itemsize
         group = max(1, min(group, host().l2_bytes // 4 // max(1, tile_bytes)))
     return Tiling(form, lanes, rows, vectors, copies, gathered, settled, depth, group)
+
+
+def _unit_cycles(t: Squares) -> float:
+    form, steps, squares = t.form, -(-t.form.depth // STEP), t.tiles * t.panels * t.beside
+    square: float = steps * UNIT_STEP + t.blocks * UNIT_BLOCK
+    if 6 * t.group * SQUARE * form.depth > host().l2_bytes // 2:  # its rows come from afar for each task
+        square = max(square, steps * UNIT_FAR / t.beside)
+    if form.contraction.size * form.contraction.dtype.itemsize > host().l2_bytes:
+        square += 40 * SQUARE
+    panels = t.groups * t.panels * t.beside * 2 * steps * _split_cycles(form.columns, left=form.turned)
+    unit, vectors = squares * square, squares * 2 * SQUARE * UNIT_FINISH + panels
+    busy = max(unit, vectors) + 0.4 * min(unit, vectors)  # they work side by side, but share much
+    rows = LAUNCH_CYCLES / form.products + t.tiles * steps * 2 * _split_cycles(form.rows, left=not form.turned)
+    return UNIT_COST * (form.products * (rows + busy) + panels / (t.groups * t.panels * t.blocks))
+
+
+def _split_cycles(side: Side, left: bool) -> int:
+    """What it takes to split 16 of its rows or columns at 32 summed indices."""
+    down, across = (side.stride, side.inner) if left else (side.inner, side.stride)
+    return 400 if across == 1 else 600 if down == 1 else 1500
 
 
 def _tile_cycles(t: Tiling) -> float:
@@ -196,7 +243,7 @@ def _inner_cycles(p: Inner) -> float:
     return form.products * p.tiles * p.panels * (vectors * step + folds + 15 + 4 * p.rows)
 
 
-def _grouped(way: Tiling | Inner, cost: float) -> Tiling | Inner:
+def _grouped(way: Way, cost: float) -> Way:
     """Long work in tasks enough that no thread waits long for the last; each copies its columns anew."""
     if cost < LONG_CYCLES:
         return way

@@ -13,9 +13,8 @@ from kadam.engines.native.address import prefetch
 from kadam.engines.native.again import Likeness
 from kadam.engines.native.collapse import Loops, collapse
 from kadam.engines.native.contract import Axis, Contraction, Operand
-from kadam.engines.native.element import Constant, Element, Load, NodeReader, Number, Reading, Test, walk
+from kadam.engines.native.element import Apply, Constant, Element, Load, NodeReader, Number, Reading, Test, walk
 from kadam.engines.native.fuse import Group, Plan
-from kadam.engines.native.inner import Inner
 from kadam.engines.native.loops import Emission, Store
 from kadam.engines.native.nest import nest
 from kadam.engines.native.parts import parts, touches
@@ -133,7 +132,7 @@ def _tiled(node: Node, nests: Sequence[Loops], stores: Sequence[Store], name: st
     return contract.stages(contraction, finish, name, announce)
 
 
-def _lead(way: Tiling | Inner, axes: Sequence[Var]) -> tuple[Var, int, int]:
+def _lead(way: contract.Way, axes: Sequence[Var]) -> tuple[Var, int, int]:
     """The variable that moves on slowest from task to task, how far a range of tasks moves it, and their number."""
     if way.form.outer:
         lead = axes[way.form.outer[0]]
@@ -155,12 +154,21 @@ def _seen(reading: Reading, node: Node, places: dict[int, Place]) -> Load:
 def _finish(axes: Sequence[Var | None], head: Element, stores: Sequence[Store]) -> Finish:
     """What becomes of the tile's results: the rest of the group, at the point of the loops."""
     elements = [one for store in stores for one in store.wanted]
+    steady = _steady(elements)
+    steadied: dict[Writer, dict[Element, Value]] = {}
 
     def finish(
         writer: Writer, at: tuple[Value, ...], lanes_along: int | None, value: Value, mask: Value | None
     ) -> None:
+        if writer not in steadied:
+            with writer.at_start():
+                before = Emission(writer, steady, None, 0)
+                before.advance()
+                steadied[writer] = {one: before.value(one) for one in steady}
         lane = None if lanes_along is None else axes[lanes_along]
         emission = Emission(writer, elements, lane, value.lanes)
+        for element, known in steadied[writer].items():
+            emission.give(element, known)
         places = {var: own for var, own in zip(axes, at, strict=True) if var is not None}
         emission.enter(places, mask)
         emission.give(head, value)
@@ -168,6 +176,16 @@ def _finish(axes: Sequence[Var | None], head: Element, stores: Sequence[Store]) 
         emission.finish(stores)
 
     return finish
+
+
+def _steady(elements: Sequence[Element]) -> list[Element]:
+    """What is the same for all results, such as a learning rate: it is read once."""
+    found: set[Element] = set()
+    for one in walk(elements):
+        simple = isinstance(one, Apply | Constant) or (isinstance(one, Load) and one.guard is None)
+        if simple and not one.variables and found.issuperset(one.parts):
+            found.add(one)
+    return [one for one in walk(elements) if one in found]
 
 
 def _announce(axes: Sequence[Var | None], stores: Sequence[Store]) -> contract.Announce:

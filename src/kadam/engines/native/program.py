@@ -406,7 +406,10 @@ def _grain(stage: Stage) -> int:
     if stage.work < PARALLEL_WORK or stage.tasks < 2:
         return 0
     chunks = min(max(int(stage.work / CHUNK_WORK), 2), stage.tasks)
-    return -(-stage.tasks // (chunks - chunks % host().cores or chunks))  # evenly to the cores
+    cores = host().cores
+    # Evenly to the cores: of chunks large enough, those with which the core that has most has least.
+    grains = range(-(-stage.tasks // chunks), -(-stage.tasks // 2) + 1)
+    return min(grains, key=lambda grain: -(-stage.tasks // (grain * cores)) * grain)
 
 
 def _with_copies(graph: Graph) -> Graph:

@@ -17,7 +17,13 @@ from kadam.engines.native.threads import cores
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 DEFAULT_CACHE_BYTES = {1: 32 << 10, 2: 512 << 10}
 # The processors that KADAM_TARGET may ask for instead of the host's own, to test what they would run.
-STAND_INS = {"avx2": ("haswell", "+avx2,+fma"), "baseline": ("x86-64", "+sse2")}
+STAND_INS = {
+    "avx512": ("skylake-avx512", "+avx512f,+avx512vl,+avx512dq,+avx512bw,+fma"),
+    "avx2": ("haswell", "+avx2,+fma"),
+    "baseline": ("x86-64", "+sse2"),
+}
+# Linux saves a matrix unit's registers, 8 KB a thread, for processes that ask for it: a call, a request, a component.
+ARCH_PRCTL, ASK_FOR, TILE_DATA = 158, 0x1023, 18
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class Target:
         vector_bytes: width of a vector register.
         vector_registers: how many of them there are.
         fma: whether `llvm.fma` is one instruction; else it is a slow call, exact all the same.
+        matrix_unit: whether this process may use a unit that multiplies matrices of bfloat16 (Intel's AMX).
         l1_bytes: first-level data cache of a core.
         l2_bytes: second-level cache of a core.
         cores: cores that this process may use.
@@ -42,6 +49,7 @@ class Target:
     vector_bytes: int
     vector_registers: int
     fma: bool
+    matrix_unit: bool
     l1_bytes: int
     l2_bytes: int
     cores: int
@@ -49,7 +57,7 @@ class Target:
 
 @cache
 def host() -> Target:
-    """The processor of this process, or the one that KADAM_TARGET (avx2, baseline) names instead.
+    """The processor of this process, or the one that KADAM_TARGET (avx512, avx2, baseline) names instead.
 
     Raises:
         NativeUnavailable: no LLVM, a processor that Kadam generates no code for, or an unknown KADAM_TARGET.
@@ -60,8 +68,10 @@ def host() -> Target:
         cpu, features = _stand_in(wanted)
     else:
         cpu, features = llvm.get_host_cpu_name(), _host_features()
-    vector_bytes, registers, fma = _vectors(triple, set(features.split(",")))
-    return Target(triple, cpu, features, vector_bytes, registers, fma, cache_bytes(1), cache_bytes(2), cores())
+    known = set(features.split(","))
+    vector_bytes, registers, fma = _vectors(triple, known)
+    unit = vector_bytes == 64 and _matrix_unit(known)
+    return Target(triple, cpu, features, vector_bytes, registers, fma, unit, cache_bytes(1), cache_bytes(2), cores())
 
 
 def cache_bytes(level: int) -> int:
@@ -96,6 +106,14 @@ def _vectors(triple: str, features: set[str]) -> tuple[int, int, bool]:
     if "+avx2" in features:
         return 32, 16, "+fma" in features
     return 16, 16, False
+
+
+def _matrix_unit(features: set[str]) -> bool:
+    """Whether kernels may use the matrix unit: the processor has it, and Linux grants it."""
+    if sys.platform != "linux" or not {"+amx-tile", "+amx-bf16"} <= features:
+        return False
+    call: Callable[..., int] = ctypes.CDLL(None).syscall
+    return call(ctypes.c_long(ARCH_PRCTL), ctypes.c_long(ASK_FOR), ctypes.c_long(TILE_DATA)) == 0
 
 
 def _sysfs_bytes(level: int) -> int:

@@ -174,6 +174,13 @@ class Writer:
         self._lines.append(f"{label}:")
         self._label = label
 
+    @contextmanager
+    def at_start(self) -> Iterator[None]:
+        """What is written inside runs once, when the kernel begins; it must not branch."""
+        here, self._lines = self._lines, self._entry
+        yield
+        self._lines = here
+
     def variable(self, record: dtype, lanes: int = 0) -> Variable:
         """A value that loops change. LLVM keeps it in a register."""
         name = self.name()
