@@ -21,7 +21,6 @@ _TRIED: dict[str, Callable[[], Any]] = {
     "`float8_e4m3fn`": lambda: own.ones(2).to(own.float8_e4m3fn),
     "axes with names": lambda: own.ones(2, 3).refine_names("rows", "columns"),
     "sparse tensors in blocks": lambda: own.ones(4, 4).to_sparse_bsr((2, 2)),
-    "`saved_tensors_hooks`": lambda: own.autograd.graph.saved_tensors_hooks(lambda one: one, lambda one: one),
     "operators of one's own (`torch.library`)": lambda: own.library.custom_op,
     "traced programs (`torch.fx`)": lambda: own.fx.symbolic_trace(own.nn.Linear(2, 2)),
     "exported programs (`torch.export`)": lambda: own.export.export(own.nn.Linear(2, 2), (own.ones(1, 2),)),

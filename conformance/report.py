@@ -157,8 +157,7 @@ def _reservations(records: Sequence[Record]) -> str:
         if alone is not None
         else "How many of the errors that agree are of PyTorch's type alone is not known.",
         f"Of the {samples} samples of operators that agree, {laid} have a result, no view of an input, that lies in "
-        "memory in another order than PyTorch's (`stride()`, `is_contiguous()`): what Kadam computes lies in row-major "
-        "order."
+        "memory in another order than PyTorch's (`stride()`, `is_contiguous()`)."
         if laid is not None
         else "How many results lie in memory in another order than PyTorch's is not known.",
         f"{count} entries pass only because numbers that differ by more than the tolerance are as near to the exact "

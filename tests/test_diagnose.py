@@ -35,7 +35,8 @@ QUICK = (
     "graph_cut__rounded_sentiment", "wrong_sign__fakes_called_real", "learning_rate_too_low__endless_warm_up",
     "graph_cut__new_w", "graph_cut__overlap_of_classes", "parameters_not_in_optimizer__words",
     "backward_twice__stateful_text", "backward_twice__weather_heads", "program_fails__flat_size",
-    "program_fails__one_class_short",
+    "program_fails__one_class_short", "copy_never_follows__dqn", "graph_cut__oscillator",
+    "graph_cut__points_on_circle", "softmax_axis__moons",
 )  # fmt: skip
 HEALTHY = (
     "clean/raw_line", "clean/sine_sequential", "clean/trainer_class", "controls/gan", "controls/lr_zero_start",
@@ -45,6 +46,7 @@ HEALTHY = (
     "controls/squares_short", "controls/terms_by_size", "clean/heat_and_wind", "clean/churn_embed", "clean/tagger_pad",
     "clean/sentiment_lstm", "clean/gan_line", "clean/char_transformer", "clean/raw_logreg", "clean/stateful_text",
     "clean/weather_heads", "clean/bright_quarter", "controls/noam", "controls/drop_wide",
+    "clean/dqn", "clean/oscillator", "clean/points_on_circle",
 )  # fmt: skip
 
 
@@ -63,6 +65,22 @@ for epoch in range(20):
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
+"""
+
+
+BY_HAND = """
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+first, last = nn.Linear(4, 8), nn.Linear(8, 1)
+for step in range(5):
+    hidden = torch.relu(first(torch.randn(6, 4))).data
+    loss = last(hidden).square().mean()
+    loss.backward()
+    for weight in [*first.parameters(), *last.parameters()]:
+        weight.data -= 0.1 * weight.grad
+        weight.grad.zero_()
 """
 
 
@@ -204,6 +222,21 @@ def test_a_replaced_layer_is_one_finding(tmp_path: Path) -> None:
     """What was replaced belongs to the optimizer alone: it is the same mistake, not another."""
     (tmp_path / "replaced.py").write_text(REPLACED)
     assert [one.kind for one in diagnose(str(tmp_path / "replaced.py")).findings] == ["parameters_not_in_optimizer"]
+
+
+def test_what_is_frozen_after_the_training_was_forgotten_before(tmp_path: Path) -> None:
+    program = tmp_path / "rested.py"
+    program.write_text(REPLACED + "\nfor weight in net.parameters():\n    weight.requires_grad_(False)\n")
+    assert [one.kind for one in diagnose(str(program)).findings] == ["parameters_not_in_optimizer"]
+
+
+def test_missing_gradients_are_found_where_an_update_by_hand_fails_at_them(tmp_path: Path) -> None:
+    program = tmp_path / "by_hand.py"
+    program.write_text(BY_HAND)
+    first = diagnose(str(program)).findings[0]
+    assert (first.kind, first.values["name"]) == ("graph_cut", "first.weight")
+    assert first.source is not None
+    assert ".data" in BY_HAND.splitlines()[first.source.line - 1]
 
 
 def test_gradients_that_stay_switched_off_are_found_where_they_were(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from kadam.lens.draw.blocks import Block, Role
 from kadam.lens.draw.facts import gradients
 from kadam.lens.draw.heat import CELL, LEVELS, flat, heat
 from kadam.lens.draw.layout import Layout, Line, arrange
-from kadam.lens.step import Step
+from kadam.lens.step import Fault, Step
 from kadam.nn import functional as F
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -376,3 +376,8 @@ def test_names_that_a_refusal_lists_are_accepted(tower: Step) -> None:
 def test_slices_and_changes_of_shape_are_called_as_the_program_writes_them(tower: Step) -> None:
     titles = [block.title for block in draw.picture_of(tower).blocks.values()]
     assert "[:, :2], reshape(2, 4)" in titles
+
+
+def test_a_fault_is_told_without_numbers_of_the_recording() -> None:
+    message = "linear: 4x32 and 30x10\n  args[0]    f32[4,32]        %16 forward net.py:12\n  Fix: in_features=32."
+    assert Fault("RuntimeError", message, None).told == "linear: 4x32 and 30x10\n  Fix: in_features=32."

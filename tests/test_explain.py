@@ -21,7 +21,8 @@ from kadam.ir.trace import Trace
 from kadam.ir.types import TensorType
 from kadam.language import keys
 from kadam.lens.explain import UnknownWeight, explain
-from kadam.lens.explain_formula import Speller, strength
+from kadam.lens.explain_element import Speller
+from kadam.lens.explain_formula import strength
 from kadam.lens.explain_names import Names
 from kadam.lens.explain_parts import Explanation, Formula, Section, Table
 from kadam.lens.explain_terminal import to_terminal

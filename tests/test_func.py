@@ -183,3 +183,56 @@ def test_what_vmap_cannot_map_is_said_as_pytorch_says_it(use):
         use(kadam)
     said = str(theirs.value).partition(". Did you mean")[0].removeprefix("vmap: ")
     assert said in str(own.value)
+
+
+@pytest.mark.parametrize(
+    "call",
+    {
+        "unbatched result": lambda m: m.func.vmap(lambda x, y: (x * 2, y), in_dims=(0, None), out_dims=(0, None))(
+            m.arange(6.0).reshape(2, 3), m.ones(3)
+        ),
+        "in chunks": lambda m: m.func.vmap(lambda x: x.sum(), chunk_size=2)(m.arange(6.0).reshape(3, 2)),
+        "rows in chunks": lambda m: m.func.jacrev(lambda x: x**2, chunk_size=1)(m.arange(3.0)),
+        "aux has no gradient": lambda m: m.func.jvp(
+            lambda x: (x**2, x + 1), (m.arange(3.0),), (m.ones(3),), has_aux=True
+        ),
+        "aux of a vjp": lambda m: m.func.vjp(lambda x: (x**2, x + 1), m.arange(3.0), has_aux=True)[2],
+    }.values(),
+)
+def test_results_are_those_of_pytorchs_functions(call):
+    torch = pytest.importorskip("torch")
+    found = []
+    for m in (kadam, torch):
+        result = call(m)
+        parts = result if isinstance(result, tuple) else (result,)
+        found.append([(one.tolist(), tuple(one.shape), one.requires_grad) for one in parts])
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda m: m.func.vmap(lambda x: x, chunk_size=0)(m.ones(2)),
+        lambda m: m.func.vmap(lambda x: x, in_dims=None)(m.ones(2)),
+        lambda m: m.func.jacrev(lambda x: x, chunk_size=0)(m.ones(2)),
+    ],
+)
+def test_impossible_chunks_and_axes_are_refused(call):
+    torch = pytest.importorskip("torch")
+    for m in (kadam, torch):
+        with pytest.raises(ValueError):
+            call(m)
+
+
+def test_changes_have_gradients_of_what_the_result_was_made_with():
+    torch = pytest.importorskip("torch")
+    found = []
+    for m in (kadam, torch):
+        forward = m.autograd.forward_ad
+        x, weight = m.arange(1.0, 4.0).requires_grad_(), m.full((3,), 0.5).requires_grad_()
+        with forward.dual_level():
+            moved = forward.unpack_dual((forward.make_dual(x, m.ones(3)) ** 3 * weight).sum())
+            alone = forward.unpack_dual(forward.make_dual(m.ones(2), m.ones(2)) * 2)
+        moved.tangent.backward()
+        found.append([moved.tangent.item(), x.grad.tolist(), weight.grad.tolist(), alone.tangent.requires_grad])
+    assert found[0] == found[1]

@@ -14,6 +14,7 @@ import pytest
 import kadam
 from kadam import nn
 from kadam.recording.interruptions import is_amid
+from kadam.recording.step import state
 
 
 def train(steps: int, watch: Callable[[dict[str, Any]], None] = lambda seen: None) -> list[float]:
@@ -181,3 +182,21 @@ def test_handlers_of_other_threads_and_the_default_ones_are_as_before() -> None:
     assert len(found) == 1
     assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
     assert not is_amid(sys._getframe())
+
+
+def test_a_collection_while_a_threads_state_is_made_is_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    before = gc.get_threshold()
+
+    def first_look() -> None:
+        gc.set_threshold(1)
+        try:
+            assert state.grad
+        finally:
+            gc.set_threshold(*before)
+
+    thread = threading.Thread(target=first_look)
+    thread.start()
+    thread.join()
+    assert not told

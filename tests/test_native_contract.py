@@ -17,7 +17,6 @@ from kadam.engines.native.build import addresses
 from kadam.engines.native.choice import Way, best, ways
 from kadam.engines.native.contract import Axis, Contraction, Operand, stages, stages_of
 from kadam.engines.native.form import times, total
-from kadam.engines.native.inner import Inner
 from kadam.engines.native.scalars import Scalars
 from kadam.engines.native.stage import Finish, Scratch, Stage
 from kadam.engines.native.tile import Tiling

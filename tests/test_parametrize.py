@@ -135,3 +135,29 @@ def test_parametrizations_move_to_another_module():
         return kinds, second.weight.tolist(), sorted(second.state_dict()), p.is_parametrized(second, "weight")
 
     assert moved(kadam) == moved(torch)
+
+
+def test_a_second_parametrization_follows_the_first():
+    torch = pytest.importorskip("torch")
+    found = []
+    for m in (kadam, torch):
+
+        class Double(m.nn.Module):
+            def forward(self, x):
+                return x * 2
+
+        class Upper(m.nn.Module):
+            def forward(self, x):
+                return x.triu()
+
+            def right_inverse(self, x):
+                return x
+
+        layer = m.nn.Linear(2, 2, bias=False)
+        layer.weight.data = m.ones(2, 2)
+        m.nn.utils.parametrize.register_parametrization(layer, "weight", Double())
+        m.nn.utils.parametrize.register_parametrization(layer, "weight", Upper())
+        layer(m.ones(1, 2)).sum().backward()
+        original = layer.parametrizations.weight.original
+        found.append([layer.weight.tolist(), original.tolist(), original.grad.tolist()])
+    assert found[0] == found[1] == [[[2.0, 2.0], [0.0, 2.0]], [[1.0, 1.0]] * 2, [[2.0, 2.0], [0.0, 2.0]]]

@@ -342,7 +342,7 @@ def test_a_program_can_ask_whether_a_name_is_there(program: Program, run_kadam: 
             print("no", error.name)
     """)
     run = run_kadam("run", path)
-    assert run.stdout == "False None\nno kadam\nno torch.no_such_module\n", run.stderr
+    assert run.stdout == "False None\nno torch\nno torch.no_such_module\n", run.stderr
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torchvision") is not None, reason="torchvision is installed")

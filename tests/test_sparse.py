@@ -134,3 +134,48 @@ def test_gradients_of_dense_and_sparse_together():
         m.sparse.sampled_addmm(_matrix(m).coalesce().to_sparse_csr(), left, right).to_dense().sum().backward()
         found.append((dense.grad.tolist(), left.grad.tolist(), right.grad.tolist()))
     assert found[0] == found[1]
+
+
+CALLED_WITH_SPARSE = {
+    "mm": lambda m, s: m.mm(s, m.arange(6.0).reshape(3, 2)),
+    "matmul": lambda m, s: m.matmul(s, m.arange(6.0).reshape(3, 2)),
+    "mv": lambda m, s: (m.mv(s, m.arange(3.0)), m.matmul(s, m.arange(3.0))),
+    "dense first": lambda m, s: (m.ones(4, 2) @ s, m.matmul(m.ones(2, 2), s)),
+    "both sparse": lambda m, s: m.mm(s, s.t()).to_dense(),
+    "elementwise": lambda m, s: tuple(f(s).to_dense() for f in (m.relu, m.tanh, m.sin, m.abs, m.sqrt)),
+    "methods": lambda m, s: tuple(f.to_dense() for f in (s.abs(), s.sqrt(), s.pow(2), s**2, s.tanh(), s.log1p())),
+    "joined": lambda m, s: (m.cat([s, s]).to_dense(), m.cat([s, s], 1).to_dense(), m.stack([s, s]).to_dense()),
+    "norm": lambda m, s: s.norm(),
+    "row": lambda m, s: (s[1].to_dense(), s[-2].to_dense(), s.unsqueeze(0).to_dense()),
+    "without values": lambda m, s: m.sparse_coo_tensor((2, 3)).to_dense(),
+    "diagonals": lambda m, s: m.sparse.spdiags(m.arange(9.0).reshape(3, 3), m.tensor([0, -1, 2]), (3, 4)).to_dense(),
+}
+
+
+@pytest.mark.parametrize("name", CALLED_WITH_SPARSE)
+def test_functions_of_dense_tensors_take_sparse_ones(name):
+    torch = pytest.importorskip("torch")
+    found = []
+    for m in (kadam, torch):
+        places, values = m.tensor([[0, 1, 1, 1], [2, 0, 2, 2]]), m.tensor([3.0, 4.0, 5.0, 6.0])
+        result = CALLED_WITH_SPARSE[name](m, m.sparse_coo_tensor(places, values, (2, 3)))
+        found.append([one.tolist() for one in (result if isinstance(result, tuple) else (result,))])
+    assert kadam.allclose(*[kadam.cat([kadam.tensor(one).reshape(-1) for one in each]) for each in found])
+    assert [kadam.tensor(one).shape for one in found[0]] == [kadam.tensor(one).shape for one in found[1]]
+
+
+def test_a_graph_network_learns_by_mm():
+    torch = pytest.importorskip("torch")
+    found = []
+    for m in (kadam, torch):
+        adjacency = m.sparse_coo_tensor(m.tensor([[0, 1, 2, 2], [1, 2, 0, 1]]), m.ones(4), (3, 3))
+        weight = m.full((4, 2), 0.3).requires_grad_()
+        optimizer = m.optim.SGD([weight], lr=0.1)
+        for _ in range(8):
+            out = m.relu(m.mm(adjacency, m.mm(m.arange(12.0).reshape(3, 4) / 10, weight)))
+            loss = ((out - m.eye(3)[:, :2]) ** 2).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        found.append([loss.item(), *weight.flatten().tolist()])
+    assert found[0] == pytest.approx(found[1], rel=1e-4)

@@ -14,6 +14,7 @@ pytest.importorskip("sklearn")
 
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
+from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -86,3 +87,24 @@ def test_a_table_is_learned_without_compiling_what_python_would_do_between_steps
     with counts.native_at_once():
         assert tiers.at_once[0]
     assert not tiers.at_once[0]
+
+
+def test_several_values_of_a_row_are_learned_together():
+    draw = np.random.default_rng(0)
+    X = draw.standard_normal((400, 5))
+    y = np.c_[X @ [1.0, 2, 0, 0, 0], 1000 + 300 * X[:, 2] * X[:, 3], 0.01 * np.abs(X[:, 4])]
+    model = KadamRegressor(random_state=0).fit(X[:300], y[:300])
+    assert model.predict(X).shape == y.shape
+    found = r2_score(y[300:], model.predict(X[300:]), multioutput="raw_values")
+    assert (found > [0.98, 0.8, 0.9]).all()
+    assert model.score(X[300:], y[300:]) == pytest.approx(found.mean())
+    assert KadamRegressor(epochs=2).partial_fit(X, y).partial_fit(X, y).predict(X).shape == y.shape
+    with pytest.raises(ValueError, match="3 values of a row were learned"):
+        model.set_params(warm_start=True).fit(X, y[:, 0])
+
+
+def test_texts_in_a_frame_are_told_what_to_do_with():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [1.0, 2.0] * 10, "colour": ["red", "green"] * 10})
+    with pytest.raises(ValueError, match="categorical_features='from_dtype'"):
+        KadamClassifier().fit(frame, [0, 1] * 10)

@@ -9,9 +9,15 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from kadam import nn
 from kadam.cli import app
+from kadam.language import Speech
 from kadam.lens.diagnose import diagnosing
+from kadam.train import Trainer
 from kadam.train.tabular import job
+from kadam.train.tabular.report import verdict
+from kadam.train.tabular.scoring import _shares, doubt, scores
+from kadam.train.tabular.target import Target
 
 
 @pytest.fixture
@@ -74,3 +80,46 @@ def test_a_trainer_is_diagnosed_as_a_loop_is():
 
     assert not found([], 0.1)
     assert found([nn.Softmax(1)], 0.1)
+
+
+@pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "r2"])
+def test_a_difference_within_the_luck_of_the_test_rows_is_told_as_such(name):
+    draw = np.random.default_rng(0)
+    rows = np.arange(500)
+    true = draw.integers(0, 3, 500) if name != "r2" else draw.standard_normal(500)
+    target = Target("t", ["a", "b", "c"] if name != "r2" else [], true, "")
+    choice = np.array([1.0, 2.0, 0.5]) if name == "balanced_accuracy" else None
+    said = [draw.dirichlet(np.ones(3), 500) if name != "r2" else true + draw.standard_normal(500) for _ in range(2)]
+    one, other = ((found, choice) for found in said)
+    for each in (one, other):  # what is compared row by row adds up to the score that is shown
+        assert _shares(target, rows, each, name).mean() == pytest.approx(scores(target, rows, *each)[name])
+    found = doubt(target, rows, one, other, name)
+    again = []  # the same by drawing test rows anew
+    for _ in range(400):
+        some = draw.integers(0, 500, 500)
+        again.append((_shares(target, rows, one, name) - _shares(target, rows, other, name))[some].mean())
+    assert found == pytest.approx(np.std(again), rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("gain", "error", "said"),
+    [(0.05, 0.01, "better"), (0.05, 0.04, "chance (± 8.0"), (-0.05, 0.04, "chance"), (-0.05, 0.01, "use that one"),
+     (0.001, 0.0001, "no better")],
+)  # fmt: skip
+def test_the_verdict_minds_how_sure_it_is(gain, error, said):
+    found = {"network": {"r2": 0.5 + gain}, "always the mean": {"r2": 0.0}, "ridge regression": {"r2": 0.5}}
+    facts = {"task": "regression", "scores": found, "doubts": {"always the mean": 0.0, "ridge regression": error}}
+    assert said in verdict(facts, Speech("en").label)
+
+
+def test_a_notebook_shows_a_model_and_its_history():
+    model = nn.Sequential(nn.Linear(3, 4), nn.Sequential(nn.ReLU(), nn.Linear(4, 2, bias=False)))
+    model[0].weight.requires_grad_(False)
+    shown = model._repr_html_()
+    assert "24 parameters, 12 of them learned" in shown
+    assert "<td>1.1</td><td><code>Linear(in_features=4, out_features=2, bias=False)</code></td><td>8</td>" in shown
+    trainer = Trainer(model, nn.MSELoss())
+    assert trainer._repr_html_() == shown
+    trainer.fit(np.ones((8, 3), np.float32), np.ones((8, 2), np.float32), epochs=2)
+    assert "<svg" in trainer._repr_html_()
+    assert "Lazy" in nn.LazyLinear(2)._repr_html_()

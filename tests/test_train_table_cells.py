@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import kadam
 from kadam import nn
 from kadam.cli import app
+from kadam.errors import KadamError
 from kadam.train import TensorBoard, Trainer
 from kadam.train.tabular import columns, job, reading
 from kadam.train.tabular.columns import read_columns
@@ -19,6 +20,7 @@ from kadam.train.tabular.encoding import Encoder, learn
 from kadam.train.tabular.folder import Model
 from kadam.train.tabular.numerals import COMMA, are_truths, numeral_of
 from kadam.train.tabular.reading import TableError
+from kadam.train.tabular.report import columns_text
 
 
 def column(tmp_path, cells, name="c"):
@@ -133,13 +135,13 @@ def test_numbers_and_dates_of_which_there_are_very_many_are_read_as_they_come(
     path = tmp_path / "t.csv"
     path.write_text("\n".join(["c;d", *(f"{one};1" for one in cells)]))
     found = read_columns(path)[0]["c"]
-    assert (found.kind, found.note, found.odd) == (kind, "", (1, 31, "soon"))
+    assert (found.kind, found.note, found.odd) == (kind, None, (1, 31, "soon"))
     assert np.isnan(found.values).nonzero()[0].tolist() == [30, 31]
     assert first is None or found.values[0] == first
     assert len(np.unique(found.values[:28])) == 28
     path.write_text("\n".join(["c;d", *(f"word {one};1" for one in range(40))]))
     given_up = read_columns(path)[0]["c"]
-    assert given_up.note == "more than 5 different texts"
+    assert str(given_up.note) == "more than 5 different texts"
     assert len(given_up) == 40
 
 
@@ -296,3 +298,60 @@ def test_numbers_too_large_to_be_squared(tmp_path):
     target[7] = -1e300
     with pytest.raises(TableError, match=r"row 8, column 'y': -1e\+300 is too large"):
         trained()
+
+
+def test_dates_in_several_forms_are_read_each_in_its_own(tmp_path):
+    cells = ["2020-05-17", "17.05.2020", "May 17, 2020"] * 10 + ["31.12.1999", "2000-01-01", "January 2, 2000"]
+    found = column(tmp_path, cells)
+    assert found.kind == "date"
+    assert len(set(found.values[:3].tolist())) == 1
+    assert np.diff(found.values[30:]).tolist()[0] == 1
+    assert found.why.startswith("read as ")
+    chunk, _ = job._of_chunk({"c": ["18.05.2020"]}, Encoder([learn(found, np.arange(33))]), 0)
+    assert chunk["c"].values[0] == found.values[0] + 1
+
+
+def test_dates_that_two_forms_would_read_differently_are_left_alone(tmp_path):
+    cells = ["25/12/2020", "12/25/2020", "01/02/2020"] * 10
+    assert column(tmp_path, cells).kind == "text"
+
+
+@pytest.mark.parametrize("cells", [["", ""], ["NA"]])
+def test_a_piece_without_a_single_value_can_be_predicted(tmp_path, cells):
+    money = [f"${one},000.50" for one in range(30)]
+    for learned in (["03.04.2020", "28.12.2021"] * 20, money, ["12,5", "1.234,75", *["3", "4,5"] * 20]):
+        encoding = learn(column(tmp_path, learned), np.arange(len(learned)))
+        assert encoding.form
+        chunk, count = job._of_chunk({"c": cells}, Encoder([encoding]), 0)
+        assert np.isfinite(Encoder([encoding])(chunk, count).numbers).all()
+
+
+def test_a_list_of_objects_is_a_table_too(tmp_path):
+    rows = [{"a": one, "b": "xy"[one % 2]} for one in range(10)] + [{"a": 1, "c": None}]
+    (tmp_path / "t.json").write_text(json.dumps(rows, indent=1))
+    found, count = read_columns(tmp_path / "t.json")
+    assert (sorted(found), count) == (["a", "b", "c"], 11)
+    assert found["b"].missing.tolist() == [False] * 10 + [True]
+    (tmp_path / "t.json").write_text("[1, 2]")
+    with pytest.raises(TableError, match="row 1: a int, not an object"):
+        read_columns(tmp_path / "t.json")
+    (tmp_path / "t.json").write_text('[{"a": 1},')
+    with pytest.raises(TableError, match="Fix: write it again"):
+        read_columns(tmp_path / "t.json")
+
+
+def test_missing_values_of_pandas_are_missing():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"told": pandas.array([True, None, False], dtype="boolean")})
+    assert read_columns(frame)[0]["told"].missing.tolist() == [False, True, False]
+    with pytest.raises(KadamError, match="two columns of the table are named 'told'"):
+        read_columns(pandas.concat([frame, frame], axis=1))
+
+
+def test_a_column_is_told_of_in_the_readers_language(tmp_path):
+    cells = [f"c{one:04d}" for one in range(60)], ["01/02/2020", "03/04/2020"] * 30
+    encoder = Encoder([learn(column(tmp_path, one), np.arange(60)) for one in cells])
+    told = columns_text(Encoder.from_json(json.loads(json.dumps(encoder.to_json()))), "hi")
+    assert "लगभग हर row में अलग text है" in told
+    assert "month/day/year की तरह पढ़ा गया" in told
+    assert "read as" not in told

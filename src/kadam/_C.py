@@ -9,12 +9,16 @@ from kadam.absent import kinds
 from kadam.device import device
 from kadam.dtypes import dtype
 from kadam.errors import LinAlgError as _LinAlgError
+from kadam.ops.convert import not_asked
 from kadam.tensor import Tensor
 
 PyTorchFileReader, PyTorchFileWriter = kinds(
     "torch", "PyTorchFileReader PyTorchFileWriter", "torch.save(value, path) and torch.load(path)."
 )
+# Of graphs of TorchScript, which editors put into programs by themselves: some public ones import what they never use.
+Block, Graph, Node, Value = kinds("torch._C", "Block Graph Node Value", "call the function itself.")
 _TensorMeta = type(Tensor)
+_disabled_torch_function_impl = _disabled_torch_dispatch_impl = not_asked
 
 
 def _get_tracing_state() -> None:
@@ -44,8 +48,9 @@ class _nn:  # noqa: N801  (PyTorch's name)
 
 
 __all__ = [
-    "PyTorchFileReader", "PyTorchFileWriter", "_LinAlgError", "_TensorMeta", "_get_tracing_state",
-    "_log_api_usage_once", "_nn",
+    "Block", "Graph", "Node", "PyTorchFileReader", "PyTorchFileWriter", "_LinAlgError", "_TensorMeta",
+    "_disabled_torch_dispatch_impl", "_disabled_torch_function_impl", "_get_tracing_state", "_log_api_usage_once",
+    "_nn",
 ]  # fmt: skip
 
 missing.install(__name__)

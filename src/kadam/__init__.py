@@ -1,6 +1,7 @@
 """Kadam: trains neural networks; runs PyTorch scripts unchanged. `import kadam as torch` works."""
 
 import math
+import sys
 from typing import TYPE_CHECKING
 
 from kadam import autograd, linalg, missing, namespace, nn, optim, random
@@ -114,6 +115,7 @@ FloatTensor, DoubleTensor, HalfTensor, BFloat16Tensor = (
 LongTensor, IntTensor, ShortTensor, CharTensor, ByteTensor, BoolTensor = (
     legacy(record) for record in (int64, int32, int16, int8, uint8, bool)
 )
+torch = sys.modules[__name__]  # PyTorch has its own name inside, and some write torch.torch.Tensor
 __version__ = "2.13.0+kadam0.1.0"  # the PyTorch whose conventions are kept, and Kadam's own
 
 __all__ = [
@@ -248,9 +250,9 @@ __all__ = [
 # Loaded when they are first asked for: few programs need them all.
 _LATER = {
     "kadam": (
-        "accelerator amp backends compiler cpu cuda distributed distributions fft func futures fx hub jit library "
-        "masked mps multiprocessing onnx overrides profiler serialization signal sparse special testing types utils "
-        "version xpu _C _dynamo"
+        "accelerator amp backends compiler cpu cuda distributed distributions fft func functional futures fx hub jit "
+        "library masked mps multiprocessing onnx overrides profiler serialization signal sparse special testing types "
+        "utils version xpu _C __config__ _dynamo _utils"
     ),
     "kadam._C": "PyTorchFileReader PyTorchFileWriter",
     "kadam.anomaly": "set_anomaly_enabled",
@@ -271,6 +273,22 @@ _LATER = {
         "cosine_embedding_loss ctc_loss dropout_ embedding_renorm_ feature_alpha_dropout_ feature_dropout gru gru_cell "
         "hinge_embedding_loss instance_norm kl_div lstm lstm_cell norm_except_dim rnn_relu rnn_relu_cell rnn_tanh "
         "rnn_tanh_cell"
+    ),
+    "kadam.ops.foreach": (
+        "_foreach_abs _foreach_abs_ _foreach_acos _foreach_acos_ _foreach_add _foreach_add_ _foreach_addcdiv "
+        "_foreach_addcdiv_ _foreach_addcmul _foreach_addcmul_ _foreach_asin _foreach_asin_ _foreach_atan "
+        "_foreach_atan_ _foreach_ceil _foreach_ceil_ _foreach_clamp_max _foreach_clamp_max_ _foreach_clamp_min "
+        "_foreach_clamp_min_ _foreach_clone _foreach_copy_ _foreach_cos _foreach_cos_ _foreach_cosh "
+        "_foreach_cosh_ _foreach_div _foreach_div_ _foreach_erf _foreach_erf_ _foreach_erfc _foreach_erfc_ "
+        "_foreach_exp _foreach_exp_ _foreach_expm1 _foreach_expm1_ _foreach_floor _foreach_floor_ _foreach_frac "
+        "_foreach_frac_ _foreach_lerp _foreach_lerp_ _foreach_lgamma _foreach_lgamma_ _foreach_log _foreach_log10 "
+        "_foreach_log10_ _foreach_log1p _foreach_log1p_ _foreach_log2 _foreach_log2_ _foreach_log_ _foreach_max "
+        "_foreach_maximum _foreach_maximum_ _foreach_minimum _foreach_minimum_ _foreach_mm _foreach_mul "
+        "_foreach_mul_ _foreach_neg _foreach_neg_ _foreach_norm _foreach_pow _foreach_pow_ _foreach_powsum "
+        "_foreach_reciprocal _foreach_reciprocal_ _foreach_round _foreach_round_ _foreach_rsqrt _foreach_rsqrt_ "
+        "_foreach_sigmoid _foreach_sigmoid_ _foreach_sign _foreach_sign_ _foreach_sin _foreach_sin_ _foreach_sinh "
+        "_foreach_sinh_ _foreach_sqrt _foreach_sqrt_ _foreach_sub _foreach_sub_ _foreach_tan _foreach_tan_ "
+        "_foreach_tanh _foreach_tanh_ _foreach_trunc _foreach_trunc_ _foreach_zero_"
     ),
     "kadam.ops.methods": (
         "arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ as_strided_ conj_physical_ detach_ frobenius_norm gcd_ i0_ "

@@ -169,7 +169,8 @@ def _lookup(module: ModuleType, sources: Mapping[str, str]) -> Callable[[str], A
 
 def _load(module: ModuleType, name: str, source: str) -> Any:
     """What `from source import name` gives; from now on, the module has it."""
-    value = import_module(f"{source}.{name}") if source == module.__name__ else getattr(import_module(source), name)
+    within = sys.modules.get(source) is module
+    value = import_module(f"{source}.{name}") if within else getattr(import_module(source), name)
     setattr(module, name, value)
     return value
 

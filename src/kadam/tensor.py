@@ -19,7 +19,6 @@ from kadam.errors import (
     OperandError,
     RangeError,
     ShapeError,
-    UnsupportedError,
 )
 from kadam.hot import hot, slotted
 from kadam.linalg import namespace as algebra
@@ -64,8 +63,8 @@ from kadam.ops.hashing import hash_tensor
 from kadam.ops.histogram import histogram
 from kadam.ops.require import ArgumentError
 from kadam.recording import backprop, blame, interruptions, layout, lineage, memory
+from kadam.recording.duplicate import duplicate, packed, unpacked
 from kadam.recording.hooks import Handle, register_after_hook, register_hook, retain_grad
-from kadam.recording.meta import copied
 from kadam.recording.spec import Size
 from kadam.recording.tensor import (
     Recorded,
@@ -87,6 +86,9 @@ class Tensor(Recorded):
 
     def __new__(cls, *data: Any, dtype: dtypes.dtype | None = None, device: Any = None) -> Tensor:
         """A float tensor of the given sizes, or of the given nested sequence. As `torch.Tensor(...)`."""
+        if cls is not Tensor:
+            derived: Tensor = convert.as_subclass(Tensor(*data, dtype=dtype, device=device), cls)
+            return derived
         if len(data) == 1 and not isinstance(data[0], numbers.Integral):
             if isinstance(data[0], Size):
                 return creation.empty(data[0])
@@ -94,20 +96,6 @@ class Tensor(Recorded):
                 return data[0].detach()
             return creation.tensor(data[0], dtype=dtype or dtypes.default_float())
         return creation.empty(data or (0,), dtype=dtype)
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        """Refuse classes that want to be asked about each operation: no operation asks them.
-
-        Raises:
-            UnsupportedError: the class defines `__torch_function__` or `__torch_dispatch__`.
-        """
-        for name in ("__torch_function__", "__torch_dispatch__"):
-            if name in vars(cls):
-                raise UnsupportedError(
-                    f"{cls.__name__}.{name} would never be called: Kadam's operations do not ask subclasses of Tensor. "
-                    "Fix: plain tensors; hooks (register_hook, register_forward_hook) where they suffice."
-                )
-        super().__init_subclass__(**options)
 
     # --- what is known without values ---------------------------------------------------------------------------
 
@@ -285,6 +273,11 @@ class Tensor(Recorded):
 
     const_data_ptr = data_ptr
 
+    @property
+    def _cdata(self) -> int:
+        """A number that no other tensor there is has."""
+        return id(self)
+
     def __delitem__(self, index: Any) -> None:
         raise TypeError("Tensor does not support deleting items. Fix: x[mask], torch.cat([x[:1], x[2:]]).")
 
@@ -386,6 +379,11 @@ class Tensor(Recorded):
         return int(self.item())
 
     def __contains__(self, element: Any) -> bool:
+        if not isinstance(element, Tensor | numbers.Number):
+            raise RangeError(
+                "Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
+                f"{builtins.type(element)}. Fix: ask for a number."
+            )
         value = read(element) if isinstance(element, Tensor) else element
         return bool((read(self) == value).any())
 
@@ -496,7 +494,7 @@ class Tensor(Recorded):
                 "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
                 "moment. Fix: detach() it first."
             )
-        copy = copied(self)
+        copy = duplicate(self, memo)
         copy.requires_grad = self._spec.requires_grad
         copy.__class__ = type(self)
         memo[id(self)] = copy
@@ -514,7 +512,7 @@ class Tensor(Recorded):
         return copy
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        return _rebuilt, (type(self), np.array(read(self), order="C"), self._spec.requires_grad)
+        return _rebuilt, (type(self), *packed(self), self._spec.requires_grad)
 
     def __setstate__(self, state: Any) -> None:
         raise TypeError("a Tensor is rebuilt by its constructor. Fix: torch.tensor(data), or x.clone().")
@@ -537,7 +535,7 @@ class Tensor(Recorded):
     unsafe_split, unsafe_chunk = shape.split, shape.chunk
     unsafe_split_with_sizes = shape.split_with_sizes
     split, split_with_sizes, chunk, tensor_split = (
-        shape.split, shape.split_with_sizes, shape.chunk, shape.tensor_split,
+        shape.split_of, shape.split_with_sizes, shape.chunk, shape.tensor_split,
     )  # fmt: skip
     contiguous, clone = shape.contiguous, shape.clone_as
 
@@ -1158,8 +1156,8 @@ def _widened(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return array if array.dtype.kind in "biufc" else array.astype(np.float32)
 
 
-def _rebuilt(kind: type[Tensor], array: np.ndarray[Any, Any], requires_grad: bool) -> Tensor:
-    tensor = from_array(array, requires_grad)
+def _rebuilt(kind: type[Tensor], memory: np.ndarray[Any, Any], seen: Any, requires_grad: bool) -> Tensor:
+    tensor = from_array(unpacked(memory, seen), requires_grad)
     tensor.__class__ = kind
     return tensor
 

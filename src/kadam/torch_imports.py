@@ -35,6 +35,7 @@ def install() -> None:
         # Those of rooms that load later too.
         KadamError.__init_subclass__ = classmethod(_name_as_builtin)  # type: ignore[assignment, method-assign]
         _name_classes_as_pytorch_does()
+        kadam.__name__ = "torch"  # libraries that patch functions of PyTorch's make sure of it
         _rename(LinAlgError, "_LinAlgError", "torch._C")
         _rename(kadam.autograd.GradcheckError, "GradcheckError", "torch.autograd.gradcheck")
 
@@ -60,6 +61,7 @@ def installed() -> Iterator[None]:
         for kind, names in _renamed.items():
             kind.__name__, kind.__qualname__, kind.__module__ = names
         _renamed.clear()
+        kadam.__name__ = "kadam"
         _take_away()
         sys.modules.update(before)
 
@@ -176,9 +178,11 @@ class _Installed(Distribution):
 
 # Modules that PyTorch calls its own affair, and libraries import.
 _UNLISTED = (
-    "torch._C", "torch._dynamo", "torch.distributed._composable", "torch.distributed._functional_collectives",
-    "torch.distributed.algorithms.", "torch.distributed.checkpoint.", "torch.distributed.fsdp.",
-    "torch.distributed.tensor.", "torch.utils._pytree",
+    "torch._C", "torch.__config__", "torch._dynamo", "torch.distributed._composable",
+    "torch.distributed._functional_collectives", "torch.distributed._tensor", "torch.distributed.algorithms.",
+    "torch.distributed.checkpoint.", "torch.distributed.fsdp.", "torch.distributed.nn", "torch.distributed.tensor.",
+    "torch.fx.experimental", "torch.fx.node", "torch.nn.common_types",
+    "torch._subclasses", "torch._utils", "torch.utils._foreach_utils", "torch.utils._pytree", "torch.utils.data._utils",
 )  # fmt: skip
 
 # Packages that need PyTorch itself, and what stands in for them.

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from kadam import anomaly, missing
 from kadam.anomaly import detect_anomaly, set_detect_anomaly
 from kadam.autograd import forward_ad, functional, graph
-from kadam.autograd.function import Function, FunctionContext
+from kadam.autograd.function import Function
+from kadam.autograd.function import FunctionCtx as FunctionContext
 from kadam.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from kadam.autograd.variable import Variable
 from kadam.errors import GradientError, NotATensorError, OperandError
-from kadam.recording.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
+from kadam.recording.modes import enable_grad, inference_mode, keeps_graphs, no_grad, set_grad_enabled
 from kadam.recording.tensor import Recorded
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def grad(
     roots, wanted = _listed(outputs), _listed(given)
     if not roots or not wanted:
         raise GradientError("autograd.grad: grad requires non-empty inputs. Fix: name the tensors: grad(loss, [x]).")
-    retain = create_graph if retain_graph is None else retain_graph
+    retain = keeps_graphs() or (create_graph if retain_graph is None else retain_graph)
     found = anomaly.gradients(roots, _cts(roots, grad_outputs), wanted, retain, create_graph)
     for place, ct in enumerate(found):
         if ct is None and materialize_grads:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _levels: list[list[tuple[Any, Any]]] = []  # the dual tensors of each level, with their tangents
 
+_leaves: set[int] = set()  # ids of the dual tensors that were made of tensors without gradients
+
 
 class UnpackedDualTensor(NamedTuple):
     """A value, and its change; None if it does not change."""
@@ -56,6 +58,7 @@ def exit_dual_level(*, level: int | None = None) -> None:
     if not _levels:
         raise GradientError("Trying to exit a forward AD level but no level exists. Fix: enter_dual_level() first.")
     _levels.pop()
+    _leaves.clear()
 
 
 def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> Tensor:
@@ -75,13 +78,15 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
             f"{tuple(tangent.shape)}. Fix: a tangent of the tensor's shape."
         )
     dual = tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_()
+    if not tensor.requires_grad:
+        _leaves.add(id(dual))  # what depends on these alone has no gradients outside
     _levels[-1].append((dual, tangent))
     return dual
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
     """The value of a tensor, and how it changes where the dual tensors move."""
-    from kadam.func.derivatives import pushed
+    from kadam.func.derivatives import inside, pushed, settled
 
     duals = _levels[-1] if _levels else []
     for dual, tangent in duals:
@@ -89,8 +94,10 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
             return UnpackedDualTensor(tensor.detach(), tangent)
     if not duals or not tensor.requires_grad:
         return UnpackedDualTensor(tensor, None)
-    tangent = pushed(tensor, [dual for dual, _ in duals], [one for _, one in duals])
-    return UnpackedDualTensor(tensor.detach(), tangent.detach())
+    with inside() as made:
+        tangent = pushed(tensor, [dual for dual, _ in duals], [one for _, one in duals])
+    own = [*made, *[dual for dual, _ in duals if id(dual) in _leaves]]
+    return UnpackedDualTensor(settled(tensor, own), settled(tangent, own))
 
 
 __all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual"]

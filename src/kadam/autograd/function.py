@@ -43,7 +43,7 @@ def found_before(input: Tensor) -> Tensor:
     return emit(Copy(), input)
 
 
-class FunctionContext:
+class FunctionCtx:
     """What `forward` leaves for `backward`: the `ctx` of both.
 
     Attributes:
@@ -145,7 +145,7 @@ class Function:
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """Call the operation."""
-        ctx = FunctionContext(args)
+        ctx = FunctionCtx(args)
         with grad_mode(False):
             if "setup_context" in _defined(cls):
                 results = cls.forward(*args)
@@ -167,7 +167,7 @@ def _defined(cls: type) -> set[str]:
     return {name for base in cls.__mro__[:-2] for name in vars(base)}
 
 
-def _mark(cls: type[Function], ctx: FunctionContext, args: Sequence[Any], parts: list[Any]) -> list[Any]:
+def _mark(cls: type[Function], ctx: FunctionCtx, args: Sequence[Any], parts: list[Any]) -> list[Any]:
     """The results with the user's derivative behind them."""
     places = []
     marked: list[Any] = list(parts)
@@ -224,7 +224,7 @@ def result_of(history: History, place: int, value: Recorded) -> Recorded:
     return tensor
 
 
-def _filled(ct: Any, spec: Any, ctx: FunctionContext) -> Any:
+def _filled(ct: Any, spec: Any, ctx: FunctionCtx) -> Any:
     if ct is None and spec is not None and ctx._materialize:
         from kadam.ops.creation import zeros
 

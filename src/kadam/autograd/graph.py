@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
-from kadam.errors import UnsupportedError
 from kadam.recording.lineage import GradFn as Node
+from kadam.recording.packing import Packing
+from kadam.recording.step import state
 
 
-def saved_tensors_hooks(pack_hook: Any, unpack_hook: Any) -> NoReturn:
-    """Raise: Kadam keeps saved values in its programs, where hooks could not pack them.
+class saved_tensors_hooks:  # noqa: N801  (PyTorch's name)
+    """A block in which what derivatives will read is given to `pack_hook`, and what that returns to `unpack_hook` when
+    they read it. As `torch.autograd.graph.saved_tensors_hooks`.
 
-    Raises:
-        UnsupportedError: always.
+    The hook is called once for each value, at the end of the block or before a backward pass in it: Kadam saves what
+    its derivatives read of a whole step, not what each operation's does.
     """
-    raise UnsupportedError(
-        "autograd.graph.saved_tensors_hooks is not in Kadam: saved values stand in compiled programs. Fix: leave the "
-        "hooks out: a program keeps only what derivatives read."
-    )
+
+    def __init__(self, pack_hook: Callable[[Any], Any], unpack_hook: Callable[[Any], Any]) -> None:
+        self.pack_hook, self.unpack_hook = pack_hook, unpack_hook
+        self._packing = Packing(pack_hook, unpack_hook)
+
+    def __enter__(self) -> None:
+        self._packing.begin()
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        self._packing.end(kind is not None)
 
 
 @contextmanager
@@ -30,8 +38,12 @@ def save_on_cpu(pin_memory: bool = False, device_type: str = "cuda") -> Iterator
 
 @contextmanager
 def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
-    """A block in which there are no hooks of saved values, as everywhere in Kadam."""
-    yield
+    """A block in which `saved_tensors_hooks` may not begin: that raises with the message."""
+    before, state.refusal = state.refusal, error_message
+    try:
+        yield
+    finally:
+        state.refusal = before
 
 
 __all__ = ["Node", "disable_saved_tensors_hooks", "save_on_cpu", "saved_tensors_hooks"]

@@ -32,6 +32,9 @@ def device_count() -> int:
     return 0
 
 
+_initialized = False  # some libraries read it in place of calling the function
+
+
 def is_initialized() -> bool:
     """False: there is nothing to initialise."""
     return False

@@ -10,6 +10,7 @@ import numpy as np
 
 from kadam.distributions.constraint import Constraint, number
 from kadam.distributions.matrix_constraints import (
+    CorrCholesky,
     corr_cholesky,
     lower_cholesky,
     lower_triangular,
@@ -319,6 +320,7 @@ nonnegative_integer, positive_integer = IntegerGreaterThan(0), IntegerGreaterTha
 simplex, one_hot = Simplex(), OneHot()
 real_vector = Independent(real, 1)
 greater_than, greater_than_eq, less_than, interval = GreaterThan, GreaterThanEq, LessThan, Interval
+_CorrCholesky = CorrCholesky  # libraries that check it in their own way change the class under this name
 half_open_interval, integer_interval, multinomial = HalfOpenInterval, IntegerInterval, Multinomial
 independent, cat, stack = Independent, Cat, Stack
 

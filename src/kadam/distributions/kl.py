@@ -31,24 +31,26 @@ if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 Formula = Callable[[Any, Any], "Tensor"]
-_FORMULAS: dict[tuple[type, type], Formula] = {}
+_KL_REGISTRY: dict[tuple[type, type], Formula] = {}
 
 
-def register_kl(type_p: type[Distribution], type_q: type[Distribution]) -> Callable[[Formula], Formula]:
+def register_kl(type_p: type, type_q: type) -> Callable[[Formula], Formula]:
     """Declare the formula for a pair of families. As `torch.distributions.register_kl`.
 
+    Libraries also give a class of their own that stands beside `Distribution` above their families.
+
     Raises:
-        TypeError: one of the two is no class of distributions.
+        TypeError: one of the two is no class.
     """
 
     for kind in (type_p, type_q):
-        if not (isinstance(kind, type) and issubclass(kind, Distribution)):
+        if not isinstance(kind, type):
             raise TypeError(
                 f"register_kl: Expected a Distribution subclass but got {kind}. Fix: give two classes, not instances."
             )
 
     def declare(formula: Formula) -> Formula:
-        _FORMULAS[(type_p, type_q)] = formula
+        _KL_REGISTRY[(type_p, type_q)] = formula
         return formula
 
     return declare
@@ -62,7 +64,7 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
     """
     for kind_p in type(p).__mro__:
         for kind_q in type(q).__mro__:
-            formula = _FORMULAS.get((kind_p, kind_q))
+            formula = _KL_REGISTRY.get((kind_p, kind_q))
             if formula is not None:
                 return formula(p, q)
     raise _unknown(p, q)

@@ -94,7 +94,7 @@ class Transform:
     @property
     def inv(self) -> Transform:
         """The inverse."""
-        return _Inverse(self)
+        return _InverseTransform(self)
 
     @property
     def sign(self) -> Any:
@@ -125,7 +125,7 @@ def _alike(first: Any, second: Any) -> bool:
     return bool(first == second)
 
 
-class _Inverse(Transform):
+class _InverseTransform(Transform):
     def __init__(self, forward: Transform) -> None:
         super().__init__()
         self.forward = forward

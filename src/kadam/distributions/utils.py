@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from kadam.distributions.categorical import inside
 from kadam.distributions.distribution import together
 from kadam.ops.creation import ones
+from kadam.ops.random import randn
 from kadam.ops.softmax import softmax
 from kadam.recording.modes import grad_mode
 
 if TYPE_CHECKING:
+    from kadam.dtypes import dtype
     from kadam.tensor import Tensor
 
 euler_constant = 0.57721566490153286060  # the Euler-Mascheroni constant
@@ -57,6 +60,17 @@ def probs_to_logits(probs: Tensor, is_binary: bool = False) -> Tensor:
     """log(p / (1 - p)), or the logarithms of probabilities along the last axis."""
     kept = inside(probs)
     return kept.log() - (-kept).log1p() if is_binary else kept.log()
+
+
+def _standard_normal(shape: Sequence[int], dtype: dtype, device: Any) -> Tensor:
+    """Samples of N(0, 1)."""
+    return randn(*shape, dtype=dtype, device=device)
+
+
+def _sum_rightmost(value: Tensor, dim: int) -> Tensor:
+    """The sums over the last `dim` axes, which are one event."""
+    found: Tensor = value if dim == 0 else value.reshape(*value.shape[: value.dim() - dim], -1).sum(-1)
+    return found
 
 
 def tril_matrix_to_vec(mat: Tensor, diag: int = 0) -> Tensor:

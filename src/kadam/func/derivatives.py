@@ -10,6 +10,7 @@ from typing import Any
 
 from kadam.func.tree import mapped, tensors, with_tensors
 from kadam.ops.combine import stack
+from kadam.ops.require import ArgumentError
 from kadam.recording import backprop
 from kadam.recording.modes import enable_grad, is_grad_enabled
 from kadam.recording.roots import leaves_behind
@@ -32,7 +33,7 @@ _depth = _Depth()
 
 
 @contextmanager
-def _inside() -> Iterator[list[Recorded]]:
+def inside() -> Iterator[list[Recorded]]:
     """One level deeper: derivatives taken here may be differentiated by the levels around it.
 
     Yields the leaves that were made at all levels.
@@ -68,7 +69,7 @@ def _watched(tree: Any) -> Any:
     return mapped(of, tree)
 
 
-def _settled(tree: Any, own: Sequence[Recorded]) -> Any:
+def settled(tree: Any, own: Sequence[Recorded]) -> Any:
     """Results for the outside: at the outermost level, what depends on no leaf but our own has no graph."""
     if _depth.level:
         return tree
@@ -107,7 +108,7 @@ def grad_and_value(func: Function, argnums: ArgNums = 0, has_aux: bool = False) 
 
     @wraps(func)
     def derivative(*args: Any, **kwargs: Any) -> Any:
-        with _inside() as own:
+        with inside() as own:
             arguments, watched = _with_watched(args, argnums)
             result = func(*arguments, **kwargs)
             value, aux = result if has_aux else (result, None)
@@ -118,7 +119,7 @@ def grad_and_value(func: Function, argnums: ArgNums = 0, has_aux: bool = False) 
                     "f(x).sum(), or use jacrev."
                 )
             found = with_tensors(watched, _gradients(value, None, tensors(watched)))
-        found, value, aux = _settled((found, value, aux), own)
+        found, value, aux = settled((found, value, aux), own)
         return found, (value, aux) if has_aux else value
 
     return derivative
@@ -138,7 +139,7 @@ def grad(func: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Functio
 
 def vjp(func: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """The value of `func`, and the function from cotangents of it to those of the arguments. As `torch.func.vjp`."""
-    with _inside() as own:
+    with inside() as own:
         watched = _watched(primals)
         result = func(*watched)
         value, aux = result if has_aux else (result, None)
@@ -146,27 +147,41 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]
     def pull_back(*cts: Any, retain_graph: bool = True, create_graph: bool = True) -> Any:
         outputs, given = tensors(value), tensors(cts)
         inputs = tensors(watched)
-        with _inside():
+        with inside():
             terms = [_gradients(output, ct, inputs) for output, ct in zip(outputs, given, strict=True)]
             totals = [sum(parts[1:], parts[0]) for parts in zip(*terms, strict=True)]
-        return _settled(with_tensors(watched, totals), own)
+        return settled(with_tensors(watched, totals), own)
 
-    settled = _settled(value, own)
-    return (settled, pull_back, aux) if has_aux else (settled, pull_back)
+    value_outside, aux = settled((value, aux), own)
+    return (value_outside, pull_back, aux) if has_aux else (value_outside, pull_back)
 
 
-def jacrev(func: Function, argnums: ArgNums = 0, has_aux: bool = False) -> Function:
-    """A function that computes all derivatives of all results: output.shape + input.shape. As `torch.func.jacrev`."""
+def jacrev(
+    func: Function, argnums: ArgNums = 0, *, has_aux: bool = False, chunk_size: int | None = None, **_: Any
+) -> Function:
+    """A function that computes all derivatives of all results: output.shape + input.shape. As `torch.func.jacrev`.
+
+    Args:
+        func: is differentiated.
+        argnums: with respect to which arguments.
+        has_aux: whether it returns something beside its value, that is passed on.
+        chunk_size: accepted: rows are computed one by one.
+
+    Raises:
+        ArgumentError: `chunk_size` is not above zero.
+    """
+    if chunk_size is not None and chunk_size <= 0:
+        raise ArgumentError("jacrev: `chunk_size` should be greater than 0. Fix: leave it out.")
 
     @wraps(func)
     def derivative(*args: Any, **kwargs: Any) -> Any:
-        with _inside() as own:
+        with inside() as own:
             arguments, watched = _with_watched(args, argnums)
             result = func(*arguments, **kwargs)
             value, aux = result if has_aux else (result, None)
             inputs = tensors(watched)
             found = mapped(lambda output: with_tensors(watched, _rows(output, inputs)), value)
-        found, aux = _settled((found, aux), own)
+        found, aux = settled((found, aux), own)
         return (found, aux) if has_aux else found
 
     return derivative
@@ -206,8 +221,8 @@ def linearize(func: Function, *primals: Any) -> tuple[Any, Function]:
 
 def _linearized(func: Function, primals: Any, has_aux: bool) -> tuple[Any, ...]:
     if not isinstance(primals, tuple | list) or not tensors(primals):
-        raise ValueError("jvp: Expected primals to be a tuple of tensors. Fix: jvp(f, (x,), (t,)).")
-    with _inside() as own:
+        raise RuntimeError("jvp: Expected primals to be a tuple of tensors. Fix: jvp(f, (x,), (t,)).")
+    with inside() as own:
         watched = _watched(tuple(primals))
         result = func(*watched)
         value, aux = result if has_aux else (result, None)
@@ -219,17 +234,17 @@ def _linearized(func: Function, primals: Any, has_aux: bool) -> tuple[Any, ...]:
                 "jvp: Expected primals and tangents to have the same python structure and shapes. Fix: give a tangent "
                 "of its shape for each primal."
             )
-        with _inside():
+        with inside():
             found = mapped(lambda output: pushed(output, inputs, along), value)
-        return _settled(found, [*own, *_depth.leaves])
+        return settled(found, [*own, *_depth.leaves])
 
-    settled = _settled(value, own)
-    return (settled, push, aux) if has_aux else (settled, push)
+    value_outside, aux = settled((value, aux), own)
+    return (value_outside, push, aux) if has_aux else (value_outside, push)
 
 
 def jacfwd(func: Function, argnums: ArgNums = 0, has_aux: bool = False, *, randomness: str = "error") -> Function:
     """As `jacrev`, whose values are the same: Kadam differentiates backwards."""
-    return jacrev(func, argnums, has_aux)
+    return jacrev(func, argnums, has_aux=has_aux)
 
 
 def hessian(func: Function, argnums: ArgNums = 0) -> Function:

@@ -14,6 +14,7 @@ from kadam.ir.primitive import Array
 from kadam.ops.combine import stack
 from kadam.ops.require import ArgumentError
 from kadam.recording.generator import default_generator
+from kadam.recording.modes import keeping_graphs
 from kadam.recording.tensor import Recorded
 
 
@@ -48,6 +49,9 @@ def vmap(
             "randomness='different'."
         )
 
+    if chunk_size is not None and chunk_size <= 0:
+        raise ArgumentError(f"vmap: chunk_size should be None or greater than 0, not {chunk_size}. Fix: leave it out.")
+
     @wraps(func)
     def batched(*args: Any, **kwargs: Any) -> Any:
         axes = prefixed(args, in_dims if isinstance(in_dims, tuple | list) else (in_dims,) * len(args))
@@ -58,12 +62,14 @@ def vmap(
         for index in range(count):
             if before is not None:
                 _require_state(before, randomness)
-            results.append(func(*mapped(lambda leaf, axis, at=index: _example(leaf, axis, at), args, axes), **kwargs))
+            example = mapped(lambda leaf, axis, at=index: _example(leaf, axis, at), args, axes)
+            with keeping_graphs(index < count - 1):
+                results.append(func(*example, **kwargs))
             _check_result(func, results[-1])
         if randomness == "error" and before is not None:
             _require_state(before, randomness)
         places = prefixed(results[0], out_dims)
-        return mapped(lambda axis, *parts: stack(parts, axis), places, *results)
+        return mapped(lambda axis, *parts: parts[0] if axis is None else stack(parts, axis), places, *results)
 
     batched.__code__ = batched.__code__.replace(co_name="vmap", co_qualname="vmap")  # type: ignore[attr-defined]  # by which errors call it
     return batched
@@ -103,6 +109,8 @@ def _check_axes(func: Callable[..., Any], in_dims: Any, args: Any, axes: Any) ->
                 f"{call}: Got in_dim={axis} for an input but the input is of type {type(leaf)}. We cannot vmap over "
                 "non-Tensor arguments, please use None as the respective in_dim. Fix: in_dims=None for it."
             )
+        if not isinstance(axis, int):
+            raise ArgumentError(f"{call}: Got in_dim={axis!r}, which is no number. Fix: in_dims=0.")
         rank = len(leaf._spec.shape)
         if not -rank <= axis < rank:
             raise ArgumentError(
@@ -122,6 +130,8 @@ def _check_result(func: Callable[..., Any], result: Any) -> None:
 
 def _count(args: Any, axes: Any) -> int:
     sizes = [leaf.shape[axis] for leaf, axis in zip(leaves(args), leaves(axes), strict=True) if isinstance(axis, int)]
+    if not sizes:
+        raise ArgumentError("vmap: in_dims=None for all arguments: there is nothing to map over. Fix: in_dims=0.")
     if len(set(sizes)) != 1:
         raise ArgumentError(
             f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sizes} for the "

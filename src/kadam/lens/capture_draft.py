@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from kadam.dtypes import FLOAT
 from kadam.ir.graph import Node, Phase, Source
 from kadam.ir.primitive import Array, Primitive
+from kadam.ir.types import TensorType
 from kadam.lens.capture_join import Joined, Kept, Ref, keep
+from kadam.lens.explain_names import part_text
 from kadam.lens.step import (
     Delivery,
     Event,
@@ -55,7 +57,7 @@ class RawOptimizer:
 
     def __init__(self, owner: weakref.ref[Any]) -> None:
         self.owner = owner
-        self.steps = 0
+        self.steps = self.told = 0
         self.source: Source | None = None
         self.name = ""
         self.groups: tuple[Mapping[str, Setting], ...] = ()
@@ -67,7 +69,7 @@ class RawOptimizer:
 
     def describe(self, optimizer: Any, tokens: Tokens) -> None:
         """Note its settings as they are now."""
-        self.name = type(optimizer).__name__
+        self.name, self.told = type(optimizer).__name__, self.steps
         self.groups = tuple(
             {name: _setting(value) for name, value in group.items() if name not in ("params", "param_names")}
             for group in optimizer.param_groups
@@ -77,7 +79,8 @@ class RawOptimizer:
     def facts(self, names: Mapping[int, str], stepped: bool) -> OptimizerFacts:
         """What the lens is told of it."""
         parameters = tuple(tuple(names.get(token, "") for token in group) for group in self.tokens)
-        return OptimizerFacts(self.name, self.groups, parameters, self.steps, stepped, self.tokens, self.source)
+        steps = self.told if stepped else self.steps  # the next step may have begun
+        return OptimizerFacts(self.name, self.groups, parameters, steps, stepped, self.tokens, self.source)
 
 
 def _setting(value: Any) -> Setting:
@@ -303,15 +306,22 @@ def _named_inputs(joined: Joined, kept: Kept, labels: Mapping[int, str]) -> dict
     }
     found = {id: labels[token] for token, id in inputs.items() if token in labels}
     for token, id in inputs.items():
-        base, chain = joined.views.get(token, (0, ()))
+        base, chain, whole = joined.views.get(token, (0, (), ()))
         if base in labels:
-            found.setdefault(id, labels[base] + "".join(map(_seen_as, chain)))
+            found.setdefault(id, labels[base] + _seen_as(chain, kept.graph.nodes[id].type.with_shape(whole)))
     return found
 
 
-def _seen_as(primitive: Primitive) -> str:
-    """What the name of a view tells of how it sees another tensor."""
-    return {Permute: "ᵀ", Slice: "[…]", Detach: ""}.get(type(primitive), "′")
+def _seen_as(chain: Sequence[Primitive], kind: TensorType) -> str:
+    """What the name of a view tells of how it sees a tensor: `[0:8]`, `.view`."""
+    told = ""
+    for primitive in chain:
+        if isinstance(primitive, Slice):
+            told += part_text(primitive, kind.shape)
+        elif not isinstance(primitive, Detach):
+            told += "ᵀ" if isinstance(primitive, Permute) else ".view"
+        kind = primitive.infer(kind)
+    return told.replace(".view.view", ".view")
 
 
 def _last_scalar(nodes: Sequence[Node]) -> Node | None:

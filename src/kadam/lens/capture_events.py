@@ -149,7 +149,7 @@ def _wraps(notes: Notes) -> Iterator[Callable[[], None]]:
     """Wrap one name after the other; what takes it back is yielded."""
     for owner in (Tensor, autograd):
         yield _wrapped(owner, "backward", _backward(notes), lambda *_: notes.after_backward())
-    yield _wrapped(autograd, "grad", lambda source, *args, **_: notes.note("grad", source))
+    yield _wrapped(autograd, "grad", _grad(notes))
     for kind in (Optimizer, Module):
         yield _wrapped(kind, "zero_grad", lambda source, self, *_, **__: notes.updates.zero_grad(source, self))
     for name in ("train", "eval"):
@@ -245,6 +245,14 @@ def _backward(notes: Notes) -> Callable[..., None]:
         given = args[0] if args else kwargs.get("gradient", kwargs.get("grad_tensors"))
         tensors, gradients = (list(one) if isinstance(one, list | tuple) else [one] for one in (roots, given))
         notes.backward(source, tensors, gradients if given is not None else [None] * len(tensors))
+
+    return before
+
+
+def _grad(notes: Notes) -> Callable[..., None]:
+    def before(source: Source | None, *args: Any, **options: Any) -> None:
+        again = args[4] if len(args) > 4 else options.get("create_graph", False)
+        notes.note("grad", source, create_graph=bool(again))
 
     return before
 

@@ -44,7 +44,7 @@ class Joined:
         active: ids of the nodes through which gradients flow.
         at: (serial, node id in that recording) -> node.
         inputs: token -> the input that stands for a tensor's first value.
-        views: token of an input -> token of the tensor that it is a view of, and how it sees that.
+        views: token of an input -> token of the tensor that it is a view of, how it sees that, and that one's shape.
         current: token -> the node of a tensor's value so far.
         lives: token -> the nodes that it has stood for, each with the serial of the recording that was cut then.
         snapshots: serial -> recording.
@@ -59,7 +59,7 @@ class Joined:
     active: set[int] = field(default_factory=set)
     at: dict[tuple[int, int], Node] = field(default_factory=dict)
     inputs: dict[int, Node] = field(default_factory=dict)
-    views: dict[int, tuple[int, tuple[Primitive, ...]]] = field(default_factory=dict)
+    views: dict[int, tuple[int, tuple[Primitive, ...], tuple[int, ...]]] = field(default_factory=dict)
     current: dict[int, Node] = field(default_factory=dict)
     lives: dict[int, list[tuple[int, Node]]] = field(default_factory=dict)
     snapshots: dict[int, Snapshot] = field(default_factory=dict)
@@ -152,7 +152,7 @@ class Joined:
             known = self._emit(Node(len(self.nodes), Input(node.type), (), node.type))
             self.values[known.id] = fed.value
             if fed.base:
-                self.views[fed.token] = fed.base, fed.chain
+                self.views[fed.token] = fed.base, fed.chain, fed.whole
             if fed.base and fed.base not in self.inputs and all(isinstance(one, Detach) for one in fed.chain):
                 self.inputs[fed.base] = self.current[fed.base] = known  # the tensor itself, before it is met
                 known = self._emit(Node(len(self.nodes), Detach(), (known,), node.type))

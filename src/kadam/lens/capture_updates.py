@@ -67,12 +67,12 @@ class Updates:
         observer = self.observer
         if not observer.here():
             return
-        unused = observer.draft.roots and not observer.draft.stepped
+        unused = observer.draft.roots and not observer.draft.stepped and not self.stepping
         if unused:
             observer.draft.due = True
             if present() is None:
                 observer.finish()
-        elif self.stepping:  # a closure begins again
+        elif self.stepping and not observer.draft.due:  # a closure begins again
             observer.draft.forgotten = len(observer.draft.roots)
         observer.note("zero_grad", source, type(owner).__name__)
 
@@ -129,7 +129,9 @@ class Updates:
         given = [one for group in groups for one in group["params"]]
         facts = {"parameters": len(given), "with_grad": sum(one._grad is not None for one in given)}
         observer.note("optimizer_step", line_of(sys._getframe(1)), type(optimizer).__name__, **facts)
-        self._steps(optimizer, raw)
+        over = observer.draft.due and id(optimizer) in observer.draft.stepped  # this is the next step already
+        if not over:
+            self._steps(optimizer, raw)
 
     def _steps(self, optimizer: Any, raw: RawOptimizer) -> None:
         """Note in this step's draft that an optimizer takes it."""

@@ -18,6 +18,7 @@ from kadam.language import Speech
 from kadam.lens.explain_backward import backward, reckoned
 from kadam.lens.explain_cells import insides
 from kadam.lens.explain_chain import Chain
+from kadam.lens.explain_formula import as_name
 from kadam.lens.explain_forward import Telling, forward
 from kadam.lens.explain_inside import inside
 from kadam.lens.explain_loss import loss
@@ -62,7 +63,9 @@ def explain(step: Step, weight: str | None = None, lang: str = "en", say: Speech
     names = Names(step)
     names.given = {one.moved.id: names.of(one.value) for one in step.parameters if one.moved is not None}
     within = insides(step, replay.nodes, names)
-    chain = None if found is None else Chain(replay, *found, within.stations)
+    ends = (step.results | within.ends) - names.running_totals
+    names.spelled = lambda node: as_name(node, names, replay.values, ends - {node.id})
+    chain = None if found is None else Chain(replay, *found, within.stations, names.running_totals)
     telling = Telling(step, replay, names, say, chain, within)
     first = forward(telling)
     sections = [replace(first, parts=(*first.parts, *inside(telling))), loss(telling)]

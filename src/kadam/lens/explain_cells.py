@@ -148,6 +148,7 @@ def insides(step: Step, nodes: Sequence[Node], names: Names) -> Insides:
         operands = {value: node for value, node in one.operands.items() if names.known(_bare(node)) is None}
         attentions.append(replace(one, name=name, operands=operands))
         _give(names, attentions[-1].nodes(), f"{name}.{{}}".format)
+        _give(names, iter([("masked", one.seen)]), f"{name}.{{}}".format)
     return Insides(runs, attentions, details(step, nodes, names))
 
 

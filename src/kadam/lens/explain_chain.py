@@ -104,10 +104,18 @@ class Chain:
         replay: of the step.
         parameter, at: the weight.
         inner: ids of values within calls that are stations, too.
+        hidden: ids of results that are none.
     """
 
-    def __init__(self, replay: Replay, parameter: Parameter, at: Index, inner: Collection[int] = ()) -> None:
-        self.replay, self.parameter, self.at, self.inner = replay, parameter, at, inner
+    def __init__(
+        self,
+        replay: Replay,
+        parameter: Parameter,
+        at: Index,
+        inner: Collection[int] = (),
+        hidden: frozenset[int] = frozenset(),
+    ) -> None:
+        self.replay, self.parameter, self.at, self.inner, self.hidden = replay, parameter, at, inner, hidden
         self.weight = parameter.met.id
         one = np.zeros(parameter.value.shape)
         one[at] = 1.0
@@ -122,7 +130,8 @@ class Chain:
         instead = seen_through(replay.step)
         results = {id for id in reached & replay.step.results if id in instead or not is_carrier(replay.nodes[id])}
         shown = {instead.get(id, id) for id in results}
-        return frozenset((shown | set(replay.roots) | replay.hooked.keys() | set(self.inner)) & reached)
+        shown = (shown - self.hidden) | set(replay.roots) | replay.hooked.keys() | set(self.inner)
+        return frozenset(shown & reached - {self.weight})
 
     def _below(self) -> set[int]:
         """What depends on the weight."""

@@ -15,7 +15,7 @@ from kadam.ir.graph import Node, Phase
 from kadam.lens.explain_names import Names, is_carrier
 from kadam.lens.replay import Index
 from kadam.lens.step import Step
-from kadam.primitives.analysis import Rsqrt
+from kadam.primitives.analysis import Rsqrt, Sqrt
 from kadam.primitives.broadcast import Sum
 from kadam.primitives.elementwise import Add, Div, Mul, Sub
 from kadam.primitives.move import Detach
@@ -24,6 +24,7 @@ from kadam.primitives.reduce import Max
 from kadam.primitives.sources import Input
 
 DROPOUT = "_masked"  # the operation that dropout is
+COSINE = "_cosine_embedding_loss"
 
 
 def details(step: Step, nodes: Sequence[Node], names: Names) -> dict[int, list[Node]]:
@@ -61,6 +62,8 @@ def _inner(step: Step, nodes: Sequence[Node]) -> Iterator[tuple[Node, str]]:
             yield from _moments(node)
         elif isinstance(node.primitive, Detach) and node.phase is Phase.LOSS and _is_largest(node):
             yield node, "m"
+        elif isinstance(node.primitive, Div) and step.called.get(node.id) == COSINE and _is_product_of_sizes(node):
+            yield node, "cos"
 
 
 def _moments(node: Node) -> Iterator[tuple[Node, str]]:
@@ -84,6 +87,11 @@ def _averaged(node: Node) -> Node | None:
         return None
     total = _bare(node.inputs[0])
     return total.inputs[0] if isinstance(total.primitive, Sum) else None
+
+
+def _is_product_of_sizes(node: Node) -> bool:
+    """Whether a quotient is one of a product of vectors and the root of the product of their squares."""
+    return isinstance(_bare(node.inputs[1]).primitive, Sqrt) and isinstance(_bare(node.inputs[0]).primitive, Sum)
 
 
 def _is_largest(node: Node) -> bool:

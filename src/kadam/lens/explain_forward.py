@@ -15,7 +15,8 @@ from kadam.language import Speech, keys, number
 from kadam.lens.explain_cells import Insides
 from kadam.lens.explain_chain import Chain
 from kadam.lens.explain_details import mask_of, window
-from kadam.lens.explain_formula import LEAVES, Speller, TooLong, of_tensor
+from kadam.lens.explain_element import LEAVES, Speller
+from kadam.lens.explain_formula import TooLong, of_tensor
 from kadam.lens.explain_names import Names, is_carrier, seen_through
 from kadam.lens.explain_parts import Block, Formula, Line, Section, table
 from kadam.lens.replay import Index, Replay
@@ -75,12 +76,12 @@ def items(telling: Telling, phase: Phase = Phase.FORWARD) -> list[Item]:
         given = {node.id for node in one.inputs}
         of.update((node.id, one) for node in one.outputs if node.id not in given)
     leaves = [call for call in step.calls if not _has_calls(step, call)]
-    flowing = telling.replay.active or needed
+    flowing, totals = telling.replay.active or needed, telling.names.running_totals
     found = []
     for node in telling.replay.nodes:
         if node.id not in flowing or node.phase is not phase or node.dtype.category < FLOAT:
             continue
-        if node.id not in step.results or not node.inputs:
+        if node.id not in step.results or not node.inputs or node.id in totals:
             continue
         call = of.get(node.id)
         if (call is None or _has_calls(step, call)) and is_carrier(node):
@@ -139,9 +140,8 @@ def _data(telling: Telling) -> list[tuple[str, ...]]:
     own = {one.value.id for one in telling.step.parameters}
     rows = []
     for node in telling.step.graph.inputs:
-        name = telling.step.names.get(node.id)
-        if name and node.id in telling.replay.needed and node.id not in own and node.shape:
-            rows.append((name, *_facts(telling, node)))
+        if node.id in telling.replay.needed and node.id not in own | telling.names.given.keys() and node.shape:
+            rows.append((telling.names.of(node), *_facts(telling, node)))
     return rows[:MOST_SAMPLES]
 
 
@@ -168,7 +168,8 @@ def _item(telling: Telling, item: Item) -> Section:
     if told:
         blocks.append(Line(say(told)))
     text = formula(telling, node)
-    blocks.append(Formula(f"{name} = {text}", telling.source(node)))
+    told = text if name == f"({text})" else f"{name} = {text}"  # a value without a name is called by its formula
+    blocks.append(Formula(told, telling.source(node)))
     begun = telling.looked_at
     for at in elements(telling, node):
         blocks += _element(telling, node, at)
@@ -238,6 +239,8 @@ def formula(telling: Telling, node: Node, stops: frozenset[int] | None = None, l
         return text
     called = telling.names.called(node) or type(node.primitive).__name__
     known = [one for one in operands(node, ends) if one.id not in telling.insides.helpers]
+    if text and not known:  # a long sum of numbers
+        return text
     while is_carrier(node) and node.inputs:
         node = node.inputs[0]
     called = telling.names.called(node) or called
@@ -255,7 +258,7 @@ def spelled_out(telling: Telling, node: Node, ends: frozenset[int]) -> str:
 def _ends_of(telling: Telling, node: Node) -> frozenset[int]:
     """Where the formula of a value ends: at the results of other calls."""
     hidden = {id for id, instead in seen_through(telling.step).items() if instead == node.id}
-    return (telling.step.results | telling.insides.ends) - hidden - {node.id}
+    return (telling.step.results | telling.insides.ends) - hidden - telling.names.running_totals - {node.id}
 
 
 def operands(node: Node, ends: frozenset[int]) -> list[Node]:

@@ -180,6 +180,9 @@ def _formulas(telling: Telling, node: Node) -> Iterator[Block]:
         lines.update({inner.id: inner for inner in deeper if inner.id in _between(telling, node)})
     for id in sorted(lines)[-MOST_VARIABLES:]:
         yield from _formula(telling, lines[id], _stops(telling, lines[id]))
+    for one in operands(node, stops):  # within the call, what its formula is told with
+        if telling.names.known(one) == "cos":
+            yield Formula(f"cos = {formula(telling, one, stops - {one.id})}")
     yield from _formula(telling, node, stops)
 
 
@@ -260,7 +263,8 @@ def _ends(telling: Telling, node: Node) -> list[Node]:
         one for one in ends
         if not one.inputs and one.shape and one.id in telling.replay.given and one.id not in step.names
     ]  # fmt: skip
-    if len(unnamed) == 1 and unnamed[0].id not in telling.replay.active:
+    given = [one for one in ends if one.id not in telling.replay.active]
+    if len(unnamed) == 1 and unnamed == given:
         telling.names.given.setdefault(unnamed[0].id, "target")
     return ends
 

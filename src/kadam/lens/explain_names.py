@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import linecache
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import cast
 
 from kadam.ir.graph import Node, Phase, Source
@@ -15,14 +15,28 @@ from kadam.ir.lowering import Emitter
 from kadam.ir.place import Place, place
 from kadam.ir.primitive import View
 from kadam.lens.step import BOUNDARY, Step
-from kadam.primitives.elementwise import Cast
+from kadam.primitives.elementwise import Add, Cast, Div, Mul, Sub
 from kadam.primitives.move import Copy, Detach, Slice
 
-LONGEST = 28  # a formula that serves as a name
+LONGEST = 36  # a formula that serves as a name
 CALLED = {
     "true_div": "div", "rsub": "sub", "rmul": "mul", "radd": "add", "rtrue_div": "div", "rdiv": "div", "rpow": "pow",
-    "vector_norm": "norm", "rnn_layer": "recurrence", "indexed": "index", "rows": "embedding",
+    "vector_norm": "norm", "rnn_layer": "recurrence", "indexed": "index", "rows": "embedding", "batched": "matmul",
+    "multi_head": "attention",
 }  # Kadam's own names of calls, where they are not the program's  # fmt: skip
+
+OPERATORS: dict[type[ast.operator], set[str]] = {
+    ast.Add: {"add"},
+    ast.Sub: {"sub", "subtract"},
+    ast.Mult: {"mul", "multiply"},
+    ast.Div: {"div", "divide", "true_divide"},
+    ast.Pow: {"pow", "square"},
+    ast.MatMult: {"matmul", "mm", "mv", "bmm", "dot", "einsum", "inner", "tensordot", "outer"},
+}
+NEGATIVE = {"neg", "negative"}
+COMPARISONS = {"gt", "ge", "lt", "le", "eq", "ne"}
+OPERATIONS = frozenset(NEGATIVE.union(COMPARISONS, *OPERATORS.values()))  # written with a sign, not as a function
+PARTS = {"narrow", "select", "diagonal"}  # methods that show a part of a tensor
 
 
 def is_carrier(node: Node) -> bool:
@@ -70,17 +84,18 @@ class _Looked:
 
 def seen_part(node: Node, name: str) -> str:
     """The name of what a carrier shows: `out[:, 5]` of `out`, if that is a part of it."""
-    if not isinstance(node.primitive, Slice):
-        return name
+    return name + part_text(node.primitive, node.inputs[0].shape) if isinstance(node.primitive, Slice) else name
+
+
+def part_text(part: Slice, shape: Sequence[int]) -> str:
+    """Which part of a tensor a slice is, as Python writes it: `[:, 5]`; nothing if it is all of it."""
     spans = []
-    for size, start, stop, step in zip(
-        node.inputs[0].shape, node.primitive.starts, node.primitive.stops, node.primitive.steps, strict=True
-    ):
+    for size, start, stop, step in zip(shape, part.starts, part.stops, part.steps, strict=True):
         whole = (start, stop, step) == (0, size, 1)
         spans.append(":" if whole else str(start) if stop == start + 1 else f"{start}:{stop}" + f":{step}" * (step > 1))
     while spans and spans[-1] == ":":
         spans.pop()
-    return f"{name}[{', '.join(spans)}]" if spans else name
+    return f"[{', '.join(spans)}]" if spans else ""
 
 
 class Names:
@@ -93,9 +108,11 @@ class Names:
     def __init__(self, step: Step) -> None:
         self.step = step
         self.given: dict[int, str] = {}  # names that go before all others
+        self.spelled: Callable[[Node], str] = lambda node: ""  # a value's formula, where it is short
         self.alone: set[int] = set()  # values whose first axis is a single time step, which needs no index
         self._found: dict[int, str] = {}
         self._often: dict[str, int] = {}  # formulas that serve as names
+        self.formulas: set[int] = set()  # values that are called by their formula
 
     @cached_property
     def _modules(self) -> dict[int, str]:
@@ -127,6 +144,8 @@ class Names:
             node = self.step.graph.nodes[id]
             if node.source is None or node.phase not in (Phase.FORWARD, Phase.LOSS) or node.scope:
                 continue
+            if not _ends_with(node.source, node, self.called(node)):
+                continue  # the argument of a call that other lines belong to
             if runs and runs[-1][0] == node.source:
                 runs.pop()
             runs.append((node.source, id))
@@ -159,6 +178,23 @@ class Names:
             return self._variables.get(node.id, "loss")
         name = self._input(node) or self._modules.get(node.id) or self._variables.get(node.id)
         return name or (self.step.numbers.get(node.id) if node.id in self._settings else None)
+
+    @cached_property
+    def running_totals(self) -> frozenset[int]:
+        """What a sum of many numbers has come to on its way: penalties that are added up one by one, say."""
+        readers: dict[int, list[Node]] = {}
+        sums: dict[int, Node] = {}
+        for node in self.step.graph.nodes:
+            if node.phase not in (Phase.FORWARD, Phase.LOSS):
+                continue
+            if isinstance(node.primitive, Add) and not node.shape:
+                sums[node.id] = node
+            for source in node.inputs:
+                readers.setdefault(source.id, []).append(node)
+        ends = {node.id for node in self.step.roots}
+        alone = (id for id in sums.keys() - ends if len(readers.get(id, ())) == 1)
+        within = (id for id in alone if isinstance(readers[id][0].primitive, Add | Sub | Mul | Div))
+        return frozenset(id for id in within if "#" in (self.known(sums[id]) or "#") and not readers[id][0].shape)
 
     @cached_property
     def _settings(self) -> set[int]:
@@ -202,7 +238,7 @@ class Names:
         waiting, seen = list(reversed(node.inputs)), set[int]()
         while waiting:
             one = waiting.pop()
-            if one.id in self.step.results or self.known(one):
+            if (one.id in self.step.results and one.id not in self.running_totals) or self.known(one):
                 return one
             if one.id not in seen:
                 seen.add(one.id)
@@ -223,11 +259,17 @@ class Names:
             return seen_part(node, self.of(node.inputs[0]))
         called = self.called(node)
         operand = self._operand(node)
-        if called and operand is not None:
-            text = f"{called}({self.of(operand)})"
-            if len(text) <= LONGEST:
-                self._often[text] = self._often.get(text, 0) + 1
-                return text if self._often[text] == 1 else f"{text}#{self._often[text]}"
+        text = self.spelled(node) if called in OPERATIONS else ""
+        if text and text not in self._often:
+            self.formulas.add(node.id)
+        if not text and called and operand is not None:
+            name = self.of(operand)
+            name = name[1:-1] if operand.id in self.formulas else name
+            sums = any(one.id in self.running_totals for one in node.inputs)
+            text = f"{called}({name}, …)" if sums else f"{called}({name})"
+        if text and len(text) <= LONGEST:
+            self._often[text] = self._often.get(text, 0) + 1
+            return text if self._often[text] == 1 else f"{text}#{self._often[text]}"
         called = called or type(node.primitive).__name__.lower()
         return f"{called}#{self._alike[called].index(node.id) + 1}" if node.id in self._alike[called] else called
 
@@ -243,14 +285,35 @@ class Names:
 
 def assigned(source: Source) -> str | None:
     """The one variable that a line of the program assigns to."""
-    line = linecache.getline(source.file, source.line).strip()
+    found = _assignment(linecache.getline(source.file, source.line).strip())
+    return None if found is None else found[0]
+
+
+@cache
+def _assignment(line: str) -> tuple[str, ast.expr] | None:
+    """The one variable that a line assigns to, and what."""
     try:
         tree = ast.parse(line).body
     except SyntaxError:
         return None
     if len(tree) == 1 and isinstance(tree[0], ast.Assign) and isinstance(tree[0].targets[0], ast.Name):
-        return tree[0].targets[0].id
+        return tree[0].targets[0].id, tree[0].value
     return None
+
+
+def _ends_with(source: Source, node: Node, called: str) -> bool:
+    """Whether a result may be what a line assigns: `y = f(x[0:2] * 2)` assigns neither the part nor the product."""
+    found = _assignment(linecache.getline(source.file, source.line).strip())
+    if found is None:
+        return True
+    value = found[1]
+    if isinstance(value, ast.Call):
+        name = value.func.attr if isinstance(value.func, ast.Attribute) else getattr(value.func, "id", "")
+        alike = (NEGATIVE, COMPARISONS, {"seen", *PARTS}, *OPERATORS.values())
+        return called not in OPERATIONS | {"seen"} or any({name, called} <= names for names in alike)
+    if isinstance(value, ast.BinOp):
+        return called in OPERATORS.get(type(value.op), {called})
+    return called != "seen" or not isinstance(value, ast.UnaryOp | ast.Compare)
 
 
 def index_text(name: str, at: tuple[int, ...]) -> str:

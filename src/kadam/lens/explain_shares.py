@@ -112,10 +112,11 @@ def _largest(
         met = {one.id for one in operands(term, stops)}
         inner = [one for values in telling.insides.details.values() for one in values if one.phase is Phase.LOSS]
         for one in inner:
-            is_its = one.id in met and one.shape == (*term.shape, 1) and term.rank == 1
+            is_its = one.id in met and one.shape in ((*term.shape, 1), term.shape) and term.rank == 1
             if is_its and one.id not in told:
                 told.add(one.id)
-                yield from map(Formula, filter(None, [with_numbers(telling, one, (at, 0), stops - {one.id})]))
+                place = (at, 0)[: one.rank]
+                yield from map(Formula, filter(None, [with_numbers(telling, one, place, stops - {one.id})]))
         yield Formula(spelled)
 
 

@@ -11,13 +11,17 @@ from kadam.ir.graph import Node, Phase
 from kadam.ir.primitive import Array
 from kadam.language import number
 from kadam.lens.explain_backward import DIGITS, exact
-from kadam.lens.explain_formula import Speller, TooLong, of_tensor
+from kadam.lens.explain_element import Speller
+from kadam.lens.explain_formula import TooLong, of_tensor
 from kadam.lens.explain_forward import Telling
 from kadam.lens.explain_letters import EXPLAINED, letter
 from kadam.lens.explain_names import Names, index_text
 from kadam.lens.explain_parts import Block, Formula, Line, Section, table
 from kadam.lens.replay import Index
 from kadam.lens.step import Parameter
+
+UNTOLD = ("initial_lr", "decoupled_weight_decay")  # entries of a group that nobody has set
+SEARCHING = "LBFGS"  # walks several times in one step
 
 
 def update(telling: Telling, parameter: Parameter, at: Index) -> Section:
@@ -36,17 +40,21 @@ def update(telling: Telling, parameter: Parameter, at: Index) -> Section:
     if parameter.optimizer is not None:
         optimizer = step.optimizers[parameter.optimizer]
         settings = ", ".join(
-            f"{name}={value}" for name, value in optimizer.groups[parameter.group].items() if value not in (None, False)
+            f"{name}={value}"
+            for name, value in optimizer.groups[parameter.group].items()
+            if value not in (None, False) and name not in UNTOLD
         )
         blocks.append(Line(say("explain.update.intro", optimizer=optimizer.name, n=optimizer.steps, settings=settings)))
     else:
         blocks.append(Line(say("explain.update.by_hand")))
-    blocks += _rule(telling, parameter, given, at)
-    computed = _numbers(telling, parameter)
+    searching = parameter.optimizer is not None and step.optimizers[parameter.optimizer].name == SEARCHING
+    blocks += _walks(telling, parameter) if searching else _rule(telling, parameter, given, at)
+    computed = "" if searching else _numbers(telling, parameter)
     if computed:
         blocks.append(Line(say("explain.update.computed", numbers=computed), aside=True))
         blocks += _of_their_own(telling, parameter, computed)
-    rows = [(weight, *_change(telling, parameter.value, parameter.next, at))]
+    begun = parameter.value if parameter.met.phase is Phase.UPDATE else parameter.met
+    rows = [(weight, *_change(telling, begun, parameter.next, at))]
     if given is not None:
         rows.insert(0, (f"{weight}.grad", exact(float(step.value(given)[at])), "", ""))
     rows += [
@@ -116,6 +124,14 @@ def _change(telling: Telling, old: Node, new: Node, at: Index) -> tuple[str, str
     return exact(before), exact(after), exact(after - before)
 
 
+def _walks(telling: Telling, parameter: Parameter) -> Iterator[Block]:
+    """What L-BFGS does; its directions come from all gradients that it remembers, too many for a formula."""
+    assert parameter.next is not None
+    name = telling.names.of(parameter.value)
+    yield Formula(f"{name}′ = {name} + t₁ · d₁ + t₂ · d₂ + …", telling.source(parameter.next))
+    yield Line(telling.say("explain.update.LBFGS"))
+
+
 def _rule(telling: Telling, parameter: Parameter, given: Node | None, at: Index) -> Iterator[Block]:
     """The optimizer's formulas, from the update's own nodes."""
     step = telling.step
@@ -123,7 +139,7 @@ def _rule(telling: Telling, parameter: Parameter, given: Node | None, at: Index)
     assert parameter.next is not None
     names = Names(step)
     names.given = _letters(telling, parameter)
-    names.given[parameter.value.id] = telling.names.of(parameter.value)
+    names.given.update((one.id, telling.names.of(parameter.value)) for one in (parameter.value, parameter.met))
     if given is not None:
         names.given[given.id] = "grad"
     targets = []
@@ -146,6 +162,10 @@ def _rule(telling: Telling, parameter: Parameter, given: Node | None, at: Index)
         yield Formula(f"{here} = {element.numbers}\n{' ' * len(here)} = {result}")
 
 
+def _is_searching(telling: Telling) -> bool:
+    return any(one.name == SEARCHING and one.stepped for one in telling.step.optimizers)
+
+
 def effect(telling: Telling) -> Section:
     """What the update did to the loss: the same batch again, with the new parameters."""
     say, step, replay = telling.say, telling.step, telling.replay
@@ -156,6 +176,8 @@ def effect(telling: Telling) -> Section:
     title = say.label("explain.effect.title")
     if not changed:
         return Section("effect", title, (Line(say("explain.effect.none")),))
+    if all(np.array_equal(value, replay.given[id]) for id, value in changed.items()) and _is_searching(telling):
+        return Section("effect", title, (Line(say("explain.effect.searched")),))
     before, after = replay.loss(replay.values), replay.loss(replay.run(changed))
     expected = sum(
         float(np.sum(replay.gradients[id] * (np.asarray(value, np.float64) - replay.given[id])))

@@ -10,6 +10,7 @@ from importlib.resources import files
 from kadam import language
 from kadam.lens import draw
 from kadam.lens.draw import svg
+from kadam.lens.step import Fault
 
 
 def page(title: str, lang: str, body: Iterable[str]) -> str:
@@ -34,6 +35,15 @@ def prose(text: str) -> str:
     return "".join(
         f"<code>{escape(part)}</code>" if index % 2 else escape(part, quote=False) for index, part in enumerate(parts)
     )
+
+
+def fault_told(fault: Fault | None) -> str:
+    """What a program failed with, and where."""
+    if fault is None:
+        return ""
+    place = f"<p><code>{escape(str(fault.source))}</code></p>" if fault.source else ""
+    said = escape(fault.told, quote=False).replace("\n", "<br>")
+    return f'<div role="note" lang="en" class="fault">{place}<p>{escape(fault.error)}: {said}</p></div>'
 
 
 def folded(title: str, inner: str, is_open: bool = False, is_long: bool = False) -> str:

@@ -17,7 +17,7 @@ from kadam.lens.diagnose.finding import PARTS, Finding
 from kadam.lens.draw import picture_of
 from kadam.lens.draw.heat import strip
 from kadam.lens.explain_parts import Explanation
-from kadam.lens.page import drawing, folded, glossary, page, prose, section, table
+from kadam.lens.page import drawing, fault_told, folded, glossary, page, prose, section, table
 from kadam.lens.page_explain import explanation
 from kadam.lens.step import Step, StepRecord, Summary
 from kadam.lens.watch import Watched
@@ -74,7 +74,7 @@ def sections(
         told = "report.diagram_intro" if drawn.fault is None else "report.diagram_fault"
         picture = drawing(picture_of(drawn, say.lang), "flow")
         intro = f"<p>{prose(say(told, n=drawn.index))}</p>"
-        parts.append(section("diagram", say.label("report.diagram"), intro + picture))
+        parts.append(section("diagram", say.label("report.diagram"), intro + fault_told(drawn.fault) + picture))
     if steps and explain is not None:
         parts.append(section("steps", say.label("report.steps"), _explained(steps, explain, say)))
     if steps:

@@ -6,6 +6,7 @@ The views (explain, draw, diagnose) read these and nothing else.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -170,6 +171,11 @@ class Fault:
     message: str
     source: Source | None
     scope: str = ""
+
+    @property
+    def told(self) -> str:
+        """The message without the operands' numbers in the recording, which the drawing shows."""
+        return "\n".join(line for line in self.message.strip().split("\n") if not re.search(r"\s%\d+\s", line))
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from kadam.lens import draw as drawing
 from kadam.lens.diagnose import Doctor
 from kadam.lens.explain import explain
 from kadam.lens.page import drawing as figure
-from kadam.lens.page import page
+from kadam.lens.page import fault_told, page
 from kadam.lens.report import report as report_page
 from kadam.lens.watch import capture
 
@@ -35,7 +35,7 @@ def draw(
         picture = drawing.opened_at(picture, opened)
         if output.endswith((".html", ".htm")):
             title = drawing.title(picture)
-            written = page(title, lang, [f"<h1>{title}</h1>", figure(picture, "flow")])
+            written = page(title, lang, [f"<h1>{title}</h1>", fault_told(step.fault), figure(picture, "flow")])
         else:
             written = drawing.figure(picture)
     except KeyError as error:

@@ -14,9 +14,9 @@ from kadam.errors import NotATensorError
 from kadam.hot import slotted
 from kadam.ir.types import TensorType
 from kadam.primitives.move import Detach
+from kadam.recording.duplicate import copied
 from kadam.recording.herd import leave_herd
 from kadam.recording.memory import take_memory
-from kadam.recording.meta import copied
 from kadam.recording.spec import Size, spec_of
 from kadam.recording.tensor import blank, from_array, read, set_requires_grad
 from kadam.tensor import Tensor
@@ -103,7 +103,7 @@ def _on_memory_of(data: Tensor, kind: type[MemberKind]) -> MemberKind:
         raise NotATensorError(
             f"{kind.__name__}: the data must be a Tensor, not {type(data).__name__}. Fix: torch.tensor(data)."
         )
-    owner = blank(kind, spec_of(data._spec.type))
+    owner = blank(kind, spec_of(data._spec.type, order=data._spec.order))
     if data._meta:
         owner._meta = True
         return owner

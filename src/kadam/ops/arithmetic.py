@@ -15,6 +15,7 @@ from kadam.primitives.elementwise import Abs, Add, Div, Mul, Neg, Sign, Sub
 from kadam.primitives.rounding import FloorDiv, Fmod, Remainder, Trunc
 from kadam.recording.calls import emit
 from kadam.recording.memory import in_place
+from kadam.recording.older_order import takes_older_order
 from kadam.recording.operation import Fixed, operation
 from kadam.recording.tensor import Recorded
 
@@ -293,6 +294,9 @@ def lerp(input: Tensor, end: Tensor, weight: Tensor | Number) -> Tensor:
 
     return where(w.abs() < 0.5, near, far)
 
+
+takes_older_order("input alpha other", add, sub)
+takes_older_order("input value tensor1 tensor2", addcmul, addcdiv)
 
 add_, sub_, mul_ = in_place(add), in_place(sub), in_place(mul)
 div_, floor_divide_, remainder_, fmod_ = in_place(div), in_place(floor_divide), in_place(remainder), in_place(fmod)

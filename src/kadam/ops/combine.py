@@ -23,6 +23,7 @@ from kadam.recording.arguments import guarded
 from kadam.recording.calls import emit, symbol
 from kadam.recording.memory import in_place
 from kadam.recording.operation import operation
+from kadam.recording.order import laid, order_of_joined
 from kadam.recording.precision import listed
 from kadam.recording.step import state
 from kadam.recording.tensor import Recorded, from_array, is_current, read
@@ -120,7 +121,7 @@ def cat(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     if out is not None:
         check_apart(cat, out, parts)
     at_once = _known(parts) and _alike(parts, dim)
-    joined = _joined(np.concatenate([read(one) for one in parts], dim)) if at_once else _cat(parts, dim)
+    joined = _joined(np.concatenate([read(one) for one in parts], dim), parts) if at_once else _cat(parts, dim)
     return joined if out is None else into(out, joined)
 
 
@@ -134,14 +135,15 @@ def stack(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     parts = _listed("stack", tensors)
     first = parts[0]
     if _known(parts) and all(one._spec.type == first._spec.type for one in parts):
-        joined = _joined(np.stack([read(one) for one in parts], axis_of(dim, len(first.shape) + 1)))
+        joined = _joined(np.stack([read(one) for one in parts], axis_of(dim, len(first.shape) + 1)), ())
     else:
         joined = _stack(parts, dim)
     return joined if out is None else into(out, joined)
 
 
-def _joined(values: Any) -> Tensor:
-    return from_array(np.ascontiguousarray(values))  # however the parts lay: draws like it are in memory's order
+def _joined(values: Any, parts: Sequence[Tensor]) -> Tensor:
+    order = order_of_joined([one._spec for one in parts], values.shape) if parts else None
+    return from_array(laid(np.ascontiguousarray(values), order))
 
 
 def _alike(parts: list[Any], dim: int) -> bool:

@@ -18,8 +18,9 @@ from kadam.primitives.contract import Dot
 from kadam.primitives.elementwise import Add, Mul
 from kadam.primitives.move import Diagonal, Permute, Reshape
 from kadam.recording.arguments import guarded, require_tensors
-from kadam.recording.calls import emit
+from kadam.recording.calls import answered, emit
 from kadam.recording.memory import in_place
+from kadam.recording.older_order import takes_older_order
 from kadam.recording.operation import operation
 from kadam.recording.place import in_operator
 from kadam.recording.precision import lowered
@@ -182,6 +183,8 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     except AttributeError:
         if isinstance(other, np.ndarray) and in_operator():
             return NotImplemented  # as for the operations: see `calls.refuse`
+        if (found := answered("matmul", (input, other))) is not NotImplemented:
+            return found  # type: ignore[no-any-return]
         require_tensors("matmul", input=input, other=other)
         raise
     if left == 2 and right == 2:
@@ -244,6 +247,12 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, a
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """beta * input + alpha * outer(vec1, vec2). As `torch.addr`."""
     return _added(input, outer(vec1, vec2), beta, alpha)
+
+
+takes_older_order("input beta alpha mat1 mat2", addmm)
+takes_older_order("input beta alpha mat vec", addmv)
+takes_older_order("input beta alpha batch1 batch2", addbmm, baddbmm)
+takes_older_order("input beta alpha vec1 vec2", addr)
 
 
 @operation(grad="MulBackward0")

@@ -10,7 +10,7 @@ import numpy as np
 from kadam import dtypes
 from kadam.device import DeviceError, check, device, is_meta
 from kadam.dtypes import dtype
-from kadam.errors import DTypeError, OperandError, ShapeError
+from kadam.errors import DTypeError, OperandError, ShapeError, UnsupportedError
 from kadam.ops.promotion import meet
 from kadam.ops.require import ArgumentError
 from kadam.ops.shape import clone, in_format
@@ -284,14 +284,35 @@ def sparse_mask(self: Tensor, mask: Any) -> Any:
     return sparse_mask(self, mask)
 
 
+def not_asked(*call: Any) -> Any:
+    """The `__torch_function__` of a class that does not want to be asked, of which operations give plain tensors."""
+    return NotImplemented
+
+
+def check_class(cls: type[Any]) -> None:
+    """That a class derived from `torch.Tensor` does not want to be asked about each operation: none asks it.
+
+    Raises:
+        UnsupportedError: the class defines `__torch_function__` or `__torch_dispatch__`.
+    """
+    for name in ("__torch_function__", "__torch_dispatch__"):
+        if getattr(cls, name, not_asked) is not not_asked:
+            raise UnsupportedError(
+                f"{cls.__name__}.{name} would never be called: Kadam's operations do not ask subclasses of Tensor. "
+                "Fix: plain tensors; hooks (register_hook, register_forward_hook) where they suffice."
+            )
+
+
 def as_subclass(self: Tensor, cls: type[Any]) -> Any:
     """The same tensor as one of a class derived from `torch.Tensor`. As `Tensor.as_subclass`.
 
     Raises:
         OperandError: the class is not derived from it.
+        UnsupportedError: the class wants to be asked about each operation.
     """
     if not (isinstance(cls, type) and issubclass(cls, Recorded)):
         raise OperandError(f"as_subclass: {cls!r} is no subclass of Tensor. Fix: class Mine(torch.Tensor).")
+    check_class(cls)
     seen: Any = self.view(self.shape)
     seen = self.detach() if seen is self else seen
     seen.__class__ = cls

@@ -12,6 +12,7 @@ from kadam import dtypes
 from kadam.device import cpu, is_meta
 from kadam.dtypes import dtype
 from kadam.errors import DTypeError, NoMemoryError, OperandError, ShapeError
+from kadam.layouts import preserve_format
 from kadam.ops.data_errors import ValueShapeError, check_holds, no_numbers, ragged
 from kadam.ops.out import into
 from kadam.ops.promotion import constant
@@ -19,6 +20,7 @@ from kadam.ops.require import ArgumentError
 from kadam.ops.shape import in_format, sizes_of
 from kadam.recording.arguments import check_arguments, guarded
 from kadam.recording.meta import of_shape
+from kadam.recording.order import in_order, laid
 from kadam.recording.spec import Size
 from kadam.recording.step import state
 from kadam.recording.tensor import Recorded, from_array, from_shared, read
@@ -249,8 +251,15 @@ def empty(*size: Any, dtype: dtype | None = None, memory_format: object = None, 
 @guarded
 def full_like(input: Tensor, fill_value: Number, *, dtype: dtype | None = None, **options: Any) -> Tensor:
     """`fill_value` in the shape and type of `input`. As `torch.full_like`."""
-    options.pop("memory_format", None)
-    return _full(input.shape, fill_value, dtype=dtype or input.dtype, **_beside(input, options))
+    wanted = options.pop("memory_format", None)
+    alike = _full(input.shape, fill_value, dtype=dtype or input.dtype, **_beside(input, options))
+    if wanted is not None and wanted != preserve_format:
+        return in_format(alike, wanted)
+    order = input._spec.order
+    if order is not None and alike._node is None and alike._spec.order is None:
+        alike._spec = in_order(alike._spec, order)
+        alike._array = alike._array if alike._array is None else laid(alike._array, order)
+    return alike
 
 
 def _beside(tensor: Tensor, options: dict[str, Any]) -> dict[str, Any]:

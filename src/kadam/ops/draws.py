@@ -15,6 +15,7 @@ from kadam.dtypes import BOOL, COMPLEX, FLOAT, INTEGER, dtype
 from kadam.errors import DTypeError, KadamError, OperandError
 from kadam.recording.generator import Generator, default_generator
 from kadam.recording.layout import strides_of
+from kadam.recording.order import axes_by_stride
 from kadam.shapes import Shape
 
 if TYPE_CHECKING:
@@ -72,32 +73,13 @@ def require_type(name: str, record: dtype, *categories: int) -> None:
         raise ElementTypeError(f"{name} is not implemented for {record!r}. Fix: draw in floating point.")
 
 
-def memory_order(shape: Shape, strides: tuple[int, ...]) -> list[int]:
-    """The axes from the slowest to the fastest, as they lie in memory; an axis that is not in memory (stride 0) stays.
-
-    It is PyTorch's order: insertion sort, in which an axis of stride 0 neither moves nor stops another.
-    """
-    order = list(range(len(shape)))[::-1]
-    for start in range(1, len(order)):
-        place = start
-        for other in range(start - 1, -1, -1):
-            moving, standing = strides[order[place]], strides[order[other]]
-            if moving == 0 or standing == 0:
-                continue
-            if standing < moving or (standing == moving and shape[order[other]] <= shape[order[place]]):
-                break
-            order[place], order[other] = order[other], order[place]
-            place = other
-    return order[::-1]
-
-
 def drawn_as(tensor: Tensor, draw: Draw) -> Array:
     """Numbers in the shape of a tensor, drawn in the order in which the tensor lies in memory.
 
     PyTorch fills memory from its beginning to its end, whatever the order of the axes.
     """
     shape, strides = tuple(tensor.shape), strides_of(tensor)
-    order = memory_order(shape, strides)
+    order = axes_by_stride(shape, strides)
     return draw(tuple(shape[axis] for axis in order)).transpose(np.argsort(order))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 _ARRAYS = (Recorded, np.ndarray, list, tuple, range)
+_OF_AXES = (*_ARRAYS, slice, type(None), type(Ellipsis), str)  # what a list holds only if each entry is for an axis
+_SHORT = 32  # so long PyTorch takes every list for rows
 
 
 class StepError(KadamError, ValueError):
@@ -39,6 +42,8 @@ def _parts(index: Any, rank: int) -> list[Any]:
     items = list(index) if isinstance(index, tuple) else [index]
     taken = sum(_axes_taken(item) for item in items)
     dots = [place for place, item in enumerate(items) if item is Ellipsis]
+    if taken > rank == 0:
+        raise AxisError("indexing: invalid index of a 0-dim tensor. Fix: x.item() is its value.")
     if taken > rank:
         raise AxisError(
             f"indexing: too many indices for tensor of dimension {rank}. Fix: at most {rank} indices, or unsqueeze() "
@@ -176,8 +181,8 @@ def split_index(input: Tensor, index: Any) -> tuple[Tensor, list[int], list[Any]
     if type(index) is int or type(index) is slice:
         plain = _plain_slice(index) if isinstance(index, slice) else index
         return _view(input, _parts(plain, len(input._spec.shape))), [], []
-    if isinstance(index, list) and any(isinstance(one, slice | None.__class__) or one is Ellipsis for one in index):
-        index = tuple(index)
+    if isinstance(index, list):
+        index = _as_tuple(index)
     basic: list[Any] = []
     arrays: list[Any] = []
     axes: list[int] = []
@@ -217,6 +222,19 @@ def split_index(input: Tensor, index: Any) -> tuple[Tensor, list[int], list[Any]
         if all(part == _ALL for part in basic):
             return input, axes, arrays
     return _view(input, basic), axes, arrays
+
+
+def _as_tuple(index: list[Any]) -> list[Any] | tuple[Any, ...]:
+    """A list as the tuple of indices that PyTorch reads it as, unless it is one of numbers, or long."""
+    if len(index) >= _SHORT or not any(isinstance(one, _OF_AXES) for one in index):
+        return index
+    warnings.warn(
+        "indexing: a list of sequences is read as one index for each axis, x[tuple(index)]; PyTorch means to change "
+        "that. Fix: x[tuple(index)], or x[torch.tensor(index)] for rows.",
+        UserWarning,
+        stacklevel=4,
+    )
+    return tuple(index)
 
 
 def _array_of(part: Any) -> Any:

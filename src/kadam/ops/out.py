@@ -19,6 +19,7 @@ from kadam.errors import DTypeError, GradientError, InPlaceError, OperandError
 from kadam.ops.numpy_names import numpy_names
 from kadam.recording.layout import check_overlap, strides_of
 from kadam.recording.memory import assign, take_memory
+from kadam.recording.older_order import absent, more_parameters
 from kadam.recording.operation import source_of
 from kadam.recording.refused import mend
 from kadam.recording.step import state
@@ -251,7 +252,9 @@ def _source_of(function: Any, names: dict[str, Any]) -> str:
     named = [one for one in parameters if one.kind is not one.VAR_KEYWORD]
     signature, passing = [], []
     starred = False
-    for one in [*named, _OUT, *parameters[len(named) :]]:
+    more = [inspect.Parameter(one, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=absent) for one in _more(function)]
+    first = [one for one in named if one.kind is not one.KEYWORD_ONLY]
+    for one in [*first, *more, *named[len(first) :], _OUT, *parameters[len(named) :]]:
         stars = "*" if one.kind is one.VAR_POSITIONAL else "**" if one.kind is one.VAR_KEYWORD else ""
         if one.kind is one.KEYWORD_ONLY and not starred:
             signature.append("*")
@@ -261,15 +264,21 @@ def _source_of(function: Any, names: dict[str, Any]) -> str:
             names[f"{one.name}_default"] = one.default
             default = f"={one.name}_default"
         signature.append(f"{stars}{one.name}{default}")
-        if one is not _OUT:
+        if one is not _OUT and one not in more:
             passing.append(f"{one.name}={one.name}" if one.kind is one.KEYWORD_ONLY else f"{stars}{one.name}")
-    without = source_of(function.operation).partition("):\n")[2] if _is_operation(function) else _WITHOUT
-    return (_HEAD + _WITH).format(
+    without = source_of(function.operation, "out").partition("):\n")[2] if _is_operation(function) else _WITHOUT
+    older, begins, rest = without.partition("    _rec = state.rec\n")
+    without = begins + rest if more else without
+    return (_HEAD + (older if more else "") + _WITH).format(
         name=function.__name__,
         signature=", ".join(signature),
         passing=", ".join(passing),
         operands="".join(f"{one.name}, " for one in named),
     ) + without.replace("{passing}", ", ".join(passing))
+
+
+def _more(function: Any) -> list[str]:
+    return more_parameters(function.operation) if _is_operation(function) else []
 
 
 _OUT = inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None)

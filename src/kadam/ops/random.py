@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import numpy as np
 
@@ -16,9 +16,10 @@ from kadam import dtypes
 from kadam.device import cpu, is_meta
 from kadam.dtypes import FLOAT, dtype
 from kadam.errors import DTypeError, NoMemoryError, OperandError, ShapeError
+from kadam.layouts import contiguous_format
 from kadam.ops import draws
 from kadam.ops.creation import finished
-from kadam.ops.draws import Draw, drawn_as, memory_order, require, require_type, source_of
+from kadam.ops.draws import Draw, drawn_as, require, require_type, source_of
 from kadam.ops.fill import copy_
 from kadam.ops.require import ArgumentError
 from kadam.ops.shape import sizes_of
@@ -27,6 +28,7 @@ from kadam.recording.generator import Generator, default_generator
 from kadam.recording.layout import is_contiguous, strides_of
 from kadam.recording.memory import covered, take_memory
 from kadam.recording.meta import of_shape
+from kadam.recording.order import axes_by_stride
 from kadam.recording.step import state
 from kadam.recording.tensor import Recorded, check_writable, from_array, read
 from kadam.shapes import Shape, broadcast
@@ -152,7 +154,7 @@ def bernoulli_(self: Tensor, p: Number | Tensor = 0.5, *, generator: Generator |
             f"bernoulli_: probabilities of shape {list(p.shape)} do not stretch to {list(shape)}. Fix: "
             f"p.expand({list(shape)})."
         )
-    chances = np.broadcast_to(read(p), shape).transpose(memory_order(shape, strides_of(self)))
+    chances = np.broadcast_to(read(p), shape).transpose(axes_by_stride(shape, strides_of(self)))
     return _fill(self, draws.bernoulli_each(p.dtype, chances, source))
 
 
@@ -241,7 +243,8 @@ def _kind(record: dtype | None, out: Tensor | None, default: dtype | None = None
 def _like(input: Tensor, draw: Draw, memory_format: object = None, **placement: Unpack[Placement]) -> Tensor:
     if placement.get("device") is None:
         placement["device"] = input.device
-    alike = draw if is_meta(placement["device"]) else lambda shape: np.array(drawn_as(input, draw), order="C")
+    order: Literal["C", "K"] = "C" if memory_format == contiguous_format else "K"
+    alike = draw if is_meta(placement["device"]) else lambda shape: np.array(drawn_as(input, draw), order=order)
     return _new(tuple(input.shape), alike, **placement)
 
 
@@ -291,7 +294,7 @@ def randn_like(
     input: Tensor, *, generator: Generator | None = None, dtype: dtype | None = None, **placement: Any
 ) -> Tensor:
     """Normal numbers in the shape and type of `input`. As `torch.randn_like`."""
-    order = [axis for axis in memory_order(tuple(input.shape), strides_of(input)) if input.shape[axis] != 1]
+    order = [axis for axis in axes_by_stride(tuple(input.shape), strides_of(input)) if input.shape[axis] != 1]
     contiguous = order == sorted(order)
     return _like(input, draws.normal(dtype or input.dtype, 0.0, 1.0, source_of(generator), contiguous), **placement)
 
@@ -505,7 +508,7 @@ def multinomial(
         "multinomial: invalid multinomial distribution (sum of probabilities <= 0). Fix: a row needs one weight above "
         "0.",
     )
-    by_column = memory_order(tuple(input.shape), strides_of(input)) == [1, 0]
+    by_column = axes_by_stride(tuple(input.shape), strides_of(input)) == [1, 0]
     positions = source.multinomial(rows, num_samples, replacement, by_column)
     return _new((*input.shape[:-1], num_samples), positions.reshape, out)
 

@@ -80,7 +80,7 @@ def view_as_shape(self: Tensor, *given: Any, size: Any = None, dtype: Any = None
     if dtype is not None or (len(given) == 1 and hasattr(given[0], "itemsize")):
         return reinterpret(self, given[0] if dtype is None else dtype)
     wanted = with_inferred(sizes_of("view", given if size is None else (size,)), self.numel())
-    if (self._base is not None or self._exposed) and not viewable(self, wanted):
+    if _may_lie_otherwise(self) and not viewable(self, wanted):
         raise ShapeError(
             "view: view size is not compatible with input tensor's size and stride (at least one dimension spans "
             "across two contiguous subspaces). Use .reshape(...) instead. Fix: x.reshape(...), or "
@@ -96,11 +96,15 @@ def reshape(input: Tensor, *given: Any, shape: Sequence[int] | None = None) -> T
         ShapeError: the shape does not fit.
     """
     wanted = sizes_of("reshape", given if shape is None else (shape,))
-    if input._node is None and (input._base is not None or input._exposed):
+    if input._node is None and _may_lie_otherwise(input):
         wanted = with_inferred(wanted, input.numel())
         if not viewable(input, wanted):
             return _copied_flat(input, wanted)
     return _viewed(input, wanted)
+
+
+def _may_lie_otherwise(tensor: Tensor) -> bool:
+    return tensor._base is not None or tensor._exposed or tensor._spec.order is not None
 
 
 def view_as(self: Tensor, other: Tensor) -> Tensor:
@@ -441,6 +445,14 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The elements of one axis, each without it. As `torch.unbind`."""
     axis = axis_of(dim, len(input.shape))
     return tuple(_unbind(input, axis, index) for index in range(input.shape[axis]))
+
+
+def split_of(self: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """`split` as a method, whose argument has another name in PyTorch. As `Tensor.split`."""
+    return split(self, split_size, dim)
+
+
+split_of.__name__ = "split"
 
 
 def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:

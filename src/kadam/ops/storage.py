@@ -9,9 +9,11 @@ import numpy as np
 
 from kadam.dtypes import dtype
 from kadam.errors import DTypeError, GradientError, OperandError
+from kadam.ops.shape import permute
 from kadam.ops.strided import as_strided
 from kadam.recording.layout import offset_of, strides_of
 from kadam.recording.memory import take_memory
+from kadam.recording.order import in_row
 from kadam.recording.succession import succeed
 from kadam.recording.tensor import Recorded, blank, detached, from_array, overwrite, read
 from kadam.shapes import contiguous_strides
@@ -56,7 +58,7 @@ class UntypedStorage(_Storage):
     """The bytes of a tensor's memory. As `torch.UntypedStorage`."""
 
     def _bytes(self) -> np.ndarray[Any, Any]:
-        return np.frombuffer(read(self._root).tobytes(), np.uint8)
+        return np.frombuffer(in_row(read(self._root), self._root._spec.order).tobytes(), np.uint8)
 
     size = __len__ = _Storage.nbytes
 
@@ -84,7 +86,9 @@ class TypedStorage(_Storage):
         return self._root.dtype  # type: ignore[no-any-return]
 
     def _line(self) -> Tensor:
-        return detached(self._root).reshape(-1)
+        order = self._root._spec.order
+        seen = detached(self._root)
+        return (seen if order is None else permute(seen, order)).reshape(-1)
 
     def size(self) -> int:
         """How many elements there are."""

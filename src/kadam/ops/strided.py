@@ -60,6 +60,8 @@ def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storag
         raise ShapeError(f"as_strided: Tensor: invalid storage offset {offset}. Fix: give one of at least 0.")
     if state.grad and input.requires_grad and not whole.requires_grad:
         whole = restore(whole, input, input._chain)  # the same values; those of `input` have gradients
+    if whole._spec.order is not None:
+        whole = shape.permute(whole, whole._spec.order)  # row by row, as its memory lies
     return _strided(whole, sizes, strides, offset)
 
 

@@ -215,6 +215,9 @@ f"{type(param).__name__}. Fix: give model.parameters().")  # fmt: skip
         write_down(self.state)
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
 
+    def _patch_step_function(self) -> None:
+        """Nothing: optimizers that wrap another one, and do not call `Optimizer.__init__`, call this in its place."""
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.state = remembering(self.state)

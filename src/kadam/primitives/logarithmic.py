@@ -22,7 +22,7 @@ from kadam.primitives.sources import full_like
 class XLogY(Elementwise):
     """a log b, 0 where a is 0 and b is a number. As `torch.xlogy`."""
 
-    notation: ClassVar = "{0} log({1})"
+    notation: ClassVar = "{0} · log({1})"
     accepts: ClassVar = (FLOAT,)
     cases: ClassVar = ("f32[2,3], f32[2,3]",)
     domain: ClassVar = (0.3, 3.0)
@@ -42,7 +42,7 @@ class XLogY(Elementwise):
 class XLog1pY(Elementwise):
     """a log(1 + b), 0 where a is 0 and b is a number. As `torch.special.xlog1py`."""
 
-    notation: ClassVar = "{0} log(1 + {1})"
+    notation: ClassVar = "{0} · log(1 + {1})"
     accepts: ClassVar = (FLOAT,)
     cases: ClassVar = ("f32[2,3], f32[2,3]",)
     domain: ClassVar = (0.3, 3.0)
@@ -68,7 +68,7 @@ def _zero_first(s: Scalars, a: Scalar, b: Scalar, logarithm: Scalar) -> Scalar:
 class Entropy(Elementwise):
     """-x log x; 0 at 0, -inf below. As `torch.special.entr`."""
 
-    notation: ClassVar = "−{0} log({0})"
+    notation: ClassVar = "−{0} · log({0})"
     accepts: ClassVar = (FLOAT,)
     cases: ClassVar = ("f32[2,3]",)
     domain: ClassVar = (0.3, 3.0)

@@ -9,7 +9,7 @@ A *place* is where a recording or a history knows a tensor: a position in the pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from kadam.recording.memory import fit, give
 from kadam.recording.meta import refuse_backward
 from kadam.recording.modes import grad_mode
 from kadam.recording.operation import State, operation
+from kadam.recording.order import in_order
 from kadam.recording.spec import spec_of
 from kadam.recording.step import Recording, cut, state
 from kadam.recording.sweep import Places, bounds, check_unchanged, combine, owned, sweep_history, sweep_present
@@ -103,9 +104,12 @@ class BackwardPass:
         way: what leads to the tensors whose gradients are asked for; None if the pass goes to every leaf.
         passed: the histories swept, and what of each may be freed when the pass is over.
         through: how many sweeps through histories there were.
+        outer: the recording when the pass began, and from where a pass that runs user's code, as of a custom function,
+            which began this one, will sweep on in it.
     """
 
     through = 0
+    outer: tuple[Recording | None, tuple[int, ...]] = (None, ())
 
     def __init__(self, create_graph: bool, retain: bool, captures: Sequence[Recorded] | None = None) -> None:
         self.create_graph = create_graph
@@ -162,13 +166,18 @@ class BackwardPass:
         self.grads[id(tensor)] = (tensor, ct if seen is None else _joined(seen[1], ct))
 
     def run(self) -> None:
-        """Sweep until nothing waits."""
+        """Sweep until nothing waits.
+
+        A pass that a custom function begins within another one leaves what that has swept, and what it waits for.
+        """
         rec = state.rec
+        before = (rec.swept, rec.awaited) if rec is not None else (frozenset(), ())
+        self.outer = rec, before[1]
         try:
             self._run()
         finally:
             if rec is not None:
-                rec.swept, rec.awaited = frozenset(), ()
+                rec.swept, rec.awaited = before
             for history, reading in self.passed:
                 history.free(reading)
 
@@ -187,6 +196,10 @@ class BackwardPass:
             else:
                 del self.regions[serial]
 
+    def _await(self, rec: Recording, places: Iterable[int]) -> None:
+        """What a pass has yet to sweep from, in case that user's code or a pause ends the recording."""
+        rec.awaited = (*places, *self.outer[1]) if rec is self.outer[0] else tuple(places)
+
     def _pause(self) -> None:
         """Cut the recording before every so many histories, so that a pass through any number of like ones, as through
         an episode's steps, is a few paths again and again instead of a long one for each number."""
@@ -199,7 +212,8 @@ class BackwardPass:
     def _follow(self, region: Region, rec: Recording) -> None:
         """Go on in the history of a recording that was cut while the pass was in it."""
         if not rec.closed and rec.here.depth >= step.LONGEST:
-            rec.awaited, rec.loose = (*region.seeds, *region.arrived), True
+            self._await(rec, (*region.seeds, *region.arrived))
+            rec.loose = True
             cut(rec)
         if rec.closed and rec.history is not None:
             history = region.owner = rec.history
@@ -262,7 +276,7 @@ class BackwardPass:
         if ahead.reading & history.freed:
             raise GradientError(TWICE)
         check_unchanged(path, ahead)
-        values: list[Any] = [_as_tensor(history, one) for one in ahead.needed]
+        values: list[Any] = [as_tensor(history, one) for one in ahead.needed]
         cts: list[Any] = list(seeds.values())
         reached = sweep_history(
             cts,
@@ -286,7 +300,8 @@ class BackwardPass:
         leads_on = self.way is None or any(map(self.way.leads, stop.sources, stop.origins))
         passed, hooks, keeper, captures = list(cts), stop.hooks, stop.keeper, dict(self.captures)
         if isinstance(owner, Recording):
-            owner.awaited, owner.loose = (*region.seeds, *region.arrived, *passed), True
+            self._await(owner, (*region.seeds, *region.arrived, *passed))
+            owner.loose = True
         with grad_mode(self.create_graph):
             for one, ct in cts.items():
                 for hook in list(hooks.get(one, {}).values()):
@@ -303,7 +318,7 @@ class BackwardPass:
                     stop.function([cts.get(one) for one in stop.places], self, stop)
                 return
         if isinstance(owner, Recording):
-            owner.awaited = ()
+            self._await(owner, ())
             self._follow(region, owner)
         places = passed if region.owner is owner else [region.owner.current_path().at(one).id for one in passed]
         for one, ct in zip(places, cts.values(), strict=True):
@@ -344,7 +359,7 @@ def ones_like(tensor: Recorded) -> Tensor:
     return from_array(np.ones(tensor._spec.shape, tensor._spec.dtype.numpy))
 
 
-def _as_tensor(history: History, one: int) -> Recorded:
+def as_tensor(history: History, one: int) -> Recorded:
     """A value of an earlier recording as an operand: the feed itself, or a tensor of what was saved."""
     value = history.value(one)
     if isinstance(value, Recorded):
@@ -480,6 +495,7 @@ def backward(
         reached = sweep_present([cts[0]], (root._pos,), None, (), create_graph, retain)  # type: ignore[list-item]
         if all(place < 0 and feeds[~place]._spec.grad_name is None for place in reached):
             leaves, found = [feeds[~place] for place in reached], list(reached.values())
+            _lay_as(leaves, found, rec.here)
             if create_graph:
                 for leaf, ct in zip(leaves, found, strict=True):
                     accumulate(leaf, ct, create_graph)
@@ -501,6 +517,14 @@ def backward(
     for tensor, ct in list(work.grads.values()):
         if chosen is None or (id(tensor) in chosen and not tensor._retains):  # what retains its gradient has it by now
             accumulate(tensor, ct, create_graph)
+
+
+def _lay_as(leaves: Sequence[Recorded], found: Sequence[Recorded], sweep: TrailNode) -> None:
+    """Let gradients lie in memory as their leaves do."""
+    if any(leaf._spec.order is not None for leaf in leaves):
+        for leaf, ct in zip(leaves, found, strict=True):
+            ct._spec = in_order(ct._spec, leaf._spec.order)
+        sweep.specs = tuple([ct._spec for ct in found])
 
 
 @hot
@@ -550,8 +574,10 @@ def _settle(cts: Sequence[Recorded | None]) -> None:
     if rec is None:
         return
     anchored = any(ct is not None and rec.anchor in (ct._rec, ct.root._rec) for ct in cts)
-    if anchored or rec.here.depth >= step.LONGEST:
+    if anchored or rec.here.depth >= step.LONGEST or state.packing is not None:
         cut(rec)
+    if state.packing is not None:
+        state.packing.settle()
 
 
 def gradients(

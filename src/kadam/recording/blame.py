@@ -364,7 +364,8 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, list | tuple):
         yield from ((f"[{index}]", one) for index, one in enumerate(value[:100]))
     elif isinstance(value, dict):
-        yield from ((f"[{key!r}]", one) for key, one in list(value.items())[:100])
+        # The text of a tensor among the keys would ask for its values, in the middle of what has just failed.
+        yield from ((f"[{key!r}]", one) for key, one in list(value.items())[:100] if isinstance(key, str | int))
     elif hasattr(value, "named_parameters") and not isinstance(value, type):
         yield from ((f".{name}", one) for name, one in value.named_parameters())
     elif hasattr(value, "__dict__") and not isinstance(value, type | Recorded):

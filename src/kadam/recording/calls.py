@@ -22,6 +22,7 @@ from kadam.primitives.sources import Input
 from kadam.recording import attempts, precision, template
 from kadam.recording.arguments import check_arguments
 from kadam.recording.herd import Herd
+from kadam.recording.order import note_orders
 from kadam.recording.pause import uncollected
 from kadam.recording.place import in_operator, where
 from kadam.recording.spec import Spec, spec_of
@@ -66,7 +67,10 @@ class Operation:
         state: indices of the parameters whose tensors the call updates: its results, in order, are their new values.
         anywhere: whether what the body emits depends on structure and operands alone, not on where the call stands.
         names, roles, defaults, keyword_only: of its parameters, in order.
+        older: the parameters in the order of older PyTorch, if it had another one.
     """
+
+    older: tuple[str, ...] = ()
 
     def __init__(
         self, body: FunctionType, phase: Phase | None, grad: str | None, differentiable: bool, once: bool
@@ -254,12 +258,25 @@ def refuse(op: Operation, rec: Recording, arguments: tuple[Any, ...], error: Exc
         from kadam.recording import meta
 
         return meta.called(op, arguments)
+    found = answered(op.name.strip("_"), arguments)
+    if found is not NotImplemented:
+        return found
     if any(map(_answers_operators, arguments)) and in_operator():
         return NotImplemented
     check_call(op, arguments)
     if isinstance(error, KadamError | TypeError):
         raise error
     raise OperandError(f"{op.name.strip('_')}(): {error}. Fix: look at the types of its arguments.") from None
+
+
+def answered(name: str, arguments: Iterable[Any]) -> Any:
+    """What an operand that is no dense tensor answers to a call of a function of these; NotImplemented if none does."""
+    arguments = tuple(arguments)
+    for one in arguments:
+        part = one[0] if isinstance(one, list | tuple) and one else one
+        if (answer := getattr(type(part), "answer_call", None)) is not None:
+            return answer(name, arguments)
+    return NotImplemented
 
 
 def _answers_operators(value: Any) -> bool:
@@ -329,6 +346,7 @@ def extend(rec: Recording, op: Operation, key: Any, arguments: tuple[Any, ...]) 
     finally:
         state.rec = rec
     node.nodes = tuple(builder.nodes[have:])
+    note_orders(node, op, arguments)
     node.inputs = tuple(path.feeds[have_feeds:])
     node.active = frozenset(builder.active - active)
     node.freed = frozenset(path.freed - freed)

@@ -7,7 +7,7 @@ history: the path that made them and the values that their derivatives will read
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -155,6 +155,13 @@ _NOTHING: Any = MappingProxyType({})
 _NO_NODES: frozenset[int] = frozenset()
 
 
+class Packed:
+    """A saved value that the user's functions have packed."""
+
+    def __init__(self, unpack: Callable[[], Array]) -> None:
+        self.unpack = unpack
+
+
 class Needs:
     """What a later backward pass will need of a recording.
 
@@ -231,7 +238,7 @@ class History:
         self.stops: dict[int, Any] = _NOTHING
         self.origins: Mapping[int, tuple[History, int]] = _NOTHING
         self.versions: Mapping[int, tuple[int, Any]] = _NOTHING
-        self.saved: dict[int, tuple[Array, weakref.ref[Recorded] | None, int]] = _NOTHING
+        self.saved: dict[int, tuple[Any, weakref.ref[Recorded] | None, int]] = _NOTHING
         self._freed: set[int] | None = None
         self._swept = _NO_NODES
         if rec.loose:
@@ -307,11 +314,32 @@ class History:
         if one not in self.saved:
             raise GradientError(TWICE)
         array, reference, version = self.saved[one]
+        if array.__class__ is Packed:
+            return array.unpack()
         owner = None if reference is None else reference()
         if owner is not None and owner._changes != version:
             node = path.builder.nodes[one]
             raise GradientError(CHANGED.format(what=f"the result {node.type} of {node.source}"))
         return array
+
+    def read_ones(self) -> list[int]:
+        """The ids of the values that a pass will read and that come of tensors: those saved and those of the feeds."""
+        path = self.current_path()
+        read = {*self.saved, *[path.feeds[index].id for index in self.versions]}
+        of_tensors = {node.id for node, feed in zip(path.feeds, self.feeds, strict=True) if hasattr(feed, "_spec")}
+        for node in path.builder.nodes:
+            if any(source.id in of_tensors for source in node.inputs):
+                of_tensors.add(node.id)
+        return sorted(read & of_tensors)
+
+    def owner_of(self, one: int) -> Any:
+        """The tensor that has a saved value, if there still is one."""
+        reference = self.saved[one][1] if one in self.saved else None
+        return None if reference is None else reference()
+
+    def keep_packed(self, one: int, unpack: Callable[[], Array]) -> None:
+        """Forget a value; a pass that reads it will unpack it."""
+        self.saved = {**self.saved, one: (Packed(unpack), None, 0)}
 
     def halt(self, place: int, stop: Any) -> None:
         """Let backward passes halt at a node."""

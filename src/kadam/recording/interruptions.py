@@ -163,6 +163,8 @@ _under_way = _Collection()
 
 def _around_collection(phase: str, info: dict[str, Any]) -> None:
     if phase == "start":
+        if not hasattr(state, "rec"):
+            return  # this thread's state is only being made
         _under_way.beside = _Beside(state.rec, sys._getframe().f_back)
     elif _under_way.beside is not None:
         beside, _under_way.beside = _under_way.beside, None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from kadam.errors import InPlaceError
-from kadam.ir.primitive import seen_through
+from kadam.ir.primitive import Array, View, seen_through
+from kadam.recording.order import blank_array, dense_strides
+from kadam.recording.spec import Spec
 from kadam.recording.tensor import Recorded
-from kadam.shapes import contiguous_strides
 
 
 def _layout(tensor: Recorded) -> Any:
@@ -17,16 +19,13 @@ def _layout(tensor: Recorded) -> Any:
     root = tensor.root
     if root._array is not None and (root._array.size or any(root._array.strides)):  # NumPy's empty arrays have none
         return seen_through(root._array, tensor._chain)
-    kind = root._spec.type
-    blank = np.empty(1, kind.dtype.numpy)
-    strides = [step * kind.dtype.itemsize for step in contiguous_strides(kind.shape)]
-    return seen_through(np.lib.stride_tricks.as_strided(blank, kind.shape, strides), tensor._chain)
+    return seen_through(blank_array(root._spec), tensor._chain)
 
 
 def strides_of(tensor: Recorded) -> tuple[int, ...]:
     """Steps between neighbours along each axis, in elements."""
     if tensor._base is None and tensor._array is None:
-        return contiguous_strides(tensor._spec.shape)
+        return dense_strides(tensor._spec.shape, tensor._spec.order)
     layout = _layout(tensor)
     return tuple(step // layout.itemsize for step in layout.strides)
 
@@ -81,9 +80,32 @@ def _is_dense(array: Any) -> bool:
 
 def is_contiguous(tensor: Recorded) -> bool:
     """Whether the elements lie in row-major order without gaps."""
-    if tensor._base is None and tensor._array is None:
+    if tensor._base is None and tensor._array is None and tensor._spec.order is None:
         return True
+    root = tensor.root
+    if _lies_as_noted(root):
+        return _seen_in_rows(root._spec, tensor._chain)
     return bool(_layout(tensor).flags.c_contiguous)
+
+
+def _lies_as_noted(root: Recorded) -> bool:
+    """Whether an owner's memory lies as its spec tells, so that what follows from that can be looked up."""
+    array = root._array
+    return array is None or (root._spec.order is None and array.flags.c_contiguous)
+
+
+@lru_cache(4096)
+def _seen_in_rows(spec: Spec, chain: tuple[View, ...]) -> bool:
+    return bool(seen_through(blank_array(spec), chain).flags.c_contiguous)
+
+
+@lru_cache(4096)
+def _seen_as(spec: Spec, chain: tuple[View, ...], shape: tuple[int, ...]) -> bool:
+    return _fits(seen_through(blank_array(spec), chain), shape)
+
+
+def _fits(layout: Array, shape: tuple[int, ...]) -> bool:
+    return bool(layout.flags.c_contiguous) or np.may_share_memory(layout, layout.reshape(shape))
 
 
 def is_channels_last(tensor: Recorded) -> bool:
@@ -100,7 +122,5 @@ def is_channels_last(tensor: Recorded) -> bool:
 
 def viewable(tensor: Recorded, shape: tuple[int, ...]) -> bool:
     """Whether the tensor's memory can be seen with another shape of as many elements."""
-    layout = _layout(tensor)
-    if layout.flags.c_contiguous:
-        return True
-    return np.may_share_memory(layout, layout.reshape(shape))
+    root = tensor.root
+    return _seen_as(root._spec, tensor._chain, shape) if _lies_as_noted(root) else _fits(_layout(tensor), shape)

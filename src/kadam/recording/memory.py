@@ -371,7 +371,7 @@ def _put(target: Recorded, value: Any, since: TrailNode | None = None) -> None:
             target._rec = None
     else:
         root._rec = rec
-        root._spec = spec_of(root._spec.type, new._spec.requires_grad, new._spec.grad_name)
+        root._spec = spec_of(root._spec.type, new._spec.requires_grad, new._spec.grad_name, order=root._spec.order)
         if new._spec.requires_grad:
             rec.join(root)
     if root._array is not None:
@@ -382,7 +382,10 @@ def _put(target: Recorded, value: Any, since: TrailNode | None = None) -> None:
         stays = target._spec.requires_grad and (target._spec.grad_name is None or not state.grad)
         if not stays and (value._spec.requires_grad or not root._spec.requires_grad):
             target._rec, target._pos = rec, value._pos
-            target._spec = spec_of(target._spec.type, value._spec.requires_grad, value._spec.grad_name)
+            made_by = value._spec
+            target._spec = spec_of(
+                target._spec.type, made_by.requires_grad, made_by.grad_name, order=target._spec.order
+            )
             rec.join(target)
     touch(target)
     if target._rec is rec:
@@ -539,7 +542,7 @@ def detach_in_place(tensor: Recorded) -> None:
     leave_herd(tensor)
     if rec is not None and tensor._rec is rec:
         cut(rec)
-    tensor._spec = spec_of(tensor._spec.type)
+    tensor._spec = spec_of(tensor._spec.type, order=tensor._spec.order)
     tensor._history, tensor._rec = None, None
 
 
@@ -557,7 +560,7 @@ def take_memory(tensor: Recorded, other: Recorded) -> None:
     if other._meta:
         leave_herd(tensor)
         tensor._rec, tensor._array, tensor._base, tensor._chain, tensor._meta = None, None, None, (), True
-        tensor._spec = spec_of(other._spec.type, tensor._spec.requires_grad, tensor._spec.grad_name)
+        tensor._spec = _with_type_of(tensor._spec, other._spec)
         return
     array = read(other)
     tensor._meta = False
@@ -570,4 +573,8 @@ def take_memory(tensor: Recorded, other: Recorded) -> None:
     tensor._exposed = tensor._shared = other.root._exposed = other.root._shared = (
         True  # the memory has two owners now, as if NumPy held it
     )
-    tensor._spec = spec_of(other._spec.type, tensor._spec.requires_grad, tensor._spec.grad_name)
+    tensor._spec = _with_type_of(tensor._spec, other._spec)
+
+
+def _with_type_of(own: Spec, seen: Spec) -> Spec:
+    return spec_of(seen.type, own.requires_grad, own.grad_name, order=seen.order)

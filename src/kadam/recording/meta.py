@@ -17,7 +17,7 @@ from kadam.ir.types import TensorType
 from kadam.recording import calls
 from kadam.recording.spec import spec_of
 from kadam.recording.step import Recording, state
-from kadam.recording.tensor import Recorded, admit_number, blank, from_array, made, read, set_requires_grad
+from kadam.recording.tensor import Recorded, admit_number, blank, made, set_requires_grad
 from kadam.recording.trail import TrailNode
 
 if TYPE_CHECKING:
@@ -54,11 +54,6 @@ def without_values(kind: TensorType, requires_grad: bool = False, cls: type[Reco
     tensor._meta = True
     set_requires_grad(tensor, requires_grad)
     return tensor  # type: ignore[return-value]
-
-
-def copied(tensor: Recorded) -> Tensor:
-    """A plain tensor of the same value in memory of its own, without history."""
-    return without_values(tensor._spec.type) if tensor._meta else from_array(read(tensor).copy())
 
 
 def of_shape(shape: Sequence[int], record: dtype, requires_grad: bool = False) -> Tensor:

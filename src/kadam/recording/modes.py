@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -36,9 +37,26 @@ def _switch(grad: bool) -> None:
 
 class _Thread(threading.local):
     inference = False
+    keeps_graphs = False
 
 
 _thread = _Thread()
+
+
+@contextmanager
+def keeping_graphs(keep: bool) -> Iterator[None]:
+    """Whether sweeps inside leave what they sweep: the same function is to be called on another example."""
+    before = _thread.keeps_graphs
+    _thread.keeps_graphs = before or keep
+    try:
+        yield
+    finally:
+        _thread.keeps_graphs = before
+
+
+def keeps_graphs() -> bool:
+    """Whether graphs are kept, although a sweep does not ask for it."""
+    return _thread.keeps_graphs
 
 
 class _Move:

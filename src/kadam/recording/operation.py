@@ -27,6 +27,7 @@ from kadam.errors import KadamError
 from kadam.ir.graph import Phase
 from kadam.recording import calls
 from kadam.recording.calls import Operation, emit
+from kadam.recording.older_order import absent, in_older_order, more_parameters
 from kadam.recording.pause import uncollected
 from kadam.recording.refused import mend
 from kadam.recording.step import CallAgain, state
@@ -70,7 +71,7 @@ _KEY = {
 # A call. If the step ends inside, no call is known where the recording stands then.
 _CALLER = """
 def {name}({signature}):
-    _rec = state.rec
+{older}    _rec = state.rec
     if _rec is None:
         return inner(op, ({arguments}))
     if _rec.ending and ends(_rec, ({arguments}), {differentiable}):
@@ -101,6 +102,12 @@ _SEEN = """\
 """
 
 
+_OLDER = """\
+    if more_0 is not absent:
+        return in_older_order({name}, op, ({positional}), ({options}), {out})
+"""
+
+
 def _caller_of(op: Operation) -> Callable[..., Any]:
     """The function that calls an operation. Its code is generated at its first call: most operations get none."""
     names: dict[str, Any] = {f"{name}_default": value for name, value in op.defaults.items()}
@@ -109,7 +116,7 @@ def _caller_of(op: Operation) -> Callable[..., Any]:
         PLAIN=calls.PLAIN, freeze=calls.freeze, inner=calls.inner, end_step=calls.end_step, KadamError=KadamError,
         CallAgain=CallAgain, ends=calls.ends,
         refuse=calls.refuse, first_sight=calls.first_sight, create=calls.create, sees_now=sees_now, see_now=_see_now,
-        mend=mend,
+        mend=mend, absent=absent, in_older_order=in_older_order,
     )  # fmt: skip
     taken = names.keys() & set(op.names)
     if taken:
@@ -140,13 +147,13 @@ def _first_call(*args: Any, **kwargs: Any) -> Any:
         raise
 
 
-def source_of(op: Operation) -> str:
-    """The text of the function that calls an operation."""
+def source_of(op: Operation, out: str = "None") -> str:
+    """The text of the function that calls an operation; `out` is its argument of that name, if it takes one."""
     arguments = "".join(f"{name}, " for name in op.names)
     signature, key = [], []
     for name, role in zip(op.names, op.roles, strict=True):
         if name in op.keyword_only and "*" not in signature:
-            signature.append("*")
+            signature += [*[f"{more}=absent" for more in more_parameters(op)], "*"]
         signature.append(f"{name}={name}_default" if name in op.defaults else name)
         has_default = role == "number" and name in op.defaults
         key.append(_KEY["number_default" if has_default else role].format(p=name))
@@ -157,7 +164,18 @@ def source_of(op: Operation) -> str:
         differentiable=op.differentiable,
         key="".join(f"{part}, " for part in key),
         passing=", ".join(f"{name}={name}" for name in op.names),
+        older=_older_of(op, out) if op.older else "",
         seen=_SEEN.format(first=op.names[0], arguments=arguments) if op.chain_of is not None else "",
+    )
+
+
+def _older_of(op: Operation, out: str) -> str:
+    positional = [*[name for name in op.names if name not in op.keyword_only], *more_parameters(op)]
+    return _OLDER.format(
+        name=op.name,
+        positional=", ".join(positional),
+        options="".join(f"{name}, " for name in sorted(op.keyword_only)),
+        out=out,
     )
 
 

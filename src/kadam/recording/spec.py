@@ -7,6 +7,8 @@ from kadam.hot import slotted
 from kadam.ir.types import TensorType
 from kadam.shapes import Shape
 
+Order = tuple[int, ...]
+
 
 class Size(tuple[int, ...]):
     """A tensor's shape, as `torch.Size`."""
@@ -45,17 +47,21 @@ class Spec:
         requires_grad: whether gradients flow to or through the tensor.
         grad_name: PyTorch's name of the operation that made it, such as `MeanBackward0`; None for a leaf.
         weak: a Python number: it never decides the type of a result within its category.
+        order: the axes as they lie in memory, from the outermost to the innermost; None: in their own order.
     """
 
-    __slots__ = ("dtype", "grad_name", "requires_grad", "shape", "type", "weak")
+    __slots__ = ("dtype", "grad_name", "order", "requires_grad", "shape", "type", "weak")
 
-    def __init__(self, kind: TensorType, requires_grad: bool, grad_name: str | None, weak: bool) -> None:
+    def __init__(
+        self, kind: TensorType, requires_grad: bool, grad_name: str | None, weak: bool, order: Order | None
+    ) -> None:
         self.type = kind
         self.dtype: dtype = kind.dtype
         self.shape = Size(kind.shape)
         self.requires_grad = requires_grad
         self.grad_name = grad_name
         self.weak = weak
+        self.order = order
 
     @property
     def is_leaf(self) -> bool:
@@ -65,16 +71,22 @@ class Spec:
         return f"<{self.type}{' requires_grad' if self.requires_grad else ''} {self.grad_name or 'leaf'}>"
 
 
-_known: dict[tuple[dtype, Shape, bool, str | None, bool], Spec] = {}
+_known: dict[tuple[dtype, Shape, bool, str | None, bool, Order | None], Spec] = {}
 _BOUND = 100_000  # shapes that change at every step must not fill the memory
 
 
-def spec_of(kind: TensorType, requires_grad: bool = False, grad_name: str | None = None, weak: bool = False) -> Spec:
+def spec_of(
+    kind: TensorType,
+    requires_grad: bool = False,
+    grad_name: str | None = None,
+    weak: bool = False,
+    order: Order | None = None,
+) -> Spec:
     """The one spec of these properties."""
-    key = (kind.dtype, kind.shape, requires_grad, grad_name, weak)
+    key = (kind.dtype, kind.shape, requires_grad, grad_name, weak, order)
     spec = _known.get(key)
     if spec is None:
         if len(_known) >= _BOUND:
             _known.clear()  # identities differ from now on: paths are seen afresh, nothing else changes
-        spec = _known[key] = Spec(kind, requires_grad, grad_name, weak)
+        spec = _known[key] = Spec(kind, requires_grad, grad_name, weak, order)
     return spec

@@ -33,6 +33,7 @@ from kadam.ir.primitive import Array, seen_through
 from kadam.recording import tiers
 from kadam.recording.counts import begin_count
 from kadam.recording.history import History, needs_of
+from kadam.recording.order import laid
 from kadam.recording.pause import uncollected
 from kadam.recording.trail import Path, Program, TrailNode
 
@@ -200,6 +201,8 @@ class _State(threading.local):
     """
 
     watcher: Any = None
+    packing: Any = None
+    refusal: str | None = None
     lent: list[tuple[Recorded, Any, int, Array | None]] | None = None
 
     def __init__(self) -> None:
@@ -387,6 +390,9 @@ def _run_first(rec: Recording, here: TrailNode, alive: list[Recorded], places: t
     """The same, and note which program it is."""
     asked = _Asked(rec, alive)
     program = _program(here, asked.key)
+    if state.packing is not None or any(one._spec.order is not None for one in asked.wanted):
+        _run_asked(rec, here, asked)  # what it saves is packed, or what it returns laid otherwise: each time
+        return
     index_of = {id(one): index for index, one in enumerate(alive)}
     begins = [(index_of[id(one)], place) for one, place in zip(asked.derived, program.watched, strict=True)]
     here.known[places] = program, tuple(begins)
@@ -401,6 +407,8 @@ def _run_asked(rec: Recording, here: TrailNode, asked: _Asked) -> None:
     _show(asked.alive)
     if program.watched:
         rec.history = history = History(here, rec, program, values, asked.wanted)
+        if state.packing is not None:
+            state.packing.pending.append(history)
         for one, place in zip(asked.derived, program.watched):  # noqa: B905  (what a backward pass awaits follows)
             one._history, one._place = history, place
 
@@ -437,7 +445,7 @@ def _deliver(wanted: Sequence[Recorded], program: Program, values: Sequence[Arra
         if value is None or place is not None:
             continue
         if tensor._array is None:
-            tensor._array = value
+            tensor._array = laid(value, tensor._spec.order)
         else:
             np.copyto(tensor._array, value)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kadam.ir.primitive import Array
+from kadam.recording.order import in_row
 from kadam.recording.tensor import Recorded, read
 from kadam.shapes import Shape
 
@@ -18,6 +19,8 @@ def memory_of(tensor: Recorded) -> tuple[object, Array, int, Shape, tuple[int, .
     """
     array = read(tensor)
     whole = tensor.root._array
+    if whole is not None:
+        whole = in_row(whole, tensor.root._spec.order)
     if whole is None or not whole.flags.c_contiguous or array.itemsize != whole.itemsize:
         whole = array = np.array(array, order="C")
     start = array.__array_interface__["data"][0] - whole.__array_interface__["data"][0]

@@ -28,6 +28,7 @@ from kadam.ir.primitive import Array, View, seen_through
 from kadam.ir.types import TensorType
 from kadam.primitives.move import Detach
 from kadam.recording.herd import Bond, Herd, leave_herd
+from kadam.recording.order import order_in
 from kadam.recording.place import in_attempt
 from kadam.recording.spec import Size, Spec, spec_of
 from kadam.recording.step import Anchor, CallAgain, Recording, cut, state
@@ -133,7 +134,7 @@ def from_array(array: Array, requires_grad: bool = False) -> Tensor:
     record = dtypes.of_numpy(array.dtype)
     if not array.dtype.isnative:
         array = array.astype(record.numpy)
-    tensor = blank(made.cls, spec_of(TensorType(record, array.shape), requires_grad))
+    tensor = blank(made.cls, spec_of(TensorType(record, array.shape), requires_grad, order=order_in(array)))
     tensor._array = array
     return tensor  # type: ignore[return-value]
 
@@ -565,7 +566,7 @@ def set_requires_grad(tensor: Recorded, flag: bool) -> None:
     if state.rec is not None and not tensor._meta and (tensor._rec is state.rec or not is_current(tensor)):
         cut(state.rec)  # its uses so far were recorded with the old flag; a leaf stands in memory
         read(tensor)
-    tensor._spec = spec_of(spec.type, flag)
+    tensor._spec = spec_of(spec.type, flag, order=spec.order)
     tensor._rec = None
 
 
@@ -575,7 +576,7 @@ def detached(tensor: Recorded, tracked: bool = True) -> Tensor:
         from kadam.recording.calls import emit
 
         return emit(Detach(), tensor)  # type: ignore[arg-type]
-    alias = blank(made.cls, spec_of(tensor._spec.type))
+    alias = blank(made.cls, spec_of(tensor._spec.type, order=tensor._spec.order))
     if tensor._meta:
         alias._meta = True
         return alias  # type: ignore[return-value]
@@ -601,7 +602,7 @@ def alias(tensor: Recorded, chain: tuple[Any, ...]) -> Recorded:
     array = seen_through(tensor._array, chain)  # type: ignore[arg-type]
     if not all(isinstance(primitive, View) for primitive in chain):
         return from_array(array.copy() if array.base is not None else array)
-    return alias_of(tensor, chain, array, spec_of(TensorType(tensor._spec.dtype, array.shape)))
+    return alias_of(tensor, chain, array, spec_of(TensorType(tensor._spec.dtype, array.shape), order=order_in(array)))
 
 
 def alias_of(tensor: Recorded, chain: tuple[Any, ...], array: Array, spec: Spec) -> Tensor:

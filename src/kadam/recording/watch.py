@@ -55,7 +55,7 @@ class Fed:
         node: id of the input.
         value: a copy.
         token: of the tensor; 0 for a number.
-        base, chain: of a view: the token of the tensor whose memory it sees, and how it sees it.
+        base, chain, whole: of a view: the token of the tensor whose memory it sees, how it sees it, and its shape.
         leaf: whether it is a tensor that gradients end at: a parameter.
         history: of a value that was saved for a backward pass: serial of the recording that made it, node id there.
     """
@@ -65,6 +65,7 @@ class Fed:
     token: int = 0
     base: int = 0
     chain: tuple[Primitive, ...] = ()
+    whole: tuple[int, ...] = ()
     leaf: bool = False
     history: tuple[int, int] | None = None
 
@@ -169,6 +170,7 @@ def _fed(node: Node, feed: Any, value: Any, tokens: Tokens) -> Fed:
         tokens.of(feed),
         0 if base is None else tokens.of(base),
         feed._chain,
+        () if base is None else base._spec.shape,
         feed._spec.requires_grad and feed._spec.grad_name is None,
         history,
     )

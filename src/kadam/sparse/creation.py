@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def sparse_coo_tensor(
     indices: Any,
-    values: Any,
+    values: Any = None,
     size: Sequence[int] | None = None,
     *,
     dtype: dtype | None = None,
@@ -37,7 +37,8 @@ def sparse_coo_tensor(
         indices i64[sparse axes, count], values f32[count, ...]
 
     Args:
-        indices: where the values stand; a place may occur several times, its values are then added.
+        indices: where the values stand; a place may occur several times, its values are then added. Without values,
+            the size of a tensor that has none.
         values: of the elements that are not zero.
         size: of all axes; by default as small as the indices allow.
         dtype: of the values.
@@ -48,6 +49,9 @@ def sparse_coo_tensor(
         ShapeError: not as many places as values.
         IndexOutOfRange: a place lies outside.
     """
+    if values is None:
+        size = tuple(indices)
+        indices, values = np.zeros((len(size), 0), np.int64), np.zeros(0, (dtype or dtypes.default_float()).numpy)
     places, parts = as_tensor(indices).to(dtypes.int64), as_tensor(values, dtype=dtype)
     if places.dim() == 1:
         places = places.unsqueeze(0)
@@ -111,6 +115,33 @@ def sparse_csr_tensor(
     shape = (len(bounds) - 1, int(columns.max()) + 1 if columns.size else 0) if size is None else tuple(size)
     made = SparseTensor(from_array(np.stack([rows, columns]).astype(np.int64)), parts, shape, CSR, True)
     return made.requires_grad_() if requires_grad else made
+
+
+def spdiags(diagonals: Tensor, offsets: Tensor, shape: Sequence[int], layout: str | None = None) -> SparseTensor:
+    """A matrix that has the rows of `diagonals` as its diagonals. As `torch.sparse.spdiags`.
+
+    Args:
+        diagonals: f32[count, length]; of a diagonal above the main one the first values lie outside.
+        offsets: how far each diagonal lies above the main one.
+        shape: rows and columns.
+        layout: of the result; in coordinates by default.
+
+    Raises:
+        ShapeError: not one offset for each diagonal.
+    """
+    lines = diagonals if diagonals.dim() == 2 else diagonals.unsqueeze(0)
+    above = read(offsets).reshape(-1, 1)
+    if len(above) != lines.shape[0]:
+        raise ShapeError(
+            f"spdiags: number of diagonals ({lines.shape[0]}) does not match the number of offsets ({len(above)}). "
+            "Fix: an offset for each row of diagonals."
+        )
+    columns = np.broadcast_to(np.arange(lines.shape[1]), tuple(lines.shape))
+    rows = columns - above
+    inside = (rows >= 0) & (rows < shape[0]) & (columns < shape[1])
+    places = from_array(np.stack([rows[inside], columns[inside]]).astype(np.int64))
+    found = SparseTensor(places, lines[from_array(inside)], tuple(shape))
+    return found.to_sparse_csr() if layout == CSR else found
 
 
 def to_sparse(self: Tensor, sparse_dim: int | None = None, *, layout: str | None = None) -> SparseTensor:

@@ -35,6 +35,10 @@ class SparseAttributeError(UnsupportedError, AttributeError):
     explains = False  # asking whether there is such an attribute is no mistake
 
 
+class SparseArrayError(UnsupportedError, TypeError):
+    """A sparse tensor where an array is wanted."""
+
+
 class SparseTensor:
     """A sparse tensor in coordinates (COO), or in compressed rows (CSR). Not a subclass of `Tensor`.
 
@@ -293,6 +297,33 @@ class SparseTensor:
         return self.mm(other.unsqueeze(-1)).squeeze(-1) if other.dim() == 1 else self.mm(other)
 
     mv = __matmul__ = matmul
+
+    def __getitem__(self, index: int) -> SparseTensor:
+        """A slice along the first axis; of a vector, an element."""
+        if not isinstance(index, int) or self.sparse_dim() < 2:
+            raise UnsupportedError("a sparse tensor is only indexed by one number. Fix: x.to_dense()[index].")
+        row = self.index_select(0, from_array(np.asarray([index % self.shape[0]])))
+        return SparseTensor(row.places[1:], row.parts, self.shape[1:])
+
+    def below(self) -> SparseTensor:
+        """The tensor with a first axis of size 1."""
+        known = read(self.places)
+        places = from_array(np.concatenate([np.zeros((1, known.shape[1]), np.int64), known]))
+        return SparseTensor(places, self.parts, (1, *self.shape), COO, self._coalesced)
+
+    def unsqueeze(self, dim: int) -> SparseTensor:
+        """The tensor with an axis of size 1 more.
+
+        Raises:
+            UnsupportedError: not as the first axis.
+        """
+        if dim != 0:
+            raise UnsupportedError("unsqueeze: a sparse tensor gets a first axis only. Fix: x.to_dense().unsqueeze(1).")
+        return self.below()
+
+    def numpy(self, **_: Any) -> NoReturn:
+        """Raise: there is no array of a sparse tensor."""
+        raise SparseArrayError("can't convert Sparse layout tensor to numpy. Fix: x.to_dense().numpy().")
 
     def __mul__(self, other: Any) -> SparseTensor:
         from kadam.sparse.elementwise import times

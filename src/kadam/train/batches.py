@@ -275,7 +275,8 @@ def _is_flat(data: Any) -> bool:
 
 
 def _array(data: Any, dtype: Any) -> np.ndarray:
-    """The values; floats of everything but tensors in the type that the model computes with."""
+    """The values; floats of everything but tensors in the type that the model computes with, and whole numbers (but
+    for bytes) in the type of classes and indices."""
     if isinstance(data, Tensor):
         return read(data.detach())
     found = as_array(data)
@@ -285,7 +286,9 @@ def _array(data: Any, dtype: Any) -> np.ndarray:
             f"data: an array of {array.dtype} holds no numbers. Fix: encode text and categories as numbers, or let "
             "`kadam train` or KadamClassifier do it."
         )
-    return array.astype(dtype, copy=False) if array.dtype.kind == "f" else array
+    if array.dtype.kind == "f":
+        return array.astype(dtype, copy=False)
+    return array.astype(np.int64, copy=False) if array.dtype.kind in "iu" and array.dtype != np.uint8 else array
 
 
 def rows_in(batch: Any) -> int:

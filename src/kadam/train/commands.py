@@ -38,7 +38,8 @@ def train(
 
     folder = out or data.with_name(data.name.split(".")[0] + "-model")
     asked = job.Job(data, target, folder, task, epochs, seed, overwrite, resume, tuple(ignore or ()), lang=lang or "en")
-    with _errors_told(f"Broken off. To go on: the same command with --resume (checkpoints: .{folder.name}.partial)."):
+    told = f"Broken off. To go on: the same command with --resume (checkpoints: .{folder.name}.partial)."
+    with _errors_told(told, ", then the same command with --resume"):
         model = job.train(asked, typer.echo)
         console = Console()
         console.print(report.scores_table(model.facts))
@@ -78,14 +79,14 @@ def report(folder: Annotated[Path, typer.Argument(help="What `kadam train` has w
         typer.echo(f"target {facts['target']!r}: {facts['task']} ({facts['why']})")
         typer.echo(f"{facts['train_rows']:,} rows to learn from, {facts['test_rows']:,} held out; "
                    f"trained with Kadam {facts['versions']['kadam']}")  # fmt: skip
-        typer.echo(told.columns_text(model.encoder))
+        typer.echo(told.columns_text(model.encoder, lang or "en"))
         Console().print(told.scores_table(facts))
         typer.echo(told.verdict(facts, Speech(lang or "en").label))
         typer.echo(f"the page: {folder / REPORT}")
 
 
 @contextmanager
-def _errors_told(broken_off: str) -> Iterator[None]:
+def _errors_told(broken_off: str, then: str = "") -> Iterator[None]:
     """Errors of the user's table or disk as one message and exit code 1; Ctrl-C as 130; warnings as one line."""
     try:
         with warnings.catch_warnings():
@@ -99,7 +100,7 @@ def _errors_told(broken_off: str) -> Iterator[None]:
         raise typer.Exit(141) from None
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        typer.echo(f"kadam: {error.strerror or error}{where}. Fix: see to the disk, then --resume.", err=True)
+        typer.echo(f"kadam: {error.strerror or error}{where}. Fix: see to the disk{then}.", err=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         typer.echo(broken_off, err=True)

@@ -44,9 +44,11 @@ def report(run: Run, batch: Any, step: int, value: float) -> None:
         module, traced = _traced(run, step)
         found = found or traced
     fix = "a lower learning rate or clip_norm=1.0; see whether the data holds nan or huge values"
-    kept = f"The model stands as before that step; {saved[0]} is the last good checkpoint." if saved else (
-        "With fit(folder=...) the last good weights would have been kept, and the module would be named here."
-    )  # fmt: skip
+    kept = "No checkpoint could be written."
+    if saved:
+        kept = f"The model stands as before that step; {saved[0]} is the last good checkpoint."
+    elif folder is None:
+        kept = "With fit(folder=...) the last good weights would have been kept, and the module would be named here."
     where = found or _of_parameters(run.trainer.model)
     error = NonFiniteLoss(
         f"fit: the loss became {value} at step {step} (epoch {epoch}).{where}\n  {kept}\n  Fix: {fix}."

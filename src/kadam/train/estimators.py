@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from kadam.train.tabular.piecewise import Stream, begun
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-    from sklearn.utils import check_array, check_random_state, check_X_y
+    from sklearn.utils import check_array, check_random_state, check_X_y, column_or_1d
     from sklearn.utils.class_weight import compute_sample_weight
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import check_is_fitted, validate_data
@@ -85,9 +86,10 @@ class _TableEstimator(BaseEstimator):  # type: ignore[misc]
                 self._codes, self._words = categories_of(X, self.categorical_features, len(X.columns)), {}
             X = check_array(spelled(X, self._codes, self._words, learning), **checks)
             return (X, None) if y is None else (X, check_X_y(X, y, **checks, **self._of_target())[1])
-        if y is None:
-            return validate_data(self, X, reset=learning, **checks), None
-        X, y = validate_data(self, X, y, reset=learning, **checks, **self._of_target())
+        with _texts_told(X):
+            if y is None:
+                return validate_data(self, X, reset=learning, **checks), None
+            X, y = validate_data(self, X, y, reset=learning, **checks, **self._of_target())
         if learning:
             self._codes, self._words = categories_of(X, self.categorical_features, X.shape[1]), {}
         return X, y
@@ -254,6 +256,8 @@ class KadamClassifier(ClassifierMixin, _TableEstimator):  # type: ignore[misc]
 class KadamRegressor(RegressorMixin, _TableEstimator):  # type: ignore[misc]
     """A regressor of tables that needs no tuning: a few small networks trained as one. scikit-learn's interface.
 
+    The target may be several values of each row, `y[rows, outputs]`: they are learned by one network.
+
     Args:
         categorical_features, members, hidden, layers, dropout, learning_rate, weight_decay, epochs, batch_size,
         warm_start, random_state, verbose: as of `KadamClassifier`.
@@ -263,24 +267,51 @@ class KadamRegressor(RegressorMixin, _TableEstimator):  # type: ignore[misc]
     """
 
     def _of_target(self) -> dict[str, Any]:
-        return {"y_numeric": True}
+        return {"y_numeric": True, "multi_output": True}
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> KadamRegressor:
         """Learn the values `y` of the rows of `X`, each as much as its `sample_weight` says."""
         start = self._start()
         X, y = self._read(X, _given(self, y), learning=start is None)
-        self._learn(X, y.astype(np.float64), 0, _weights(sample_weight, len(X)), start)
+        values = _values(y)
+        if start is not None and np.shape(start.center) != values.shape[1:]:
+            raise ValueError(
+                f"KadamRegressor: warm_start: y has the shape {values.shape}, but {np.size(start.center)} values of a "
+                "row were learned. Fix: as many; or set_params(warm_start=False)."
+            )
+        self._learn(X, values, 0, _weights(sample_weight, len(X)), start)
         return self
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> KadamRegressor:
         """Learn these rows once, after those that were learned before; the first call decides how values are scaled."""
-        X, y = self._read(X, _given(self, y), learning=not hasattr(self, "fitted_"))
-        self._learn_piece(X, y.astype(np.float64), 0, _weights(sample_weight, len(X)))
+        first = not hasattr(self, "fitted_")
+        X, y = self._read(X, _given(self, y), learning=first)
+        values = _values(y)
+        if not first and np.shape(self.fitted_.center) != values.shape[1:]:
+            raise ValueError(
+                f"KadamRegressor: partial_fit: y has the shape {values.shape}, but {np.size(self.fitted_.center)} "
+                "values of a row were learned. Fix: as many as in the first call."
+            )
+        self._learn_piece(X, values, 0, _weights(sample_weight, len(X)))
         return self
 
     def predict(self, X: Any) -> Array:
-        """f64[rows]: the values."""
+        """f64[rows], or f64[rows, outputs]: the values."""
         return self._outputs(X)
+
+
+@contextmanager
+def _texts_told(X: Any) -> Iterator[None]:
+    """Where a frame's texts are no numbers, say what to do with them."""
+    try:
+        yield
+    except ValueError as error:
+        if not hasattr(X, "columns") or "could not convert" not in str(error):
+            raise
+        raise ValueError(
+            f"X: {error}: a column holds texts. Fix: categorical_features='from_dtype' takes such columns for "
+            "categories."
+        ) from error
 
 
 def _given(model: _TableEstimator, y: Any) -> Any:
@@ -290,6 +321,12 @@ def _given(model: _TableEstimator, y: Any) -> Any:
             "fit(X, y)."
         )
     return y
+
+
+def _values(y: Array) -> Array:
+    """f64[rows], or f64[rows, outputs] if there are several values in a row."""
+    values = y.astype(np.float64)
+    return column_or_1d(values, warn=True) if values.ndim == 2 and values.shape[1] == 1 else values
 
 
 def _weights(given: Any, rows: int) -> Array | None:

@@ -6,14 +6,21 @@ from typing import Any
 
 import numpy as np
 
+from kadam.errors import OperandError
+
 
 def columns_of(data: Any) -> dict[str, np.ndarray] | None:
     """The columns of a table of pandas, polars or Arrow, by name; None for anything else."""
     if hasattr(data, "column_names") and hasattr(data, "column"):  # Arrow
         return {name: _arrow(data.column(name)) for name in data.column_names}
+    if hasattr(data, "collect") and hasattr(data, "collect_schema"):  # what polars has put off
+        data = data.collect()
     names = getattr(data, "columns", None)
     if names is None or not hasattr(data, "__getitem__"):
         return None
+    for name in names if hasattr(names, "is_unique") and not names.is_unique else ():
+        if list(names).count(name) > 1:
+            raise OperandError(f"data: two columns of the table are named {name!r}. Fix: give each a name of its own.")
     return {str(name): _column(data[name]) for name in names}
 
 

@@ -47,15 +47,32 @@ class Metric(ABC):
         vars(self).update(gathered)
 
 
-def predicted_classes(output: Array) -> Array:
-    """The class of each row: the largest of its outputs, or the sign of its only one."""
+def predicted_classes(output: Array, between: float = 0.0) -> Array:
+    """The class of each row: the largest of its outputs; or 1 where its only one is above what lies between the two."""
     if output.ndim > 1 and output.shape[1] > 1:
         return np.asarray(output.argmax(1))
-    return np.asarray(output.reshape(len(output)) > 0, np.int64)
+    return np.asarray(output.reshape(len(output)) > between, np.int64)
 
 
-class _Confusion(Metric):
-    """Metrics of classes: they follow from how often each class was taken for each."""
+class OfClasses(Metric):
+    """Metrics of classes.
+
+    Attributes:
+        between: above it, a row's only output means class 1: 0 of logits, a half of probabilities.
+        apart: whether each output of a row is a question of its own, answered by yes or no.
+    """
+
+    between = 0.0
+    apart = False
+
+    def is_of_each(self, output: Array, target: Array) -> bool:
+        """Whether the target says something of each output, not which of them it is."""
+        return output.ndim == 2 and output.shape == target.shape and output.shape[1] > 1
+
+
+class Confusion(OfClasses):
+    """Metrics that follow from how often each class was taken for each. Where each output is a question of its own, all
+    answers count alike."""
 
     def __init__(self) -> None:
         self.reset()
@@ -64,9 +81,11 @@ class _Confusion(Metric):
         self.counts = np.zeros((0, 0), np.int64)
 
     def update(self, output: Array, target: Array) -> None:
+        if self.is_of_each(output, target):
+            output, target = (output.reshape(-1, 1), target) if self.apart else (output, target.argmax(1))
         true = (target if output.ndim < 3 else target.ravel()).reshape(-1).astype(np.int64)
         output = output if output.ndim < 3 else np.moveaxis(output, 1, -1).reshape(-1, output.shape[1])
-        found = predicted_classes(output)
+        found = predicted_classes(output, self.between)
         kept = true >= 0  # what a loss is told to ignore is negative
         size = max(int(true.max(initial=0)), int(found.max(initial=0))) + 1
         if size > len(self.counts):
@@ -77,7 +96,7 @@ class _Confusion(Metric):
         self.counts += np.bincount(true[kept] * size + found[kept], minlength=size * size).reshape(size, size)
 
 
-class Accuracy(_Confusion):
+class Accuracy(Confusion):
     """The share of rows whose class is right."""
 
     name = "accuracy"
@@ -87,7 +106,7 @@ class Accuracy(_Confusion):
         return float(np.trace(self.counts) / total) if total else float("nan")
 
 
-class BalancedAccuracy(_Confusion):
+class BalancedAccuracy(Confusion):
     """The mean over the classes of the share of their rows that is right."""
 
     name = "balanced_accuracy"
@@ -97,7 +116,7 @@ class BalancedAccuracy(_Confusion):
         return float((np.diag(self.counts)[rows > 0] / rows[rows > 0]).mean()) if rows.any() else float("nan")
 
 
-class F1(_Confusion):
+class F1(Confusion):
     """2 precision recall / (precision + recall): of class 1 if there are two classes, else the mean over classes.
 
     Source: van Rijsbergen 1979, Information Retrieval.
@@ -109,14 +128,16 @@ class F1(_Confusion):
         if not self.counts.sum():
             return float("nan")
         right, rows, found = np.diag(self.counts), self.counts.sum(1), self.counts.sum(0)
+        if len(self.counts) == 1:
+            return 0.0  # there is no row of class 1, and none was found
         occurs = rows + found > 0
         scores = 2 * right[occurs] / (rows + found)[occurs]
-        return float(scores[-1] if len(self.counts) <= 2 else scores.mean())
+        return float(scores[-1] if len(self.counts) == 2 else scores.mean())
 
 
-class AUC(Metric):
+class AUC(OfClasses):
     """The chance that a row of class 1 is scored above a row of class 0; of several classes, the mean of each
-    against the rest. Keeps the scores of all rows."""
+    against the rest; of several questions, the mean over them. Keeps the scores of all rows."""
 
     name = "auc"
 
@@ -130,6 +151,12 @@ class AUC(Metric):
     def update(self, output: Array, target: Array) -> None:
         if output.ndim == 1:
             output = output[:, None]
+        if self.is_of_each(output, target):
+            if self.apart:
+                self._scores.append(output)
+                self._targets.append(target)
+                return
+            target = target.argmax(1)
         if output.shape[1] == 2:
             output = output[:, 1:] - output[:, :1]
         elif output.shape[1] > 2:
@@ -144,7 +171,8 @@ class AUC(Metric):
         scores, target = np.concatenate(self._scores), np.concatenate(self._targets)
         if scores.shape[1] == 1:
             return _auc(scores[:, 0], target > 0)
-        values = [_auc(scores[:, index], target == index) for index in range(scores.shape[1])]
+        positive = target > 0 if target.ndim == 2 else target[:, None] == np.arange(scores.shape[1])
+        values = [_auc(scores[:, index], positive[:, index]) for index in range(scores.shape[1])]
         known = [value for value in values if value == value]
         return float(np.mean(known)) if known else float("nan")
 
@@ -215,27 +243,31 @@ class RMSE(MSE):
         return float(np.sqrt(super().compute()))
 
 
-class R2(MSE):
-    """The share of the target's variance that is explained: 1 is perfect, 0 is what the mean explains."""
+class R2(Metric):
+    """The share of the target's variance that is explained: 1 is perfect, 0 is what the mean explains. Of several
+    values in a row, the mean over them."""
 
     name = "r2"
-    more_is_better = True
+
+    def __init__(self) -> None:
+        self.reset()
 
     def reset(self) -> None:
-        super().reset()
-        self._mean = self._squares = 0.0
+        self.rows = 0
+        self._mean = self._errors = self._squares = np.zeros(1)
 
     def update(self, output: Array, target: Array) -> None:
-        before = self.rows
-        super().update(output, target)
-        values = target.astype(np.float64)
-        mean = float(values.mean())
+        values = target.reshape(len(target), -1).astype(np.float64)
+        before, self.rows = self.rows, self.rows + len(values)
+        mean = values.mean(0)
         shift = mean - self._mean
-        self._squares += float(np.square(values - mean).sum()) + shift**2 * before * target.size / self.rows
-        self._mean += shift * target.size / self.rows
+        self._squares = self._squares + np.square(values - mean).sum(0) + shift**2 * (before * len(values) / self.rows)
+        self._mean = self._mean + shift * (len(values) / self.rows)
+        self._errors = self._errors + np.square(output.reshape(values.shape) - values).sum(0)
 
     def compute(self) -> float:
-        return 1.0 - self.total / self._squares if self._squares else float("nan")
+        varies = self._squares > 0
+        return float((1.0 - self._errors[varies] / self._squares[varies]).mean()) if varies.any() else float("nan")
 
 
 class Whole(Metric):

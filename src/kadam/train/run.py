@@ -116,6 +116,9 @@ class Run:
         self._clock_s = self._saved_s = time.monotonic()
         for callback in trainer.callbacks:
             callback.on_start(trainer)
+        if self.folder is not None and not self.folder.saved():
+            self._epoch_start = checkpoints.generator_states(self._own)
+            self.save()  # a loss that is no number within the first seconds is traced from here
         try:
             with noted() as wish:
                 self._stopped_before()
@@ -319,7 +322,10 @@ class Run:
             self._judge(row)
         if trainer.scheduler is not None and trainer.scheduler_each == "epoch":
             plateau = isinstance(trainer.scheduler, ReduceLROnPlateau)
-            trainer.scheduler.step(row[plan.monitor]) if plateau else trainer.scheduler.step()
+            if not plateau:
+                trainer.scheduler.step()
+            elif plan.monitor in row:  # an epoch without a look at the validation data tells it nothing
+                trainer.scheduler.step(row[plan.monitor])
         place.epoch, place.batch, place.total, place.rows = place.epoch + 1, 0, 0.0, 0
         self._display.epoch(row)
         if not self._replaying:

@@ -10,15 +10,18 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from kadam.errors import OperandError
-from kadam.nn.modules.module import Module
+from kadam.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
+from kadam.nn.modules import BCELoss, BCEWithLogitsLoss, Module
+from kadam.nn.modules.shown import as_html
 from kadam.optim import AdamW, Optimizer
+from kadam.optim.lr_scheduler import ReduceLROnPlateau
 from kadam.recording.modes import no_grad
 from kadam.recording.tensor import from_array, read
 from kadam.tensor import Tensor
 from kadam.train.batches import ArrayBatches, Batches, batches_of, rows_in
 from kadam.train.callbacks import Callback
 from kadam.train.history import History
-from kadam.train.metrics import Metric, metrics_of
+from kadam.train.metrics import Metric, OfClasses, metrics_of
 from kadam.train.run import Plan, Run
 from kadam.utils.data import DataLoader
 
@@ -73,19 +76,34 @@ class Trainer:
                 "Trainer: give either loss(output, target) or step(model, batch). Fix: Trainer(model, "
                 "nn.CrossEntropyLoss())."
             )
+        _check_callable("loss", loss, "nn.CrossEntropyLoss()")
+        _check_callable("optimizer", optimizer, "kadam.optim.Adam")
         if scheduler_each not in ("epoch", "step"):
             raise ValueError(f"Trainer: scheduler_each must be 'epoch' or 'step', not {scheduler_each!r}.")
-        if not isinstance(accumulate, int) or accumulate < 1:
-            raise ValueError(f"Trainer: accumulate must be a positive int, not {accumulate!r}. Fix: accumulate=1.")
+        _check_counts("Trainer", 1, accumulate=accumulate)
+        for strange in (one for one in callbacks if not isinstance(one, Callback)):
+            raise TypeError(
+                f"Trainer: a {type(strange).__name__} is no callback. Fix: derive from kadam.train.Callback and "
+                "override on_step or on_epoch."
+            )
         self.model = model
         self.loss = loss
         self.optimizer = optimizer if isinstance(optimizer, Optimizer) else optimizer(model.parameters())
         self.scheduler = scheduler(self.optimizer) if _makes_scheduler(scheduler) else scheduler
         self.scheduler_each = scheduler_each
         self.metrics = metrics_of(metrics)
+        for metric in (one for one in self.metrics if isinstance(one, OfClasses)):
+            of_probabilities = isinstance(loss, BCELoss) or loss is binary_cross_entropy
+            metric.between = 0.5 if of_probabilities else metric.between
+            of_logits = isinstance(loss, BCEWithLogitsLoss) or loss is binary_cross_entropy_with_logits
+            metric.apart = of_probabilities or of_logits or metric.apart
         self.clip_norm = clip_norm
         self.clip_value = clip_value
         self.accumulate = accumulate
+        if isinstance(self.scheduler, ReduceLROnPlateau) and scheduler_each == "step":
+            raise ValueError(
+                "Trainer: ReduceLROnPlateau looks at what an epoch has come to. Fix: scheduler_each='epoch'."
+            )
         self.callbacks = list(callbacks)
         self.steady = steady
         self.history = History()
@@ -144,6 +162,13 @@ class Trainer:
             NonFiniteLoss: the loss became nan or infinite; the folder keeps the last good checkpoint.
             ResumeError: the folder holds a run already, or one of another kind.
         """
+        _check_counts("fit", 0, epochs=epochs)
+        _check_counts("fit", 1, validate_every=validate_every)
+        for name, count in {"max_steps": max_steps, "patience": patience, "save_every_steps": save_every_steps}.items():
+            if count is not None:
+                _check_counts("fit", 1, **{name: count})
+        if until is not None and not isinstance(until, Mapping):
+            raise TypeError(f"fit: until is a {type(until).__name__}. Fix: until={{'val_accuracy': {until}}}.")
         train, held_out = self._divided(data, target, validation, batch_size, shuffle, drop_last)
         monitor = monitor or ("loss" if held_out is None else "val_loss")
         plan = Plan(
@@ -216,12 +241,18 @@ class Trainer:
         """The loss of a batch, and the output that metrics look at."""
         if self._step is not None:
             found = self._step(self.model, batch)
+            if self.metrics and not isinstance(found, tuple):
+                raise OperandError(
+                    "Trainer: metrics look at what the model gives, but step returns the loss alone. Fix: return loss, "
+                    "output."
+                )
             return found if isinstance(found, tuple) else (found, None)
         assert self.loss is not None
         if not isinstance(batch, list | tuple) or len(batch) < 2:
+            found = "has one entry only" if isinstance(batch, list | tuple) else f"is a {type(batch).__name__}"
             raise OperandError(
-                f"Trainer: a batch must be (input, ..., target), but is a {type(batch).__name__}. Fix: let the dataset "
-                "give pairs, or tell by step=fn(model, batch) what its loss is."
+                f"Trainer: a batch must be (input, ..., target), but {found}. Fix: fit(inputs, target), or a dataset "
+                "that gives pairs; or tell by step=fn(model, batch) what a batch's loss is."
             )
         *inputs, target = batch
         output = self.model(*inputs)
@@ -229,10 +260,18 @@ class Trainer:
 
     def note_metrics(self, output: Any, batch: Any) -> None:
         """Let the metrics take in a batch."""
-        if self.metrics and isinstance(output, Tensor) and isinstance(batch, list | tuple):
+        if self.metrics and not isinstance(batch, list | tuple):
+            raise OperandError(
+                f"Trainer: metrics take the last entry of a batch for the target, but a batch is a "
+                f"{type(batch).__name__}. Fix: let the dataset give (input, ..., target)."
+            )
+        if self.metrics and isinstance(output, Tensor):
             found, target = read(output.detach()), np.asarray(read(batch[-1].detach()))
             for metric in self.metrics:
                 metric.update(found, target)
+
+    def _repr_html_(self) -> str:
+        return as_html(self.model) + (self.history._repr_html_() if self.history.rows else "")
 
     def _divided(
         self, data: Any, target: Any, validation: Any, batch_size: int, shuffle: bool, drop_last: bool
@@ -241,7 +280,7 @@ class Trainer:
         train = self._batches(data, target, batch_size, shuffle, drop_last, draws=True)
         if validation is None:
             return train, None
-        if not isinstance(validation, float):
+        if not isinstance(validation, float | int):
             return train, self._batches(validation, batch_size=max(batch_size, 1024))
         if not isinstance(train, ArrayBatches) or not 0 < validation < 1:
             raise OperandError(
@@ -268,6 +307,19 @@ class Trainer:
             data, target, batch_size=batch_size, shuffle=shuffle, drop_last=drop_last, draws=draws,
             dtype=np.float32 if dtype is None else dtype.numpy,
         )  # fmt: skip
+
+
+def _check_callable(name: str, given: Any, example: str) -> None:
+    if not (callable(given) or given is None or isinstance(given, Optimizer)):
+        raise TypeError(f"Trainer: {name}={given!r} cannot be called. Fix: {name}={example}.")
+
+
+def _check_counts(who: str, least: int, **counts: Any) -> None:
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < least:
+            raise ValueError(
+                f"{who}: {name} must be an int from {least} on, not {count!r}. Fix: {name}={max(least, 1)}."
+            )
 
 
 def _makes_scheduler(scheduler: Any) -> bool:

@@ -55,4 +55,13 @@ def checkpoint_sequential(
     return input
 
 
-__all__ = ["checkpoint", "checkpoint_sequential"]
+def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:
+    """The accelerators that tensors are on, and the state of each one's generator: there are none."""
+    return [], []
+
+
+def set_device_states(devices: Sequence[int], states: Sequence[Any], *, device_type: str | None = None) -> None:
+    """Nothing, for no accelerator has a generator whose state `get_device_states` could have given."""
+
+
+__all__ = ["checkpoint", "checkpoint_sequential", "get_device_states", "set_device_states"]

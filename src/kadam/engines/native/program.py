@@ -408,8 +408,9 @@ def _grain(stage: Stage) -> int:
     chunks = min(max(int(stage.work / CHUNK_WORK), 2), stage.tasks)
     cores = host().cores
     # Evenly to the cores: of chunks large enough, those with which the core that has most has least.
-    grains = range(-(-stage.tasks // chunks), -(-stage.tasks // 2) + 1)
-    return min(grains, key=lambda grain: -(-stage.tasks // (grain * cores)) * grain)
+    grains = [-(-stage.tasks // count) for count in (*range(chunks, max(chunks - 16, 1), -1), min(cores, chunks))]
+    best: int = min(grains, key=lambda grain: -(-stage.tasks // (grain * cores)) * grain)
+    return best
 
 
 def _with_copies(graph: Graph) -> Graph:

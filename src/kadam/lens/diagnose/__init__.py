@@ -14,8 +14,10 @@ from typing import Protocol
 from kadam.lens.diagnose.adversaries import Adversaries
 from kadam.lens.diagnose.association import Association
 from kadam.lens.diagnose.axes import Axes
+from kadam.lens.diagnose.copies import Copies
 from kadam.lens.diagnose.data import LabelOrder, Scale, SmallBatches
 from kadam.lens.diagnose.dependence import Dependence
+from kadam.lens.diagnose.derivatives import Derivatives
 from kadam.lens.diagnose.direction import Direction
 from kadam.lens.diagnose.dynamics import Rates
 from kadam.lens.diagnose.failures import Failures
@@ -42,9 +44,9 @@ from kadam.lens.watch import Watched, capture, watch
 STEPS = 1000  # after so many steps a program is stopped, unless the user says otherwise
 DENSE = 16  # the first 32 steps are all looked at whole, then 16 of each doubling: 32 to 64, 64 to 128 ...
 ROOMS = (
-    FirstNonFinite, LoopOrder, StaleGradients, Owners, Frozen, Cuts, Flat, Terms, Recurrence, Idle, Damage, Modes,
-    Losses, Dropped, Axes, Direction, Adversaries, Symmetry, DeadUnits, Flow, Scale, LabelOrder, Targets, Constant,
-    SmallBatches, Schedules, Remade, Decay, Rates, Dependence, Association, Failures,
+    FirstNonFinite, LoopOrder, StaleGradients, Owners, Frozen, Cuts, Flat, Terms, Derivatives, Recurrence, Idle,
+    Damage, Modes, Losses, Dropped, Axes, Direction, Adversaries, Copies, Symmetry, DeadUnits, Flow, Scale, LabelOrder,
+    Targets, Constant, SmallBatches, Schedules, Remade, Decay, Rates, Dependence, Association, Failures,
 )  # fmt: skip
 
 
@@ -151,8 +153,8 @@ def _diagnosis(doctor: Doctor, seen: Watched, budget: int | None) -> Diagnosis:
     doctor.fail(seen.partial)
     program = doctor.program
     program.hear(seen.after)
-    stopped = budget is not None and program.steps >= budget
-    return Diagnosis(doctor.findings(), program.steps, program.captured, stopped, program.fault, seen.code)
+    program.stopped = budget is not None and program.steps >= budget
+    return Diagnosis(doctor.findings(), program.steps, program.captured, program.stopped, program.fault, seen.code)
 
 
 __all__ = ["Diagnosis", "Doctor", "Finding", "diagnose", "diagnosing"]

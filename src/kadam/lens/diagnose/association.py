@@ -8,7 +8,7 @@ import numpy as np
 
 from kadam.ir.graph import Source
 from kadam.ir.primitive import Array
-from kadam.lens.diagnose.dynamics import learns
+from kadam.lens.diagnose.dynamics import TRAVELLED, learns, rate, updates_at
 from kadam.lens.diagnose.finding import Finding, Value
 from kadam.lens.diagnose.links import Comparison, Links, is_data
 from kadam.lens.diagnose.losses import DISTANCES
@@ -55,9 +55,27 @@ class Association:
             error = float(late.std()) / np.sqrt(len(late))
             if late.mean() >= SMALL or late.mean() >= SURE * error:
                 return  # one of the tasks is learnt (another may be unlearnt on purpose)
+            leap = _leap(program)
+            if leap is not None and leap * program.steps < TRAVELLED:
+                yield _too_low(program, leap)
+                return
             values: dict[str, Value] = {"loss": name, "gain": float(late.mean()), "steps": len(late)}
             told.append(Finding("nothing_learnt", source, values, variant="numbers" if name in DISTANCES else ""))
         yield from told[:1]
+
+
+def _too_low(program: Program, leap: float) -> Finding:
+    """Nothing is learnt because the weights have stayed where they began."""
+    losses = [loss for _, loss in program.losses]
+    begin, end = losses[0], float(np.median(losses[-SEEN:]))
+    values: dict[str, Value] = {"begin": begin, "end": end, "leap": leap, **rate(program)}
+    return Finding("learning_rate_too_low", updates_at(program), values, variant="" if "rate" in values else "by_hand")
+
+
+def _leap(program: Program) -> float | None:
+    """How far a step has moved a weight, relative to its norm."""
+    ways = [life.moved / life.updated for life in program.lives.values() if life.updated and len(life.shape) > 1]
+    return float(np.median(ways)) if ways else None
 
 
 def _gain(links: Links, one: Comparison) -> float | None:

@@ -26,7 +26,7 @@ class Axes:
     """Which axis a softmax runs along, and which one the classes stand on."""
 
     def __init__(self) -> None:
-        self.found: dict[tuple[str, Source | None], list[dict[str, Value]]] = {}
+        self.found: dict[tuple[str, str, Source | None], list[dict[str, Value]]] = {}
 
     def see(self, record: StepRecord, links: Links | None) -> None:
         if links is None:
@@ -35,6 +35,9 @@ class Axes:
         for one in links.comparisons():
             predictions.add(_before_picks(links, one.prediction).id)
             batches.add(one.prediction.shape[0] if one.prediction.rank else 0)
+            if one.name == "cross_entropy" and one.prediction.rank > 1 and one.prediction.shape[1] == 1:
+                shape = str(list(one.prediction.shape))
+                self._note("softmax_axis", one.source, {"operation": one.name, "shape": shape}, "single")
             if one.name == "cross_entropy" and one.prediction.rank == 3 and _units_axis(one.prediction) in (-1, 0, 2):
                 shape = str(list(one.prediction.shape))
                 self._note("class_axis", one.source, {"shape": shape, "classes": one.prediction.shape[1]})
@@ -44,16 +47,18 @@ class Axes:
                 continue
             value = links.value(node)
             fits = value is not None and (value.shape[0] in batches or node.id in predictions)
+            if value is not None and node.id in predictions and _is_alone(value, name == "log_softmax"):
+                self._note("softmax_axis", node.source, {"operation": name, "shape": str(list(node.shape))}, "single")
             if value is not None and fits and _runs_over_samples(value, name == "log_softmax"):
                 self._note("softmax_axis", node.source, {"operation": name, "shape": str(list(node.shape))})
 
-    def _note(self, kind: str, source: Source | None, values: dict[str, Value]) -> None:
-        self.found.setdefault((kind, source), []).append(values)
+    def _note(self, kind: str, source: Source | None, values: dict[str, Value], variant: str = "") -> None:
+        self.found.setdefault((kind, variant, source), []).append(values)
 
     def findings(self, program: Program) -> Iterator[Finding]:
-        for (kind, source), told in self.found.items():
+        for (kind, variant, source), told in self.found.items():
             if len(told) >= SEEN:
-                yield Finding(kind, source, {**told[0], "steps": len(told)})
+                yield Finding(kind, source, {**told[0], "steps": len(told)}, variant=variant)
 
 
 def _before_picks(links: Links, node: Node) -> Node:
@@ -62,6 +67,11 @@ def _before_picks(links: Links, node: Node) -> Node:
     while isinstance(made.primitive, Gather | Index) and made.inputs:
         made = links.maker(made.inputs[0])
     return made
+
+
+def _is_alone(value: Array, is_log: bool) -> bool:
+    """Whether there is one class only: its share is 1, whatever its score."""
+    return value.size > 1 and bool(np.all(value == (0.0 if is_log else 1.0)))
 
 
 def _runs_over_samples(value: Array, is_log: bool) -> bool:

@@ -112,7 +112,7 @@ class Rates:
         end = float(np.median(losses[-part:]))
         leap = float(np.median(self.leaps[:LEAPS]))
         finite = losses[np.isfinite(losses)]
-        values: dict[str, Value] = {"begin": float(losses[0]), "end": end, "leap": leap, **_rate(program)}
+        values: dict[str, Value] = {"begin": float(losses[0]), "end": end, "leap": leap, **rate(program)}
         variant = "" if "rate" in values else "by_hand"
         ruined = not np.isfinite(losses[-1]) or end > RUINED * abs(begin)
         stays = not np.isfinite(end) or end > begin - GAIN * abs(begin)
@@ -164,7 +164,7 @@ class Rates:
         return headroom > HEADROOM * abs(begin) or headroom > HEADROOM
 
 
-def _rate(program: Program) -> dict[str, Value]:
+def rate(program: Program) -> dict[str, Value]:
     """The largest learning rate; nothing where the program updates its weights by itself."""
     rates = [max(one) for one in program.rates if one]
     return {"rate": max(rates)} if rates else {}

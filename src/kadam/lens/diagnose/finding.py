@@ -38,6 +38,7 @@ ORDER = (
     "output_activation",
     "dropout_on_output",
     "wrong_sign",
+    "copy_never_follows",
     "frozen_by_mistake",
     "symmetric_initialisation",
     "constant_inputs",

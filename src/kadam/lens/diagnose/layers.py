@@ -83,7 +83,8 @@ class Symmetry:
         stuck = [token for token, steps in self.alike.items() if steps > UPDATES and token not in self.parted]
         lives = [program.lives[token] for token in stuck if token in program.lives]
         lives = [life for life in lives if life.with_grad > UPDATES]
-        if lives and any(life.updated for life in program.lives.values()):
+        moves = program.count("optimizer_step") or any(life.updated for life in program.lives.values())
+        if lives and moves:
             life = lives[0]
             source = life.set_at or life.made_at or self.readers.get(life.token)
             reader = self.readers.get(life.token)
@@ -213,7 +214,7 @@ class Flow:
             return
         stacks = [one for one in early if one[3] == "stack"]
         faint = stacks[len(stacks) // 4] if stacks else low
-        if low[0] < VANISHED and not learns(program, LEARNS[low[3]]):
+        if low[0] < VANISHED and (program.answers_alike() or not learns(program, LEARNS[low[3]])):
             yield Finding("vanishing_gradients", low[2], {"ratio": low[0], "layers": low[1], "norm": size})
         elif stacks and faint[0] < FAINT and not learns(program, STAYS):
             yield Finding("vanishing_gradients", faint[2], {"ratio": faint[0], "layers": faint[1], "norm": size})

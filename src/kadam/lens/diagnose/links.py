@@ -83,6 +83,11 @@ class Links:
                     waiting.append(one)
         return list(found.values())
 
+    def same_call(self, node: Node) -> Iterator[Node]:
+        """What was computed by the operation that a node belongs to, where it was called."""
+        mine = self.called(node), node.source, node.scope
+        return (one for one in self.forward if (self.called(one), one.source, one.scope) == mine)
+
     def ends_call(self, node: Node) -> bool:
         """Whether a node is the result of its call: no node of the same call reads it."""
         mine = self.called(node), node.source, node.scope

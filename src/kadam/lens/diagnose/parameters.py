@@ -67,7 +67,7 @@ class Owners:
             if _is_untaught(life)
             and life.with_grad >= SEEN
             and not life.owners
-            and not life.frozen_at
+            and not (life.frozen_at and life.frozen)  # what is frozen after all steps was forgotten before
             and life.token not in self.data
         ]
         if not forgotten or program.tunes_inputs(forgotten):
@@ -198,12 +198,23 @@ class Cuts:
             return
         if fault is not None and partial is not None and "'NoneType'" in fault.message:
             yield from _renamed(partial, fault.source)
+            yield from self._unreached(program, partial, fault.source)
         dry = [life for life in program.lives.values() if self._is_dry(life)]
         if not dry or _are_the_wrong_ones(program, dry):
             return
         kind, source = self.cut_at[dry[0].token]
         values: dict[str, Value] = {"name": dry[0].name, "parameters": len(dry), "steps": dry[0].met, "by": kind}
         yield Finding("graph_cut", source, values)
+
+    def _unreached(self, program: Program, partial: Step, line: Source | None) -> Iterator[Finding]:
+        """Parameters whose `.grad` is None after a backward pass that has reached others: the program fails at it."""
+        self.look(Links(partial))
+        met = [life for life in program.lives.values() if life.met and not life.frozen]
+        dry = [life for life in met if not life.with_grad and life.token in self.cut_at]
+        if dry and len(dry) < len(met):
+            kind, source = self.cut_at[dry[0].token]
+            values: dict[str, Value] = {"name": dry[0].name, "parameters": len(dry), "steps": dry[0].met, "by": kind}
+            yield Finding("graph_cut", source, values, () if line is None else (line,))
 
     def _is_dry(self, life: Life) -> bool:
         waits = life.met >= SEEN and not life.with_grad and not life.frozen and life.fresh
@@ -272,6 +283,8 @@ def cut_of(step: Step, links: Links, value: Node) -> tuple[str, Source | None] |
                     return found
                 continue
             if reader.id not in step.active and reader.dtype.category >= 2 and reader.source is not None:
+                if any(one.id in step.active for one in links.same_call(reader)):
+                    continue  # what an operation notes beside (statistics of a normalisation) cuts nothing
                 return "no_grad", _switched_off(step, reader)
             if reader.id not in seen:
                 seen.add(reader.id)

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kadam.ir.graph import Source
+from kadam.lens.diagnose.answers import spread
 from kadam.lens.diagnose.links import Links, norm
 from kadam.lens.step import Event, Fault, OptimizerFacts, Parameter, Step, StepRecord
+
+ALIKE = 0.01  # of the targets' variance: answers with less are one answer
 
 
 @dataclass
@@ -55,7 +58,8 @@ class Program:
         lives: token -> life of a parameter.
         losses: of each step that had one, with its index.
         optimizers: tokens and line of each that was made.
-        first_index: token of a parameter -> index of the captured step that met it first.
+        spreads: of the captured steps' answers, see `answers`.
+        stopped: whether it was stopped because it had taken the steps that it was given.
         fault, partial: where the program failed, and what was recorded of that step.
     """
 
@@ -65,10 +69,12 @@ class Program:
         self.losses: list[tuple[int, float]] = []
         self.made: list[Event] = []
         self.rates: list[tuple[float, ...]] = []
+        self.spreads: list[float] = []
         self.facts: tuple[OptimizerFacts, ...] = ()
         self.begun = False  # whether a gradient was computed: what sets weights before makes their first values
         self.steps = 0
         self.captured = 0
+        self.stopped = False
         self.fault: Fault | None = None
         self.partial: Step | None = None
 
@@ -84,6 +90,9 @@ class Program:
         if links is not None:
             self.captured += 1
             self._follow(links)
+            wide = spread(links)
+            if wide is not None:
+                self.spreads.append(wide)
 
     def fail(self, fault: Fault, partial: Step) -> None:
         """Note where the program has failed."""
@@ -166,6 +175,11 @@ class Program:
         of_models = all(life.set_at for life in others)
         return bool(learnt) and of_models and not any(life.set_at or life.loaded for life in learnt)
 
+    def answers_alike(self) -> bool:
+        """Whether the model came to give every sample the same answer, although different ones are asked for."""
+        late = self.spreads[len(self.spreads) // 2 :]
+        return bool(late) and float(np.median(late)) < ALIKE
+
     def models(self) -> Iterator[Life]:
         """The parameters that took part in a forward pass."""
         return (life for life in self.lives.values() if life.met or life.frozen)
@@ -187,8 +201,11 @@ def _tokens(event: Event) -> tuple[int, ...]:
 
 def _is_set_up(step: Step, one: Parameter) -> bool:
     """Whether the first step has changed a parameter before any gradient reached it: that was its first value."""
-    early = one.next is not None and one.grad is not None and one.next.id < one.grad.id
-    return step.index == 0 and one.optimizer is None and early
+    if step.index > 0 or one.next is None:
+        return False
+    if one.grad is None:
+        return not any(event.kind == "grad" for event in step.events)
+    return one.optimizer is None and one.next.id < one.grad.id
 
 
 def _moved(step: Step, one: Parameter) -> float:

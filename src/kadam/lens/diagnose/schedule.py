@@ -68,17 +68,20 @@ class Remade:
 
     def findings(self, program: Program) -> Iterator[Finding]:
         makes: dict[tuple[Source | None, Setting], int] = {}
-        loaded: set[float] = set()
+        loaded: set[float] = set()  # since the optimizer before: it begins with other weights, and anew on purpose
         for event in program.events:
             tokens = event.fact("tokens")
-            if event.kind == "optimizer":
-                makes[(event.source, tokens)] = makes.get((event.source, tokens), 0) + 1
-            elif event.kind == "load":
-                loaded.update(tokens if isinstance(tokens, tuple) else ())
+            if not isinstance(tokens, tuple):
+                continue
+            if event.kind == "load":
+                loaded.update(tokens)
+            elif event.kind == "optimizer":
+                if not loaded.intersection(tokens):
+                    makes[(event.source, tokens)] = makes.get((event.source, tokens), 0) + 1
+                loaded.difference_update(tokens)
         steps = program.count("optimizer_step")
-        for (source, tokens), times in makes.items():
-            fresh = isinstance(tokens, tuple) and not loaded.intersection(tokens)
-            if fresh and times >= ANEW and steps > 1 and any(_remembers(facts) for facts in program.facts):
+        for (source, _), times in makes.items():
+            if times >= ANEW and steps > 1 and any(_remembers(facts) for facts in program.facts):
                 yield Finding("optimizer_remade", source, {"times": times, "steps": steps})
                 return
 

@@ -176,7 +176,7 @@ class _Planter:
     def _fault(self) -> Block:
         fault = self.step.fault
         assert fault is not None
-        return Block(Role.FAULT, fault.error, (), fault.message, fault.scope, source=fault.source)
+        return Block(Role.FAULT, fault.error, (), fault.told, fault.scope, source=fault.source)
 
     def _level(self, nodes: Sequence[Node], depth: int, path: str) -> list[Block]:
         """The blocks that consecutive nodes of one module fall into."""

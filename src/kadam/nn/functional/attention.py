@@ -22,6 +22,7 @@ from kadam.recording.calls import emit, symbol
 from kadam.recording.generator import default_generator
 from kadam.recording.meta import of_shape
 from kadam.recording.operation import operation
+from kadam.recording.order import lies_as
 from kadam.recording.tensor import from_array
 from kadam.shapes import Shape, broadcast
 
@@ -119,10 +120,18 @@ def _attention(
         scores = _masked(scores, attn_mask)
     weights = softmax(scores, -1) if attn_mask is None else softmax_of_some(scores)
     result = _products(dropped(weights, kept, share), values)
-    plain = kept is None and (attn_mask is None or not attn_mask.requires_grad)
-    fused = plain and len(query.shape) == 4 and query.shape[-1] == values.shape[-1]
+    fused = _is_fused(query, values, attn_mask, kept)
     result._tag = "ScaledDotProductFlashAttentionForCpuBackward0" if fused else "UnsafeViewBackward0"
     return result
+
+
+def _is_fused(query: Tensor, values: Tensor, attn_mask: Tensor | None, kept: Tensor | None) -> bool:
+    """Whether PyTorch computes it in one kernel, whose result lies in memory as the query does."""
+    plain = kept is None and (attn_mask is None or not attn_mask.requires_grad)
+    return plain and len(query.shape) == 4 and query.shape[-1] == values.shape[-1]
+
+
+lies_as("_attention", lambda query, _, values, mask, kept, *__: query if _is_fused(query, values, mask, kept) else None)
 
 
 def dropped(weights: Tensor, kept: Tensor | None, share: Any) -> Tensor:

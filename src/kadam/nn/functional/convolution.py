@@ -308,6 +308,11 @@ def _check_channels(input: Tensor, weight: Tensor, bias: Tensor | None, groups: 
     sizes, given = list(weight.shape), list(input.shape)
     if groups < 1:
         raise ShapeError("non-positive groups is not supported. Fix: groups=1.")
+    if sizes[0] < 1:
+        raise ShapeError(
+            f"Given groups={groups}, expected weight to be at least 1 at dimension 0, but got weight of size {sizes} "
+            "instead. Fix: a layer needs out_channels of at least 1."
+        )
     if sizes[0] % groups:
         raise ShapeError(
             f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of "

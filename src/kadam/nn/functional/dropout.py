@@ -15,7 +15,7 @@ from kadam.ops.promotion import cast, stretched
 from kadam.ops.require import require_probability
 from kadam.recording.arguments import check_arguments
 from kadam.recording.generator import default_generator
-from kadam.recording.layout import is_contiguous, strides_of
+from kadam.recording.layout import strides_of
 from kadam.recording.memory import assign
 from kadam.recording.meta import of_shape
 from kadam.recording.operation import operation
@@ -65,7 +65,7 @@ def _drawn(input: Tensor, p: float) -> Tensor:
     shape = tuple(input._spec.shape)
     if input._meta:
         return of_shape(shape, bool_)
-    order = _memory_order(input) if input._base is not None and not is_contiguous(input) else None
+    order = _memory_order(input) if input._spec.order is not None else None
     if order is None:
         return from_array(default_generator.bernoulli(shape, 1 - p))
     laid = default_generator.bernoulli(tuple(shape[axis] for axis in order), 1 - p)

@@ -85,6 +85,8 @@ def rnn_layer(
         last = cell(seen, last, recurrence)
         outputs.append(last.hidden)
     output = cat(outputs[::-1] if reverse else outputs)
+    if not packed:  # what prints as the result's grad_fn
+        output._tag = "MkldnnRnnLayerBackward0" if mode == "LSTM" and w_hr is None else "StackBackward0"
     return output, last.hidden.squeeze(0), None if last.cell is None else last.cell.squeeze(0)
 
 

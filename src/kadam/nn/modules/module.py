@@ -122,6 +122,11 @@ class Module(Convertible):
             return f"{self._get_name()}({extra})"
         return f"{self._get_name()}(\n  " + "\n  ".join(own + children) + "\n)"
 
+    def _repr_html_(self) -> str:
+        from kadam.nn.modules.shown import as_html
+
+        return as_html(self)
+
     def __dir__(self) -> list[str]:
         return sorted(name for name in {*dir(type(self)), *vars(self)} if not name[0].isdigit())
 

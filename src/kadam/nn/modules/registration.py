@@ -255,6 +255,10 @@ class Registered:
         tell_constructor(cls)
         if any(_names_getattr(one) for one in cls.__mro__ if one is cls or not issubclass(one, Registered)):
             Registered.__getattr__ = _found_or_missing  # type: ignore[method-assign]
+        if cls.__getattribute__ is object.__getattribute__ and any(
+            "__getattr__" in vars(one) for one in cls.__mro__ if one is not Registered
+        ):
+            cls.__getattribute__ = _asking_getattr  # type: ignore[method-assign, assignment]
 
     def __setattr__(self, name: str, value: Any) -> None:
         kind = vars(self).get("_members", {}).get(name)
@@ -327,6 +331,14 @@ def _with_inner(code: CodeType) -> Iterator[CodeType]:
     for inner in code.co_consts:
         if isinstance(inner, CodeType):
             yield from _with_inner(inner)
+
+
+def _asking_getattr(module: Registered, name: str) -> Any:
+    """The `__getattribute__` of classes with a `__getattr__` of their own: PyTorch asks that for every member."""
+    attributes = object.__getattribute__(module, "__dict__")
+    if name in attributes.get("_members", ()):
+        return type(module).__getattr__(module, name)
+    return object.__getattribute__(module, name)
 
 
 def _found_or_missing(module: Registered, name: str) -> Any:

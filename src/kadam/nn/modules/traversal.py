@@ -64,21 +64,23 @@ class Traversed(Registered):
             recurse: whether those of submodules are included.
             remove_duplicate: whether a shared parameter is given once.
         """
-        return iter(self._named_members(PARAMETER, prefix, recurse, remove_duplicate))
+        yield from self._named_members(PARAMETER, prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """The parameters of this module and, with `recurse`, of all below it; each once."""
-        return iter([parameter for _, parameter in self.named_parameters(recurse=recurse)])
+        for _, parameter in self.named_parameters(recurse=recurse):
+            yield parameter
 
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
         """The buffers with their paths; arguments as in `named_parameters`."""
-        return iter(self._named_members(BUFFER, prefix, recurse, remove_duplicate))
+        yield from self._named_members(BUFFER, prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """The buffers of this module and, with `recurse`, of all below it; each once."""
-        return iter([buffer for _, buffer in self.named_buffers(recurse=recurse)])
+        for _, buffer in self.named_buffers(recurse=recurse):
+            yield buffer
 
     def _named_members(self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool) -> list[tuple[str, Any]]:
         found: list[tuple[str, Any]] = []

@@ -94,6 +94,19 @@ class ParametrizationList(ModuleList):
         return value
 
 
+def _check_kept(before: Tensor, after: Tensor) -> None:
+    """Raise where a parametrization has changed what it may not.
+
+    Raises:
+        ValueError: the shape or the element type.
+    """
+    if tuple(before.shape) != tuple(after.shape) or before.dtype is not after.dtype:
+        raise ValueError(
+            f"Registering a parametrization may not change the shape or dtype of the tensor: {list(before.shape)} "
+            f"{before.dtype} became {list(after.shape)} {after.dtype}. Fix: unsafe=True"
+        )
+
+
 def register_parametrization(
     module: Module, tensor_name: str, parametrization: Module, *, unsafe: bool = False
 ) -> Module:
@@ -111,10 +124,14 @@ def register_parametrization(
     parametrization.train(module.training)
     if is_parametrized(module, tensor_name):
         parts = module.parametrizations[tensor_name]
-        value = getattr(module, tensor_name)
+        with no_grad():
+            before = getattr(module, tensor_name)
+            after = parametrization(before)
+            if not unsafe:
+                _check_kept(before, after)
+                if hasattr(parametrization, "right_inverse"):
+                    _check_kept(before, parametrization.right_inverse(before))
         parts.append(parametrization)
-        if hasattr(parametrization, "right_inverse"):
-            parts.right_inverse(value)
         return module
     if tensor_name not in module._parameters and tensor_name not in module._buffers:
         raise ValueError(
@@ -122,15 +139,12 @@ def register_parametrization(
             f"'{tensor_name}'. Fix: name one of dict(module.named_parameters())."
         )
     original = getattr(module, tensor_name)
-    shape, kind = tuple(original.shape), original.dtype
+    kept = original.detach()
     parts = ParametrizationList([parametrization], original, unsafe)
     with no_grad():
         value = parts()
-    if not unsafe and (tuple(value.shape) != shape or value.dtype is not kind):
-        raise ValueError(
-            f"Registering a parametrization may not change the shape or dtype of the tensor: {list(shape)} {kind} "
-            f"became {list(value.shape)} {value.dtype}. Fix: unsafe=True"
-        )
+    if not unsafe:
+        _check_kept(kept, value)
     delattr(module, tensor_name)
     if not is_parametrized(module):
         _change_class(module)

@@ -139,7 +139,7 @@ class CyclicLR(_MomentumCycle):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up a saved state; the scale function stays this schedule's, with the saved attributes."""
         super().load_state_dict({key: value for key, value in state_dict.items() if key != "_scale_fn_custom"})
-        saved = state_dict["_scale_fn_custom"]
+        saved = state_dict.get("_scale_fn_custom")
         if saved is not None and self._scale_fn_custom is not None:
             self._scale_fn_custom.__dict__.update(saved)
 

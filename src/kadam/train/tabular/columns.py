@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from kadam import language
+from kadam.train.tabular.notes import Note, told
 from kadam.train.tabular.numerals import COMMA, POINT, are_truths, numeral_of, reader, truth
 from kadam.train.tabular.reading import Cells, TableError, chunks_of
 
@@ -19,11 +21,13 @@ MOSTLY = 0.95  # share of cells that decides what a column holds
 _EPOCH = datetime.datetime(1970, 1, 1)
 _DATE_FORMATS = (
     "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%Y-%m", "%m/%Y", "%d.%m.%y", "%m/%d/%y",
-    "%d/%m/%y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%b %Y", "%B %Y",
+    "%d/%m/%y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%b %d %Y", "%d %B %Y", "%B %d, %Y", "%B %d %Y",
+    "%b %Y", "%B %Y",
 )  # fmt: skip
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p")
 _PARTS = {"%d": "day", "%m": "month", "%Y": "year", "%y": "year", "%b": "month", "%B": "month", "%H": "hour",
           "%I": "hour", "%M": "minute", "%S": "second", "%p": "am/pm"}  # fmt: skip
+MOST_FORMS = 3  # in which the dates of one column are written
 FEW_WORDS, MANY_NUMBERS = 3, 20  # in a column where most cells are numbers, and the others say why they are none
 
 
@@ -35,9 +39,10 @@ class Column:
         kind: "number" (f64 or f32 `values`, nan where missing), "date" (days since 1970) or "text" (`codes` into
             `words`, -1 where missing).
         odd: cells that are no numbers in a column of numbers: how many, and the row and text of the first.
-        note: why a column was given up; empty otherwise.
-        form: how its dates or numbers are written; empty for ISO dates, and for numbers as computers write them.
-        why: what is worth telling of the way they are written.
+        note: why a column was given up; None otherwise.
+        form: how its dates (in several ways: parted by "|") or numbers are written; empty for ISO dates, and for
+            numbers as computers write them.
+        notes: what is worth telling of the way they are written.
         truths: whether it holds yes and no in several spellings, which are one here: `true` and `false`.
         first_row: rows of the table before its first, for messages.
     """
@@ -49,9 +54,9 @@ class Column:
         self.codes = np.zeros(0, np.int32)
         self.words: list[str] = []
         self.odd: tuple[int, int, str] | None = None
-        self.note = ""
+        self.note: Note | None = None
         self.form = ""
-        self.why = ""
+        self.notes: list[Note] = []
         self.truths = False
         self.first_row = 0
         self._pieces: list[tuple[str, np.ndarray]] = []
@@ -61,6 +66,11 @@ class Column:
 
     def __len__(self) -> int:
         return self._rows
+
+    @property
+    def why(self) -> str:
+        """Its notes, in English."""
+        return told(self.notes)
 
     def add(self, cells: Cells) -> None:
         """Take in the next cells."""
@@ -103,9 +113,9 @@ class Column:
         if self._settle_numbers() or self._settle_dates():
             self._pieces, self.values = [(self.kind, self.values)], np.zeros(0)
             is_date = self.kind == "date"
-            self._parse = reader(self.form or POINT) if not is_date else _dated(self.form) if self.form else _iso_date
+            self._parse = _dated(self.form) if is_date else reader(self.form or POINT)
         else:
-            self.note = f"more than {MOST_VALUES:,} different texts"
+            self.note = Note("too_many", {"most": language.count(MOST_VALUES)})
             self.codes, self.words = np.zeros(0, np.int32), []
 
     def _parsed(self, cells: Cells, parse: Callable[[str], float | None]) -> np.ndarray:
@@ -150,7 +160,7 @@ class Column:
         numeral = numeral_of(self.words)
         if numeral is None or not self._settle(reader(numeral.form), "number"):
             return False
-        self.form, self.why = numeral.form, numeral.why
+        self.form, self.notes = numeral.form, numeral.notes
         return True
 
     def _settle_mostly_numbers(self) -> bool:
@@ -187,18 +197,18 @@ class Column:
     def settle_as(self, kind: str) -> None:
         """Take what are texts for numbers or dates although most may be none; those that are none are missing."""
         if self.kind == "text" and kind in ("number", "date"):
-            forms = {"number": reader(self.form or POINT), "date": _dated(self.form) if self.form else _iso_date}
+            forms = {"number": reader(self.form or POINT), "date": _dated(self.form)}
             self._settle(forms[kind], kind, mostly=0.0)
 
     def _settle_dates(self) -> bool:
         some = self.words[:: max(1, len(self.words) // 200)]
-        if not any(char.isdigit() for char in some[0]):
+        if not some or not any(char.isdigit() for char in some[0]):
             return False
         forms = [self.form] if self.form else ["", *(day + time for day in _DATE_FORMATS for time in _TIMES)]
-        for form in forms:
-            parse = _dated(form) if form else _iso_date
+        for form in [*forms, *_several(forms, some)]:
+            parse = _dated(form)
             if _mostly(parse, some) and self._settle(parse, "date"):
-                self.form, self.why = form, _how_dated(form, some)
+                self.form, self.notes = form, _how_dated(form, some)
                 return True
         return False
 
@@ -211,7 +221,7 @@ class Column:
         """These rows only."""
         part = Column(self.name)
         part.kind, part.words, part.odd, part.note, part.form = self.kind, self.words, self.odd, self.note, self.form
-        part.why, part.truths = self.why, self.truths
+        part.notes, part.truths = self.notes, self.truths
         part._rows = len(rows)
         part.values = self.values[rows] if len(self.values) else self.values
         part.codes = self.codes[rows] if len(self.codes) else self.codes
@@ -327,21 +337,62 @@ def _mostly(parse: Callable[[str], float | None], texts: list[str]) -> bool:
     return True
 
 
-def _how_dated(form: str, texts: list[str]) -> str:
+def _several(forms: list[str], texts: list[str]) -> list[str]:
+    """The forms of dates that together read what none of them reads alone, as one; nothing if two could be mixed up."""
+    left, found = texts[:: max(1, len(texts) // 40)], []
+    for _ in range(MOST_FORMS if len(forms) > 1 else 0):
+        best, unread = min(((one, _unread(one, left)) for one in forms), key=lambda pair: len(pair[1]))
+        if len(unread) > 0.9 * len(left):
+            break
+        found.append(best)
+        left = unread
+        if not left:
+            return [] if any(_swapped(one) in found for one in found) else ["|".join(found)]
+    return []
+
+
+def _unread(form: str, texts: list[str]) -> list[str]:
+    parse = _dated(form)
+    return [text for text in texts if parse(text) is None]
+
+
+def _swapped(form: str) -> str | None:
+    """The form with day and month the other way round, if dates are written so; else None."""
+    other = form.replace("%d", "%%").replace("%m", "%d").replace("%%", "%m")
+    return other if other != form and other.split()[0] in _DATE_FORMATS else None
+
+
+def _how_dated(form: str, texts: list[str]) -> list[Note]:
     """How dates were read, if not as ISO says; and whether another reading is as good."""
     if not form:
-        return ""
-    other = form.replace("%d", "%%").replace("%m", "%d").replace("%%", "%m")
-    doubtful = other != form and other.split()[0] in _DATE_FORMATS and _mostly(_dated(other), texts)
-    read, instead = (re.sub("%.", lambda part: _PARTS[part[0]], one) for one in (form, other))
-    return f"read as {read}" + (f"; could also be {instead}" if doubtful else "")
+        return []
+    forms = form.split("|")
+    names = " / ".join(_named(one) if one else "year-month-day" for one in forms)
+    other = _swapped(form) if len(forms) == 1 else None
+    doubtful = other is not None and _mostly(_dated(other), texts)
+    return [Note("dated", {"form": names}), *([Note("dated_doubt", {"form": _named(str(other))})] if doubtful else [])]
+
+
+def _named(form: str) -> str:
+    return re.sub("%.", lambda part: _PARTS[part[0]], form)
 
 
 def _dated(form: str) -> Callable[[str], float | None]:
+    """Reads dates of a form, or of several; no form is ISO's."""
+    forms = form.split("|")
+
     def parse(text: str) -> float | None:
-        try:
-            return _days(datetime.datetime.strptime(text, form))
-        except ValueError:
-            return None
+        for one in forms:
+            found = _strictly(text, one) if one else _iso_date(text)
+            if found is not None:
+                return found
+        return None
 
     return parse
+
+
+def _strictly(text: str, form: str) -> float | None:
+    try:
+        return _days(datetime.datetime.strptime(text, form))
+    except ValueError:
+        return None

@@ -18,9 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from kadam import language
 from kadam.train.tabular.columns import HUGE, Column
 from kadam.train.tabular.encoded import Columns
 from kadam.train.tabular.fitting import FARTHEST
+from kadam.train.tabular.notes import Note, told
 from kadam.train.tabular.numerals import truth
 from kadam.train.tabular.reading import TableError
 
@@ -37,7 +39,7 @@ class Encoding:
 
     Attributes:
         name, kind: of the column: number, date, category, text, or left out.
-        why: what is worth telling about it, or why it is left out.
+        notes: what is worth telling about it, or why it is left out.
         log: whether the logarithm is taken.
         center, scale: means and spreads, one per part.
         fill: what stands for a missing value, before it is standardised.
@@ -50,7 +52,7 @@ class Encoding:
 
     name: str
     kind: str
-    why: str = ""
+    notes: list[Note] = field(default_factory=list)
     log: bool = False
     center: list[float] = field(default_factory=list)
     scale: list[float] = field(default_factory=list)
@@ -61,6 +63,11 @@ class Encoding:
     form: str = ""
     truths: bool = False
 
+    @property
+    def why(self) -> str:
+        """Its notes, in English."""
+        return told(self.notes)
+
     def parts(self) -> int:
         """How many numbers it becomes."""
         return len(self.center) + self.missing if self.kind in ("number", "date", "text") else 0
@@ -68,22 +75,22 @@ class Encoding:
 
 def learn(column: Column, rows: np.ndarray) -> Encoding:
     """How a column is encoded, by what these rows of it hold."""
-    if column.note:
-        return Encoding(column.name, "left out", column.note)
+    if column.note is not None:
+        return _left_out(column, column.note)
     part = column.take(rows)
     missing = part.missing
     if missing.all():
-        return Encoding(column.name, "left out", "no cell has a value")
+        return _left_out(column, Note("empty"))
     if column.kind == "text":
         return _learn_text(part, missing)
     known = part.values[~missing].astype(np.float64)
     if known.min() == known.max() and not missing.any():
-        return Encoding(column.name, "left out", f"it is always {known[0]:g}")
+        return _left_out(column, Note("always", {"value": f"{known[0]:g}"}))
     if column.kind == "number" and _counts_rows(column):
-        return Encoding(column.name, "left out", "it numbers the rows: whole numbers, all of them different")
+        return _left_out(column, Note("counts_rows"))
     found = Encoding(column.name, column.kind, missing=bool(missing.any()), fill=float(np.median(known)))
     found.form = column.form
-    found.why = "; ".join(one for one in (column.why, odd_cells(column)) if one)
+    found.notes = [*column.notes, *odd_cells(column)]
     if column.kind == "date":
         found.hours = bool((known % 1 != 0).any())
     elif _is_heavy(known):
@@ -94,20 +101,23 @@ def learn(column: Column, rows: np.ndarray) -> Encoding:
     return found
 
 
-def odd_cells(column: Column) -> str:
-    """What is said of cells that are not what the column holds; empty if there are none."""
+def _left_out(column: Column, why: Note) -> Encoding:
+    return Encoding(column.name, "left out", [why])
+
+
+def odd_cells(column: Column) -> list[Note]:
+    """What is said of cells that are not what the column holds."""
     if column.odd is None:
-        return ""
-    count, row, text = column.odd
-    which = f"1 cell is no {column.kind}" if count == 1 else f"{count} cells are no {column.kind}s, the first"
-    return f"{which} (row {row}: {text!r}); taken as missing"
+        return []
+    cells, row, text = column.odd
+    return [Note(f"odd_{column.kind}", {"n": cells, "row": row, "text": repr(text)})]
 
 
 def _counts_rows(column: Column) -> bool:
     """Whether numbers are names of the rows: whole, all different, and one after the other or close together (numbers
     that measure something repeat then), or called so."""
     values = column.values[~np.isnan(column.values)].astype(np.float64)
-    if len(values) <= 20 or len(values) < len(column) or column.why or (values != np.round(values)).any():
+    if len(values) <= 20 or len(values) < len(column) or column.notes or (values != np.round(values)).any():
         return False
     span = values.max() - values.min()
     ordered = np.sort(values)
@@ -132,18 +142,16 @@ def _learn_text(part: Column, missing: np.ndarray) -> Encoding:
     words = [word for word, count in zip(part.words, counts.tolist(), strict=True) if count]
     length = sum(len(word.split()) for word in words[:2_000]) / max(len(words[:2_000]), 1)
     if distinct == 1 and not missing.any():
-        return Encoding(part.name, "left out", f"it is always {words[0]!r}")
+        return _left_out(part, Note("always", {"value": repr(words[0])}))
     if length >= 2 and distinct > max(30, 0.05 * rows):
         return _learn_words(part, counts)
     if distinct > max(20, 0.5 * rows):
-        return Encoding(part.name, "left out", f"nearly every row has another text ({distinct:,} in {rows:,} rows)")
+        return _left_out(part, Note("own_text", {"distinct": language.count(distinct), "rows": language.count(rows)}))
     least = 1 if rows < 200 else 2 if rows < 10_000 else 5
     kept = [part.words[code] for code in np.argsort(-counts, kind="stable")[:MOST_CATEGORIES] if counts[code] >= least]
     rare = distinct - len(kept)
-    why = f"{rare} rare values are taken as one" if rare else ""
-    if part.truths:
-        why = "; ".join(one for one in ("yes and no in several spellings", why) if one)
-    return Encoding(part.name, "category", why, missing=bool(missing.any()), values=kept, truths=part.truths)
+    notes = [*([Note("truths")] if part.truths else []), *([Note("rare", {"n": rare})] if rare else [])]
+    return Encoding(part.name, "category", notes, missing=bool(missing.any()), values=kept, truths=part.truths)
 
 
 def _learn_words(part: Column, counts: np.ndarray) -> Encoding:
@@ -156,10 +164,10 @@ def _learn_words(part: Column, counts: np.ndarray) -> Encoding:
     least, most = max(3, 0.005 * rows), 0.98 * rows
     kept = [token for token, count in seen.most_common(4 * MOST_TOKENS) if least <= count <= most][:MOST_TOKENS]
     if not kept:
-        return Encoding(part.name, "left out", "no word of its texts comes up again")
+        return _left_out(part, Note("no_word"))
     shares = [seen[token] / rows for token in kept]
     return Encoding(
-        part.name, "text", f"its {len(kept)} most frequent words", center=shares,
+        part.name, "text", [Note("words", {"n": len(kept)})], center=shares,
         scale=[float(np.sqrt(one * (1 - one))) or 1.0 for one in shares], values=kept,
     )  # fmt: skip
 
@@ -238,7 +246,7 @@ class Encoder:
     @staticmethod
     def from_json(given: list[dict[str, Any]]) -> Encoder:
         """The encoder that `to_json` wrote down."""
-        return Encoder([Encoding(**one) for one in given])
+        return Encoder([Encoding(**one | {"notes": [Note(**note) for note in one["notes"]]}) for one in given])
 
 
 def _parts(encoding: Encoding, column: Column) -> list[np.ndarray]:

@@ -113,13 +113,15 @@ class Fitted:
     Attributes:
         net: the network.
         classes: how many classes there are; 0: it predicts a value.
-        center, scale: the target's mean and spread, for values.
+        center, scale: the target's mean and spread, for values; of several, of each.
         settings: how it was trained.
         history: how training went.
         line, share: a linear model, and how much of the answer is its.
     """
 
-    def __init__(self, net: TableNet, classes: int, center: float, scale: float, settings: Settings) -> None:
+    def __init__(
+        self, net: TableNet, classes: int, center: float | Array, scale: float | Array, settings: Settings
+    ) -> None:
         self.net = net
         self.classes = classes
         self.center = center
@@ -130,7 +132,8 @@ class Fitted:
         self.share = 0.0
 
     def predict(self, columns: Columns) -> Array:
-        """f64[rows, classes] probabilities, or f64[rows] values: the mean of what the members say, and of the line."""
+        """f64[rows, classes] probabilities, or f64[rows] values (f64[rows, outputs], if it learned several): the mean
+        of what the members say, and of the line."""
         starts = range(0, max(len(columns), 1), PIECE_ROWS)
         found = np.concatenate([self._said(columns.take(slice(start, start + PIECE_ROWS))) for start in starts])
         return np.asarray(found / found.sum(1, keepdims=True) if self.classes else found * self.scale + self.center)
@@ -142,7 +145,8 @@ class Fitted:
         return np.asarray((1 - self.share) * found + self.share * self.line(columns))
 
     def members(self, columns: Columns) -> Array:
-        """f32[members, rows, classes] probabilities, or f32[members, rows] values in units of the target's spread."""
+        """f32[members, rows, classes] probabilities, or f32[members, rows] values in units of the target's spread
+        (f32[members, rows, outputs], if it learned several)."""
         rows = len(columns)
         size = _PREDICT_ROWS[0] if rows <= _PREDICT_ROWS[0] else _PREDICT_ROWS[1] if rows > 1_024 else 1_024
         self.net.eval()
@@ -179,7 +183,7 @@ def fit(
 
     Args:
         columns: the encoded columns.
-        target: i64[rows] classes, or values.
+        target: i64[rows] classes, f64[rows] values, or f64[rows, outputs] of them.
         classes: how many classes there are; 0 for values.
         settings: how to train.
         weights: f32[rows], how much each row counts.
@@ -194,7 +198,7 @@ def fit(
     values = target.astype(np.int64) if classes else ((target - center) / scale).astype(np.float32)
     with seeded(settings.seed), counts.native_at_once():
         fold = _folds(values, classes, settings)
-        net = network(columns, classes, settings)
+        net = network(columns, outputs_of(values, classes), settings)
         if start is not None:
             net.load_state_dict(start.net.state_dict())
         fitted = Fitted(net, classes, center, scale, settings)
@@ -214,11 +218,16 @@ def fit(
     return fitted
 
 
-def network(columns: Columns, classes: int, settings: Settings) -> TableNet:
+def outputs_of(target: Array, classes: int) -> int:
+    """How many numbers a network says of a row."""
+    return classes or (target.shape[1] if target.ndim == 2 else 1)
+
+
+def network(columns: Columns, outputs: int, settings: Settings) -> TableNet:
     """A network that has learned nothing yet."""
     numbers = columns.numbers.shape[1]
     shape = Shape(
-        numbers, columns.sizes, max(classes, 1), settings.members, settings.hidden, settings.layers,
+        numbers, columns.sizes, outputs, settings.members, settings.hidden, settings.layers,
         bins=settings.bins if numbers else 0,
     )  # fmt: skip
     return TableNet(shape, _edges(columns.numbers, settings.bins))
@@ -238,7 +247,7 @@ def _blend(fitted: Fitted, columns: Columns, values: Array, fold: Array, weights
     honest = fold != EVERYONES
     if not honest.any() or (classes and len(np.unique(values)) < 2):
         return
-    most = min(MOST_LOGITS // (max(classes, 1) * (GROUPS + 1)), MOST_CELLS // columns.width)
+    most = min(MOST_LOGITS // (outputs_of(values, classes) * (GROUPS + 1)), MOST_CELLS // columns.width)
     rows = _some_rows(fold, most, settings.seed)
     fold, honest, values, columns = fold[rows], honest[rows], values[rows], columns.take(rows)
     left_out = np.where(fold >= 0, fold % GROUPS, np.where(fold == HELD_OUT, 0, -1))
@@ -249,24 +258,25 @@ def _blend(fitted: Fitted, columns: Columns, values: Array, fold: Array, weights
     of_line = of_line[honest]
     true = np.eye(classes)[values[honest]] if classes else values[honest]
     counts = None if weights is None else weights[rows][honest]
-    fitted.line, fitted.share = line, _best_share(of_net, of_line if classes else of_line[:, 0], true, counts)
+    of_line = of_line[:, 0] if true.ndim == 1 else of_line
+    fitted.line, fitted.share = line, _best_share(of_net, of_line, true, counts, bool(classes))
 
 
-def _best_share(of_net: Array, of_line: Array, true: Array, counts: Array | None) -> float:
+def _best_share(of_net: Array, of_line: Array, true: Array, counts: Array | None, is_classes: bool) -> float:
     """The smallest share of the line that is nearly as good as the best: what nets say is the mean of all members in
     the end, which is better than what one of them says of the rows that it has not seen."""
     shares = np.linspace(0, 1, 21)
-    losses = np.stack([_losses((1 - one) * of_net + one * of_line, true) for one in shares])
+    losses = np.stack([_losses((1 - one) * of_net + one * of_line, true, is_classes) for one in shares])
     losses = losses if counts is None else losses * counts
     worse = losses - losses[losses.mean(1).argmin()]
     near = worse.mean(1) <= NEARLY * worse.std(1) / np.sqrt(losses.shape[1])
     return float(shares[int(near.argmax())])
 
 
-def _losses(found: Array, true: Array) -> Array:
+def _losses(found: Array, true: Array, is_classes: bool) -> Array:
     """f64[rows]: of probabilities the logarithm of the true class's, of values the squared error."""
-    if true.ndim == 1:
-        return np.asarray(np.square(found - true))
+    if not is_classes:
+        return np.asarray(np.square(found - true).reshape(len(true), -1).mean(1))
     return np.asarray(-np.log(np.maximum((found * true).sum(1), 1e-12)))
 
 
@@ -296,11 +306,13 @@ class Loss:
         return table_loss(net(numbers, codes, kept), target, fold, net.ids, weights, net.training)
 
 
-def moments(target: Array, weights: Array | None) -> tuple[float, float]:
-    """Mean and spread of values, of which each counts by its weight; a spread of 1 where they are all alike."""
-    center = float(np.average(target, weights=weights))
-    scale = float(np.sqrt(np.average(np.square(target - center), weights=weights)))
-    return center, scale if scale > 0 else 1.0
+def moments(target: Array, weights: Array | None) -> tuple[float | Array, float | Array]:
+    """Mean and spread of values (of each column of them), of which each row counts by its weight; a spread of 1 where
+    they are all alike."""
+    center = np.average(target, 0, weights)
+    scale = np.sqrt(np.average(np.square(target - center), 0, weights))
+    scale = np.where(scale > 0, scale, 1.0)
+    return (center, scale) if target.ndim == 2 else (float(center), float(scale))
 
 
 def _folds(target: Array, classes: int, settings: Settings) -> Array:

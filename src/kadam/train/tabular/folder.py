@@ -23,7 +23,7 @@ from kadam.train.tabular.linear import Line
 from kadam.train.tabular.network import Shape, TableNet
 from kadam.train.tabular.reading import TableError
 
-FORMAT = 3
+FORMAT = 4
 WEIGHTS, MODEL, HISTORY, REPORT = "weights.pt", "model.json", "history.csv", "report.html"
 ASKED = "asked.json"  # of a run that is under way: what it was started with
 

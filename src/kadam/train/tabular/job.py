@@ -27,8 +27,9 @@ from kadam.train.tabular.encoding import Encoder, learn, odd_cells, unseen
 from kadam.train.tabular.first_steps import FirstSteps, first_steps
 from kadam.train.tabular.folder import ASKED, Model
 from kadam.train.tabular.leaks import tells_target
+from kadam.train.tabular.notes import told
 from kadam.train.tabular.reading import TableError, chunks_of
-from kadam.train.tabular.scoring import Stopwatch, baselines, peak_memory_mb, scores
+from kadam.train.tabular.scoring import Stopwatch, baselines, doubt, main_score, peak_memory_mb, scores
 from kadam.train.tabular.target import Target, class_weights, split, target_of
 
 Say = Callable[[str], None]
@@ -176,8 +177,10 @@ def _fit(
     )
     if "SIGINT" in fitted.history.stopped:
         raise KeyboardInterrupt
-    found = {"network": scores(target, held, fitted.predict(tested), choice)}
-    found |= baselines(target, learned, kept, held, tested, choice)
+    said = {"network": (fitted.predict(tested), choice), **baselines(target, learned, kept, held, tested, choice)}
+    found = {who: scores(target, held, *one) for who, one in said.items()}
+    main = main_score(target.task, choice)
+    doubts = {who: doubt(target, held, said["network"], one, main) for who, one in said.items() if who != "network"}
     counts = np.bincount(target.values[kept], minlength=len(target.classes)).tolist() if target.classes else []
     facts = {
         "target": target.name,
@@ -189,6 +192,7 @@ def _fit(
         "train_rows": len(kept),
         "test_rows": len(held),
         "scores": found,
+        "doubts": doubts,
         "stopped": fitted.history.stopped,
     }
     return facts, fitted, _looked_at(learned, target, kept, fitted.settings)
@@ -224,12 +228,13 @@ def predict(
             refused. No file is written then.
     """
     model = Model.read(folder)
+    if out is not None and not out.absolute().parent.is_dir():
+        raise TableError(f"{str(out.absolute().parent)!r} is no folder. Fix: make it first.")
     strange: dict[str, dict[str, None]] = {}
     rows = 0
     with _written(out) as file:
         writer = csv.writer(file, lineterminator="\n")
         classes = model.facts["classes"]
-        writer.writerow(["prediction", *(f"probability of {one}" for one in classes)])
         for chunk in chunks_of(source):
             columns, count = _of_chunk(chunk, model.encoder, rows)
             if not count:
@@ -238,10 +243,12 @@ def predict(
                 if column.odd is not None:
                     if refuse_odd:
                         raise _odd(column)
-                    say(f"column {column.name!r}: {odd_cells(column)}")
+                    say(f"column {column.name!r}: {told(odd_cells(column))}")
             found = model.fitted.predict(model.encoder(columns, count))
             for name, values in unseen(model.encoder, columns).items():
                 strange.setdefault(name, {}).update(dict.fromkeys(values))
+            if not rows:
+                writer.writerow(["prediction", *(f"probability of {one}" for one in classes)])
             writer.writerows(_lines(found, classes, model.facts.get("choice")))
             rows += count
         if not rows:

@@ -30,9 +30,11 @@ class Line:
     has_classes: bool
 
     def __call__(self, columns: Columns) -> Array:
-        """f64[rows, classes] probabilities, or f64[rows] values."""
+        """f64[rows, classes] probabilities, or f64[rows] values, or f64[rows, outputs] of them."""
         outputs = columns.wide() @ self.weights[:-1] + self.weights[-1]
-        return _softmax(outputs) if self.has_classes else outputs[:, 0]
+        if self.has_classes:
+            return _softmax(outputs)
+        return np.asarray(outputs if outputs.shape[1] > 1 else outputs[:, 0])
 
 
 def lines(columns: Columns, target: Array, classes: int, left_out: Array, weights: Array | None) -> tuple[Line, Array]:
@@ -40,7 +42,7 @@ def lines(columns: Columns, target: Array, classes: int, left_out: Array, weight
 
     Args:
         columns: the encoded columns.
-        target: i64[rows] classes, or f32[rows] values.
+        target: i64[rows] classes, f32[rows] values, or f32[rows, outputs] of them.
         classes: how many classes there are; 0 for values.
         left_out: i64[rows]: rows with the same number are left out together; those with -1 by no one.
         weights: f32[rows], how much each row counts; None: all alike.
@@ -53,7 +55,7 @@ def lines(columns: Columns, target: Array, classes: int, left_out: Array, weight
     learns = np.stack([*(left_out != one for one in groups), np.ones(len(X), bool)]).astype(np.float32)
     if weights is not None:
         learns *= weights
-    true = np.eye(classes, dtype=np.float32)[target] if classes else target[:, None].astype(np.float32)
+    true = np.eye(classes, dtype=np.float32)[target] if classes else target.reshape(len(X), -1).astype(np.float32)
     solve = _logistic(X, true, learns) if classes else _ridge(X, true, learns)
     who = np.searchsorted(groups, left_out)  # a row's line; of rows that no one leaves out it does not matter
     who[left_out < 0] = len(groups)

@@ -33,7 +33,7 @@ class Shape:
     Attributes:
         numbers: columns of numbers.
         categories: how many values each column of categories has.
-        outputs: classes; 1 for a value.
+        outputs: classes, or values.
         members, hidden, layers: networks side by side, their width and depth.
         embedding: numbers that stand for a category.
         bins: pieces that the range of a number is cut into; 0: it goes in as it is.
@@ -151,7 +151,7 @@ def table_loss(
 
     Args:
         outputs: f32[members, rows, outputs].
-        target: i64[rows] classes, or f32[rows] values.
+        target: i64[rows] classes, f32[rows] values, or f32[rows, outputs] of them.
         fold: i64[rows], by whom each row is held out: a member's number, HELD_OUT or EVERYONES.
         ids: i64[members], the numbers of the members.
         weights: f32[rows], how much rows count; or nothing.
@@ -159,7 +159,8 @@ def table_loss(
     """
     members, rows, _ = outputs.shape
     if target.is_floating_point():
-        losses = (outputs.squeeze(-1) - target).square()
+        several = target.ndim == 2
+        losses = (outputs - target).square().mean(-1) if several else (outputs.squeeze(-1) - target).square()
     else:
         chosen = target.view(1, rows, 1).expand(members, rows, 1)
         losses = -F.log_softmax(outputs, -1).gather(-1, chosen).squeeze(-1)

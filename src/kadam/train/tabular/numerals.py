@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from kadam.train.tabular.notes import Note
+
 POINT, COMMA = "point", "comma"  # what parts the whole from the rest
 _SPACES = " \u00a0\u202f'"
 _UNITS = r"[$€£¥₹%‰]|USD|EUR|GBP|INR|JPY|CHF|Rs\.?"
@@ -28,12 +30,12 @@ class Numeral:
     Attributes:
         form: POINT (1,234.5) or COMMA (1.234,5).
         unit: what stands beside the digits: a currency, `%`, a measure, or nothing.
-        why: what is worth telling of it.
+        notes: what is worth telling of it.
     """
 
     form: str
     unit: str
-    why: str
+    notes: list[Note]
 
 
 def numeral_of(texts: Sequence[str]) -> Numeral | None:
@@ -47,13 +49,12 @@ def numeral_of(texts: Sequence[str]) -> Numeral | None:
     if counts[form] < _SHARE * len(texts):
         return None
     unit = next(iter(units.values()), "")
-    notes = [f"numbers with {unit}"] if unit else []
+    notes = [Note("unit", {"unit": unit})] if unit else []
     if form == COMMA:
-        notes.append("the comma is the decimal point")
+        notes.append(Note("comma"))
     elif any("," in one["digits"] for one in found):
-        doubtful = counts[COMMA] == counts[POINT]
-        notes.append("commas part thousands" + (", it seems; 1,234 could also be 1.234" if doubtful else ""))
-    return Numeral(form, unit, "; ".join(notes))
+        notes.append(Note("thousands_doubt" if counts[COMMA] == counts[POINT] else "thousands"))
+    return Numeral(form, unit, notes)
 
 
 def _singular(unit: str) -> str:

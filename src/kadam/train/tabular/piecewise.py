@@ -11,7 +11,7 @@ import numpy as np
 from kadam.optim import AdamW
 from kadam.recording import counts
 from kadam.train.tabular.encoded import Columns
-from kadam.train.tabular.fitting import Fitted, Loss, Settings, moments, network, seeded
+from kadam.train.tabular.fitting import Fitted, Loss, Settings, moments, network, outputs_of, seeded
 from kadam.train.tabular.network import EVERYONES
 from kadam.train.tabular.rounds import Rounds
 from kadam.train.trainer import Trainer
@@ -33,7 +33,7 @@ def begun(columns: Columns, target: Array, classes: int, settings: Settings) -> 
     """
     center, scale = (0.0, 1.0) if classes else moments(target, None)
     with seeded(settings.seed):
-        net = network(columns, classes, settings)
+        net = network(columns, outputs_of(target, classes), settings)
     return Fitted(net, classes, center, scale, settings)
 
 

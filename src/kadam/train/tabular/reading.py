@@ -148,6 +148,10 @@ def _json_chunks(path: Path) -> Iterator[Chunk]:
         names: list[str] = []
         rows: list[dict[str, Any]] = []
         try:
+            if file.read(1) == "[":
+                yield from _json_list(path, "[" + file.read())
+                return
+            file.seek(0)
             for number, line in enumerate(file, 1):
                 if not line.strip():
                     continue
@@ -160,6 +164,18 @@ def _json_chunks(path: Path) -> Iterator[Chunk]:
         yield _transposed(rows, names)
 
 
+def _json_list(path: Path, text: str) -> Iterator[Chunk]:
+    """A list of objects, as pandas and web services write tables: it has to be read whole."""
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise TableError(f"{str(path)!r}: {error}. Fix: write it again; or one JSON object on each line.") from error
+    rows = [_checked_row(row, number, path) for number, row in enumerate(found, 1)]
+    names: list[str] = []
+    for start in range(0, max(len(rows), 1), CHUNK_ROWS):
+        yield _transposed(rows[start : start + CHUNK_ROWS], names)
+
+
 def _json_row(line: str, number: int, path: Path) -> dict[str, Any]:
     try:
         row = json.loads(line)
@@ -167,9 +183,13 @@ def _json_row(line: str, number: int, path: Path) -> dict[str, Any]:
         raise TableError(
             f'{str(path)!r}, row {number}: {error}. Fix: one JSON object on each line, such as {{"age": 3}}.'
         ) from error
+    return _checked_row(row, number, path)
+
+
+def _checked_row(row: Any, number: int, path: Path) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise TableError(
-            f"{str(path)!r}, row {number}: a {type(row).__name__}, not an object. Fix: one object on each line."
+            f"{str(path)!r}, row {number}: a {type(row).__name__}, not an object. Fix: one object for each row."
         )
     for name, cell in row.items():
         if isinstance(cell, dict | list):
@@ -234,4 +254,4 @@ def _dates_as_text(column: np.ndarray) -> np.ndarray:
 
 def _cell(cell: Any) -> Any:
     """A cell as text or number; None for the missing values of pandas."""
-    return None if cell is None or cell != cell or str(cell) in ("<NA>", "NaT") else cell
+    return None if cell is None or type(cell).__name__ in ("NAType", "NaTType") or cell != cell else cell

@@ -16,6 +16,8 @@ from kadam.lens.report import sections, words_used
 from kadam.train.history import History
 from kadam.train.tabular.encoding import Encoder, Encoding
 from kadam.train.tabular.first_steps import FirstSteps
+from kadam.train.tabular.notes import told
+from kadam.train.tabular.scoring import main_score
 from kadam.train.tabular.target import Target
 
 CHOICE = (
@@ -25,6 +27,7 @@ CHOICE = (
 _SHOWN_COLUMNS = 60
 MOST_CLASSES = 50  # in the table of classes
 CLOSE = 0.002  # scores no further apart are the same
+SURE = 2.0  # standard errors, beyond which a difference is more than the luck of the test rows
 
 
 def columns_text(encoder: Encoder, lang: str = "en") -> str:
@@ -45,15 +48,15 @@ def _kind(one: Encoding, say: Speech) -> str:
         notes.append(say.label("train.log"))
     if one.missing:
         notes.append(say.label("train.gaps"))
-    if one.why:
-        notes.append(one.why)
+    if one.notes:
+        notes.append(told(one.notes, say))
     kind = say.label(f"train.kind.{one.kind.replace(' ', '_')}")
     return kind + (f" ({'; '.join(notes)})" if notes else "")
 
 
 def _figure(value: float) -> str:
     """A score; AUC, say, is none where the test rows are all of one class."""
-    return f"{value:.4f}" if value == value else "-"
+    return "-" if value != value else f"{value:.4f}" if abs(value) < 1_000 else f"{value:,.6g}"
 
 
 def untested(target: Target, held: np.ndarray) -> str:
@@ -78,14 +81,15 @@ def scores_table(facts: dict[str, Any]) -> Any:
 
 
 def verdict(facts: dict[str, Any], say: Callable[..., str]) -> str:
-    """One sentence: whether the network is worth more than what needs none."""
-    rarely = "balanced_accuracy" if facts.get("choice") else "accuracy"
-    main = rarely if facts["task"] == "classification" else "r2"
+    """One sentence: whether the network is worth more than what needs none, as far as the test rows can tell."""
+    main = main_score(facts["task"], facts.get("choice"))
     found = facts["scores"]
     best = max((scores[main], who) for who, scores in found.items() if who != "network")
     gain = found["network"][main] - best[0]
-    key = "better" if gain > CLOSE else "same" if gain > -CLOSE else "worse"
-    told = {} if key == "same" else {"points": f"{abs(100 * gain):.1f}", "score": main.replace("_", " ")}
+    sure = max(CLOSE, SURE * facts["doubts"][best[1]])
+    key = "better" if gain > sure else "worse" if gain < -sure else "same" if abs(gain) <= CLOSE else "doubtful"
+    points = {"points": f"{abs(100 * gain):.1f}", "score": main.replace("_", " ")}
+    told = {"same": {}, "doubtful": {**points, "doubt": f"{100 * sure:.1f}"}}.get(key, points)
     return say(f"train.{key}", other=best[1], **told)
 
 

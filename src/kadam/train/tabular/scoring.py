@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from kadam.train.tabular.encoded import Columns
 from kadam.train.tabular.target import Target
 
 Scores = dict[str, float]
+# What a model says of the test rows, and by how much each class's probability counts where one is chosen (None: alike).
+Said = tuple[np.ndarray, np.ndarray | None]
 _BASELINE_ROWS = 50_000
 
 
@@ -47,8 +50,8 @@ def baselines(
     test: np.ndarray,
     table: Columns,
     choice: np.ndarray | None = None,
-) -> dict[str, Scores]:
-    """What is reached without a network: by a constant, and by a linear model where scikit-learn is installed.
+) -> dict[str, Said]:
+    """What is said without a network: by a constant, and by a linear model where scikit-learn is installed.
 
     Args:
         target: all rows' targets.
@@ -57,19 +60,42 @@ def baselines(
         table: the encoded rows `test`.
         choice: as in `scores`.
     """
-    found: dict[str, Scores] = {}
+    found: dict[str, Said] = {}
     if target.classes:
         shares = np.bincount(target.values[train], minlength=len(target.classes)) / len(train)
-        found[f"always {target.classes[int(shares.argmax())]!r}"] = scores(
-            target, test, np.tile(shares, (len(test), 1))
-        )
+        found[f"always {target.classes[int(shares.argmax())]!r}"] = np.tile(shares, (len(test), 1)), None
     else:
-        found["always the mean"] = scores(target, test, np.full(len(test), target.values[train].mean()))
+        found["always the mean"] = np.full(len(test), target.values[train].mean()), None
     linear = _linear(target, columns, train, table)
     if linear is not None:
-        name = "logistic regression" if target.classes else "ridge regression"
-        found[name] = scores(target, test, linear, choice)
+        found["logistic regression" if target.classes else "ridge regression"] = linear, choice
     return found
+
+
+def main_score(task: str, choice: Any) -> str:
+    """The score that decides which model is better."""
+    if task == "regression":
+        return "r2"
+    return "accuracy" if choice is None else "balanced_accuracy"
+
+
+def doubt(target: Target, rows: np.ndarray, one: Said, other: Said, name: str) -> float:
+    """The standard error of the difference between two models' main scores: by how much it would vary from test to
+    test, both looking at the same rows."""
+    difference = _shares(target, rows, one, name) - _shares(target, rows, other, name)
+    return float(difference.std() / np.sqrt(len(rows)))
+
+
+def _shares(target: Target, rows: np.ndarray, said: Said, name: str) -> np.ndarray:
+    """f64[rows], whose mean is a model's main score."""
+    (found, choice), true = said, target.values[rows]
+    if name == "r2":
+        return np.asarray(1.0 - np.square(found - true) / (true.var() or 1.0))
+    right = (found * (1.0 if choice is None else choice)).argmax(1) == true
+    if name == "accuracy":
+        return np.asarray(right, np.float64)
+    counts = np.bincount(true, minlength=len(target.classes))
+    return np.asarray(right * (len(true) / (np.count_nonzero(counts) * counts[true])))
 
 
 def _linear(target: Target, columns: Columns, train: np.ndarray, table: Columns) -> np.ndarray | None:

@@ -42,7 +42,7 @@ def target_of(column: Column, task: str | None = None) -> tuple[Target, np.ndarr
         TableError: nothing can be learned from it; the message names row and column.
     """
     name = column.name
-    if column.note:
+    if column.note is not None:
         raise TableError(f"column {name!r}: {column.note}: these are no classes. Fix: another --target.")
     rows = np.flatnonzero(~column.missing)
     if len(rows) < FEWEST_ROWS:

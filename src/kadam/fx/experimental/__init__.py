@@ -1,0 +1,5 @@
+"""As `torch.fx.experimental`."""
+
+from kadam.fx.experimental import proxy_tensor
+
+__all__ = ["proxy_tensor"]

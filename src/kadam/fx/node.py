@@ -1,0 +1,5 @@
+"""As `torch.fx.node`."""
+
+from kadam.fx import Node
+
+__all__ = ["Node"]

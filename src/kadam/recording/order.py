@@ -1,0 +1,180 @@
+"""In which order the axes of a tensor lie in memory, and which of their operands' orders results keep.
+
+Engines compute in row-major order. Where PyTorch keeps another order, that is noted in the result's `Spec` when the
+call is first seen, and values that outlive their recording are laid so; within a step nothing is moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kadam.ir.graph import Phase
+from kadam.ir.primitive import Array, Primitive, View, seen_through
+from kadam.primitives.broadcast import Broadcast
+from kadam.primitives.elementwise import ByReference, Cast, Elementwise, Where
+from kadam.primitives.move import Copy, Detach
+from kadam.primitives.sources import Full, Input
+from kadam.recording.spec import Order, Spec, spec_of
+from kadam.shapes import Shape, contiguous_strides
+
+if TYPE_CHECKING:
+    from kadam.recording.calls import Operation
+    from kadam.recording.trail import TrailNode
+
+_POINTWISE = (Elementwise, ByReference, Cast, Where, Broadcast, Full, Copy, Detach, Input)
+_ROW_MAJOR = frozenset({"_contiguous", "fit", "restore", "masked_fill"})  # whatever their operands are like
+_AS_OPERANDS = frozenset({"_flip", "_sorted", "_normalized", "prelu", "local_response_norm", "glu"})
+_IN_FORMAT = frozenset({
+    "conv2d", "conv3d", "conv_transpose2d", "conv_transpose3d", "_batch_norm_train", "_batch_norm_eval", "_group_norm",
+    "max_pool2d", "avg_pool2d", "max_pool3d", "avg_pool3d", "_adaptive_avg_pool2d", "adaptive_max_pool2d", "_resized",
+    "pad", "pixel_shuffle",
+})  # fmt: skip
+_CONVOLUTIONS = frozenset({"conv2d", "conv3d", "conv_transpose2d", "conv_transpose3d"})
+
+
+_rules: dict[str, Callable[..., Any]] = {}
+
+
+def lies_as(name: str, rule: Callable[..., Any]) -> None:
+    """Let the results of an operation lie in memory as the operand does that `rule` finds among the call's arguments;
+    row by row where it finds none."""
+    _rules[name] = rule
+
+
+def axes_by_stride(shape: Shape, *strides: Sequence[int]) -> list[int]:
+    """The axes from the slowest to the fastest of operands that have these strides; the first that tells decides.
+
+    It is PyTorch's order: insertion sort, in which an axis of stride 0 neither moves nor stops another.
+    """
+    order = list(range(len(shape)))[::-1]
+    for start in range(1, len(order)):
+        place = start
+        for other in range(start - 1, -1, -1):
+            verdict = _is_slower(shape, strides, order[other], order[place])
+            if verdict is None:
+                continue
+            if not verdict:
+                break
+            order[place], order[other] = order[other], order[place]
+            place = other
+    return order[::-1]
+
+
+def _is_slower(shape: Shape, strides: Iterable[Sequence[int]], standing: int, moving: int) -> bool | None:
+    """Whether one axis lies outside another in memory; None where that cannot be said."""
+    for steps in strides:
+        if steps[standing] == 0 or steps[moving] == 0:
+            continue
+        if steps[standing] != steps[moving]:
+            return steps[standing] > steps[moving]
+        if shape[standing] > shape[moving]:
+            return True
+    return None
+
+
+def order_of(shape: Shape, *strides: Sequence[int]) -> Order | None:
+    """The axes from the outermost to the innermost in memory; None where that is their own order."""
+    if len(shape) < 2 or 0 in shape:
+        return None
+    order = tuple(axes_by_stride(shape, *strides))
+    return None if order == tuple(range(len(shape))) else order
+
+
+def order_in(array: Array) -> Order | None:
+    """`order_of` an array."""
+    return None if array.flags.c_contiguous else order_of(array.shape, [abs(step) for step in array.strides])
+
+
+def dense_strides(shape: Shape, order: Order | None) -> tuple[int, ...]:
+    """Steps between neighbours, in elements, of a tensor without gaps whose axes lie in this order."""
+    if order is None:
+        return contiguous_strides(shape)
+    steps = [0] * len(shape)
+    for axis, step in zip(order, contiguous_strides([shape[axis] for axis in order]), strict=True):
+        steps[axis] = step
+    return tuple(steps)
+
+
+def laid(array: Array, order: Order | None) -> Array:
+    """The same values in memory in which the axes lie in this order."""
+    if order is None:
+        return array
+    return np.ascontiguousarray(array.transpose(order)).transpose(np.argsort(order))
+
+
+def in_row(array: Array, order: Order | None) -> Array:
+    """An array with its axes as they lie in memory, from the outermost to the innermost."""
+    return array if order is None else array.transpose(order)
+
+
+def note_orders(node: TrailNode, op: Operation, arguments: Sequence[Any]) -> None:
+    """Note in the specs of what a call returns in which order PyTorch's results lie."""
+    operands = [one._spec for each in arguments for one in _tensors(each)]
+    made = [one.primitive for one in node.nodes if not isinstance(one.primitive, Input)]
+    if op.phase is Phase.BACKWARD or not made or op.name in _ROW_MAJOR:
+        return
+    if all(one.order is None for one in operands) and not all(isinstance(one, View) for one in made):
+        return
+    if op.name in _rules:
+        model = _rules[op.name](*arguments)
+        operands = [] if model is None else [model._spec]
+    orders = {spec.shape: _order_of_result(made, op.name, operands, spec.shape) for spec in node.specs}
+    if any(order is not None for order in orders.values()):
+        node.specs = tuple([in_order(spec, orders[spec.shape]) for spec in node.specs])
+        if node.spec is not None:
+            node.spec = node.specs[0]
+
+
+def in_order(spec: Spec, order: Order | None) -> Spec:
+    """The spec of such a tensor that lies in this order."""
+    return spec_of(spec.type, spec.requires_grad, spec.grad_name, spec.weak, order)
+
+
+def _tensors(argument: Any) -> Iterable[Any]:
+    parts = argument if isinstance(argument, list | tuple) else (argument,)
+    return (one for one in parts if hasattr(one, "_spec"))
+
+
+def _order_of_result(made: Sequence[Primitive], name: str, operands: Sequence[Spec], shape: Shape) -> Order | None:
+    if not operands:
+        return None
+    if name in _IN_FORMAT:
+        return _channels_last(operands[: 2 if name in _CONVOLUTIONS else 1], shape, any)
+    if name == "_cat":
+        return order_of_joined(operands, shape)
+    pointwise = all(isinstance(one, _POINTWISE) for one in made)
+    if not pointwise and all(isinstance(one, View) for one in made):
+        return order_in(seen_through(blank_array(operands[0]), made))
+    if pointwise or name in _AS_OPERANDS or name in _rules:
+        return order_of(shape, *[_stretched_strides(one, shape) for one in operands if len(one.shape) <= len(shape)])
+    return None
+
+
+def _stretched_strides(spec: Spec, shape: Shape) -> tuple[int, ...]:
+    """The steps of an operand along the axes of a result; 0 where it is stretched."""
+    offset = len(shape) - len(spec.shape)
+    steps = dense_strides(spec.shape, spec.order)
+    sizes = zip(spec.shape, steps, shape[offset:], strict=True)
+    return (0,) * offset + tuple([0 if size == 1 != wide else step for size, step, wide in sizes])
+
+
+def order_of_joined(parts: Sequence[Spec], shape: Shape) -> Order | None:
+    """The order of tensors of a shape that are joined of others: channels last, if all of them are."""
+    return _channels_last(parts, shape, all)
+
+
+def _channels_last(operands: Sequence[Spec], shape: Shape, decide: Any) -> Order | None:
+    rank = len(shape)
+    last = (0, *range(2, rank), 1)
+    is_last = decide([one.order == last for one in operands if len(one.shape) == rank])
+    return last if rank in (4, 5) and is_last and 0 not in shape else None
+
+
+def blank_array(spec: Spec) -> Array:
+    """An array that lies as a tensor without memory would, and takes no memory itself."""
+    blank = np.empty(1, spec.dtype.numpy)
+    steps = [step * spec.dtype.itemsize for step in dense_strides(spec.shape, spec.order)]
+    return np.lib.stride_tricks.as_strided(blank, spec.shape, steps)

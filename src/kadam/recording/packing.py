@@ -1,0 +1,96 @@
+"""What derivatives will read, packed by the user's functions until they do: `saved_tensors_hooks`.
+
+A block with such functions is recorded by itself: the recording is cut where the block begins, where it ends and before
+a backward pass in it. So what is saved stands in histories, and is packed there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kadam.errors import GradientError, OperandError
+from kadam.recording.backprop import as_tensor
+from kadam.recording.history import History
+from kadam.recording.modes import grad_mode
+from kadam.recording.step import cut, state, turn
+from kadam.recording.tensor import Recorded, read
+from kadam.recording.trail import TrailNode
+
+Hook = Callable[[Any], Any]
+
+
+class Packing:
+    """A block whose saved values are packed.
+
+    Attributes:
+        pending: histories of the block whose values are yet to be packed.
+    """
+
+    def __init__(self, pack: Hook, unpack: Hook) -> None:
+        self.pack, self.unpack = pack, unpack
+        self.pending: list[History] = []
+        self._outer: list[tuple[Any, Any]] = []
+        self._roots = {True: TrailNode(), False: TrailNode()}
+
+    def begin(self) -> None:
+        """From here on, what is saved is packed."""
+        if state.refusal is not None:
+            raise GradientError(f"{state.refusal} Fix: leave disable_saved_tensors_hooks before saved_tensors_hooks.")
+        settle()
+        self._outer.append((state.packing, state.roots))
+        _go_on(self, self._roots)
+
+    def end(self, failed: bool) -> None:
+        """What is saved from here on is left as it is, or packed by the block around this one."""
+        try:
+            if failed:
+                self.pending.clear()
+            settle()
+        finally:
+            self.pending.clear()
+            _go_on(*self._outer.pop())
+
+    def settle(self) -> None:
+        """Pack what has been saved so far."""
+        while self.pending:
+            history = self.pending.pop(0)
+            with grad_mode(False):
+                for one in history.read_ones():
+                    self._pack(history, one)
+
+    def _pack(self, history: History, one: int) -> None:
+        tensor: Any = history.owner_of(one) or as_tensor(history, one)
+        version = tensor.root._changes
+        packed = self.pack(tensor)
+        if tensor.root._changes != version:
+            raise GradientError(
+                "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook can "
+                "not be modified by in-place operations as this can lead to unexpected side-effects. Fix: x.clone() in "
+                "the hook."
+            )
+        history.keep_packed(one, lambda: self._unpacked(packed))
+
+    def _unpacked(self, packed: Any) -> Any:
+        with grad_mode(False):
+            tensor = self.unpack(packed)
+        if not isinstance(tensor, Recorded):
+            raise OperandError(
+                f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type "
+                f"{type(tensor).__name__}. Fix: return the tensor that was packed."
+            )
+        return read(tensor)
+
+
+def _go_on(packing: Packing | None, roots: Any) -> None:
+    state.packing, state.roots = packing, roots
+    turn(None)  # nothing is recorded yet: it begins at these roots
+
+
+def settle() -> None:
+    """Cut the recording, and pack what it has saved if it stands in such a block."""
+    rec = state.rec
+    if rec is not None and rec.open and rec.here.parent is not None:
+        cut(rec)
+    if state.packing is not None:
+        state.packing.settle()
