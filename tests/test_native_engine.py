@@ -28,6 +28,7 @@ from kadam.primitives.move import Flip, concat
 from kadam.primitives.reduce import Max
 from kadam.primitives.scan import CumSum
 from kadam.primitives.solve import Inverse
+from kadam.primitives.special import Erfinv
 from kadam.primitives.trigonometry import Tanh
 from random_graphs import RandomGraph
 from test_every_primitive import DOUBLE, draw, every_example, retyped
@@ -287,3 +288,20 @@ def test_parts_that_nothing_else_reads_are_not_copied(axis: int) -> None:
 
     program = NativeProgram(graph_of(body, "f32[8,8]", "f32[8,8]"), (), refuse)
     assert not [stage for stage in program.stages if isinstance(stage, Stage) and stage.name.startswith("Concat")]
+
+
+def test_functions_that_loop_may_stand_at_a_kernels_start() -> None:
+    """What is the same for all results of a tile is computed once, before them: here by a formula with a loop in it."""
+
+    def body(x: Node, w: Node, s: Node) -> Node:
+        return emit(Mul(), emit(Dot((), (), (1,), (0,)), x, w), emit(Broadcast((40, 56)), emit(Erfinv(), s)))
+
+    graph = graph_of(body, "f32[40, 48]", "f32[48, 56]", "f32[]")
+    rng = np.random.default_rng(11)
+    feeds = [
+        rng.standard_normal((40, 48), np.float32),
+        rng.standard_normal((48, 56), np.float32),
+        np.float32(0.3) * np.ones((), np.float32),
+    ]
+    for ours, theirs in zip(native(graph, feeds), reference.compile(graph)(feeds), strict=True):
+        assert_close(ours, theirs)

@@ -185,6 +185,29 @@ def test_special_values(form: str, swapped: bool, kinds: Sequence[str]) -> None:
     assert (np.abs(result[finite] - want[finite]) <= 2.0**-20 * size[finite] + 70 * least).all()
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("depth", [16, 17, 31, 33, 63, 100, 129, 250, 300])
+def test_every_way_that_may_be_chosen(form: str, depth: int) -> None:
+    """Whatever the depth is a multiple of."""
+    rng = np.random.default_rng(depth)
+    sizes = {"forward": (130, 140, depth), "input": (130, depth, 140), "weight": (depth, 130, 140)}[form]
+    contraction = matrices(form, *sizes)
+    assert cuts(contraction)
+    check(contraction, [stages_of(way, storing(shape_of(contraction)), str(way)) for way in cuts(contraction)], rng)
+
+
+def test_near_the_least_numbers() -> None:
+    """Where the last of the three parts would be denormal, and be flushed."""
+    rng = np.random.default_rng(10)
+    contraction = matrices("forward", 40, 40, 64)
+    way = cut(contraction, False, 1, 64, 2)
+    for exponent in range(-112, -98):
+        a = np.ldexp(rng.uniform(1, 2, 40 * 64), exponent).astype(np.float32)
+        b = np.ldexp(rng.uniform(1, 2, 40 * 64), 9).astype(np.float32)
+        want = expected(contraction, a, b)
+        assert (np.abs(result_of(way, a, b) - want) <= 2.0**-21 * want).all(), exponent
+
+
 def test_it_is_chosen_where_it_pays() -> None:
     large, small = matrices("forward", 768, 512, 512), matrices("forward", 32, 64, 20)
     assert isinstance(best(large), Squares)

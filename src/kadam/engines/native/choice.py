@@ -13,7 +13,7 @@ from kadam.engines.native.target import host
 from kadam.engines.native.thirds import STEP
 from kadam.engines.native.tile import Tiling
 
-Way = Tiling | Inner | Squares
+Way = Tiling | Inner | Squares  # to cut a contraction
 
 BLOCK_BYTES = 64 << 10  # of columns that are copied together, and of sums that wait for the next round
 MOST_WAITING = 4 * BLOCK_BYTES  # of such sums where a task's rows cannot be fewer
@@ -24,7 +24,8 @@ LAUNCH_CYCLES = 2000
 LONG_CYCLES = 40_000  # work that is worth more than one thread
 UNIT_DEPTHS = (128, 256, 512)  # of blocks that the matrix unit multiplies
 UNIT_WIDTHS = (1, 2, 3, 4, 8)  # squares beside each other
-UNIT_BYTES = 512 << 10  # of split columns and waiting sums, on the stack
+UNIT_DESK_BYTES = 512 << 10  # of split columns and waiting sums, for each thread
+UNIT_ROWS_BYTES = 32 << 20  # of split rows
 UNIT_STEP = 460  # cycles of the unit for a square's 32 summed indices
 UNIT_BLOCK = 100  # for bringing a square's sums and taking them away
 UNIT_FAR = 1900  # for its rows' thirds at 32 summed indices, from beyond the second-level cache
@@ -118,12 +119,13 @@ def _ways(form: Form) -> Iterator[Way]:
 
 def _unit_ways(form: Form) -> Iterator[Squares]:
     widest = form.columns.size // SQUARE
-    for depth in {_block(form.depth, most, STEP) for most in UNIT_DEPTHS}:
+    for depth in {-(-_block(form.depth, most, STEP) // STEP) * STEP for most in UNIT_DEPTHS}:
         for beside in {one for one in UNIT_WIDTHS if one <= widest}:
             way = Squares(form, beside, depth, -(-form.rows.size // SQUARE))
-            while way.scratch_bytes > UNIT_BYTES and way.group > 1:
+            while way.desk_bytes > UNIT_DESK_BYTES and way.group > 1:
                 way = replace(way, group=-(-way.group // 2))
-            if way.scratch_bytes <= UNIT_BYTES and form.products * way.panels * way.tiles >= LEAST_TASKS:
+            fits = way.desk_bytes <= UNIT_DESK_BYTES and way.bounds_at <= UNIT_ROWS_BYTES
+            if fits and form.products * way.panels * way.tiles >= LEAST_TASKS:
                 yield way
 
 

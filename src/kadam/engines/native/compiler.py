@@ -41,10 +41,11 @@ class Compiler:
         """
         llvm = binding()
         try:
-            module = llvm.parse_assembly(text, llvm.create_context())
-            module.verify()
-            _unlocked("LLVMPY_RunNewModulePassManager")(self._passes, module, self._builder)
-            return self._emit(module)
+            # The module must go before its context, also if an error keeps both in its traceback.
+            with llvm.parse_assembly(text, llvm.create_context()) as module:
+                module.verify()
+                _unlocked("LLVMPY_RunNewModulePassManager")(self._passes, module, self._builder)
+                return self._emit(module)
         except RuntimeError as error:
             raise NativeUnavailable(f"LLVM refused a kernel: {error}") from error
 

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from kadam.dtypes import float32, uint8, uint32
 from kadam.engines.native.form import Side, digits, lesser, minus, times, total
 from kadam.engines.native.scalars import Scalars
-from kadam.engines.native.squares import ABREAST, PIECE_BYTES, SQUARE, SUMS, Squares, outer_of
+from kadam.engines.native.squares import ABREAST, DESKS_BYTES, PIECE_BYTES, SQUARE, SUMS, Squares, outer_of
 from kadam.engines.native.stage import Finish, Scratch
+from kadam.engines.native.target import host
 from kadam.engines.native.thirds import PARTS, SIDE, STEP, TILE_BYTES, Thirds, tame
 from kadam.engines.native.tile import Announce, multiply_add
 from kadam.engines.native.turn import from_on
@@ -30,7 +31,29 @@ from kadam.engines.native.writer import BOOL, I64, Value, Variable, Writer, cons
 # Pairs of parts that are multiplied in turn, at a step; neighbours share one, which stays in its registers.
 TURNS = (((0, 2), (0, 1)), ((1, 1), (1, 0)), ((0, 0), (2, 0)))
 LEFT, RIGHT = 4, 6  # the first registers of both operands; sums are in those before
+ANY = 1 << 40  # size of a first digit that needs no bound
 PLAIN_LINES = 8  # multiplied at a time where the unit is not used
+# Takes the first free one of some desks, from one on; there is one for each core, so a thread hardly ever waits.
+CLAIM = """\
+declare void @llvm.x86.sse2.pause()
+define internal i64 @claim(ptr %taken, i64 %first, i64 %count) nounwind {
+entry:
+  br label %try
+try:
+  %desk = phi i64 [ %first, %entry ], [ %next, %busy ]
+  %at = getelementptr i64, ptr %taken, i64 %desk
+  %swap = cmpxchg ptr %at, i64 0, i64 1 acquire monotonic
+  %mine = extractvalue { i64, i1 } %swap, 1
+  br i1 %mine, label %sit, label %busy
+busy:
+  call void @llvm.x86.sse2.pause()
+  %above = add i64 %desk, 1
+  %last = icmp sge i64 %above, %count
+  %next = select i1 %last, i64 0, i64 %above
+  br label %try
+sit:
+  ret i64 %desk
+}"""
 # What the registers are: the layout's number, bytes of a row, rows.
 CONFIGURATION = {0: 1} | dict.fromkeys(range(16, 32, 2), 4 * SIDE) | dict.fromkeys(range(48, 56), SIDE)
 
@@ -96,8 +119,6 @@ class _Pipeline:
         self.share = -(-SQUARE // (len(TURNS) * self.steps))  # of a square's rows, that is finished at a time
         self.thirds = Thirds(w, self.form.columns, left=self.form.turned)
         self.block_bytes = self.t.beside * self.steps * PIECE_BYTES
-        self.split = w.scratch(uint8, 2 * self.block_bytes)  # this block's columns, and the next one's
-        self.sums = w.scratch(float32, squares.kept * SUMS)
         self.bounds = w.variable(uint32), w.variable(uint32)  # of this block's columns
         self.done = w.variable(I64)  # of the next block's splitting
         self.waiting = w.variable(I64)  # whether a square is to be finished; and which
@@ -106,6 +127,7 @@ class _Pipeline:
     def write(self) -> None:
         w = self.w
         self._configure()
+        desk = self._sit_down()
         begin, end = (times(w, bound, self.t.blocks) for bound in w.tasks)
         for variable in (self.waiting, self.task, self.square):
             variable.set(index(0))
@@ -115,6 +137,21 @@ class _Pipeline:
             this = self._block(number, begin, end)
             self._run(this, number, self._block(total(w, number, 1), begin, end))
         self._do("tilerelease")
+        taken = w.address(I64, self._desks(0), desk)
+        w.do(f"store atomic i64 0, ptr {taken} release, align 8")
+
+    def _desks(self, offset: int) -> str:
+        return self.w.address(uint8, self.w.buffer(self.rows), self.t.desks_at + offset)
+
+    def _sit_down(self) -> Value:
+        """Takes a free desk: the first tasks' threads the first one, the last ones' the last, each time the same."""
+        w, t, cores = self.w, self.t, host().cores
+        w.declare(CLAIM)
+        first = w.let(I64, 0, f"udiv {times(w, w.tasks[0], cores)}, {t.tasks}")
+        number = w.let(I64, 0, f"call i64 @claim(ptr {self._desks(0)}, {first}, i64 {cores})")
+        desk = w.address(uint8, self._desks(DESKS_BYTES), times(w, number, t.desk_bytes))
+        self.split, self.sums_at = desk, w.address(uint8, desk, t.split_bytes)
+        return number
 
     def _configure(self) -> None:
         shape = self.w.scratch(uint8, 64)
@@ -133,7 +170,7 @@ class _Pipeline:
         w, t = self.w, self.t
         first, last = self._holds("sge", number, begin), self._holds("slt", number, end)
         within = w.intrinsic("smax", w.intrinsic("smin", number, total(w, end, -1)), begin)
-        task, turn = digits(w, within, (1 << 40, t.blocks)) if t.blocks > 1 else (within, index(0))
+        task, turn = digits(w, within, (ANY, t.blocks)) if t.blocks > 1 else (within, index(0))
         above = times(w, turn, t.depth)
         length = lesser(w, minus(w, self.form.depth, above), t.depth)
         return _Block(self._both(first, last), task, turn, above, length)
@@ -193,14 +230,14 @@ class _Pipeline:
     def _split(self, source: str, into: str, panel_at: Value, block: _Block, unit: Value) -> None:
         """Some rows of a tile of columns: tiles follow each other along the columns, then along the depth."""
         w, t, rows = self.w, self.t, SIDE // self.thirds.at_once
-        step, vector, row = digits(w, unit, (1 << 40, ABREAST * t.beside, rows))
+        step, vector, row = digits(w, unit, (ANY, ABREAST * t.beside, rows))
         square, beside = digits(w, vector, (self.t.beside, ABREAST))
         column = self._start(total(w, panel_at, times(w, vector, SIDE)))
-        below_ = times(w, step, STEP)
-        corner = total(w, times(w, column, self.form.columns.stride), times(w, below_, self.form.columns.inner))
+        deep = times(w, step, STEP)
+        corner = total(w, times(w, column, self.form.columns.stride), times(w, deep, self.form.columns.inner))
         place = total(w, times(w, square, self.steps), step)
         target = total(w, times(w, place, PIECE_BYTES), times(w, beside, PARTS * TILE_BYTES))
-        real: int | Value = STEP if self.form.depth % STEP == 0 else minus(w, block.length, below_)
+        real: int | Value = STEP if self.form.depth % STEP == 0 else minus(w, block.length, deep)
         row = times(w, row, self.thirds.at_once)
         self.thirds.split(w.address(float32, source, corner), w.address(uint8, into, target), row, real)
 
@@ -215,7 +252,7 @@ class _Pipeline:
         if self.form.turned:
             left, right = right, left
         fit, unfit = self._fit(this, square)
-        sums = w.address(float32, self.sums, times(w, number, SUMS if self.t.blocks > 1 else 0))
+        sums = w.address(float32, self.sums_at, times(w, number, SUMS if self.t.blocks > 1 else 0))
         self._open(fit, this.turn, sums)
         steps, finish_share = self._steps_of(this), self._finishing()
         with w.loop(0, self.steps) as step, w.loop(0, len(TURNS)) as turn:
@@ -239,7 +276,7 @@ class _Pipeline:
         """A task's square: they follow each other along the columns, then along the rows."""
         w, t, form = self.w, self.t, self.form
         product, group, panel = self._task(task)
-        tile, beside = digits(w, number, (1 << 40, self.t.beside))
+        tile, beside = digits(w, number, (ANY, self.t.beside))
         tile = total(w, tile, times(w, group, t.group))
         nominal = times(w, tile, SQUARE)
         row = nominal if form.rows.size % SQUARE == 0 else lesser(w, nominal, form.rows.size - SQUARE)
@@ -312,7 +349,7 @@ class _Pipeline:
         waits = self._holds("ne", self.waiting.get(), 0)
         number = self.square.get()
         square = self._where(self.task.get(), number)
-        sums = w.address(float32, self.sums, times(w, number, SUMS if t.blocks > 1 else 0))
+        sums = w.address(float32, self.sums_at, times(w, number, SUMS if t.blocks > 1 else 0))
 
         along = self.form.rows.axis if self.form.turned else self.form.columns.axis
 

@@ -9,11 +9,13 @@ from kadam.engines.native.form import Form, digits, lesser, minus, times, total
 from kadam.engines.native.stage import Scratch, Stage
 from kadam.engines.native.target import host
 from kadam.engines.native.thirds import PARTS, SIDE, STEP, TILE_BYTES, Thirds
-from kadam.engines.native.writer import BOOL, Value, Writer, index
+from kadam.engines.native.writer import BOOL, I64, Value, Writer, constant, index
 
 ABREAST = 2  # tiles below and beside each other whose sums the unit keeps at once
 SQUARE = ABREAST * SIDE  # rows and columns of these
 SUMS = SQUARE * SQUARE
+LINE_BYTES = 64
+DESKS_BYTES = 8 * -(-host().cores // 8) * 8  # words that tell which desks are taken
 PIECE_BYTES = ABREAST * PARTS * TILE_BYTES  # of the tiles of a square's rows, or columns, at one step
 
 
@@ -32,6 +34,9 @@ class Squares:
     beside: int
     depth: int
     group: int
+
+    def __post_init__(self) -> None:
+        assert self.depth % STEP == 0, self.depth
 
     @classmethod
     def suit(cls, form: Form) -> bool:
@@ -76,9 +81,14 @@ class Squares:
         return self.group * self.beside if self.blocks > 1 else 1
 
     @property
-    def scratch_bytes(self) -> int:
-        """Memory that the kernel takes on the stack: two blocks of columns in thirds, and sums."""
-        return 2 * self.beside * self.depth // STEP * PIECE_BYTES + self.kept * SUMS * float32.itemsize
+    def split_bytes(self) -> int:
+        """Of two blocks of columns in thirds."""
+        return 2 * self.beside * self.depth // STEP * PIECE_BYTES
+
+    @property
+    def desk_bytes(self) -> int:
+        """Memory that a thread works in: columns in thirds, and sums."""
+        return self.split_bytes + self.kept * SUMS * float32.itemsize
 
     @property
     def tile_bytes(self) -> int:
@@ -90,6 +100,11 @@ class Squares:
         """Where, behind the thirds of all rows, the bounds of their numbers stand: 8 bytes for each block of a tile."""
         return self.form.products * self.tiles * self.tile_bytes
 
+    @property
+    def desks_at(self) -> int:
+        """Where, behind the bounds, a word for each desk stands that tells whether it is taken; then the desks."""
+        return -(-(self.bounds_at + 8 * self.form.products * self.tiles * self.blocks) // LINE_BYTES) * LINE_BYTES
+
     def tile_at(self, w: Writer, product: Value, tile: Value, above: Value) -> Value:
         """Where the thirds of a tile stand, from a summed index on."""
         number = total(w, times(w, product, self.tiles), tile)
@@ -99,11 +114,12 @@ class Squares:
 def thirds_of_rows(t: Squares, name: str) -> tuple[Stage, Scratch]:
     """The stage that splits the rows of all tiles, and where it leaves them: a task is a block of a tile's depth.
 
-    Behind the tiles stand the bounds of each task's numbers.
+    Behind the tiles stand the bounds of each task's numbers, then the desks, for as many threads as there are cores:
+    stacks may be too small for them.
     """
     w, form = Writer(), t.form
     tasks = form.products * t.tiles * t.blocks
-    copy = Scratch(t.bounds_at + 8 * tasks)
+    copy = Scratch(t.desks_at + DESKS_BYTES + host().cores * t.desk_bytes)
     thirds = Thirds(w, form.rows, left=not form.turned)
     rest = form.depth % STEP
     with w.loop(*w.tasks) as task:
@@ -132,7 +148,10 @@ def thirds_of_rows(t: Squares, name: str) -> tuple[Stage, Scratch]:
         place = w.address(uint8, w.buffer(copy), total(w, times(w, task, 8), t.bounds_at))
         for offset, bound in enumerate(thirds.bounds()):
             w.store(bound, place, offset)
-    size_bytes = copy.size_bytes + 4.0 * form.products * form.rows.size * form.depth
+        with w.when(w.let(BOOL, 0, f"icmp eq {task}, 0")):
+            for desk in range(host().cores):
+                w.store(constant(0, I64), w.address(uint8, w.buffer(copy), t.desks_at), desk)
+    size_bytes = t.bounds_at + 4.0 * form.products * form.rows.size * form.depth
     return Stage(name, w.text(), tuple(w.buffers), tasks, 0.0, size_bytes, 8.0 * size_bytes), copy
 
 

@@ -23,7 +23,7 @@ TILE_BYTES = 2 * SIDE * STEP
 AHEAD = 3  # tiles along the depth that memory is fetched before it is split
 # Within these bounds no part or product is flushed to zero or overflows. In biased exponents: those of the largest, of
 # the least but zero, and of the leasts of both operands together.
-MOST, LEAST, LEAST_TOGETHER = 187, 20, 154
+MOST, LEAST, LEAST_TOGETHER = 187, 24, 154
 
 
 class Thirds:

@@ -87,6 +87,8 @@ class Writer:
     def __init__(self) -> None:
         self.buffers: dict[Hashable, int] = {}
         self._entry: list[str] = []
+        self._first: list[str] = []
+        self._first_label = "first"
         self._lines: list[str] = []
         self._declared: dict[str, None] = {}
         self._count = 0
@@ -95,7 +97,8 @@ class Writer:
     def text(self) -> str:
         """The whole module; the function is `@kernel`."""
         lines = ["define void @kernel(ptr noalias %args, i64 %begin, i64 %end) nounwind {", "entry:"]
-        lines += [*self._entry, "  br label %start", "start:", *self._lines, "  ret void", "}"]
+        lines += [*self._entry, "  br label %first", "first:", *self._first]
+        lines += ["  br label %start", "start:", *self._lines, "  ret void", "}"]
         return "\n".join([*lines, *self._declared, ""])
 
     # Instructions
@@ -176,9 +179,11 @@ class Writer:
 
     @contextmanager
     def at_start(self) -> Iterator[None]:
-        """What is written inside runs once, when the kernel begins; it must not branch."""
-        here, self._lines = self._lines, self._entry
+        """What is written inside runs once, when the kernel begins."""
+        here, self._lines = self._lines, self._first
+        label, self._label = self._label, self._first_label
         yield
+        self._first_label, self._label = self._label, label
         self._lines = here
 
     def variable(self, record: dtype, lanes: int = 0) -> Variable:
@@ -188,7 +193,7 @@ class Writer:
         return Variable(self, name, record, lanes)
 
     def scratch(self, record: dtype, elements: int) -> str:
-        """Memory of the kernel's own, on the stack (keep it to a few kilobytes): its address."""
+        """Memory of the kernel's own, on the stack (which may be as small as 256 KB): its address."""
         name = self.name()
         self._entry.append(f"  {name} = alloca [{elements} x {memory_kind(record)}], align 64")
         return name
