@@ -194,3 +194,9 @@ def test_deep_copies_share_memory_as_the_originals_do(order):
             one.add_(index + 1)
         found.append([one.tolist() for one in (*copies["parts"], *parts)])
     assert found[0] == found[1]
+
+
+def test_another_shape_in_place_shows_what_lies_in_memory():
+    torch = pytest.importorskip("torch")
+    found = [(m.arange(6.0).view(2, 3).t() * 1).resize_(4).tolist() for m in (kadam, torch)]
+    assert found[0] == found[1]

@@ -138,3 +138,18 @@ def test_hooks_can_be_forbidden():
         assert (kadam.ones(2) * 2).tolist() == [2.0, 2.0]
     with graph.saved_tensors_hooks(lambda one: one, lambda one: one), graph.save_on_cpu():
         assert (kadam.ones(2) * 2).tolist() == [2.0, 2.0]
+
+
+def test_a_saved_tensor_that_its_holder_changes_was_packed_before():
+    torch = pytest.importorskip("torch")
+    found = []
+    for m in (kadam, torch):
+        x = m.ones(3, requires_grad=True)
+        with m.autograd.graph.saved_tensors_hooks(lambda one: one.clone(), lambda one: one):
+            held = x * 2
+            loss = (held * held).sum()
+        with m.no_grad():
+            held.mul_(5)
+        loss.backward()
+        found.append(x.grad.tolist())
+    assert found[0] == found[1]

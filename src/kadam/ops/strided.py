@@ -16,6 +16,7 @@ from kadam.primitives.strided import AsStrided
 from kadam.recording.layout import offset_of
 from kadam.recording.memory import restore, take_memory
 from kadam.recording.operation import view
+from kadam.recording.order import in_row
 from kadam.recording.step import state
 from kadam.recording.succession import succeed
 from kadam.recording.tensor import blank, check_writable, from_array, made, read
@@ -114,7 +115,9 @@ def empty_permuted(size: Sequence[int], physical_layout: Sequence[int], **option
 
 
 def resize_(self: Tensor, *given: Any, size: Sequence[int] | None = None, memory_format: object = None) -> Tensor:
-    """Give the tensor another shape: its elements stay as far as there is room, new ones are zero. As `Tensor.resize_`.
+    """Give the tensor another shape: elements stay as they lie in memory while there is room, new ones are zero.
+
+    As `Tensor.resize_`.
 
     Raises:
         ShapeError: the tensor requires grad, or a size is negative.
@@ -127,7 +130,7 @@ def resize_(self: Tensor, *given: Any, size: Sequence[int] | None = None, memory
     if self.requires_grad:
         raise ShapeError("resize_: cannot resize variables that require grad. Fix: x.detach().clone().resize_(...).")
     if tuple(self.shape) != sizes:
-        take_memory(self, from_array(_refilled(read(self), sizes)))
+        take_memory(self, from_array(_refilled(in_row(read(self), self._spec.order), sizes)))
     return self
 
 

@@ -60,7 +60,8 @@ class Packing:
                     self._pack(history, one)
 
     def _pack(self, history: History, one: int) -> None:
-        tensor: Any = history.owner_of(one) or as_tensor(history, one)
+        owner = history.owner_of(one)
+        tensor: Any = as_tensor(history, one) if owner is None else owner
         version = tensor.root._changes
         packed = self.pack(tensor)
         if tensor.root._changes != version:
