@@ -309,3 +309,18 @@ def test_split_has_other_names_as_a_method():
     assert len(kadam.split(x, split_size_or_sections=2)) == len(x.split(split_size=2)) == 3
     with pytest.raises(TypeError):
         x.split(split_size_or_sections=2)
+
+
+@pytest.mark.parametrize("alpha", [0.5, True, 1j, 2])
+@pytest.mark.parametrize("name", ["add", "sub", "rsub"])
+def test_alpha_fits_the_operands(name, alpha):
+    torch = pytest.importorskip("torch")
+    found = []
+    for m in (kadam, torch):
+        for record in ("int64", "float32"):
+            x = m.ones(2, dtype=getattr(m, record))
+            try:
+                found.append((m is kadam, getattr(m, name)(x, x, alpha=alpha).tolist()))
+            except RuntimeError:
+                found.append((m is kadam, "RuntimeError"))
+    assert [one for ours, one in found if ours] == [one for ours, one in found if not ours]

@@ -153,3 +153,31 @@ def test_a_saved_tensor_that_its_holder_changes_was_packed_before():
         loss.backward()
         found.append(x.grad.tolist())
     assert found[0] == found[1]
+
+
+def test_what_a_custom_function_saves_is_packed():
+    torch = pytest.importorskip("torch")
+    found = []
+    for m in (kadam, torch):
+
+        class Square(m.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.save_for_backward(x, None)
+                return x * x
+
+            @staticmethod
+            def backward(ctx, grad):
+                x, nothing = ctx.saved_tensors
+                assert nothing is None
+                return 2 * x * grad
+
+        x = m.tensor([1.0, 2.0], requires_grad=True)
+        packed = []
+        with m.autograd.graph.saved_tensors_hooks(
+            lambda one, packed=packed: (packed.append(1), one)[1], lambda one: one * 10
+        ):
+            y = Square.apply(x)
+        y.sum().backward()
+        found.append((x.grad.tolist(), len(packed)))
+    assert found[0] == found[1]

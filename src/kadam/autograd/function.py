@@ -54,6 +54,7 @@ class FunctionCtx:
     def __init__(self, arguments: Sequence[Any]) -> None:
         self.needs_input_grad = tuple(isinstance(one, Recorded) and one._spec.requires_grad for one in arguments)
         self._saved: list[tuple[Any, int]] = []
+        self._unpack: Callable[[], list[Any]] | None = None  # what was saved, in a block whose saved values are packed
         self._freed = False
         self._dirty: tuple[Any, ...] = ()
         self._plain: tuple[Any, ...] = ()
@@ -70,6 +71,12 @@ class FunctionCtx:
         """What is saved is as it stands now: `forward` itself may have changed it after saving it."""
         self._saved = [(one, one.root._changes if one is not None else 0) for one, _ in self._saved]
 
+    def pack(self) -> None:
+        """What is saved goes through the user's hooks, if the call stands in a block of `saved_tensors_hooks`."""
+        if state.packing is not None:
+            unpacks = [None if one is None else state.packing.packed(one) for one, _ in self._saved]
+            self._saved, self._unpack = [], lambda: [None if unpack is None else unpack() for unpack in unpacks]
+
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
         """The tensors that `save_for_backward` was given.
@@ -79,6 +86,8 @@ class FunctionCtx:
         """
         if self._freed:
             raise GradientError(TWICE)
+        if self._unpack is not None:
+            return tuple(self._unpack())
         for one, version in self._saved:
             if one is not None and one.root._changes != version:
                 raise GradientError(CHANGED.format(what=f"a saved tensor of type {one._spec.type}"))
@@ -160,6 +169,7 @@ class Function:
         parts = [results] if single else list(results)
         marked = _mark(cls, ctx, args, parts)
         ctx.note_versions()
+        ctx.pack()
         return marked[0] if single else tuple(marked)
 
 

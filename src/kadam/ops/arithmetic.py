@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kadam import dtypes
-from kadam.dtypes import BOOL, FLOAT
+from kadam.dtypes import BOOL, COMPLEX, FLOAT, INTEGER, dtype
 from kadam.errors import DTypeError
 from kadam.ir.primitive import Primitive
 from kadam.ops.promotion import as_tensor_of, floating, meet, result_type, rounded_once, stretched, with_number
@@ -24,8 +24,29 @@ if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 
+def _refuse_odd(alpha: Any, record: dtype) -> None:
+    """A factor that the operands' type cannot hold.
+
+    Raises:
+        DTypeError: a boolean one for numbers, a float for whole numbers, a complex one for real numbers.
+    """
+    kind = alpha._spec.dtype.category if isinstance(alpha, Recorded) else BOOL if isinstance(alpha, bool) else INTEGER
+    if kind == BOOL and record.category != BOOL:
+        raise DTypeError("Boolean alpha only supported for Boolean results. Fix: alpha=int(alpha).")
+    if kind == FLOAT and record.category < FLOAT:
+        raise DTypeError(
+            "For integral input tensors, argument alpha must not be a floating point number. Fix: x.float(), or a "
+            "whole alpha."
+        )
+    if kind == COMPLEX and record.category < COMPLEX:
+        raise DTypeError(
+            "For non-complex input tensors, argument alpha must not be a complex number. Fix: x.to(torch.complex64)."
+        )
+
+
 def _scaled(operand: Tensor, alpha: Any) -> Tensor:
     """In a body: alpha * operand; the default, 1, is structure and records no product."""
+    _refuse_odd(alpha, operand.dtype)
     if not isinstance(alpha, Recorded) and alpha == 1:
         return operand
     factor = stretched(as_tensor_of(alpha, operand.dtype), tuple(operand.shape))
@@ -34,6 +55,7 @@ def _scaled(operand: Tensor, alpha: Any) -> Tensor:
 
 def _plus(primitive: Primitive, a: Tensor, b: Tensor, alpha: Any) -> Tensor:
     """In a body: a + alpha * b, or the difference."""
+    _refuse_odd(alpha, b.dtype)
     if not isinstance(alpha, Recorded) and alpha == 1:
         return emit(primitive, a, b)
     factor = stretched(as_tensor_of(alpha, b.dtype), tuple(b.shape))

@@ -62,17 +62,23 @@ class Packing:
     def _pack(self, history: History, one: int) -> None:
         owner = history.owner_of(one)
         tensor: Any = as_tensor(history, one) if owner is None else owner
+        unpack = self.packed(tensor)
+        history.keep_packed(one, lambda: read(unpack()))
+
+    def packed(self, tensor: Recorded) -> Callable[[], Recorded]:
+        """What gives a tensor back that the user's function has packed."""
         version = tensor.root._changes
-        packed = self.pack(tensor)
+        with grad_mode(False):
+            packed = self.pack(tensor)
         if tensor.root._changes != version:
             raise GradientError(
                 "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook can "
                 "not be modified by in-place operations as this can lead to unexpected side-effects. Fix: x.clone() in "
                 "the hook."
             )
-        history.keep_packed(one, lambda: self._unpacked(packed))
+        return lambda: self._unpacked(packed)
 
-    def _unpacked(self, packed: Any) -> Any:
+    def _unpacked(self, packed: Any) -> Recorded:
         with grad_mode(False):
             tensor = self.unpack(packed)
         if not isinstance(tensor, Recorded):
@@ -80,7 +86,7 @@ class Packing:
                 f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type "
                 f"{type(tensor).__name__}. Fix: return the tensor that was packed."
             )
-        return read(tensor)
+        return tensor
 
 
 def _go_on(packing: Packing | None, roots: Any) -> None:
