@@ -269,7 +269,6 @@ from kadam.ops.creation import (
 from kadam.ops.fill import (
     fill,
     fill_,
-    resize_as_,
     zero_,
 )
 from kadam.ops.gather import (
@@ -536,7 +535,7 @@ from kadam.ops.sort import (
 from kadam.ops.special import i0, mvlgamma
 from kadam.ops.statistics import corrcoef, cov, diff, nanquantile, quantile, trapezoid, trapz
 from kadam.ops.storage import detach
-from kadam.ops.strided import as_strided, as_strided_copy, as_strided_scatter, empty_permuted
+from kadam.ops.strided import as_strided, as_strided_copy, as_strided_scatter, empty_permuted, resize_as_
 from kadam.settings import (
     are_deterministic_algorithms_enabled,
     compile,

@@ -920,7 +920,6 @@ class Tensor(Recorded):
 
     # ops.fill, ops.combine
     fill_, zero_, copy_, fill_diagonal_ = fill.fill_, fill.zero_, fill.copy_, fill.fill_diagonal_
-    resize_, resize_as_ = fill.resize_, fill.resize_as_
     repeat, tile, repeat_interleave, flip, fliplr, flipud, roll, rot90 = (
         combine.repeat,
         combine.tile,

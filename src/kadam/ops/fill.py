@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kadam.errors import GradientError, OperandError, ShapeError
+from kadam.errors import OperandError, ShapeError
 from kadam.ops.out import into as into  # rooms look for it here
 from kadam.primitives.broadcast import Broadcast
 from kadam.recording.arguments import check_arguments
 from kadam.recording.layout import check_overlap
-from kadam.recording.memory import assign, take_memory
+from kadam.recording.memory import assign
 from kadam.recording.step import state
 from kadam.recording.tensor import Recorded, alias, check_writable, from_array, is_current, overwrite, read
-from kadam.shapes import count
 
 if TYPE_CHECKING:
     from kadam.recording.tensor import Number
@@ -43,29 +42,6 @@ def _untouched(tensor: Recorded) -> bool:
     """Whether memory can be written at once: no recorded call has read it."""
     root = tensor.root
     return is_current(tensor) and root._rec is not state.rec and not root._viewed
-
-
-def resize_(self: Tensor, *size: Any, memory_format: object = None) -> Tensor:
-    """Give this tensor another shape: of the memory it has, or of more, in which it does not matter what is new.
-
-    As `Tensor.resize_`.
-
-    Raises:
-        GradientError: the tensor requires grad.
-    """
-    if self._spec.requires_grad:
-        raise GradientError("resize_: cannot resize variables that require grad. Fix: x.detach().resize_(...).")
-    shape = tuple(int(one) for one in (size[0] if len(size) == 1 and isinstance(size[0], list | tuple) else size))
-    line, wanted = read(self).reshape(-1), count(shape)
-    if wanted > line.size:
-        line = np.concatenate((line, np.zeros(wanted - line.size, line.dtype)))
-    take_memory(self, from_array(line[:wanted].reshape(shape)))
-    return self
-
-
-def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: object = None) -> Tensor:
-    """Give this tensor the shape of another. As `Tensor.resize_as_`."""
-    return resize_(self, tuple(the_template.shape))
 
 
 def zero_(self: Tensor) -> Tensor:

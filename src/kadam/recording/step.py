@@ -526,4 +526,5 @@ def forget_paths() -> None:
     if rec is not None and rec.here.parent is not None:
         cut(rec)
     state.roots = state.roots_by_precision[state.lower] = {True: TrailNode(), False: TrailNode()}
+    state.grown = 0
     start()
