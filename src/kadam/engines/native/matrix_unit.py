@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from kadam.dtypes import float32, uint8, uint32
 from kadam.engines.native.form import Side, digits, lesser, minus, times, total
 from kadam.engines.native.scalars import Scalars
-from kadam.engines.native.squares import ABREAST, DESKS_BYTES, PIECE_BYTES, SQUARE, SUMS, Squares, outer_of
+from kadam.engines.native.squares import ABREAST, PIECE_BYTES, SQUARE, SUMS, Squares, outer_of
 from kadam.engines.native.stage import Finish, Scratch
 from kadam.engines.native.target import host
 from kadam.engines.native.thirds import PARTS, SIDE, STEP, TILE_BYTES, Thirds, tame
@@ -149,7 +149,7 @@ class _Pipeline:
         w.declare(CLAIM)
         first = w.let(I64, 0, f"udiv {times(w, w.tasks[0], cores)}, {t.tasks}")
         number = w.let(I64, 0, f"call i64 @claim(ptr {self._desks(0)}, {first}, i64 {cores})")
-        desk = w.address(uint8, self._desks(DESKS_BYTES), times(w, number, t.desk_bytes))
+        desk = w.address(uint8, self._desks(t.words_bytes), times(w, number, t.desk_bytes))
         self.split, self.sums_at = desk, w.address(uint8, desk, t.split_bytes)
         return number
 

@@ -15,7 +15,6 @@ ABREAST = 2  # tiles below and beside each other whose sums the unit keeps at on
 SQUARE = ABREAST * SIDE  # rows and columns of these
 SUMS = SQUARE * SQUARE
 LINE_BYTES = 64
-DESKS_BYTES = 8 * -(-host().cores // 8) * 8  # words that tell which desks are taken
 PIECE_BYTES = ABREAST * PARTS * TILE_BYTES  # of the tiles of a square's rows, or columns, at one step
 
 
@@ -105,6 +104,11 @@ class Squares:
         """Where, behind the bounds, a word for each desk stands that tells whether it is taken; then the desks."""
         return -(-(self.bounds_at + 8 * self.form.products * self.tiles * self.blocks) // LINE_BYTES) * LINE_BYTES
 
+    @property
+    def words_bytes(self) -> int:
+        """Of these words, one for each core."""
+        return -(-8 * host().cores // LINE_BYTES) * LINE_BYTES
+
     def tile_at(self, w: Writer, product: Value, tile: Value, above: Value) -> Value:
         """Where the thirds of a tile stand, from a summed index on."""
         number = total(w, times(w, product, self.tiles), tile)
@@ -119,7 +123,7 @@ def thirds_of_rows(t: Squares, name: str) -> tuple[Stage, Scratch]:
     """
     w, form = Writer(), t.form
     tasks = form.products * t.tiles * t.blocks
-    copy = Scratch(t.desks_at + DESKS_BYTES + host().cores * t.desk_bytes)
+    copy = Scratch(t.desks_at + t.words_bytes + host().cores * t.desk_bytes)
     thirds = Thirds(w, form.rows, left=not form.turned)
     rest = form.depth % STEP
     with w.loop(*w.tasks) as task:
