@@ -26,6 +26,7 @@ $(READY): pyproject.toml requirements-dev.lock
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install -r requirements-dev.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q src  # as pip does for a wheel; where PYTHONDONTWRITEBYTECODE is set nobody else does
 	@touch $@
 	@echo "== $(VENV) is ready"
 
