@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,10 +20,12 @@ from kadam.engines.native.contract import Axis, Contraction, Operand, stages, st
 from kadam.engines.native.form import times, total
 from kadam.engines.native.scalars import Scalars
 from kadam.engines.native.stage import Finish, Scratch, Stage
-from kadam.engines.native.tile import Tiling
+from kadam.engines.native.tile import LONG_FORMULA, Tiling
 from kadam.engines.native.writer import Value, Writer
 
 RESULT = "result"
+# What follows on the results: so little that a tile is finished at once, or so much that it waits for the next one.
+AFTER = pytest.mark.parametrize("after", [0, LONG_FORMULA])
 TOLERANCE = {dtypes.float32: 2e-6, dtypes.float64: 1e-14, dtypes.float16: 1e-3, dtypes.bfloat16: 8e-3}
 Array = np.ndarray
 
@@ -164,35 +167,40 @@ def some_of(contraction: Contraction, count: int, rng: np.random.Generator) -> l
     return settled + [every[place] for place in rng.choice(len(every), min(len(every), count), replace=False)]
 
 
+@AFTER
 @pytest.mark.parametrize("seed", range(24))
-def test_any_layout(seed: int) -> None:
+def test_any_layout(seed: int, after: float) -> None:
     rng = np.random.default_rng(seed)
     record = [dtypes.float32, dtypes.float64, dtypes.float32, dtypes.float16, dtypes.bfloat16][seed % 5]
-    contraction = anyhow(rng, record)
+    contraction = replace(anyhow(rng, record), after=after)
     check(contraction, [stages(contraction, storing(shape_of(contraction)), "Dot")], rng)
 
 
+@AFTER
 @pytest.mark.parametrize("form", ["forward", "input", "weight"])
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 3, 5), (32, 2, 64), (17, 33, 65), (65, 40, 300), (40, 1, 33)])
-def test_every_way(form: str, sizes: tuple[int, int, int]) -> None:
+def test_every_way(form: str, sizes: tuple[int, int, int], after: float) -> None:
     rng = np.random.default_rng(0)
-    contraction = matrices(form, *sizes)
+    contraction = replace(matrices(form, *sizes), after=after)
     finish = storing(shape_of(contraction))
     check(contraction, [stages_of(way, finish, str(way)) for way in some_of(contraction, 5, rng)], rng)
 
 
+@AFTER
 @pytest.mark.parametrize("form", ["forward", "input", "weight"])
-def test_long_sums_in_blocks(form: str) -> None:
+def test_long_sums_in_blocks(form: str, after: float) -> None:
     rng = np.random.default_rng(1)
     contraction = matrices(form, 70, 1100, 90) if form == "input" else matrices(form, 70, 90, 1100)
+    contraction = replace(contraction, after=after)
     check(contraction, [stages(contraction, storing(shape_of(contraction)), "Dot")], rng)
 
 
+@AFTER
 @pytest.mark.parametrize("form", ["forward", "input", "weight"])
 @pytest.mark.parametrize("sizes", [(32, 2, 64), (33, 17, 20), (130, 100, 700)])
-def test_any_chunks_give_the_same_bits(form: str, sizes: tuple[int, int, int]) -> None:
+def test_any_chunks_give_the_same_bits(form: str, sizes: tuple[int, int, int], after: float) -> None:
     rng = np.random.default_rng(2)
-    contraction = matrices(form, *sizes)
+    contraction = replace(matrices(form, *sizes), after=after)
     a, b = memory_of(contraction, "a", rng), memory_of(contraction, "b", rng)
     made = stages(contraction, storing(shape_of(contraction)), "Dot")
     results = [np.full(shape_of(contraction), np.nan, np.float32) for _ in range(2)]
@@ -201,10 +209,11 @@ def test_any_chunks_give_the_same_bits(form: str, sizes: tuple[int, int, int]) -
     assert results[0].tobytes() == results[1].tobytes()
 
 
+@AFTER
 @pytest.mark.parametrize("form", ["forward", "input", "weight"])
 @pytest.mark.parametrize("sizes", [(32, 2, 64), (33, 17, 20), (5, 70, 9)])
-def test_every_result_is_handed_on_once(form: str, sizes: tuple[int, int, int]) -> None:
-    contraction = matrices(form, *sizes)
+def test_every_result_is_handed_on_once(form: str, sizes: tuple[int, int, int], after: float) -> None:
+    contraction = replace(matrices(form, *sizes), after=after)
     rng = np.random.default_rng(3)
     a, b = memory_of(contraction, "a", rng), memory_of(contraction, "b", rng)
     for way in some_of(contraction, 4, rng):
@@ -249,9 +258,10 @@ def test_empty() -> None:
     assert (result == 0).all()
 
 
-def test_announced_results_are_the_same() -> None:
+@AFTER
+def test_announced_results_are_the_same(after: float) -> None:
     rng = np.random.default_rng(5)
-    contraction = matrices("weight", 40, 800, 801)
+    contraction = replace(matrices("weight", 40, 800, 801), after=after)
     shape = shape_of(contraction)
     announced: list[int] = []
 

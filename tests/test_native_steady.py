@@ -183,3 +183,24 @@ def test_if_llvm_fails_the_reference_goes_on_with_one_warning(monkeypatch: pytes
             assert (x * 2 + number).sum().item() == 42 + 7 * number
             assert ((x + 1) * number).sum().item() == 28 * number
     assert ["a test says so" in str(one.message) for one in told] == [True]
+
+
+def test_a_strided_input_makes_no_results_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a program is called, asks for a plain copy of the input, and is called again: in the same memory."""
+    from kadam.engines.native.memory import Results
+
+    made: list[int] = []
+    another = Results._another
+    monkeypatch.setattr(Results, "_another", lambda self, index: (made.append(index), another(self, index))[1])
+    layer, tokens = nn.Embedding(300, 100), torch.randint(0, 300, (4, 9))
+    weights = torch.randn(100, 300)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    for step in range(12):
+        if step == 8:
+            made.clear()
+        loss = F.cross_entropy((layer(tokens[:, :-1]) @ weights).flatten(0, 1), tokens[:, 1:].reshape(-1))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss.item()
+    assert not made

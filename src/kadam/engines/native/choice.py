@@ -18,6 +18,7 @@ Way = Tiling | Inner | Squares  # to cut a contraction
 BLOCK_BYTES = 64 << 10  # of columns that are copied together, and of sums that wait for the next round
 MOST_WAITING = 4 * BLOCK_BYTES  # of such sums where a task's rows cannot be fewer
 MOST_VECTORS = 6
+ENOUGH_SUMS = 16  # of a tile for a core with one multiplier: four times those that hide how long a sum takes
 PAGE_BYTES = 4096  # addresses so far apart share a set of the first-level cache
 LINE_BYTES = 64
 LAUNCH_CYCLES = 2000
@@ -130,11 +131,15 @@ def _unit_ways(form: Form) -> Iterator[Squares]:
 
 
 def _shapes(form: Form, lanes: int) -> Iterator[tuple[int, int]]:
-    """Rows and vectors of the tiles whose sums fit into the registers, beside columns, an element, and two to spare."""
+    """Rows and vectors of the tiles whose sums fit into the registers, beside columns, an element, and two to spare.
+
+    One multiplier is busy with fewer: registers are better left to what finishes other results meanwhile.
+    """
     registers = host().vector_registers
     widest = 1 if form.columns.size < lanes else -(-form.columns.size // lanes)
     for vectors in range(1, min(widest, MOST_VECTORS if form.rows.size > 2 else 8) + 1):
-        most = min((registers - 3 - vectors) // vectors, form.rows.size, lanes if form.turned else registers)
+        sums = ENOUGH_SUMS if host().multiply_adds == 1 else registers - 3 - vectors
+        most = min(sums // vectors, form.rows.size, lanes if form.turned else registers)
         for rows in range(max(1, (most + 1) // 2), most + 1):
             yield rows, vectors
 
@@ -180,6 +185,7 @@ def _split_cycles(side: Side, left: bool) -> int:
 def _tile_cycles(t: Tiling) -> float:
     form, itemsize, sums = t.form, t.form.contraction.dtype.itemsize, t.rows * t.vectors
     tile = form.steps * _step_cycles(t) + 20 + 4 * sums + (t.vectors * 90 if form.turned else 0)
+    tile += t.lines * form.contraction.after * (0.25 if t.overlapped else 0.5)
     tile += (math.prod(t.rounds) - 1) * (20 + 2 * sums)
     if form.contraction.size * itemsize > host().l2_bytes:
         tile += 40 * t.rows + 8 * sums
@@ -197,10 +203,12 @@ def _step_cycles(t: Tiling) -> float:
     """What an element of each row, times the columns, takes."""
     form, itemsize = t.form, t.form.contraction.dtype.itemsize
     loads, sums = t.rows + t.vectors, t.rows * t.vectors
-    step = max(sums / 2, 0.65 * loads, 4 / t.copies) + 0.5 + 0.07 * loads
+    step = max(sums / host().multiply_adds, 0.65 * loads, 4 / t.copies) + 0.5 + 0.07 * loads
     if t.tiles > 1:
         apart = t.vectors * LINE_BYTES if t.gathered else form.columns.inner * itemsize
         step += _late(apart, t.depth, t.vectors)
+    if form.rows.inner == 1 and not t.settled and _crowded(t.rows, form.rows.stride * itemsize):
+        step += 2 * t.rows
     if t.panels > 1:
         scattered = form.rows.inner != 1 and not t.settled
         step += _far(form, form.rows.size * itemsize) * (SCATTERED if scattered else 1)
@@ -211,6 +219,12 @@ def _far(form: Form, bytes_a_step: int) -> float:
     """How far from the core an operand lies which is read again and again: 0 to 1."""
     size_bytes = form.depth * bytes_a_step
     return 0 if size_bytes <= host().l1_bytes / 2 else 0.3 if size_bytes <= host().l2_bytes / 2 else 1
+
+
+def _crowded(lines: int, apart: int) -> bool:
+    """Whether some lines, so many bytes apart, do not fit into the first-level cache because they share its sets."""
+    sets = PAGE_BYTES // math.gcd(max(abs(apart), LINE_BYTES), PAGE_BYTES)
+    return -(-lines // sets) > host().l1_bytes // PAGE_BYTES
 
 
 def _late(apart: int, depth: int, lines: int) -> float:
@@ -236,7 +250,7 @@ def _inner_ways(form: Form, lanes: int) -> Iterator[Inner]:
 
 def _inner_cycles(p: Inner) -> float:
     form, sums = p.form, p.rows * p.columns
-    step = max(sums / 2, (p.rows + p.columns) / 2, 4) + 0.5
+    step = max(sums / host().multiply_adds, (p.rows + p.columns) / 2, 4) + 0.5
     bytes_again = form.steps * form.columns.size * form.contraction.dtype.itemsize
     if p.tiles > 1 and bytes_again > host().l1_bytes / 2:
         step += p.columns * (8 if bytes_again > host().l2_bytes / 2 else 0.6)

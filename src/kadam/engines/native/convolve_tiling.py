@@ -38,11 +38,16 @@ class Tiling:
 
 
 def choose_tiling(geometry: Geometry, itemsize: int, target: Target) -> Tiling:
-    """The tiling that takes the fewest cycles: two multiplications or two loads at a time, four cycles of latency."""
+    """The tiling that takes the fewest cycles: two loads at a time, and four cycles until a sum can be added to."""
     lanes = target.vector_bytes // itemsize
     while lanes > block_of(itemsize) and lanes >= 2 * geometry.features:
         lanes //= 2
     row = geometry.row
+
+    def cycles(places: int, vectors: int) -> float:
+        at_once = -(-places // row.ratio)
+        return max(at_once * vectors / target.multiply_adds, (at_once + vectors) / 2, 4) + 0.5
+
     best, found = float("inf"), Tiling(lanes, 1, row.ratio, float("inf"))
     for vectors in range(1, 5):
         panels = -(-geometry.features // (lanes * vectors))
@@ -50,17 +55,10 @@ def choose_tiling(geometry: Geometry, itemsize: int, target: Target) -> Tiling:
             if vectors * (places + 1) + 2 > target.vector_registers:
                 break
             whole, rest = divmod(row.results, places)
-            cost = panels * (
-                whole * _cycles(places, vectors, row.ratio) + bool(rest) * _cycles(rest, vectors, row.ratio)
-            )
+            cost = panels * (whole * cycles(places, vectors) + bool(rest) * cycles(rest, vectors))
             if cost < best:
                 best, found = cost, Tiling(lanes, vectors, places, cost)
     return found
-
-
-def _cycles(places: int, vectors: int, ratio: int) -> float:
-    at_once = -(-places // ratio)
-    return max(at_once * vectors / 2, (at_once + vectors) / 2, 4) + 0.5
 
 
 @dataclass(frozen=True)

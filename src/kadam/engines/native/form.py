@@ -44,6 +44,7 @@ class Contraction:
         inner: the axes summed over; none for a product.
         a: the left operand.
         b: the right operand.
+        after: vector instructions that follow for a vector of results.
     """
 
     dtype: dtype
@@ -51,6 +52,7 @@ class Contraction:
     inner: tuple[Axis, ...]
     a: Operand
     b: Operand
+    after: float = 0
 
     @property
     def size(self) -> int:
@@ -72,7 +74,7 @@ class Contraction:
     def swapped(self) -> Contraction:
         """The same with the operands' names exchanged, so that rows are columns."""
         axes, inner = (tuple(Axis(x.size, x.b, x.a) for x in group) for group in (self.axes, self.inner))
-        return Contraction(self.dtype, axes, inner, self.b, self.a)
+        return Contraction(self.dtype, axes, inner, self.b, self.a, self.after)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from kadam.engines.native.contract import Axis, Contraction, Operand
 from kadam.engines.native.element import Apply, Constant, Element, Load, NodeReader, Number, Reading, Test, walk
 from kadam.engines.native.fuse import Group, Plan
 from kadam.engines.native.loops import Emission, Store
-from kadam.engines.native.nest import nest
+from kadam.engines.native.nest import nest, own_work
 from kadam.engines.native.parts import parts, touches
 from kadam.engines.native.scan import scan
 from kadam.engines.native.search import search
@@ -121,6 +121,7 @@ def _tiled(node: Node, nests: Sequence[Loops], stores: Sequence[Store], name: st
         tuple(map(axis, inner)),
         Operand(left.key, left.at.constant),
         Operand(right.key, right.at.constant),
+        _work_after(rest),
     )
     finish, announce = _finish(axes, head.element, rest), _announce(axes, rest)
     evenly = contract.way(contraction, parts()) if apart and contraction.size else None
@@ -130,6 +131,12 @@ def _tiled(node: Node, nests: Sequence[Loops], stores: Sequence[Store], name: st
         operands = [Load(node.dtype, one.key, one.at, None) for one in (left, right)]
         return [replace(stage, leading=leading, touches=touches(stage.buffers, {lead: step}, rest, operands))]
     return contract.stages(contraction, finish, name, announce)
+
+
+def _work_after(stores: Sequence[Store]) -> float:
+    """What follows on a tile's results, in vector instructions for each vector of them."""
+    elements = [one for store in stores for one in store.wanted]
+    return sum(map(own_work, {*walk(elements)}.difference(_steady(elements))))
 
 
 def _lead(way: contract.Way, axes: Sequence[Var]) -> tuple[Var, int, int]:

@@ -186,12 +186,12 @@ def _cost(lane: Var, domain: Loops, stores: Sequence[Store], elements: Sequence[
     for one in elements:
         points = prod(each.size for each in one.variables)
         if lane not in one.variables:
-            total += points * _own(one)
+            total += points * own_work(one)
         elif isinstance(one, Load):
             step = _step(one.at, lane)
             total += points * (GATHERED / 4 if step is None or step > 1 else 1 / (lanes * used))
         else:
-            total += points * _own(one) / (lanes * used)
+            total += points * own_work(one) / (lanes * used)
         if isinstance(one, Fold) and lane in one.over:
             total += points * 12
     everywhere = prod(each.size for each in domain)
@@ -212,7 +212,8 @@ def _step(at: Place, lane: Var) -> int | None:
     return own
 
 
-def _own(element: Element) -> float:
+def own_work(element: Element) -> float:
+    """What an element costs beside its parts, in additions."""
     if isinstance(element, Apply):
         return COSTS.get(type(element.primitive).__name__, 1)
     return 0 if isinstance(element, Constant) else 1
@@ -223,7 +224,7 @@ def point_work(elements: Sequence[Element]) -> float:
     total = 0.0
     loops = {one: fold.over for fold in walk(elements) if isinstance(fold, Fold) for one in fold.over}
     for one in walk(elements):
-        total += _own(one) * prod(var.size for var in one.variables if var in loops)
+        total += own_work(one) * prod(var.size for var in one.variables if var in loops)
     return max(total, 1.0)
 
 

@@ -390,6 +390,7 @@ class Function:
         finally:
             arena.busy = False
         if code:
+            outputs.clear()  # nobody holds these arrays while it runs again
             return self.again(self, feeds, code)
         return self.pick(outputs + feeds)  # type: ignore[no-any-return]
 

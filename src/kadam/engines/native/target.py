@@ -22,6 +22,8 @@ STAND_INS = {
     "avx2": ("haswell", "+avx2,+fma"),
     "baseline": ("x86-64", "+sse2"),
 }
+# Processors that compute one multiply-add of 64 bytes in a cycle; others compute two.
+ONE_MULTIPLIER = {"znver4", "cannonlake", "icelake-client", "tigerlake", "rocketlake"}
 # Linux saves a matrix unit's registers, 8 KB a thread, for processes that ask for it: a call, a request, a component.
 ARCH_PRCTL, ASK_FOR, TILE_DATA = 158, 0x1023, 18
 
@@ -37,6 +39,7 @@ class Target:
         vector_bytes: width of a vector register.
         vector_registers: how many of them there are.
         fma: whether `llvm.fma` is one instruction; else it is a slow call, exact all the same.
+        multiply_adds: of whole vectors, that a core computes in a cycle.
         matrix_unit: whether this process may use a unit that multiplies matrices of bfloat16 (Intel's AMX).
         l1_bytes: first-level data cache of a core.
         l2_bytes: second-level cache of a core.
@@ -49,6 +52,7 @@ class Target:
     vector_bytes: int
     vector_registers: int
     fma: bool
+    multiply_adds: int
     matrix_unit: bool
     l1_bytes: int
     l2_bytes: int
@@ -71,7 +75,9 @@ def host() -> Target:
     known = set(features.split(","))
     vector_bytes, registers, fma = _vectors(triple, known)
     unit = vector_bytes == 64 and _matrix_unit(known)
-    return Target(triple, cpu, features, vector_bytes, registers, fma, unit, cache_bytes(1), cache_bytes(2), cores())
+    adds = 1 if vector_bytes == 64 and cpu in ONE_MULTIPLIER else 2
+    caches = cache_bytes(1), cache_bytes(2)
+    return Target(triple, cpu, features, vector_bytes, registers, fma, adds, unit, *caches, cores())
 
 
 def cache_bytes(level: int) -> int:
