@@ -22,7 +22,8 @@ from kadam import nn
 from kadam.recording import counts
 from kadam.recording.step import state
 from kadam.train import Callback, CheckpointWarning, History, NonFiniteLoss, ResumeError, Trainer
-from kadam.train.batches import ArrayBatches, batches_of
+from kadam.train.batches import ArrayBatches
+from kadam.train.given import batches_of
 from kadam.train.metrics import metrics_of
 from kadam.utils.data import DataLoader, IterableDataset, TensorDataset
 

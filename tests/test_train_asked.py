@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 
 import kadam
 from kadam import nn
-from kadam.errors import OperandError
+from kadam.errors import OperandError, ShapeError
 from kadam.optim import SGD
 from kadam.optim.lr_scheduler import ReduceLROnPlateau
 from kadam.train import Callback, NonFiniteLoss, Trainer
+from kadam.utils.data import DataLoader, Dataset
 
 ROWS = 120
 X = np.random.default_rng(0).standard_normal((ROWS, 4)).astype(np.float32)
@@ -158,3 +160,78 @@ def test_a_loss_lost_within_the_first_seconds_is_traced(tmp_path: Any) -> None:
     assert lost.value.module in ("0", "1")
     assert str(lost.value.checkpoint).endswith("step-000000000000.pt")
     assert all(np.isfinite(one.detach().numpy()).all() for one in model.parameters())
+
+
+class Named(nn.Module):
+    """Adds what stands under two names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 2)
+
+    def forward(self, given):
+        return self.linear(given["a"] + given["b"])
+
+
+def test_inputs_in_a_dict_are_those_of_a_loader_that_gives_dicts():
+    class Rows(Dataset):
+        def __len__(self):
+            return len(X)
+
+        def __getitem__(self, index):
+            return {"a": X[index], "b": X[index]}, Y[index]
+
+    def fitted(*data, **more):
+        kadam.manual_seed(0)
+        trainer = Trainer(Named(), nn.CrossEntropyLoss(), lambda p: SGD(p, 0.1), metrics=["accuracy"])
+        return trainer, trainer.fit(*data, epochs=3, **more)
+
+    named = {"a": X, "b": kadam.tensor(X)}
+    trainer, by_dict = fitted(named, Y, batch_size=8)
+    other, by_loader = fitted(DataLoader(Rows(), 8, shuffle=True))
+    assert by_dict["loss"] == pytest.approx(by_loader["loss"], rel=1e-6)
+    assert trainer.evaluate(named, Y)["accuracy"] == other.evaluate(DataLoader(Rows(), 8))["accuracy"]
+    assert trainer.predict(named).shape == (len(X), 2)
+    assert "val_loss" in fitted(named, Y, validation=0.2)[1].columns
+    assert "val_loss" in fitted((named, Y), validation=(named, Y))[1].columns
+    with pytest.raises(ShapeError, match="as many rows as each other"):
+        fitted({"a": X, "b": X[:3]}, Y)
+
+
+def test_inputs_in_a_tuple_are_given_one_by_one():
+    class Two(Named):
+        def forward(self, a, b):
+            return super().forward({"a": a, "b": b})
+
+    trainer = Trainer(Two(), nn.CrossEntropyLoss())
+    history = trainer.fit((X, X), Y, epochs=1, validation=((X, X), Y))
+    assert "val_loss" in history.columns
+    assert trainer.predict((X, X)).shape == (len(X), 2)
+
+
+def test_a_step_may_tell_what_metrics_compare_with():
+    def step(model, batch):
+        output = model(batch)
+        return nn.functional.cross_entropy(output, batch["y"]), output, batch["y"]
+
+    trainer = Trainer(Named(), step=step, metrics=["accuracy"])
+    data = {"a": X, "b": X, "y": Y}
+    assert trainer.fit(data, epochs=1).columns[:4] == ["epoch", "step", "loss", "accuracy"]
+    right = (trainer.predict(data).argmax(1).numpy() == Y).mean()
+    assert trainer.evaluate(data)["accuracy"] == pytest.approx(right)
+
+
+def test_what_is_not_finite_in_a_dict_is_named():
+    bad = X.copy()
+    bad[3, 1] = np.nan
+    with pytest.raises(NonFiniteLoss, match="input 'b' of that batch is not finite in row 3"):
+        Trainer(Named(), nn.CrossEntropyLoss()).fit({"a": X, "b": bad}, Y, shuffle=False)
+
+
+def test_rows_sorted_by_class_are_told_of_where_the_last_are_held_out():
+    order = np.argsort(Y, kind="stable")
+    with pytest.warns(UserWarning, match=r"validation=0.2 takes the last rows, and these alone have class 1"):
+        _trainer().fit(X[order][: (Y == 0).sum() + 5], np.sort(Y)[: (Y == 0).sum() + 5], epochs=1, validation=0.2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _trainer().fit(X, Y, epochs=1, validation=0.2)

@@ -133,7 +133,8 @@ def test_frames_and_parquet(tmp_path):
         ("a,a\n1,2\n", "two columns are named 'a'"),
         ("", "its first line is empty"),
         ("a,b\n", "has no rows"),
-        ("a,b\n1,\xff\n", "is no UTF-8 text"),
+        ("a,b\n1,\x81\n", r"near row 1: byte 0x81 is no cp1252 text either. Fix: .* --encoding shift_jis"),
+        ("a,b\n1,\xc3\xbc\n2,\xc3\xbc\n3,\xff\n", r"near row \d: byte 0xff is no UTF-8 text"),
     ],
 )
 def test_a_bad_table_is_refused_by_row_and_column(tmp_path, text, said):

@@ -15,19 +15,10 @@ import numpy as np
 
 from kadam.errors import OperandError, ShapeError
 from kadam.recording.generator import Generator, default_generator
-from kadam.recording.tensor import from_array, read
+from kadam.recording.tensor import from_array
 from kadam.tensor import Tensor
-from kadam.train.frames import as_array
-from kadam.utils.data import (
-    BatchSampler,
-    DataLoader,
-    Dataset,
-    IterableDataset,
-    RandomSampler,
-    SequentialSampler,
-    TensorDataset,
-    default_collate,
-)
+
+LOOKED_AT = 1_024  # rows in a batch where nothing is learned
 
 
 class Batches(ABC):
@@ -40,6 +31,12 @@ class Batches(ABC):
     @abstractmethod
     def __len__(self) -> int:
         """How many batches a pass has; 0 where nobody knows."""
+
+    def parted(self, share: float) -> tuple[Batches, Batches]:
+        """Batches of the first rows, and of the last ones, a share of all: only rows that lie in memory can be."""
+        raise OperandError(
+            "fit: a share of the rows for validation needs arrays. Fix: validation=(x_val, y_val), or another loader."
+        )
 
     def generators(self) -> list[Generator]:
         """Generators of its own that decide the order; the default generator is no one's own."""
@@ -81,6 +78,7 @@ class ArrayBatches(Batches):
         self.batch_size = batch_size
         self._shuffle = shuffle
         self._draws = draws
+        self._drop_last = drop_last
         self._stop = self.rows - self.rows % batch_size if drop_last else self.rows
         whole = not shuffle and self.rows <= batch_size
         kept = slice(None) if chosen is None else chosen
@@ -91,6 +89,14 @@ class ArrayBatches(Batches):
         if self._whole is not None:
             return iter([self._whole] if skip == 0 and self._stop else [])
         return Pass(self.arrays, order, self.batch_size, self._stop, skip)
+
+    def parted(self, share: float) -> tuple[ArrayBatches, ArrayBatches]:
+        cut = self.rows - max(1, round(self.rows * share))
+        kept, held = [one[:cut] for one in self.arrays], [one[cut:] for one in self.arrays]
+        return (
+            ArrayBatches(kept, self.batch_size, self._shuffle, self._drop_last, self._draws),
+            ArrayBatches(held, max(self.batch_size, LOOKED_AT)),
+        )
 
     def _order(self) -> np.ndarray | None:
         if self._draws or self._shuffle:
@@ -194,101 +200,6 @@ class LoaderBatches(Batches):
             if isinstance(generator, Generator):
                 found[id(generator)] = generator
         return list(found.values())
-
-
-def batches_of(
-    data: Any,
-    target: Any = None,
-    *,
-    batch_size: int = 32,
-    shuffle: bool = False,
-    drop_last: bool = False,
-    draws: bool = False,
-    dtype: Any = np.float32,
-) -> Batches:
-    """Data in any of its forms as batches.
-
-    Args:
-        data: inputs (an array, a tensor, a table of pandas, polars or Arrow; a tuple of several), or inputs and target
-            in a tuple, or a Dataset, or a loader.
-        target: what the outputs are compared with, if `data` is inputs.
-        batch_size, shuffle, drop_last: how arrays and datasets are cut; a loader has its own ways.
-        draws: whether arrays draw from the default generator, as a loader's pass does.
-        dtype: the type that floats of NumPy arrays and tables get: the model's.
-
-    Raises:
-        OperandError: no data that can be read.
-        ShapeError: inputs and targets of different lengths.
-    """
-    if isinstance(data, Batches):
-        return data
-    if isinstance(data, TensorDataset) and type(data) is TensorDataset and target is None:
-        data = data.tensors
-    if target is None and _is_plain(data):
-        arrays = [_array(one, dtype) for one in data.dataset.tensors]
-        in_order = isinstance(data.sampler, SequentialSampler)
-        return ArrayBatches(arrays, data.batch_size, not in_order, data.drop_last, draws=True)
-    if isinstance(data, Dataset) and target is None:
-        ordered = not isinstance(data, IterableDataset)
-        loader: Any = DataLoader(data, batch_size, shuffle=shuffle if ordered else None, drop_last=drop_last)
-        return LoaderBatches(loader)
-    if target is None and (isinstance(data, DataLoader) or not _is_arrays(data)):
-        if isinstance(data, str | bytes) or not hasattr(data, "__iter__"):
-            raise OperandError(
-                f"data: a {type(data).__name__} gives no batches. Fix: give arrays (x, y), a Dataset or a DataLoader."
-            )
-        return LoaderBatches(data)
-    parts = list(data) if isinstance(data, tuple | list) and _is_arrays(data) and not _is_flat(data) else [data]
-    if target is not None:
-        parts.append(target)
-    return ArrayBatches([_array(one, dtype) for one in parts], batch_size, shuffle, drop_last, draws)
-
-
-def _is_plain(loader: Any) -> bool:
-    """Whether a loader only cuts tensors into batches, in order or shuffled: what `ArrayBatches` does faster."""
-    if type(loader) is not DataLoader or type(loader.dataset) is not TensorDataset or loader.num_workers:
-        return False
-    batches, sampler = loader.batch_sampler, loader.sampler
-    if type(batches) is not BatchSampler or batches.sampler is not sampler or loader.collate_fn is not default_collate:
-        return False
-    if type(sampler) is SequentialSampler:
-        whole = True
-    elif type(sampler) is RandomSampler:
-        whole = sampler.generator is None and not sampler.replacement and sampler._num_samples is None
-    else:
-        return False
-    return whole and sampler.data_source is loader.dataset and loader.generator is None and not loader.timeout
-
-
-def _is_arrays(data: Any) -> bool:
-    """Whether this is an array, a table, or a tuple of such; not a list of ready batches."""
-    if isinstance(data, tuple):
-        return len(data) > 0 and all(_is_arrays(one) or _is_flat(one) for one in data)
-    return isinstance(data, np.ndarray | Tensor) or as_array(data) is not None
-
-
-def _is_flat(data: Any) -> bool:
-    """A list of numbers, or of lists of numbers."""
-    while isinstance(data, list) and data:
-        data = data[0]
-    return isinstance(data, int | float | np.number)
-
-
-def _array(data: Any, dtype: Any) -> np.ndarray:
-    """The values; floats of everything but tensors in the type that the model computes with, and whole numbers (but
-    for bytes) in the type of classes and indices."""
-    if isinstance(data, Tensor):
-        return read(data.detach())
-    found = as_array(data)
-    array = np.asarray(data) if found is None else found
-    if array.dtype.kind not in "fiubc":
-        raise OperandError(
-            f"data: an array of {array.dtype} holds no numbers. Fix: encode text and categories as numbers, or let "
-            "`kadam train` or KadamClassifier do it."
-        )
-    if array.dtype.kind == "f":
-        return array.astype(dtype, copy=False)
-    return array.astype(np.int64, copy=False) if array.dtype.kind in "iu" and array.dtype != np.uint8 else array
 
 
 def rows_in(batch: Any) -> int:

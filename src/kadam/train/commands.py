@@ -26,6 +26,9 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the table; else by its size.")] = None,
     ignore: Annotated[list[str] | None, typer.Option(help="A column to leave out; may be given again.")] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="How the text is encoded, such as cp1252 or shift_jis, if not as it seems.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the split into training and test, and of the training.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it is there.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was broken off.")] = False,
@@ -37,7 +40,9 @@ def train(
     from kadam.train.tabular import job, report
 
     folder = out or data.with_name(data.name.split(".")[0] + "-model")
-    asked = job.Job(data, target, folder, task, epochs, seed, overwrite, resume, tuple(ignore or ()), lang=lang or "en")
+    asked = job.Job(
+        data, target, folder, task, epochs, seed, overwrite, resume, tuple(ignore or ()), encoding, lang=lang or "en"
+    )
     told = f"Broken off. To go on: the same command with --resume (checkpoints: .{folder.name}.partial)."
     with _errors_told(told, ", then the same command with --resume"):
         model = job.train(asked, typer.echo)
@@ -56,12 +61,17 @@ def predict(
     refuse_odd: Annotated[
         bool, typer.Option("--refuse-odd", help="End at a cell that is no number where one is due; else it is missing.")
     ] = False,
+    encoding: Annotated[
+        str | None, typer.Option(help="How the text is encoded, if not as it seems, or as that of the training was.")
+    ] = None,
 ) -> None:
     """Predict for each row of a table."""
     from kadam.train.tabular import job
 
     with _errors_told("Broken off; nothing was written."):
-        rows = job.predict(folder, data, out, lambda text: typer.echo(text, err=True), refuse_odd=refuse_odd)
+        rows = job.predict(
+            folder, data, out, lambda text: typer.echo(text, err=True), refuse_odd=refuse_odd, charset=encoding
+        )
         if out is not None:
             typer.echo(f"wrote {rows:,} predictions to {out}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from kadam.nn.modules.module import Module
 from kadam.recording.modes import no_grad
 from kadam.recording.tensor import read
 from kadam.tensor import Tensor
+from kadam.train import snapshot
 
 if TYPE_CHECKING:
     from kadam.train.run import Run
@@ -63,7 +65,7 @@ def _traced(run: Run, step: int) -> tuple[str | None, str]:
     content = run.folder.newest()
     if content is None or content["place"]["step"] >= step:
         return None, ""
-    run.restore(content)
+    snapshot.restored(run, content)
     batch = run.replay(step)
     return first_of(run.trainer, batch)
 
@@ -89,14 +91,22 @@ def first_of(trainer: Any, batch: Any) -> tuple[str | None, str]:
 
 def in_data(batch: Any) -> str:
     """A sentence about the first number of a batch that is not finite; empty if all are."""
-    entries = batch if isinstance(batch, list | tuple) else [batch]
-    for index, entry in enumerate(entries):
+    for name, entry in _entries(batch):
         if isinstance(entry, Tensor) and entry.is_floating_point():
             bad = ~np.isfinite(read(entry.detach())).reshape(entry.shape[0] if entry.ndim else 1, -1).all(1)
             if bad.any():
-                name = "the target" if index and index == len(entries) - 1 else f"input {index}"
                 return f"\n  The data holds it: {name} of that batch is not finite in row {int(bad.argmax())}."
     return ""
+
+
+def _entries(batch: Any) -> Iterator[tuple[str, Any]]:
+    """The tensors of a batch, and what to call them."""
+    entries = batch if isinstance(batch, list | tuple) else [batch]
+    for index, entry in enumerate(entries):
+        if isinstance(entry, dict):
+            yield from ((f"input {name!r}", one) for name, one in entry.items())
+        else:
+            yield "the target" if index and index == len(entries) - 1 else f"input {index}", entry
 
 
 def _watch(name: str, found: list[tuple[str, str]]) -> Any:

@@ -7,16 +7,12 @@ steps, once the loss has been read, so that the same programs run whether a chec
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from copy import deepcopy
-from dataclasses import dataclass
-from difflib import get_close_matches
-from pathlib import Path
 from signal import SIGTERM
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +20,11 @@ from kadam.nn.utils.clip_grad import clip_grad_norm_, clip_grad_value_
 from kadam.optim import LBFGS
 from kadam.optim.lr_scheduler import ReduceLROnPlateau
 from kadam.tensor import Tensor
-from kadam.train import checkpoints, divergence
+from kadam.train import checkpoints, divergence, enough, snapshot
 from kadam.train.ahead import Ahead
 from kadam.train.batches import Batches, rows_in
 from kadam.train.history import History, Row
+from kadam.train.plan import Place, Plan
 from kadam.train.progress import Display
 from kadam.train.signals import Wish, noted
 
@@ -35,52 +32,21 @@ if TYPE_CHECKING:
     from kadam.train.trainer import Trainer
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What `fit` was asked for; its docstring tells what each means."""
-
-    epochs: int
-    max_steps: int | None
-    monitor: str
-    patience: int | None
-    min_delta: float
-    until: dict[str, float]
-    restore_best: bool
-    folder: Path | None
-    resume: bool
-    save_every_s: float
-    save_every_steps: int | None
-    display: str
-    validate_every: int
-
-
-@dataclass
-class Place:
-    """Where a run stands, between two steps.
+class Run:
+    """One `fit`.
 
     Attributes:
-        epoch: epochs that are done.
-        batch: batches of the present epoch that are done.
-        step: batches that are done in all.
-        total, rows: sum of the losses of the present epoch, each times its rows; and those rows.
-        best: the best value of what is monitored, and the epoch that had it.
-        waited: epochs since then.
-        seconds: time spent, over all processes.
+        trainer, plan, data: what trains, what was asked for, and the batches.
+        place: where it stands.
+        stopped: why it ends; empty while it goes on.
+        history: a row for each epoch.
+        folder: where it is saved; None: nowhere.
+        own: the generators of the data.
+        gathers: whether metrics are taken of what the training batches give.
+        gathered: what they had taken in at a checkpoint within the epoch.
+        epoch_start: where all generators stood when the epoch began.
+        mid_epoch: where they stood at a checkpoint within the epoch; None otherwise.
     """
-
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    total: float = 0.0
-    rows: int = 0
-    best: float | None = None
-    best_epoch: int | None = None
-    waited: int = 0
-    seconds: float = 0.0
-
-
-class Run:
-    """One `fit`."""
 
     def __init__(self, trainer: Trainer, plan: Plan, data: Batches, held_out: Batches | None) -> None:
         self.trainer = trainer
@@ -91,12 +57,12 @@ class Run:
         self.history = History()
         self.folder = None if plan.folder is None else checkpoints.Folder(plan.folder)
         self._held_out = held_out
-        self._gathers = bool(trainer.metrics) and held_out is None
-        self._own = data.generators()
+        self.gathers = bool(trainer.metrics) and held_out is None
+        self.own = data.generators()
         self._best: dict[str, Any] | None = None
-        self._epoch_start: dict[str, Any] = {}
-        self._mid_epoch: dict[str, Any] | None = None  # generators, where a checkpoint stands within an epoch
-        self._metrics: list[dict[str, Any]] = []
+        self.epoch_start: dict[str, Any] = {}
+        self.mid_epoch: dict[str, Any] | None = None
+        self.gathered: list[dict[str, Any]] = []
         self._replaying = self._looks = False
         self._ahead = Ahead(trainer)
 
@@ -117,7 +83,7 @@ class Run:
         for callback in trainer.callbacks:
             callback.on_start(trainer)
         if self.folder is not None and not self.folder.saved():
-            self._epoch_start = checkpoints.generator_states(self._own)
+            self.epoch_start = checkpoints.generator_states(self.own)
             self.save()  # a loss that is no number within the first seconds is traced from here
         try:
             with noted() as wish:
@@ -156,18 +122,18 @@ class Run:
         """Metrics anew, or as a checkpoint within the epoch holds them."""
         for metric in self.trainer.metrics:
             metric.reset()
-        for metric, gathered in zip(self.trainer.metrics, self._metrics, strict=False):
+        for metric, gathered in zip(self.trainer.metrics, self.gathered, strict=False):
             metric.take_up(gathered)
-        self._metrics = []
+        self.gathered = []
 
     def _rest(self) -> Iterator[Any]:
         """The batches of the epoch that are not done."""
-        if self.folder is not None and self._mid_epoch is None:
-            self._epoch_start = checkpoints.generator_states(self._own)
+        if self.folder is not None and self.mid_epoch is None:
+            self.epoch_start = checkpoints.generator_states(self.own)
         batches = self.data.start(self.place.batch)
-        if self._mid_epoch is not None:
-            checkpoints.restore_generators(self._mid_epoch, self._own)
-            self._mid_epoch = None
+        if self.mid_epoch is not None:
+            checkpoints.restore_generators(self.mid_epoch, self.own)
+            self.mid_epoch = None
         self.trainer.model.train()
         return batches
 
@@ -192,7 +158,7 @@ class Run:
             return False
         if not stretch.losses:
             return False
-        if self._gathers or not math.isfinite(stretch.losses[-1]):
+        if self.gathers or not math.isfinite(stretch.losses[-1]):
             for step, value in enumerate(stretch.losses):
                 self._note(value, stretch.output(step), stretch.batch(step), stretch.size)
         else:
@@ -216,7 +182,7 @@ class Run:
             if place.batch % accumulate == 0:
                 trainer.optimizer.zero_grad()
             loss, output = trainer.forward(batch)
-            if not self._gathers:
+            if not self.gathers:
                 output = None  # what nobody holds is not computed
             (loss if accumulate == 1 else loss / accumulate).backward()
             if accumulate == 1 or (place.batch + 1) % accumulate == 0 or place.batch + 1 == len(self.data):
@@ -307,7 +273,7 @@ class Run:
     def _end_epoch(self, started_s: float) -> None:
         trainer, place, plan = self.trainer, self.place, self.plan
         row: Row = {"epoch": place.epoch + 1, "step": place.step, "loss": place.total / max(place.rows, 1)}
-        if self._gathers:
+        if self.gathers:
             row |= {metric.name: metric.compute() for metric in trainer.metrics}
         if self._held_out is not None and (
             (place.epoch + 1) % plan.validate_every == 0 or place.epoch + 1 == plan.epochs
@@ -331,29 +297,18 @@ class Run:
         if not self._replaying:
             self._stopped_after(row)
             if self.folder is not None and self._saving_is_due(time.monotonic()):
-                self._epoch_start = checkpoints.generator_states(self._own)
+                self.epoch_start = checkpoints.generator_states(self.own)
                 self.save()
 
     def _judge(self, row: Row) -> None:
         """Keep the weights if the monitored value is the best so far."""
-        place, plan = self.place, self.plan
-        if plan.monitor not in row:
-            raise KeyError(f"fit: monitor {plan.monitor!r} is no column; there are {', '.join(row)}. Fix: one of them.")
-        value, sign = row[plan.monitor], 1 if self._more_is_better(plan.monitor) else -1
-        if value == value and (place.best is None or sign * (value - place.best) > plan.min_delta):
-            place.best, place.best_epoch, place.waited = value, place.epoch, 0
-            self.history.best = len(self.history) - 1
-            if self.plan.restore_best or self.folder is not None:
-                self._best = deepcopy(checkpoints.weights_of(self.trainer.model))
-            if self.folder is not None and not self._replaying:
-                content = {"format": checkpoints.FORMAT, "model": self._best, "epoch": place.epoch + 1, "value": value}
-                checkpoints.written(self.folder.best, content)
-        else:
-            place.waited += 1
-
-    def _more_is_better(self, column: str) -> bool:
-        name = column.removeprefix("val_")
-        return any(metric.name == name and metric.more_is_better for metric in self.trainer.metrics)
+        if not enough.is_best(row, self.plan, self.place, self.trainer.metrics):
+            return
+        self.history.best = len(self.history) - 1
+        if self.plan.restore_best or self.folder is not None:
+            self._best = deepcopy(checkpoints.weights_of(self.trainer.model))
+        if self.folder is not None and not self._replaying:
+            checkpoints.written(self.folder.best, snapshot.of_best(self._best, self.place))
 
     def _stopped_before(self) -> None:
         """Whether there is nothing left to do, as a finished run tells that is resumed."""
@@ -363,31 +318,14 @@ class Run:
             self._stopped_after(self.history.rows[-1])
 
     def _stopped_after(self, row: Row) -> None:
-        plan, place = self.plan, self.place
         looked = self._held_out is None or "val_loss" in row
-        missing = [name for name in plan.until if name not in row]
-        if missing and looked:
-            near = [name for name in row if name == f"val_{missing[0]}"] or get_close_matches(missing[0], row, 1)
-            fix = f"until={{{near[0]!r}: ...}}" if near else "one of these"
-            raise KeyError(
-                f"fit: until names {missing[0]!r}, which is no column; there are {', '.join(row)}. Fix: {fix}."
-            )
-        reached = [] if missing else [
-            row[name] >= bound if self._more_is_better(name) else row[name] <= bound
-            for name, bound in plan.until.items()
-        ]  # fmt: skip
-        if reached and all(reached):
-            self.stopped = "reached " + ", ".join(f"{name} {row[name]:.4g}" for name in plan.until)
-        elif plan.patience is not None and place.waited >= plan.patience:
-            self.stopped = f"{plan.monitor} has not become better in {place.waited} epochs"
-        elif place.epoch >= plan.epochs:
-            self.stopped = f"{place.epoch} epochs are done"
+        self.stopped = enough.why(row, self.plan, self.place, self.trainer.metrics, looked) or self.stopped
 
     def _finish(self) -> None:
         trainer, plan = self.trainer, self.plan
         if self.folder is not None:
             if not self.place.batch:
-                self._epoch_start = checkpoints.generator_states(self._own)
+                self.epoch_start = checkpoints.generator_states(self.own)
             self.save()
         self.history.stopped = self.stopped
         if plan.restore_best and self._best is not None:
@@ -405,45 +343,9 @@ class Run:
         now = time.monotonic()
         self.place.seconds += now - self._clock_s
         self._clock_s = self._saved_s = now
-        trainer, place = self.trainer, self.place
-        scheduler = trainer.scheduler
-        content = {
-            "format": checkpoints.FORMAT,
-            "model": checkpoints.weights_of(trainer.model),
-            "optimizer": trainer.optimizer.state_dict(),
-            "scheduler": None if scheduler is None else scheduler.state_dict(),
-            "generators": checkpoints.generator_states(self._own),
-            "epoch_start": self._epoch_start,
-            "place": vars(place),
-            "history": json.dumps(self.history.rows),
-            "best_row": self.history.best,
-            "counts": checkpoints.program_counts(),
-            "metrics": [checkpoints.with_tensors(one.gathered()) for one in trainer.metrics] if self._gathers else [],
-            "callbacks": json.dumps([one.state_dict() for one in trainer.callbacks]),
-            "setup": self._setup(),
-        }
-        if self.folder.save(place.step, content) and self.history.rows:
+        content = snapshot.of(self)
+        if self.folder.save(self.place.step, content) and self.history.rows:
             checkpoints.history_written(self.folder.path / "history.csv", self.history)
-
-    def _setup(self) -> dict[str, Any]:
-        """What must be the same for a run to go on."""
-        trainer = self.trainer
-        return {
-            "optimizer": type(trainer.optimizer).__name__,
-            **{
-                f"optimizer's {name}": repr(value)
-                for name, value in trainer.optimizer.defaults.items()
-                if isinstance(value, int | float | str | tuple | None)
-            },
-            "loss": _name(trainer.loss),
-            "clip_norm": trainer.clip_norm,
-            "clip_value": trainer.clip_value,
-            "scheduler": type(trainer.scheduler).__name__,
-            "batches in an epoch": len(self.data),
-            "rows in a batch": getattr(self.data, "batch_size", None),
-            "accumulate": trainer.accumulate,
-            "callbacks": len(trainer.callbacks),
-        }
 
     def _take_up(self, folder: checkpoints.Folder) -> None:
         """Go on from the newest checkpoint, if asked to."""
@@ -456,35 +358,9 @@ class Run:
         folder.prepare()
         content = folder.newest() if saved else None
         if content is not None:
-            self.restore(content)
+            snapshot.restored(self, content)
             best = checkpoints.readable(folder.best) if self.place.best_epoch is not None else None
             self._best = None if best is None else best["model"]
-
-    def restore(self, content: dict[str, Any]) -> None:
-        """Stand where a checkpoint was written."""
-        trainer = self.trainer
-        for name, found in self._setup().items():
-            if content["setup"].get(name) != found:
-                raise checkpoints.ResumeError(
-                    f"resume: {name} was {content['setup'].get(name)!r}, now it is {found!r}. Fix: resume with what "
-                    "the run was started with, or start in another folder."
-                )
-        trainer.model.load_state_dict(content["model"])
-        trainer.optimizer.load_state_dict(content["optimizer"])
-        if trainer.scheduler is not None:
-            trainer.scheduler.load_state_dict(content["scheduler"])
-        for callback, saved in zip(trainer.callbacks, json.loads(content["callbacks"]), strict=True):
-            callback.load_state_dict(saved)
-        self.place = Place(**content["place"])
-        self.history.rows[:] = json.loads(content["history"])
-        self.history.best = content["best_row"]
-        checkpoints.carry_counts(content["counts"])
-        if self.place.batch:
-            self._metrics = checkpoints.with_arrays(content["metrics"])
-            self._epoch_start, self._mid_epoch = content["epoch_start"], content["generators"]
-            checkpoints.restore_generators(content["epoch_start"], self._own)
-        else:
-            checkpoints.restore_generators(content["generators"], self._own)
 
     def replay(self, to_step: int) -> Any:
         """From the place of a checkpoint to just before a step; its batch, if it can be got."""
@@ -495,8 +371,3 @@ class Run:
                     return batch
                 self._take_step(batch)
             self._end_epoch(time.monotonic())
-
-
-def _name(one: Any) -> str:
-    """Of a module or a function."""
-    return str(getattr(one, "__name__", type(one).__name__))

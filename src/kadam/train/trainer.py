@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -18,14 +19,25 @@ from kadam.optim.lr_scheduler import ReduceLROnPlateau
 from kadam.recording.modes import no_grad
 from kadam.recording.tensor import from_array, read
 from kadam.tensor import Tensor
-from kadam.train.batches import ArrayBatches, Batches, batches_of, rows_in
+from kadam.train.batches import LOOKED_AT, ArrayBatches, Batches, rows_in
 from kadam.train.callbacks import Callback
+from kadam.train.given import batches_of
 from kadam.train.history import History
 from kadam.train.metrics import Metric, OfClasses, metrics_of
-from kadam.train.run import Plan, Run
+from kadam.train.nested import NestedBatches
+from kadam.train.plan import Plan
+from kadam.train.run import Run
 from kadam.utils.data import DataLoader
 
+MOST_CLASSES = 100  # with more, whole numbers are no classes, or some are in few rows
 Step: TypeAlias = Callable[[Any, Any], Any]
+
+
+class Judged(NamedTuple):
+    """What a model gives, and what metrics compare it with."""
+
+    output: Any
+    target: Any
 
 
 class Trainer:
@@ -45,7 +57,8 @@ class Trainer:
         clip_norm: bound on the norm of all gradients together.
         clip_value: bound on each entry of the gradients.
         accumulate: batches whose gradients are averaged into one step of the optimizer.
-        step: `step(model, batch)` -> the loss, or the loss and the output, instead of `loss`.
+        step: `step(model, batch)` -> the loss; or the loss and the output; or the loss, the output and the target (if
+            that is not the last entry of a batch), instead of `loss`.
         callbacks: what else happens between steps and epochs.
         steady: a promise: the Python code of the model, and of the loss or the step, does the same at every step (it
             counts nothing, prints nothing, looks at no values). Many steps then run in one native call, as they do
@@ -139,7 +152,8 @@ class Trainer:
         a folder, it is saved and can be resumed.
 
         Args:
-            data: inputs, `(inputs, ..., target)`, a Dataset or a DataLoader; arrays, tensors or tables.
+            data: inputs, `(inputs, ..., target)`, a Dataset or a DataLoader; arrays, tensors or tables. Inputs in a
+                dict reach the model as a dict, those in a tuple one by one.
             target: the targets, if `data` is inputs.
             epochs: passes over the data.
             max_steps: end after as many batches, even within an epoch.
@@ -193,7 +207,7 @@ class Trainer:
         if self._run is not None:
             self._run.stopped = self._run.stopped or why
 
-    def evaluate(self, data: Any, target: Any = None, *, batch_size: int = 1024) -> dict[str, float]:
+    def evaluate(self, data: Any, target: Any = None, *, batch_size: int = LOOKED_AT) -> dict[str, float]:
         """The loss and the metrics on data, the model in evaluation mode."""
         return self.scores(self._batches(data, target, batch_size=batch_size))
 
@@ -216,13 +230,13 @@ class Trainer:
         found = {"loss": total / rows if rows else float("nan")}
         return found | {metric.name: metric.compute() for metric in self.metrics}
 
-    def predict(self, inputs: Any, *, batch_size: int = 1024) -> Tensor:
+    def predict(self, inputs: Any, *, batch_size: int = LOOKED_AT) -> Tensor:
         """The model's outputs, in evaluation mode, as one tensor.
 
         Of a loader whose batches have several entries, the last is the target and is left out.
         """
         batches = self._batches(inputs, batch_size=batch_size)
-        all_inputs = isinstance(batches, ArrayBatches) and not isinstance(inputs, DataLoader)
+        all_inputs = isinstance(batches, ArrayBatches | NestedBatches) and not isinstance(inputs, DataLoader)
         was_training = self.model.training
         self.model.eval()
         outputs = []
@@ -240,13 +254,13 @@ class Trainer:
     def forward(self, batch: Any) -> tuple[Tensor, Any]:
         """The loss of a batch, and the output that metrics look at."""
         if self._step is not None:
-            found = self._step(self.model, batch)
-            if self.metrics and not isinstance(found, tuple):
+            loss, *rest = found if isinstance(found := self._step(self.model, batch), tuple) else (found,)
+            if self.metrics and not rest:
                 raise OperandError(
                     "Trainer: metrics look at what the model gives, but step returns the loss alone. Fix: return loss, "
                     "output."
                 )
-            return found if isinstance(found, tuple) else (found, None)
+            return loss, Judged(*rest) if len(rest) == 2 else rest[0] if rest else None
         assert self.loss is not None
         if not isinstance(batch, list | tuple) or len(batch) < 2:
             found = "has one entry only" if isinstance(batch, list | tuple) else f"is a {type(batch).__name__}"
@@ -260,13 +274,14 @@ class Trainer:
 
     def note_metrics(self, output: Any, batch: Any) -> None:
         """Let the metrics take in a batch."""
-        if self.metrics and not isinstance(batch, list | tuple):
+        if self.metrics and not isinstance(output, Judged) and not isinstance(batch, list | tuple):
             raise OperandError(
                 f"Trainer: metrics take the last entry of a batch for the target, but a batch is a "
-                f"{type(batch).__name__}. Fix: let the dataset give (input, ..., target)."
+                f"{type(batch).__name__}. Fix: let step return (loss, output, target)."
             )
-        if self.metrics and isinstance(output, Tensor):
-            found, target = read(output.detach()), np.asarray(read(batch[-1].detach()))
+        judged = output if isinstance(output, Judged) else Judged(output, batch[-1]) if self.metrics else None
+        if judged is not None and isinstance(judged.output, Tensor):
+            found, target = read(judged.output.detach()), np.asarray(read(judged.target.detach()))
             for metric in self.metrics:
                 metric.update(found, target)
 
@@ -281,16 +296,19 @@ class Trainer:
         if validation is None:
             return train, None
         if not isinstance(validation, float | int):
-            return train, self._batches(validation, batch_size=max(batch_size, 1024))
-        if not isinstance(train, ArrayBatches) or not 0 < validation < 1:
+            return train, self._batches(validation, batch_size=max(batch_size, LOOKED_AT))
+        if not 0 < validation < 1:
             raise OperandError(
-                "fit: a share of the rows for validation needs arrays, and a number between 0 and 1. Fix: "
-                "validation=(x_val, y_val)."
+                f"fit: validation={validation}: a share of the rows is a number between 0 and 1. Fix: validation=0.2."
             )
-        cut = train.rows - max(1, round(train.rows * validation))
-        kept = [one[:cut] for one in train.arrays]
-        held = [one[cut:] for one in train.arrays]
-        return ArrayBatches(kept, batch_size, shuffle, drop_last, draws=True), ArrayBatches(held, 1024)
+        kept, held = train.parted(validation)
+        if strange := _unlearned(kept, held):
+            warnings.warn(
+                f"fit: validation={validation} takes the last rows, and these alone have {strange}. Fix: shuffle "
+                "the rows first, or give validation=(x_val, y_val).",
+                stacklevel=3,
+            )
+        return kept, held
 
     def _batches(
         self,
@@ -307,6 +325,17 @@ class Trainer:
             data, target, batch_size=batch_size, shuffle=shuffle, drop_last=drop_last, draws=draws,
             dtype=np.float32 if dtype is None else dtype.numpy,
         )  # fmt: skip
+
+
+def _unlearned(kept: Batches, held: Batches) -> str:
+    """Classes that only held-out rows have, as where rows are sorted by class; empty if there are none."""
+    if not isinstance(kept, ArrayBatches) or not isinstance(held, ArrayBatches):
+        return ""
+    learned, looked_at = kept.arrays[-1], held.arrays[-1]
+    if len(kept.arrays) < 2 or learned.dtype.kind != "i" or learned.ndim != 1:
+        return ""
+    strange = np.setdiff1d(looked_at, learned)
+    return f"class {strange[0]}" if 0 < len(strange) <= MOST_CLASSES else ""
 
 
 def _check_callable(name: str, given: Any, example: str) -> None:

@@ -10,24 +10,29 @@ from typing import Any
 import numpy as np
 
 from kadam import language
+from kadam.train.tabular.dates import (
+    COMPACT,
+    MOSTLY,
+    date_text,
+    dated,
+    days_of,
+    days_of_compact,
+    forms_of,
+    hours,
+    how_dated,
+)
 from kadam.train.tabular.notes import Note, told
-from kadam.train.tabular.numerals import COMMA, POINT, are_truths, numeral_of, reader, truth
+from kadam.train.tabular.numerals import CLOCK, COMMA, POINT, are_truths, numeral_of, reader, truth
 from kadam.train.tabular.reading import Cells, TableError, chunks_of
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-", "missing", "#n/a", "<na>"})
 MOST_VALUES = 200_000  # distinct texts that a column may have before it is given up
 HUGE = 1e30  # from here on, f32 and squares get into difficulties
-MOSTLY = 0.95  # share of cells that decides what a column holds
-_EPOCH = datetime.datetime(1970, 1, 1)
-_DATE_FORMATS = (
-    "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%Y-%m", "%m/%Y", "%d.%m.%y", "%m/%d/%y",
-    "%d/%m/%y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%b %d %Y", "%d %B %Y", "%B %d, %Y", "%B %d %Y",
-    "%b %Y", "%B %Y",
-)  # fmt: skip
-_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p")
-_PARTS = {"%d": "day", "%m": "month", "%Y": "year", "%y": "year", "%b": "month", "%B": "month", "%H": "hour",
-          "%I": "hour", "%M": "minute", "%S": "second", "%p": "am/pm"}  # fmt: skip
-MOST_FORMS = 3  # in which the dates of one column are written
+LARGEST_EXACT = 1 << 24  # whole number up to which f32 holds them all
+_PADDED = re.compile(r"\s*0\d{2,}\s*")
+_PADDED_LINE = re.compile(r"\n0\d{2,}(?=\n)")
+FEWEST_PADDED = 0.002  # share of a column's cells that tells that its digits are names
+WORDS = ("category", "text")  # kinds of which a cell's text is all
 FEW_WORDS, MANY_NUMBERS = 3, 20  # in a column where most cells are numbers, and the others say why they are none
 
 
@@ -36,8 +41,9 @@ class Column:
 
     Attributes:
         name: of the column.
-        kind: "number" (f64 or f32 `values`, nan where missing), "date" (days since 1970) or "text" (`codes` into
-            `words`, -1 where missing).
+        kind: "number" (f64 or f32 `values`, nan where missing), "date" (days since 1970), "time" (hours since
+            midnight) or "text" (`codes` into `words`, -1 where missing).
+        wanted: the kind that the model has learned from it; None where its cells alone decide.
         odd: cells that are no numbers in a column of numbers: how many, and the row and text of the first.
         note: why a column was given up; None otherwise.
         form: how its dates (in several ways: parted by "|") or numbers are written; empty for ISO dates, and for
@@ -50,6 +56,7 @@ class Column:
     def __init__(self, name: str) -> None:
         self.name = name
         self.kind = "number"
+        self.wanted: str | None = None
         self.values = np.zeros(0)
         self.codes = np.zeros(0, np.int32)
         self.words: list[str] = []
@@ -78,13 +85,13 @@ class Column:
             self._pieces.append((self.kind, self._parsed(cells, self._parse)))
             self._rows += len(cells)
             return
-        written = self.form in (POINT, COMMA) and not isinstance(cells, np.ndarray)
+        written = self.form in (POINT, COMMA, CLOCK) and not isinstance(cells, np.ndarray)
         found = None if written else _numbers(cells)
         if found is not None:
             self._pieces.append(("number", found))
         elif self.note:
             pass
-        elif not written and (dates := _dates(cells)) is not None:
+        elif not written and self.wanted not in WORDS and (dates := _dates(cells)) is not None:
             self._pieces.append(("date", dates))
         else:
             self._pieces.append(("text", self._coded(cells)))
@@ -110,10 +117,9 @@ class Column:
         """There are too many texts to keep: they are numbers or dates, or the column is given up."""
         self.codes = np.concatenate([self._as_codes(kind, piece) for kind, piece in self._pieces])
         self.words, self._known, self._pieces = list(self._known), {}, []
-        if self._settle_numbers() or self._settle_dates():
+        if self._settle_numbers() or self._settle_dates() or self._settle_times():
             self._pieces, self.values = [(self.kind, self.values)], np.zeros(0)
-            is_date = self.kind == "date"
-            self._parse = _dated(self.form) if is_date else reader(self.form or POINT)
+            self._parse = self._reader(self.kind)
         else:
             self.note = Note("too_many", {"most": language.count(MOST_VALUES)})
             self.codes, self.words = np.zeros(0, np.int32), []
@@ -137,24 +143,37 @@ class Column:
         if "text" not in kinds and len(kinds) < 2:
             self.kind = kinds.pop() if kinds else "number"
             self.values = np.concatenate([piece for _, piece in pieces]) if pieces else np.zeros(0)
+            self._settle_compact_dates()
             return
         self.codes = np.concatenate([self._as_codes(kind, piece) for kind, piece in pieces])
         self.kind, self.words, self._known = "text", list(self._known), {}
-        if not (self._settle_numbers() or self._settle_dates() or self._settle_mostly_numbers()):
-            self._merge(lambda word: canonical(word) or word)
-            if are_truths(self.words):
-                self.truths = True
-                self._merge(truth)
+        if self.wanted not in WORDS and self._settle_any():
+            return
+        self._merge(lambda word: canonical(word) or word)
+        if are_truths(self.words):
+            self.truths = True
+            self._merge(truth)
+
+    def _settle_any(self) -> bool:
+        """Take the texts for what they are nearly all; whether they are anything but texts."""
+        settled = self._settle_numbers() or self._settle_dates() or self._settle_times()
+        return settled or self._settle_mostly_numbers()
 
     def _merge(self, spelled: Callable[[str], str]) -> None:
         """Texts that are spelled alike are one."""
         known: dict[str, int] = {}
+        longest: dict[int, str] = {}  # a name of digits is shown with all its noughts
         table = np.array([known.setdefault(spelled(word), len(known)) for word in self.words] + [-1], np.int32)
-        self.codes, self.words = table[self.codes], list(known)
+        for code, word in zip(table.tolist(), self.words, strict=False):
+            if _PADDED.fullmatch(word):
+                longest[code] = max(longest.get(code, ""), word, key=len)
+        self.codes, self.words = table[self.codes], [longest.get(code, word) for word, code in known.items()]
 
     def _settle_numbers(self) -> bool:
-        if self.form in (POINT, COMMA):
-            return self._settle(reader(self.form), "number")
+        if self.form in (POINT, COMMA, CLOCK):
+            return self._settle(self._reader("number"), "number")
+        if self._are_names():
+            return False
         if self._settle(_number, "number"):
             return True
         numeral = numeral_of(self.words)
@@ -163,8 +182,21 @@ class Column:
         self.form, self.notes = numeral.form, numeral.notes
         return True
 
+    def _are_names(self) -> bool:
+        """Whether its digits are names (ZIP codes, phone numbers): nobody writes noughts before an amount."""
+        padded = np.array([_PADDED.fullmatch(word) is not None for word in self.words] + [False])
+        known = self.codes >= 0
+        if self.wanted == "number" or padded[self.codes[known]].sum() <= FEWEST_PADDED * known.sum():
+            return False
+        if sum(word.isdecimal() for word in self.words) >= MOSTLY * len(self.words):
+            self.notes = [Note("names")]
+            return True
+        return False
+
     def _settle_mostly_numbers(self) -> bool:
         """Numbers, and a few words where there is none: unknown, refused."""
+        if self.notes:
+            return False  # they are names
         numbers = sum(_number(word) is not None for word in self.words)
         few = len(self.words) - numbers <= FEW_WORDS and numbers > MANY_NUMBERS
         return few and self._settle(_number, "number", mostly=0.5)
@@ -173,7 +205,7 @@ class Column:
         if kind == "text":
             return piece
         kept, places = np.unique(piece, return_inverse=True)
-        show = canonical if kind == "number" else _date_text
+        show = canonical if kind == "number" else date_text
         codes = [
             -1 if one != one else self._known.setdefault(str(show(one)), len(self._known)) for one in kept.tolist()
         ]
@@ -195,27 +227,61 @@ class Column:
         return True
 
     def settle_as(self, kind: str) -> None:
-        """Take what are texts for numbers or dates although most may be none; those that are none are missing."""
-        if self.kind == "text" and kind in ("number", "date"):
-            forms = {"number": reader(self.form or POINT), "date": _dated(self.form)}
-            self._settle(forms[kind], kind, mostly=0.0)
+        """Take texts for what the column is to hold although most may be none; those that are none are missing."""
+        if self.kind == "text" and kind in ("number", "date", "time"):
+            self._settle(self._reader(kind), kind, mostly=0.0)
+
+    def _reader(self, kind: str) -> Callable[[str], float | None]:
+        """What reads a cell as it is written in this column."""
+        if kind == "date":
+            return dated(self.form)
+        return hours if kind == "time" or self.form == CLOCK else reader(self.form or POINT)
 
     def _settle_dates(self) -> bool:
         some = self.words[:: max(1, len(self.words) // 200)]
-        if not some or not any(char.isdigit() for char in some[0]):
-            return False
-        forms = [self.form] if self.form else ["", *(day + time for day in _DATE_FORMATS for time in _TIMES)]
-        for form in [*forms, *_several(forms, some)]:
-            parse = _dated(form)
-            if _mostly(parse, some) and self._settle(parse, "date"):
-                self.form, self.notes = form, _how_dated(form, some)
+        for form in forms_of(some, self.form):
+            if self._settle(dated(form), "date"):
+                self.form, self.notes = form, how_dated(form, some)
                 return True
         return False
+
+    def _settle_times(self) -> bool:
+        """Times of day; or how long something took, if that may be more than a day."""
+        if not self.words or not self._settle(hours, "time"):
+            return False
+        known = self.values[~np.isnan(self.values)]
+        if self.wanted is None and (known.min() < 0 or known.max() >= 24):
+            self.kind, self.form, self.notes = "number", CLOCK, [Note("clock")]
+        return True
+
+    def _settle_compact_dates(self) -> None:
+        """Whole numbers that are all dates, as 20240131 is."""
+        if self.kind != "number" or self.wanted not in (None, "date") or np.isnan(self.values).all():
+            return
+        if self.wanted is None and not LARGEST_EXACT < np.nanmin(self.values) <= np.nanmax(self.values) < 1e8:
+            return  # most columns need not be looked at cell by cell
+        days = days_of_compact(self.values)
+        odd = np.isnan(days) & ~np.isnan(self.values)
+        if self.wanted is None and odd.any():
+            return
+        if odd.any():
+            row = int(odd.argmax())
+            self.odd = int(odd.sum()), self.first_row + row + 1, f"{self.values[row]:.12g}"
+        self.kind, self.values, self.form, self.notes = "date", days, COMPACT, how_dated(COMPACT)
 
     @property
     def missing(self) -> np.ndarray:
         """bool[rows]: where no value is known."""
         return self.codes < 0 if self.kind == "text" else np.isnan(self.values)
+
+    def cell(self, row: int) -> str:
+        """A cell that is not missing, for messages."""
+        if self.kind == "text":
+            return self.words[int(self.codes[row])]
+        value = float(self.values[row])
+        if self.kind == "date":
+            return date_text(value)
+        return f"{int(value)}:{round(value * 60) % 60:02d}" if self.kind == "time" else f"{value:.12g}"
 
     def take(self, rows: np.ndarray) -> Column:
         """These rows only."""
@@ -228,7 +294,9 @@ class Column:
         return part
 
 
-def read_columns(source: Any, wanted: set[str] | None = None) -> tuple[dict[str, Column], int]:
+def read_columns(
+    source: Any, wanted: set[str] | None = None, charset: str | None = None
+) -> tuple[dict[str, Column], int]:
     """All columns of a table, and how many rows it has.
 
     Raises:
@@ -236,7 +304,7 @@ def read_columns(source: Any, wanted: set[str] | None = None) -> tuple[dict[str,
     """
     columns: dict[str, Column] = {}
     rows = 0
-    for chunk in chunks_of(source):
+    for chunk in chunks_of(source, charset):
         for name, cells in chunk.items():
             if wanted is None or name in wanted:
                 column = columns.setdefault(name, Column(name))
@@ -275,14 +343,23 @@ def _numbers(cells: Cells) -> np.ndarray | None:
     if any(isinstance(one, bool) for one in cells[:64]):
         return None
     try:
-        return _narrow(np.array(list(map(float, cells))))
+        found = np.array(list(map(float, cells)))
     except (TypeError, ValueError):
-        pass
-    try:
-        return _narrow(np.array([np.nan if one is None or one == "" or (isinstance(one, str) and
-                       one.strip().lower() in MISSING) else float(one) for one in cells]))  # fmt: skip
-    except (TypeError, ValueError):
-        return None
+        try:
+            found = np.array([np.nan if one is None or one == "" or (isinstance(one, str) and
+                              one.strip().lower() in MISSING) else float(one) for one in cells])  # fmt: skip
+        except (TypeError, ValueError):
+            return None
+    return None if _some_padded(cells, found) else _narrow(found)
+
+
+def _some_padded(cells: list[Any], found: np.ndarray) -> bool:
+    """Whether digits with noughts before them are among these cells, so that all are kept as texts for now."""
+    if (np.floor(found) < found).any():
+        return False  # nearly every column of fractions ends here
+    lines = "\n".join(["", *(one for one in cells if type(one) is str), ""])
+    lines = lines.replace(" ", "") if "\n " in lines else lines
+    return _PADDED_LINE.search(lines) is not None
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:
@@ -291,6 +368,8 @@ def _narrow(values: np.ndarray) -> np.ndarray:
     largest = np.abs(known).max(initial=0.0)
     if largest > HUGE or (len(known) and largest > 1e4 * known.std()):
         return values  # too large for f32; or so close together that it would round their differences away
+    if largest > LARGEST_EXACT and not (known % 1).any():
+        return values  # numbers of things, dates without dashes
     return values.astype(np.float32)
 
 
@@ -305,94 +384,7 @@ def _number(text: str) -> float | None:
 def _dates(cells: Cells) -> np.ndarray | None:
     """Days since 1970 of cells that are all ISO dates or missing; None if not."""
     try:
-        return np.array([np.nan if (text := canonical(one)) is None else _days(datetime.datetime.fromisoformat(text))
+        return np.array([np.nan if (text := canonical(one)) is None else days_of(datetime.datetime.fromisoformat(text))
                          for one in cells])  # fmt: skip
-    except ValueError:
-        return None
-
-
-def _days(moment: datetime.datetime) -> float:
-    return (moment.replace(tzinfo=None) - _EPOCH) / datetime.timedelta(days=1)
-
-
-def _date_text(days: float) -> str:
-    return (_EPOCH + datetime.timedelta(days=days)).isoformat().removesuffix("T00:00:00")
-
-
-def _iso_date(text: str) -> float | None:
-    try:
-        return _days(datetime.datetime.fromisoformat(text))
-    except ValueError:
-        return None
-
-
-def _mostly(parse: Callable[[str], float | None], texts: list[str]) -> bool:
-    """Whether nearly all of these can be read."""
-    allowed = (1 - MOSTLY) * len(texts)
-    for text in texts:
-        if parse(text) is None:
-            allowed -= 1
-            if allowed < 0:
-                return False
-    return True
-
-
-def _several(forms: list[str], texts: list[str]) -> list[str]:
-    """The forms of dates that together read what none of them reads alone, as one; nothing if two could be mixed up."""
-    left, found = texts[:: max(1, len(texts) // 40)], []
-    for _ in range(MOST_FORMS if len(forms) > 1 else 0):
-        best, unread = min(((one, _unread(one, left)) for one in forms), key=lambda pair: len(pair[1]))
-        if len(unread) > 0.9 * len(left):
-            break
-        found.append(best)
-        left = unread
-        if not left:
-            return [] if any(_swapped(one) in found for one in found) else ["|".join(found)]
-    return []
-
-
-def _unread(form: str, texts: list[str]) -> list[str]:
-    parse = _dated(form)
-    return [text for text in texts if parse(text) is None]
-
-
-def _swapped(form: str) -> str | None:
-    """The form with day and month the other way round, if dates are written so; else None."""
-    other = form.replace("%d", "%%").replace("%m", "%d").replace("%%", "%m")
-    return other if other != form and other.split()[0] in _DATE_FORMATS else None
-
-
-def _how_dated(form: str, texts: list[str]) -> list[Note]:
-    """How dates were read, if not as ISO says; and whether another reading is as good."""
-    if not form:
-        return []
-    forms = form.split("|")
-    names = " / ".join(_named(one) if one else "year-month-day" for one in forms)
-    other = _swapped(form) if len(forms) == 1 else None
-    doubtful = other is not None and _mostly(_dated(other), texts)
-    return [Note("dated", {"form": names}), *([Note("dated_doubt", {"form": _named(str(other))})] if doubtful else [])]
-
-
-def _named(form: str) -> str:
-    return re.sub("%.", lambda part: _PARTS[part[0]], form)
-
-
-def _dated(form: str) -> Callable[[str], float | None]:
-    """Reads dates of a form, or of several; no form is ISO's."""
-    forms = form.split("|")
-
-    def parse(text: str) -> float | None:
-        for one in forms:
-            found = _strictly(text, one) if one else _iso_date(text)
-            if found is not None:
-                return found
-        return None
-
-    return parse
-
-
-def _strictly(text: str, form: str) -> float | None:
-    try:
-        return _days(datetime.datetime.strptime(text, form))
     except ValueError:
         return None

@@ -4,6 +4,7 @@ What a column becomes:
 
     number   its standardised value (its logarithm where a few values are huge), and whether it is missing
     date     days, place in the year and in the week, hour; and whether it is missing
+    time     hours since midnight, place in the day; and whether it is missing
     category a code: 0 never or hardly seen, 1 missing, 2 ... the values
     text     whether each of its frequent words is there
 """
@@ -12,14 +13,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from kadam import language
-from kadam.train.tabular.columns import HUGE, Column
+from kadam.train.tabular.columns import HUGE, Column, canonical
 from kadam.train.tabular.encoded import Columns
 from kadam.train.tabular.fitting import FARTHEST
 from kadam.train.tabular.notes import Note, told
@@ -38,7 +39,7 @@ class Encoding:
     """How one column is encoded.
 
     Attributes:
-        name, kind: of the column: number, date, category, text, or left out.
+        name, kind: of the column: number, date, time, category, text, or left out.
         notes: what is worth telling about it, or why it is left out.
         log: whether the logarithm is taken.
         center, scale: means and spreads, one per part.
@@ -70,7 +71,7 @@ class Encoding:
 
     def parts(self) -> int:
         """How many numbers it becomes."""
-        return len(self.center) + self.missing if self.kind in ("number", "date", "text") else 0
+        return len(self.center) + self.missing if self.kind not in ("category", "left out") else 0
 
 
 def learn(column: Column, rows: np.ndarray) -> Encoding:
@@ -93,7 +94,7 @@ def learn(column: Column, rows: np.ndarray) -> Encoding:
     found.notes = [*column.notes, *odd_cells(column)]
     if column.kind == "date":
         found.hours = bool((known % 1 != 0).any())
-    elif _is_heavy(known):
+    elif column.kind == "number" and _is_heavy(known):
         found.log = True
     parts = _raw_parts(found, part.values.astype(np.float64))
     found.center = [float(one.mean()) for one in parts]
@@ -150,7 +151,7 @@ def _learn_text(part: Column, missing: np.ndarray) -> Encoding:
     least = 1 if rows < 200 else 2 if rows < 10_000 else 5
     kept = [part.words[code] for code in np.argsort(-counts, kind="stable")[:MOST_CATEGORIES] if counts[code] >= least]
     rare = distinct - len(kept)
-    notes = [*([Note("truths")] if part.truths else []), *([Note("rare", {"n": rare})] if rare else [])]
+    notes = [*part.notes, *([Note("truths")] if part.truths else []), *([Note("rare", {"n": rare})] if rare else [])]
     return Encoding(part.name, "category", notes, missing=bool(missing.any()), values=kept, truths=part.truths)
 
 
@@ -177,13 +178,14 @@ def _tokens(text: str) -> list[str]:
 
 
 def _raw_parts(encoding: Encoding, values: np.ndarray) -> list[np.ndarray]:
-    """The numbers of a number or a date, not yet standardised."""
+    """The numbers of a number, a date or a time, not yet standardised."""
     values = np.where(np.isnan(values), encoding.fill, values)
     if encoding.kind == "number":
         return [np.sign(values) * np.log1p(np.abs(values))] if encoding.log else [values]
-    angles = [2 * np.pi * values / _YEAR, 2 * np.pi * values / _WEEK]
-    if encoding.hours:
-        angles.append(2 * np.pi * values)
+    if encoding.kind == "time":
+        angles = [2 * np.pi * values / 24]
+    else:
+        angles = [2 * np.pi * values / period for period in (_YEAR, _WEEK, *([1.0] if encoding.hours else []))]
     return [values, *(turn(angle) for angle in angles for turn in (np.sin, np.cos))]
 
 
@@ -274,9 +276,9 @@ def _values(encoding: Encoding, column: Column) -> np.ndarray:
     if column.kind == encoding.kind or column.missing.all():
         return column.values.astype(np.float64) if len(column.values) else np.full(len(column), np.nan)
     row = int(np.flatnonzero(~column.missing)[0])
-    cell = column.words[column.codes[row]] if column.kind == "text" else column.values[row]
+    cell = column.cell(row)
     raise TableError(
-        f"row {column.first_row + row + 1}, column {encoding.name!r}: {str(cell)!r} is no {encoding.kind}, but the "
+        f"row {column.first_row + row + 1}, column {encoding.name!r}: {cell!r} is no {encoding.kind}, but the "
         f"model learned {encoding.kind}s from this column. Fix: give {encoding.kind}s, or leave cells empty."
     )
 
@@ -287,8 +289,8 @@ def _words_of(column: Column) -> list[str]:
 
 
 def _codes(encoding: Encoding, column: Column) -> np.ndarray:
-    at = {value: place + 2 for place, value in enumerate(encoding.values)}
-    spelled = truth if encoding.truths else str
+    spelled = _speller(encoding)
+    at = {spelled(value): place + 2 for place, value in enumerate(encoding.values)}
     if column.kind == "text":
         table = np.array([at.get(spelled(word), 0) for word in column.words] + [1], np.int64)
         return table[column.codes]
@@ -297,12 +299,18 @@ def _codes(encoding: Encoding, column: Column) -> np.ndarray:
     return codes[places]
 
 
+def _speller(encoding: Encoding) -> Callable[[str], str]:
+    """What gives the spellings of a category one form: yes and no, and names whose noughts a spreadsheet has eaten."""
+    return truth if encoding.truths else lambda word: canonical(word) or word
+
+
 def unseen(encoder: Encoder, columns: Mapping[str, Column]) -> dict[str, list[str]]:
     """For each column of categories the values that were never (or hardly) seen in training."""
     found = {}
     for encoding in encoder.coded:
         column = columns[encoding.name]
-        known, spelled = set(encoding.values), truth if encoding.truths else str
+        spelled = _speller(encoding)
+        known = set(map(spelled, encoding.values))
         words = column.words if column.kind == "text" else dict.fromkeys(_words_of(column))
         strange = [word for word in words if word and spelled(word) not in known]
         if strange:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -21,6 +22,7 @@ from kadam.language import Speech
 from kadam.serialization.files import replacing
 from kadam.train import checkpoints
 from kadam.train.tabular import fitting, report
+from kadam.train.tabular.charset import OTHERWISE, charset_of
 from kadam.train.tabular.columns import Column, read_columns
 from kadam.train.tabular.encoded import Columns
 from kadam.train.tabular.encoding import Encoder, learn, odd_cells, unseen
@@ -28,7 +30,7 @@ from kadam.train.tabular.first_steps import FirstSteps, first_steps
 from kadam.train.tabular.folder import ASKED, Model
 from kadam.train.tabular.leaks import tells_target
 from kadam.train.tabular.notes import told
-from kadam.train.tabular.reading import TableError, chunks_of
+from kadam.train.tabular.reading import TableError, chunks_of, is_text
 from kadam.train.tabular.scoring import Stopwatch, baselines, doubt, main_score, peak_memory_mb, scores
 from kadam.train.tabular.target import Target, class_weights, split, target_of
 
@@ -49,6 +51,7 @@ class Job:
         overwrite: whether a model that is there may be replaced.
         resume: whether to go on with a run that was broken off.
         ignore: columns that are left out.
+        charset: how text is encoded; None: as its first bytes tell.
         display: as in `Trainer.fit`.
         lang: of the report.
     """
@@ -62,6 +65,7 @@ class Job:
     overwrite: bool = False
     resume: bool = False
     ignore: tuple[str, ...] = ()
+    charset: str | None = None
     display: str = "auto"
     lang: str = "en"
 
@@ -75,7 +79,8 @@ def train(job: Job, say: Say = lambda text: None) -> Model:
     """
     _check_folder(job)
     clock = Stopwatch()
-    columns, total = read_columns(job.source)
+    charset = _charset(job.source, job.charset, OTHERWISE, say, job.lang)
+    columns, total = read_columns(job.source, charset=charset)
     target_column = columns.pop(job.target, None)
     if target_column is None:
         named = ", ".join(map(repr, columns))
@@ -103,6 +108,7 @@ def train(job: Job, say: Say = lambda text: None) -> Model:
     facts, fitted, first = _fit(job, target, columns, encoder, kept, held, work, say)
     facts |= {
         "rows": total,
+        "charset": charset,
         "suspects": suspects,
         "seconds": {"reading": read_s, "all": clock.seconds()},
         "peak_memory_mb": peak_memory_mb(),
@@ -110,6 +116,21 @@ def train(job: Job, say: Say = lambda text: None) -> Model:
     model = Model(fitted, encoder, facts)
     model.write(work, job.folder, report.page(facts, encoder, fitted.history, first, job.lang))
     return model
+
+
+def _charset(source: Any, asked: str | None, otherwise: str, say: Say, lang: str = "en") -> str | None:
+    """How a table's text is encoded, told of where there is a doubt; None where it is no file of text."""
+    if asked is not None:
+        try:
+            return codecs.lookup(asked).name
+        except LookupError as error:
+            raise TableError(f"--encoding {asked!r}: no such encoding. Fix: cp1252, utf-16, shift_jis ...") from error
+    if not is_text(source):
+        return None
+    found = charset_of(Path(source), otherwise)
+    if found.note is not None:
+        say(told([found.note], Speech(lang)))
+    return found.name
 
 
 def _check_folder(job: Job) -> None:
@@ -208,7 +229,13 @@ def _looked_at(learned: Columns, target: Target, kept: np.ndarray, settings: fit
 
 
 def predict(
-    folder: Path, source: Any, out: Path | None, say: Say = lambda text: None, *, refuse_odd: bool = False
+    folder: Path,
+    source: Any,
+    out: Path | None,
+    say: Say = lambda text: None,
+    *,
+    refuse_odd: bool = False,
+    charset: str | None = None,
 ) -> int:
     """Predict for each row of a table, piece by piece; the predictions go to a CSV file, or to standard output.
 
@@ -219,6 +246,7 @@ def predict(
         say: is told of what is worth knowing: odd cells, unseen values.
         refuse_odd: whether a cell that is no number in a column of numbers (or no date ...) is an error; else it
             counts as missing.
+        charset: how text is encoded; None: as its first bytes tell, or as the table that was learned from.
 
     Returns:
         How many rows there were.
@@ -230,12 +258,13 @@ def predict(
     model = Model.read(folder)
     if out is not None and not out.absolute().parent.is_dir():
         raise TableError(f"{str(out.absolute().parent)!r} is no folder. Fix: make it first.")
+    charset = _charset(source, charset, model.facts.get("charset") or OTHERWISE, say)
     strange: dict[str, dict[str, None]] = {}
     rows = 0
     with _written(out) as file:
         writer = csv.writer(file, lineterminator="\n")
         classes = model.facts["classes"]
-        for chunk in chunks_of(source):
+        for chunk in chunks_of(source, charset):
             columns, count = _of_chunk(chunk, model.encoder, rows)
             if not count:
                 continue
@@ -271,7 +300,7 @@ def _of_chunk(chunk: dict[str, Any], encoder: Encoder, before: int) -> tuple[dic
             fix = f"rename {spelled[0]!r}" if spelled else "add it (its cells may be empty)"
             raise TableError(f"the table has no column {name!r}, which the model learned from. Fix: {fix}.")
         columns[name] = column = Column(name)
-        column.first_row, column.form = before, encoding.form
+        column.first_row, column.form, column.wanted = before, encoding.form, encoding.kind
         column.add(chunk[name])
         column.finish()
         column.settle_as(encoding.kind)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from kadam.train.tabular.notes import Note
 
 POINT, COMMA = "point", "comma"  # what parts the whole from the rest
+CLOCK = "clock"  # hours, minutes and seconds, parted by colons
 _SPACES = " \u00a0\u202f'"
 _UNITS = r"[$€£¥₹%‰]|USD|EUR|GBP|INR|JPY|CHF|Rs\.?"
 _MEASURES = r"[^\W\d_]{1,10}[²³.]?"  # km, sqft, years

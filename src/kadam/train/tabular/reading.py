@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
-import gzip
+import datetime
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
 from kadam.errors import KadamError, UnsupportedError
 from kadam.train.frames import columns_of
+from kadam.train.tabular.charset import charset_of, opened
 
 CHUNK_ROWS = 16_384
 _DELIMITERS = ",;\t|"
@@ -31,12 +32,13 @@ class TableError(KadamError, ValueError):
     """A table that cannot be learned from; the message names the row and the column."""
 
 
-def chunks_of(source: Any) -> Iterator[Chunk]:
+def chunks_of(source: Any, charset: str | None = None) -> Iterator[Chunk]:
     """A table in pieces: for each column name its cells: text, numbers, None where a cell is missing.
 
     Args:
         source: a path (`.csv`, `.tsv`, `.txt`, `.jsonl`, `.ndjson`, `.parquet`; text also with `.gz`), or a table of
             pandas, polars or Arrow.
+        charset: how text is encoded; None: as its first bytes tell.
 
     Raises:
         TableError: what stands there is no table; the message names row and column.
@@ -48,35 +50,64 @@ def chunks_of(source: Any) -> Iterator[Chunk]:
             raise TableError(f"a {type(source).__name__} is no table. Fix: give a path, or a DataFrame.")
         return _frame_chunks(columns)
     path = Path(source)
+    kind = kind_of(path)
+    if kind in _PARQUET:
+        return _parquet_chunks(path)
+    if kind in _JSON:
+        return _json_chunks(path, charset or charset_of(path).name)
+    return _csv_chunks(path, "\t" if kind in (".tsv", ".tab") else None, charset or charset_of(path).name)
+
+
+_PARQUET = (".parquet", ".pq")
+_JSON = (".jsonl", ".ndjson", ".json")
+_CSV = (".csv", ".tsv", ".tab", ".txt", ".data")
+
+
+def kind_of(path: Path) -> str:
+    """The ending that tells what a file holds.
+
+    Raises:
+        TableError: there is no such file, or nobody knows what it holds.
+    """
     if not path.exists():
         raise TableError(f"{str(path)!r}: no such file. Fix: check the path.")
     if path.is_dir():
         raise TableError(f"{str(path)!r} is a folder. Fix: give one file.")
     suffixes = [one.lower() for one in path.suffixes]
     kind = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else suffixes[-1] if suffixes else ""
-    if kind in (".parquet", ".pq"):
-        return _parquet_chunks(path)
-    if kind in (".jsonl", ".ndjson", ".json"):
-        return _json_chunks(path)
-    if kind in (".csv", ".tsv", ".tab", ".txt", ".data"):
-        return _csv_chunks(path, "\t" if kind in (".tsv", ".tab") else None)
-    raise TableError(
-        f"{str(path)!r}: {kind or 'a file without an ending'} is no format that is known. Fix: .csv, .tsv, .jsonl or "
-        ".parquet."
-    )
+    if kind not in (*_PARQUET, *_JSON, *_CSV):
+        raise TableError(
+            f"{str(path)!r}: {kind or 'a file without an ending'} is no format that is known. Fix: .csv, .tsv, .jsonl "
+            "or .parquet."
+        )
+    return kind
+
+
+def is_text(source: Any) -> bool:
+    """Whether a table is a file of text, whose encoding somebody has to know."""
+    return isinstance(source, str | Path) and kind_of(Path(source)) not in _PARQUET
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
-    unpack: Any = gzip.open if path.suffix.lower() == ".gz" else open
-    with unpack(path, "rb") as file:
-        wide = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # as spreadsheets write "Unicode text"
-    with unpack(path, "rt", encoding="utf-16" if wide else "utf-8-sig", newline="") as file:
-        yield file
+def _whole(path: Path) -> Iterator[None]:
+    """A packed file that ends too early is no table."""
+    try:
+        yield
+    except (EOFError, zlib.error) as error:
+        raise TableError(f"{str(path)!r} is damaged ({error}). Fix: pack it again.") from error
 
 
-def _csv_chunks(path: Path, delimiter: str | None) -> Iterator[Chunk]:
-    with _opened(path) as file:
+def _undecoded(path: Path, row: int, charset: str, error: UnicodeDecodeError) -> TableError:
+    byte = f"byte {error.object[error.start]:#x}"
+    if charset.startswith("utf-8"):
+        told = f'{byte} is no UTF-8 text. Fix: save the table as UTF-8 (in a spreadsheet: as "CSV UTF-8")'
+    else:
+        told = f"{byte} is no {charset} text either. Fix: save the table as UTF-8"
+    return TableError(f"{str(path)!r}, near row {row}: {told}; or say how it is encoded, such as --encoding shift_jis.")
+
+
+def _csv_chunks(path: Path, delimiter: str | None, charset: str) -> Iterator[Chunk]:
+    with _whole(path), opened(path, charset) as file:
         row = 0
         reader: Any = None
         try:
@@ -107,16 +138,15 @@ def _csv_chunks(path: Path, delimiter: str | None) -> Iterator[Chunk]:
                 "quotes within quotes."
             ) from error
         except UnicodeDecodeError as error:
-            raise TableError(
-                f"{str(path)!r}, near row {row + 1}: byte {error.object[error.start]:#x} is no UTF-8 text. Fix: save "
-                'the table as UTF-8 (in a spreadsheet: as "CSV UTF-8").'
-            ) from error
+            raise _undecoded(path, row + 1, charset, error) from error
         if rows or row == 0:
             yield dict(zip(names, map(list, zip(*rows, strict=True)) if rows else [[] for _ in names], strict=True))
 
 
 def _delimiter(header: str) -> str:
-    return max(_DELIMITERS, key=header.count)
+    """What parts the columns: what stands most often outside of quotes."""
+    bare = re.sub('"[^"]*"?', "", header)
+    return max(_DELIMITERS, key=bare.count)
 
 
 def _checked_names(names: list[str], path: Path) -> list[str]:
@@ -143,8 +173,9 @@ def _ragged(path: Path, row: int, line: int, cells: list[str], names: list[str])
     )
 
 
-def _json_chunks(path: Path) -> Iterator[Chunk]:
-    with _opened(path) as file:
+def _json_chunks(path: Path, charset: str) -> Iterator[Chunk]:
+    with _whole(path), opened(path, charset) as file:
+        number = 0
         names: list[str] = []
         rows: list[dict[str, Any]] = []
         try:
@@ -160,7 +191,7 @@ def _json_chunks(path: Path) -> Iterator[Chunk]:
                     yield _transposed(rows, names)
                     rows = []
         except UnicodeDecodeError as error:
-            raise TableError(f"{str(path)!r} is no UTF-8 text ({error}). Fix: save the table as UTF-8.") from error
+            raise _undecoded(path, number + 1, charset, error) from error
         yield _transposed(rows, names)
 
 
@@ -232,7 +263,7 @@ def _plain(column: Any) -> Cells:
     """An Arrow column as an array of numbers, or as a list."""
     if column.null_count == 0 and str(column.type) in _NUMBERS:
         return np.asarray(column.to_numpy(zero_copy_only=False))
-    return list(column.to_pylist())
+    return [_cell(one) for one in column.to_pylist()]
 
 
 _NUMBERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)} | {"float", "double"}
@@ -244,14 +275,19 @@ def _frame_chunks(columns: dict[str, np.ndarray]) -> Iterator[Chunk]:
         yield {
             name: part if part.dtype.kind in "fiu" else [_cell(one) for one in part.tolist()]
             for name, column in columns.items()
-            for part in (_dates_as_text(column[start : start + CHUNK_ROWS]),)
+            for part in (_moments(column[start : start + CHUNK_ROWS]),)
         }
 
 
-def _dates_as_text(column: np.ndarray) -> np.ndarray:
+def _moments(column: np.ndarray) -> np.ndarray:
+    """Dates as texts, and how long something took in hours; all else as it is."""
+    if column.dtype.kind == "m":
+        return column / np.timedelta64(1, "h")
     return np.datetime_as_string(column, unit="s") if column.dtype.kind == "M" else column
 
 
 def _cell(cell: Any) -> Any:
-    """A cell as text or number; None for the missing values of pandas."""
-    return None if cell is None or type(cell).__name__ in ("NAType", "NaTType") or cell != cell else cell
+    """A cell as text or number; None for the missing values of pandas; how long something took in hours."""
+    if cell is None or type(cell).__name__ in ("NAType", "NaTType") or cell != cell:
+        return None
+    return cell.total_seconds() / 3600 if isinstance(cell, datetime.timedelta) else cell

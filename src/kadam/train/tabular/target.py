@@ -48,8 +48,9 @@ def target_of(column: Column, task: str | None = None) -> tuple[Target, np.ndarr
     if len(rows) < FEWEST_ROWS:
         known = "1 row has" if len(rows) == 1 else f"{len(rows)} rows have"
         raise TableError(f"column {name!r}: only {known} a value, at least {FEWEST_ROWS} are needed. Fix: more rows.")
-    if column.kind == "date":
-        raise TableError(f"column {name!r} holds dates, which cannot be predicted. Fix: another --target.")
+    if column.kind in ("date", "time"):
+        held = "dates" if column.kind == "date" else "times of day"
+        raise TableError(f"column {name!r} holds {held}, which cannot be predicted. Fix: another --target.")
     if column.kind == "number":
         values = column.values[rows].astype(np.float64)
         distinct = np.unique(values)
