@@ -52,6 +52,17 @@ def test_an_alias_of_a_leaf_is_changed_more_than_once():
     assert w.tolist() == [3.0, 4.0]
 
 
+def test_what_is_seen_through_data_is_not_counted_either():
+    w = leaf(1.0, 1.0)
+    y = w * 2
+    z = y * y
+    y.data.detach().mul_(3)  # the derivative of z reads y, as it is now
+    y.data[:1].detach().mul_(2)
+    assert y._version == 0
+    z.sum().backward()
+    assert w.grad.tolist() == [48.0, 24.0]
+
+
 def test_what_numpy_or_another_tensor_sees_is_written_at_once():
     array = np.zeros(2, np.float32)
     kadam.from_numpy(array).add_(1.0)

@@ -13,7 +13,7 @@ from kadam import nn
 from kadam.nn import functional as F
 from kadam.nn.utils import parametrizations, prune
 from kadam.recording import precision
-from kadam.recording.calls import Operation
+from kadam.recording.operation import Operation
 from kadam.safetensors import SafetensorError, safe_open
 from kadam.safetensors import torch as safe
 from kadam.serialization.protobuf import Single, message, varint

@@ -383,8 +383,10 @@ SURFACE = (FLOOR_OF["shapes"], FLOOR_OF["recording"], FLOOR_OF["nn"])
 # Messages without a fix, and why: the room, what the message begins with.
 COMPLETE = {
     # Defects of operations.
-    "recording/calls.py": ("a tensor from outside stands", "{}: the body of an operation"),
-    "recording/operation.py": ("{}: a parameter may not be named",),  # the same
+    "recording/caller.py": ("{}: a parameter may not be named",),
+    "recording/calls.py": ("a tensor from outside stands",),  # the same
+    "recording/operation.py": ("{}: the body of an operation",),  # the same
+    "recording/in_place.py": ("the body of an operation cannot",),  # the same
     "recording/memory.py": ("the body of an operation cannot",),  # the same
     "recording/tensor.py": ("the body of an operation cannot", "a value cannot be read inside"),  # the same
     "language/catalogue.py": ("the catalogue has no text", "{} has {} but not a text in each"),  # the same

@@ -1005,6 +1005,19 @@ def test_a_call_costs_little() -> None:
     assert call_s - forward_s < 1e-6  # about 0.15 microseconds on an idle machine
 
 
+def test_only_a_vector_of_one_element_is_loaded_as_a_scalar() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(kadam.tensor(1.0))
+
+    module = Scaled()
+    module.load_state_dict({"scale": kadam.tensor([3.0])})
+    assert module.scale.item() == 3.0
+    with pytest.raises(RuntimeError, match="size mismatch for scale"):
+        module.load_state_dict({"scale": kadam.ones(3)})
+
+
 def test_a_hook_after_loading_must_not_answer() -> None:
     module = nn.ReLU()
     module.register_load_state_dict_post_hook(lambda *given: 1)

@@ -168,6 +168,8 @@ FLOAT_CASES = {
     "dot": (lambda m, a, b: a.dot(b), ROW, A[0]),
     "tensordot": (lambda m, a, b: m.tensordot(a, b, dims=([2], [1])), CUBE, A),
     "einsum": (lambda m, a, b: m.einsum("bij,kj->bik", a, b), CUBE, A),
+    "einsum axes": (lambda m, a, b: m.einsum(a, [..., 0], b, [1, 0], [..., 1]), CUBE, A),
+    "einsum axes alone": (lambda m, a: m.einsum(a, [3, 1]), A),
     "einsum trace": (lambda m, a: m.einsum("ii->i", a), SQUARE),
     "einsum dots": (lambda m, a, b: m.einsum("...j,kj->...k", a, b), CUBE, A),
     "einsum three": (lambda m, a, b, c: m.einsum("ij,jk,k->i", a, b, c), A, SQUARE, ROW),

@@ -556,3 +556,11 @@ def test_optimizers_of_ones_own() -> None:
     assert optimizer.state_dict()["state"] == {0: {"visits": 2}, 1: {"visits": 2}, 2: {"visits": 2}}
     with pytest.raises(NotImplementedError):
         Optimizer(tensors(), {}).step()
+
+
+def test_what_is_remembered_prints_as_pytorchs_state() -> None:
+    params = [from_array(np.ones(2, np.float32)).requires_grad_()]
+    optimizer = optim.SGD(params, lr=0.1, momentum=0.9)
+    assert repr(optimizer.state) == "defaultdict(<class 'dict'>, {})"
+    optimizer.state[params[0]]["visits"] = 2
+    assert repr(optimizer.state).endswith("{'visits': 2}})")

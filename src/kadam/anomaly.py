@@ -10,13 +10,13 @@ import numpy as np
 from kadam.errors import GradientError
 from kadam.ir.graph import Source
 from kadam.recording import backprop
-from kadam.recording.backprop import BackwardPass, Region, hooked
+from kadam.recording.backward_pass import BackwardPass, Region
 from kadam.recording.history import History
-from kadam.recording.modes import grad_mode
 from kadam.recording.step import Recording, cut, state
 from kadam.recording.sweep import Places
-from kadam.recording.tensor import Recorded, up_to_date
+from kadam.recording.tensor import Recorded
 from kadam.recording.trail import TrailNode
+from kadam.recording.view import up_to_date
 from kadam.recording.way import toward
 
 
@@ -98,10 +98,7 @@ def backward(
         backprop.backward(roots, cts, retain, create_graph, inputs)
         return
     work = _ran(roots, cts, retain, create_graph, inputs)
-    chosen = None if inputs is None else {id(tensor) for tensor in inputs}
-    for tensor, ct in list(work.grads.values()):
-        if chosen is None or (id(tensor) in chosen and not tensor._retains):
-            backprop.accumulate(tensor, ct, create_graph)
+    backprop.accumulate_found(work, inputs)
 
 
 def gradients(
@@ -115,17 +112,7 @@ def gradients(
     if not looks() or not all(up_to_date(one)._spec.requires_grad for one in inputs):
         return backprop.gradients(roots, cts, inputs, retain, create_graph)
     work = _ran(roots, cts, retain, create_graph, inputs)
-    found = [work.grads[id(one)][1] if id(one) in work.grads else None for one in inputs]
-    return [None if ct is None else _at_leaf(one, ct, create_graph) for one, ct in zip(inputs, found, strict=True)]
-
-
-def _at_leaf(tensor: Recorded, ct: Recorded, create_graph: bool) -> Recorded:
-    """What the hooks of a leaf make of its cotangent."""
-    hooks = tensor._hooks if tensor._spec.is_leaf else None
-    with grad_mode(create_graph):
-        for hook in list((hooks or {}).values()):
-            ct = hooked(hook, ct)
-    return ct
+    return backprop.found_for(inputs, work)
 
 
 def looks() -> bool:
@@ -145,9 +132,7 @@ def _ran(
     if state.rec is not None:
         cut(state.rec)
     work = CheckedPass(create_graph, retain, inputs)
-    for root, ct in zip(roots, cts, strict=True):
-        work.deliver(root, ct)
-    work.run()
+    work.sweep_from(roots, cts)
     return work
 
 

@@ -39,6 +39,7 @@ from kadam.ops import (
     random,
     reduce,
     shape,
+    slicing,
     softmax,
     special,
     statistics,
@@ -65,7 +66,9 @@ from kadam.ops.require import ArgumentError
 from kadam.recording import backprop, blame, interruptions, layout, lineage, memory
 from kadam.recording.duplicate import duplicate, packed, unpacked
 from kadam.recording.hooks import Handle, register_after_hook, register_hook, retain_grad
+from kadam.recording.in_place import in_place
 from kadam.recording.spec import Size
+from kadam.recording.succession import take_memory
 from kadam.recording.tensor import (
     Recorded,
     detached,
@@ -75,8 +78,8 @@ from kadam.recording.tensor import (
     read,
     set_requires_grad,
     share_memory_with,
-    up_to_date,
 )
+from kadam.recording.view import up_to_date
 from kadam.shapes import axis_of
 
 
@@ -448,7 +451,7 @@ class Tensor(Recorded):
                 f"data: Variable data has to be a tensor, but got {builtins.type(other).__name__}. Fix: "
                 "x.data = torch.tensor(value), or x.data.fill_(value)."
             )
-        memory.take_memory(self, other)
+        take_memory(self, other)
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Handle:
         """Call `hook` with this tensor's gradient whenever it is computed; it may return another."""
@@ -530,12 +533,12 @@ class Tensor(Recorded):
     mH, adjoint = property(pointwise.adjoint), pointwise.adjoint  # noqa: N815
     squeeze, unsqueeze = shape.squeeze, shape.unsqueeze
     expand, expand_as, broadcast_to = shape.expand, shape.expand_as, shape.broadcast_to
-    narrow, select, unbind, diagonal = shape.narrow, shape.select, shape.unbind, shape.diagonal
-    unfold, narrow_copy = shape.unfold, copies.narrow_copy
-    unsafe_split, unsafe_chunk = shape.split, shape.chunk
-    unsafe_split_with_sizes = shape.split_with_sizes
+    narrow, select, unbind, diagonal = slicing.narrow, slicing.select, slicing.unbind, shape.diagonal
+    unfold, narrow_copy = slicing.unfold, copies.narrow_copy
+    unsafe_split, unsafe_chunk = slicing.split, slicing.chunk
+    unsafe_split_with_sizes = slicing.split_with_sizes
     split, split_with_sizes, chunk, tensor_split = (
-        shape.split_of, shape.split_with_sizes, shape.chunk, shape.tensor_split,
+        slicing.split_of, slicing.split_with_sizes, slicing.chunk, slicing.tensor_split,
     )  # fmt: skip
     contiguous, clone = shape.contiguous, shape.clone_as
 
@@ -1066,7 +1069,7 @@ class Tensor(Recorded):
     )  # fmt: skip
     histogram, hash_tensor = histogram, hash_tensor
     igamma, igammac = incomplete_gamma.igamma, incomplete_gamma.igammac
-    igamma_, igammac_ = memory.in_place(incomplete_gamma.igamma), memory.in_place(incomplete_gamma.igammac)
+    igamma_, igammac_ = in_place(incomplete_gamma.igamma), in_place(incomplete_gamma.igammac)
     diagonal_scatter, index_reduce, index_reduce_ = (
         gathering.diagonal_scatter,
         gathering.index_reduce,
@@ -1074,9 +1077,9 @@ class Tensor(Recorded):
     )
 
     # in-place forms, and other names
-    conj_physical_, gcd_ = memory.in_place(parts.conj_physical), memory.in_place(parts.gcd)
-    lcm_, ldexp_ = memory.in_place(parts.lcm), memory.in_place(parts.ldexp)
-    sgn_, renorm_ = memory.in_place(arithmetic.sgn), memory.in_place(reduce.renorm)
+    conj_physical_, gcd_ = in_place(parts.conj_physical), in_place(parts.gcd)
+    lcm_, ldexp_ = in_place(parts.lcm), in_place(parts.ldexp)
+    sgn_, renorm_ = in_place(arithmetic.sgn), in_place(reduce.renorm)
     bitwise_left_shift_, bitwise_right_shift_ = compare.bitwise_left_shift_, compare.bitwise_right_shift_
     __ilshift__, __irshift__ = bitwise_left_shift_, bitwise_right_shift_
     absolute_, negative_, subtract_, multiply_ = arithmetic.abs_, arithmetic.neg_, arithmetic.sub_, arithmetic.mul_
@@ -1088,7 +1091,7 @@ class Tensor(Recorded):
     greater_, greater_equal_, less_, less_equal_, not_equal_ = (
         compare.gt_, compare.ge_, compare.lt_, compare.le_, compare.ne_,
     )  # fmt: skip
-    hsplit, vsplit, dsplit = shape.hsplit, shape.vsplit, shape.dsplit
+    hsplit, vsplit, dsplit = slicing.hsplit, slicing.vsplit, slicing.dsplit
     is_nonzero, is_same_size, isreal = query.is_nonzero, query.is_same_size, convert.isreal
 
     def polygamma(self, n: builtins.int) -> Tensor:
@@ -1143,7 +1146,8 @@ def _backward(
             f"backward: gradients can be either Tensors or None, but got {builtins.type(gradient).__name__}. Fix: "
             "loss.backward(), or torch.ones_like(x) as the gradient of x."
         )
-    given = [inputs] if isinstance(inputs, Tensor) else inputs
+    listed = [inputs] if isinstance(inputs, Tensor | lineage.GradientEdge) else inputs
+    given = None if listed is None else [lineage.meant(one) for one in listed]
     anomaly.backward([root], [gradient], retain, create_graph, given)
 
 

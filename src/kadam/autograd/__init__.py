@@ -13,6 +13,7 @@ from kadam.autograd.function import FunctionCtx as FunctionContext
 from kadam.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from kadam.autograd.variable import Variable
 from kadam.errors import GradientError, NotATensorError, OperandError
+from kadam.recording.lineage import GradientEdge, meant
 from kadam.recording.modes import enable_grad, inference_mode, keeps_graphs, no_grad, set_grad_enabled
 from kadam.recording.tensor import Recorded
 
@@ -23,9 +24,9 @@ Tensors = Any
 
 
 def _listed(tensors: Any) -> list[Any]:
-    if isinstance(tensors, Recorded):
-        return [tensors]
-    given = list(tensors) if isinstance(tensors, Iterable) else [tensors]
+    if isinstance(tensors, Recorded | GradientEdge):
+        return [meant(tensors)]
+    given = map(meant, tensors) if isinstance(tensors, Iterable) else [tensors]
     return [one if isinstance(one, Recorded) else _values_of(one) for one in given]
 
 
@@ -100,7 +101,8 @@ def grad(
     """
     if is_grads_batched:
         return _batched(outputs, inputs, grad_outputs, create_graph, allow_unused, materialize_grads)
-    given = [inputs] if isinstance(inputs, Recorded) or not isinstance(inputs, Iterable) else list(inputs)
+    one_alone = isinstance(inputs, Recorded | GradientEdge) or not isinstance(inputs, Iterable)
+    given = [inputs] if one_alone else list(inputs)
     roots, wanted = _listed(outputs), _listed(given)
     if not roots or not wanted:
         raise GradientError("autograd.grad: grad requires non-empty inputs. Fix: name the tensors: grad(loss, [x]).")
@@ -116,7 +118,7 @@ def grad(
                 "materialize_grads=True gives zeros."
             )
     pairs = zip(given, found, strict=True)
-    return tuple([ct if ct is None or isinstance(one, Recorded) else one.like(ct) for one, ct in pairs])  # type: ignore[misc]
+    return tuple([ct if ct is None or isinstance(one, Recorded | GradientEdge) else one.like(ct) for one, ct in pairs])  # type: ignore[misc]
 
 
 def _batched(

@@ -9,7 +9,7 @@ from kadam.dtypes import FLOAT
 from kadam.errors import GradientError, ShapeError
 from kadam.ir.builder import current_builder
 from kadam.primitives.move import Copy, Detach
-from kadam.recording.backprop import BackwardPass, Stop
+from kadam.recording.backward_pass import BackwardPass, Stop
 from kadam.recording.calls import emit
 from kadam.recording.history import CHANGED, TWICE, History
 from kadam.recording.memory import give
@@ -66,6 +66,14 @@ class FunctionCtx:
         """Keep tensors for `backward`; that they are not changed in place meanwhile is checked there."""
         self._saved = [(one, 0) for one in tensors]
         self.note_versions()
+
+    def save_for_forward(self, *tensors: Any) -> None:
+        """Keep tensors for `jvp`; they are `saved_tensors` where nothing is kept for `backward`.
+
+        Kadam differentiates along a direction by the derivative of `backward`: a `jvp` beside it is not called.
+        """
+        if not self._saved:
+            self.save_for_backward(*tensors)
 
     def note_versions(self) -> None:
         """What is saved is as it stands now: `forward` itself may have changed it after saving it."""

@@ -16,8 +16,8 @@ from kadam.ir.types import TensorType
 from kadam.primitives.move import Detach
 from kadam.recording.duplicate import copied
 from kadam.recording.herd import leave_herd
-from kadam.recording.memory import take_memory
 from kadam.recording.spec import Size, spec_of
+from kadam.recording.succession import take_memory
 from kadam.recording.tensor import blank, from_array, read, set_requires_grad
 from kadam.tensor import Tensor
 

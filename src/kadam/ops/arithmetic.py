@@ -14,7 +14,7 @@ from kadam.primitives.analysis import Pow, Reciprocal, Sqrt
 from kadam.primitives.elementwise import Abs, Add, Div, Mul, Neg, Sign, Sub
 from kadam.primitives.rounding import FloorDiv, Fmod, Remainder, Trunc
 from kadam.recording.calls import emit
-from kadam.recording.memory import in_place
+from kadam.recording.in_place import in_place
 from kadam.recording.older_order import takes_older_order
 from kadam.recording.operation import Fixed, operation
 from kadam.recording.tensor import Recorded

@@ -15,7 +15,7 @@ from kadam.ops.compare import where
 from kadam.ops.creation import empty
 from kadam.ops.index_put import index_put
 from kadam.ops.reduce import sum
-from kadam.ops.shape import slice_axis
+from kadam.ops.slicing import slice_axis
 from kadam.ops.softmax import softmax
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from kadam.primitives.move import Concat, DiagonalInsert, Flip, Reshape
 from kadam.primitives.sources import Iota
 from kadam.recording.arguments import guarded
 from kadam.recording.calls import emit, symbol
-from kadam.recording.memory import in_place
+from kadam.recording.in_place import in_place
 from kadam.recording.operation import operation
-from kadam.recording.order import laid, order_of_joined
+from kadam.recording.order import as_all, as_operands, laid
 from kadam.recording.precision import listed
 from kadam.recording.step import state
 from kadam.recording.tensor import Recorded, from_array, is_current, read
@@ -37,7 +37,7 @@ class EmptyListError(ShapeError, ValueError):
     """Nothing to put together."""
 
 
-@operation(grad="CatBackward0")
+@operation(grad="CatBackward0", order=as_all)
 def _cat(tensors: Sequence[Tensor], dim: int) -> Tensor:
     record = result_type(*tensors)
     shapes = [tuple(one.shape) for one in tensors]
@@ -142,8 +142,7 @@ def stack(tensors: Any, dim: int = 0, *, out: Tensor | None = None) -> Tensor:
 
 
 def _joined(values: Any, parts: Sequence[Tensor]) -> Tensor:
-    order = order_of_joined([one._spec for one in parts], values.shape) if parts else None
-    return from_array(laid(np.ascontiguousarray(values), order))
+    return from_array(laid(np.ascontiguousarray(values), as_all([parts], values.shape)))
 
 
 def _alike(parts: list[Any], dim: int) -> bool:
@@ -263,7 +262,7 @@ def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None
     return x[(slice(None),) * axis + (from_array(place),)]
 
 
-@operation
+@operation(order=as_operands)
 def _flip(input: Tensor, dims: tuple[int, ...]) -> Tensor:
     return emit(Flip(tuple(sorted(axis_of(dim, len(input.shape)) for dim in dims))), input)
 

@@ -18,8 +18,9 @@ from kadam.primitives import bits
 from kadam.primitives import compare as p
 from kadam.primitives.elementwise import Abs, Where
 from kadam.recording.calls import emit
-from kadam.recording.memory import in_place
+from kadam.recording.in_place import in_place
 from kadam.recording.operation import operation
+from kadam.recording.order import row_major
 from kadam.recording.tensor import Recorded, from_array, read
 from kadam.shapes import broadcast
 
@@ -280,7 +281,7 @@ def where_method(self: Tensor, condition: Tensor, other: Tensor | Number) -> Ten
     return where(condition, self, other)
 
 
-@operation
+@operation(order=row_major)
 def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
     """`value` where the mask is true, else `input`. As `torch.masked_fill`.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from string import ascii_letters
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from kadam.primitives.elementwise import Add, Mul
 from kadam.primitives.move import Diagonal, Permute, Reshape
 from kadam.recording.arguments import guarded, require_tensors
 from kadam.recording.calls import answered, emit
-from kadam.recording.memory import in_place
+from kadam.recording.in_place import in_place
 from kadam.recording.older_order import takes_older_order
 from kadam.recording.operation import operation
 from kadam.recording.place import in_operator
@@ -485,12 +486,40 @@ def _contracted(a: Tensor, b: Tensor, axes: tuple[tuple[int, ...], ...]) -> Tens
     return emit(Dot(*axes), a, b)
 
 
-def einsum(equation: str, *operands: Any) -> Tensor:
+def _spelled(parts: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
+    """The equation, and the operands, of operands that stand beside the numbers of their axes.
+
+    Raises:
+        ArgumentError: an axis is no number from 0 to 51 and no ellipsis.
+    """
+
+    def term(axes: Sequence[Any]) -> str:
+        wrong = [axis for axis in axes if axis is not Ellipsis and axis not in range(len(ascii_letters))]
+        if wrong:
+            raise ArgumentError(
+                f"einsum: {wrong[0]!r} is no axis: not within the valid range [0, 52). Fix: "
+                "einsum(a, [0, 1], b, [1, 2])."
+            )
+        return "".join(["..." if axis is Ellipsis else ascii_letters[axis] for axis in axes])
+
+    operands, lists = parts[: len(parts) // 2 * 2 : 2], parts[1::2]
+    equation = ",".join(map(term, lists))
+    return (f"{equation}->{term(parts[-1])}" if len(parts) % 2 else equation), tuple(operands)
+
+
+def einsum(equation: Any, *operands: Any) -> Tensor:
     """Products summed as Einstein's notation says. As `torch.einsum`.
+
+    Args:
+        equation: as "ij,jk->ik"; or the first operand, and the others, each followed by the list of its axes' numbers,
+            at the end the list of the result's.
+        operands: what the equation names.
 
     Raises:
         ShapeError: the operands do not fit the equation.
     """
+    if isinstance(equation, Recorded):
+        equation, operands = _spelled((equation, *operands))
     given = operands[0] if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
     if not isinstance(equation, str):
         raise OperandError(

@@ -192,12 +192,12 @@ def make_complex(real: Tensor, imag: Tensor) -> Tensor:
     return emit(complex_primitives.MakeComplex(), *meet(real, imag))
 
 
-@view(grad="ViewAsRealBackward0")
+@view(grad="SelectBackward0")
 def _real(input: Tensor) -> Any:
     return (complex_primitives.Real(),) if input.dtype.is_complex else ()
 
 
-@view(grad="ViewAsRealBackward0")
+@view(grad="SelectBackward0")
 def _imag(input: Tensor) -> Any:
     return (complex_primitives.Imag(),)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kadam.errors import RankError
-from kadam.ops import convert, shape
+from kadam.ops import convert, shape, slicing
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
@@ -44,19 +44,19 @@ def narrow_copy(input: Tensor, dim: int, start: int | Tensor, length: int) -> Te
         raise RankError(
             f"narrow_copy: Expected dim < {input.ndim} to be true, but got {dim}. Fix: an axis below {input.ndim}."
         )
-    return shape.narrow(input, dim, start, length).clone()
+    return slicing.narrow(input, dim, start, length).clone()
 
 
 alias_copy, detach_copy = _copy_of("alias_copy", _as_seen), _copy_of("detach_copy", lambda input: input.detach())
 diagonal_copy, expand_copy = _copy_of("diagonal_copy", shape.diagonal), _copy_of("expand_copy", shape.broadcast_to)
 permute_copy = _copy_of("permute_copy", shape.permute)
-select_copy, squeeze_copy = _copy_of("select_copy", shape.select), _copy_of("squeeze_copy", shape.squeeze)
+select_copy, squeeze_copy = _copy_of("select_copy", slicing.select), _copy_of("squeeze_copy", shape.squeeze)
 split_copy, split_with_sizes_copy = (
-    _copy_of("split_copy", shape.split),
-    _copy_of("split_with_sizes_copy", shape.split_with_sizes),
+    _copy_of("split_copy", slicing.split),
+    _copy_of("split_with_sizes_copy", slicing.split_with_sizes),
 )
 t_copy, transpose_copy = _copy_of("t_copy", shape.t), _copy_of("transpose_copy", shape.transpose)
-unbind_copy, unfold_copy = _copy_of("unbind_copy", shape.unbind), _copy_of("unfold_copy", shape.unfold)
+unbind_copy, unfold_copy = _copy_of("unbind_copy", slicing.unbind), _copy_of("unfold_copy", slicing.unfold)
 unsqueeze_copy, view_copy = _copy_of("unsqueeze_copy", shape.unsqueeze), _copy_of("view_copy", shape.reshape)
 view_as_real_copy = _copy_of("view_as_real_copy", convert.view_as_real)
 view_as_complex_copy = _copy_of("view_as_complex_copy", convert.view_as_complex)

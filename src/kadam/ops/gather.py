@@ -14,7 +14,8 @@ from kadam.ops.promotion import as_tensor_of, cast, constant, stretched
 from kadam.primitives import index as p
 from kadam.primitives.move import Insert, Reshape, Slice
 from kadam.recording.calls import emit
-from kadam.recording.memory import assign, in_place
+from kadam.recording.in_place import in_place
+from kadam.recording.memory import assign
 from kadam.recording.operation import operation
 from kadam.recording.tensor import Recorded, from_array, read
 from kadam.shapes import axis_of, broadcast, count
@@ -76,7 +77,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     return emit(p.Gather(axis), _within("gather", input, places, axis), places)
 
 
-@operation
+@operation(grad="GatherBackward0")
 def _take_along_dim(input: Tensor, indices: Tensor, dim: int) -> Tensor:
     axis = axis_of(dim, len(input.shape))
     shape = [max(a, b) for a, b in zip(input.shape, indices.shape, strict=True)]

@@ -15,10 +15,10 @@ from kadam.errors import AxisError, IndexOutOfRange, KadamError, OperandError
 from kadam.ir.primitive import Primitive
 from kadam.ops.promotion import cast, stretched
 from kadam.primitives.move import Reshape, Slice
-from kadam.recording.memory import Picked, pick
 from kadam.recording.operation import view
 from kadam.recording.step import state
 from kadam.recording.tensor import Recorded, from_array, read
+from kadam.recording.view import Picked, pick
 from kadam.shapes import Shape, broadcast
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from kadam.primitives.elementwise import Where
 from kadam.primitives.index import Index, IndexAdd, IndexPut
 from kadam.primitives.move import Reshape
 from kadam.recording.calls import emit
+from kadam.recording.in_place import is_free
 from kadam.recording.layout import check_overlap
-from kadam.recording.memory import assign, is_free
+from kadam.recording.memory import assign
 from kadam.recording.operation import Raw, operation
 from kadam.recording.step import state
 from kadam.recording.tensor import Recorded, from_array, is_current, overwrite, read, touch

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 from kadam import dtypes, hot
 from kadam.errors import DTypeError, GradientError, InPlaceError, OperandError
 from kadam.ops.numpy_names import numpy_names
+from kadam.recording.caller import source_of
 from kadam.recording.layout import check_overlap, strides_of
-from kadam.recording.memory import assign, take_memory
+from kadam.recording.memory import assign
 from kadam.recording.older_order import absent, more_parameters
-from kadam.recording.operation import source_of
 from kadam.recording.refused import mend
 from kadam.recording.step import state
+from kadam.recording.succession import take_memory
 from kadam.recording.tensor import Recorded
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from kadam.ops.shape import matrix_transpose
 from kadam.primitives import analysis, logarithmic, rounding, special, trigonometry
 from kadam.primitives.elementwise import Conj, Copysign
 from kadam.recording.calls import emit
-from kadam.recording.memory import in_place
+from kadam.recording.in_place import in_place
 from kadam.recording.operation import operation
 
 if TYPE_CHECKING:

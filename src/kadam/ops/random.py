@@ -26,10 +26,11 @@ from kadam.ops.shape import sizes_of
 from kadam.recording.arguments import check_arguments, guarded
 from kadam.recording.generator import Generator, default_generator
 from kadam.recording.layout import is_contiguous, strides_of
-from kadam.recording.memory import covered, take_memory
+from kadam.recording.memory import covered
 from kadam.recording.meta import of_shape
 from kadam.recording.order import axes_by_stride
 from kadam.recording.step import state
+from kadam.recording.succession import take_memory
 from kadam.recording.tensor import Recorded, check_writable, from_array, read
 from kadam.shapes import Shape, broadcast
 

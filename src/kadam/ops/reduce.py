@@ -22,7 +22,8 @@ from kadam.primitives.elementwise import Abs
 from kadam.primitives.index import Gather
 from kadam.primitives.move import Reshape
 from kadam.recording.calls import emit
-from kadam.recording.memory import in_place, severed
+from kadam.recording.in_place import in_place
+from kadam.recording.memory import severed
 from kadam.recording.operation import Fixed, operation
 from kadam.recording.tensor import Recorded
 from kadam.shapes import axes_of, axis_of, count, kept

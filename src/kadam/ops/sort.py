@@ -23,6 +23,7 @@ from kadam.primitives.reduce import Max
 from kadam.recording.arguments import guarded
 from kadam.recording.calls import emit
 from kadam.recording.operation import operation
+from kadam.recording.order import as_operands
 from kadam.recording.tensor import from_array, read
 from kadam.shapes import axis_of, count
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 
-@operation(grad="SortBackward0")
+@operation(grad="SortBackward0", order=as_operands)
 def _sorted(input: Tensor, dim: int, descending: bool) -> tuple[Tensor, Tensor]:
     if not input.shape:
         return results.sort(input * 1, constant(0, dtypes.int64))

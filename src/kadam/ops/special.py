@@ -16,7 +16,7 @@ from kadam.primitives.bessel import AiryAi, Bessel
 from kadam.primitives.polynomial import Polynomial
 from kadam.primitives.special import Erfcx, NormalQuantile, Zeta
 from kadam.recording.calls import emit
-from kadam.recording.memory import in_place
+from kadam.recording.in_place import in_place
 from kadam.recording.operation import operation
 
 if TYPE_CHECKING:

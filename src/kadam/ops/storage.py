@@ -12,9 +12,8 @@ from kadam.errors import DTypeError, GradientError, OperandError
 from kadam.ops.shape import permute
 from kadam.ops.strided import as_strided
 from kadam.recording.layout import offset_of, strides_of
-from kadam.recording.memory import take_memory
 from kadam.recording.order import in_row
-from kadam.recording.succession import succeed
+from kadam.recording.succession import succeed, take_memory
 from kadam.recording.tensor import Recorded, blank, detached, from_array, overwrite, read
 from kadam.shapes import contiguous_strides
 

@@ -14,12 +14,12 @@ from kadam.ops.creation import empty_strided
 from kadam.ops.shape import sizes_of
 from kadam.primitives.strided import AsStrided
 from kadam.recording.layout import offset_of
-from kadam.recording.memory import restore, take_memory
 from kadam.recording.operation import view
 from kadam.recording.order import in_row
 from kadam.recording.step import state
-from kadam.recording.succession import succeed
+from kadam.recording.succession import succeed, take_memory
 from kadam.recording.tensor import blank, check_writable, from_array, made, read
+from kadam.recording.view import restore
 from kadam.shapes import Shape, count
 
 if TYPE_CHECKING:

@@ -67,6 +67,9 @@ class Memory(defaultdict[Any, Any]):
     def __init__(self) -> None:
         super().__init__(Remembered)
 
+    def __repr__(self) -> str:
+        return repr(defaultdict(dict, self))
+
     def __reduce__(self) -> tuple[Any, ...]:
         return defaultdict, (dict, dict(self))
 

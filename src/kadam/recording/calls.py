@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from threading import get_ident
-from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,120 +17,24 @@ from kadam.ir.primitive import Primitive, View
 from kadam.ir.types import TensorType
 from kadam.primitives.elementwise import Cast
 from kadam.primitives.sources import Input
-from kadam.recording import attempts, precision, template
+from kadam.recording import attempts, template
 from kadam.recording.arguments import check_arguments
 from kadam.recording.herd import Herd
+from kadam.recording.operand import OnMetaError
 from kadam.recording.order import note_orders
 from kadam.recording.pause import uncollected
 from kadam.recording.place import in_operator, where
 from kadam.recording.spec import Spec, spec_of
 from kadam.recording.step import LONGEST, Recording, cut, start, state
-from kadam.recording.tensor import OnMetaError, Recorded, blank, made, read
+from kadam.recording.tensor import Recorded, blank, made, read, sees
 from kadam.recording.trail import Path, TrailNode
 
 if TYPE_CHECKING:
+    from kadam.recording.operation import Operation
     from kadam.tensor import Tensor
 
 PLAIN = frozenset({int, bool, str, float, type(None), dtypes.dtype})  # what stands in a key as it is
-_ROLES = {
-    "Tensor": "operand",
-    "Tensor|None": "optional",
-    "Tensor|Number": "mixed",
-    "Tensor|Number|None": "mixed_optional",
-    "Sequence[Tensor]": "list",
-    "Sequence[Tensor|None]": "list_optional",
-    "Sequence[State]": "state",
-    "Number": "number",
-    "Number|None": "number_optional",
-    "Fixed": "fixed",
-    "Fixed|None": "fixed",
-    "Raw": "raw",
-}
-_HALVES = (dtypes.float16, dtypes.bfloat16)
 _NUMBER_TYPES = {float: dtypes.float64, int: dtypes.int64, bool: dtypes.bool_, complex: dtypes.complex128}
-
-
-class Operation:
-    """What is known of an operation; it stands first in the keys of its calls.
-
-    Attributes:
-        name: as the surface calls it.
-        body: what runs on symbols at first sight.
-        chain_of: for a view: the primitives between the first operand and the result.
-        caller: the generated function.
-        phase: of the nodes that it emits, where it is not the call's own.
-        grad_name: PyTorch's name of its derivative; a body that only calls other operations takes theirs.
-        differentiable: False: its results never require grad.
-        once: whether it computes half precision in single precision, and rounds its results.
-        state: indices of the parameters whose tensors the call updates: its results, in order, are their new values.
-        anywhere: whether what the body emits depends on structure and operands alone, not on where the call stands.
-        names, roles, defaults, keyword_only: of its parameters, in order.
-        older: the parameters in the order of older PyTorch, if it had another one.
-    """
-
-    older: tuple[str, ...] = ()
-
-    def __init__(
-        self, body: FunctionType, phase: Phase | None, grad: str | None, differentiable: bool, once: bool
-    ) -> None:
-        self.name = body.__name__
-        self.body: Callable[..., Any] = body
-        self.chain_of: Callable[..., Iterable[Primitive]] | None = None
-        self.caller: Callable[..., Any] = body
-        self.phase = phase
-        self.forces_name = grad is not None
-        self.grad_name = grad or "".join(part.capitalize() for part in self.name.split("_")) + "Backward0"
-        self.differentiable = differentiable
-        self.once = once
-        code = body.__code__
-        if code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
-            raise TypeError(f"{self.name}: the body of an operation takes named parameters only")
-        count = code.co_argcount + code.co_kwonlyargcount
-        self.names = list(code.co_varnames[:count])
-        self.keyword_only = set(self.names[code.co_argcount :])
-        given = body.__defaults__ or ()
-        self.defaults = dict(zip(self.names[code.co_argcount - len(given) : code.co_argcount], given, strict=True))
-        self.defaults |= body.__kwdefaults__ or {}
-        self.roles = [_role(body.__annotations__.get(name)) for name in self.names]
-        self.anywhere = "raw" not in self.roles
-        self.state = tuple(index for index, role in enumerate(self.roles) if role == "state")
-
-    def __repr__(self) -> str:
-        return f"<operation {self.name}>"
-
-    def run_body(self, arguments: Sequence[Any]) -> Any:
-        """The body on symbols."""
-        if state.lower is not None and self.name in precision.POLICIES:
-            arguments = precision.adapted(self.name, arguments)
-            with precision.outside():
-                return self.run_body(arguments)
-        return _rounded_once(self._on, arguments) if self.once else self._on(arguments)
-
-    def _on(self, arguments: Sequence[Any]) -> Any:
-        positional = [one for name, one in zip(self.names, arguments, strict=True) if name not in self.keyword_only]
-        named = {name: one for name, one in zip(self.names, arguments, strict=True) if name in self.keyword_only}
-        return self.body(*positional, **named)
-
-
-def _rounded_once(result_on: Callable[[Sequence[Any]], Any], arguments: Sequence[Any]) -> Any:
-    """What a body returns for operands of half precision as single precision, rounded."""
-    operands = [one._spec for one in arguments if isinstance(one, Recorded) and not one._spec.weak]
-    records = {spec.dtype for spec in operands if spec.dtype.is_floating_point}
-    record = records.pop() if len(records) == 1 else None
-    if record not in _HALVES:
-        return result_on(arguments)
-
-    def cast(value: Any, old: dtypes.dtype | None, new: dtypes.dtype | None) -> Any:
-        return emit(Cast(new), value) if isinstance(value, Recorded) and value._spec.dtype is old else value  # type: ignore[arg-type]
-
-    result = result_on([cast(one, record, dtypes.float32) for one in arguments])
-    if isinstance(result, Recorded):
-        return cast(result, dtypes.float32, record)
-    return [cast(one, dtypes.float32, record) for one in result]
-
-
-def _role(annotation: object) -> str:
-    return _ROLES.get(annotation.replace(" ", ""), "static") if isinstance(annotation, str) else "static"
 
 
 def freeze(value: Any) -> Any:
@@ -504,13 +406,3 @@ def _assemble_view(rec: Recording, node: TrailNode, arguments: tuple[Any, ...]) 
     tensor = create(rec, node.spec)  # type: ignore[arg-type]
     sees(tensor, arguments[0], node.info)
     return tensor
-
-
-def sees(tensor: Recorded, seen: Recorded, chain: tuple[Any, ...]) -> None:
-    """Let a new tensor be the view of `seen` that a chain of primitives shows."""
-    root = seen if seen._base is None else seen._base
-    root._viewed = root._shared = tensor._shared = True
-    tensor._base = root
-    tensor._chain = seen._chain + chain if seen._chain else chain
-    tensor._tracked = seen._tracked
-    tensor._as_of = root._changes

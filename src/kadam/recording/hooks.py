@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kadam.errors import GradientError
-from kadam.recording.backprop import Stop
-from kadam.recording.tensor import Recorded, up_to_date
+from kadam.recording import accumulation
+from kadam.recording.backward_pass import Stop
+from kadam.recording.history import History
+from kadam.recording.step import Recording
+from kadam.recording.tensor import Recorded
+from kadam.recording.view import up_to_date
 from kadam.recording.way import locate
 
 
@@ -38,11 +42,15 @@ def _stop_at(tensor: Recorded) -> tuple[Stop, int] | None:
     if found is None:
         return None
     owner, place = found
+    return _stop_of(owner, place), place
+
+
+def _stop_of(owner: Recording | History, place: int) -> Stop:
     stop = owner.stops.get(place)
     if stop is None:
         stop = Stop([place])
         owner.halt(place, stop)
-    return stop, place
+    return stop
 
 
 def _check(tensor: Recorded) -> None:
@@ -89,6 +97,57 @@ def register_after_hook(tensor: Recorded, hook: Callable[[Any], None]) -> Handle
         tensor._after_hooks = {}
     handle = Handle(tensor._after_hooks)
     tensor._after_hooks[handle.id] = hook
+    return handle
+
+
+class Group:
+    """A function of the gradients of several tensors.
+
+    With `any` it is called with the first gradient of each backward pass that arrives at one of them, otherwise at the
+    end of the pass with all of them: None for a tensor that the pass did not reach.
+    """
+
+    def __init__(self, tensors: Sequence[Recorded], function: Callable[[Any], None], any: bool) -> None:
+        self.function, self.any = function, any
+        self.found: list[Any] | None = None  # of the pass that is under way
+        self.handles = [register_hook(one, self._arrival(index)) for index, one in enumerate(tensors)]
+
+    def _arrival(self, index: int) -> Callable[[Any], None]:
+        def arrive(ct: Any) -> None:
+            if self.found is None:
+                self.found = [None] * len(self.handles)
+                accumulation.after_pass.append(self._end)
+                if self.any:
+                    self.function(ct)
+            self.found[index] = ct
+
+        return arrive
+
+    def _end(self) -> None:
+        found, self.found = self.found, None
+        if not self.any:
+            self.function(found)
+
+    def remove(self) -> None:
+        """Take the function back."""
+        for handle in self.handles:
+            handle.remove()
+
+    def __enter__(self) -> Group:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.remove()
+
+
+def hook_place(owner: Recording | History, position: int, hook: Callable[[Any], Any]) -> Handle:
+    """Call `hook` with the cotangent of what stands at a position of a recording, which may be over by now."""
+    if isinstance(owner, Recording) and owner.closed and owner.history is not None:
+        owner = owner.history
+    place = position if isinstance(owner, Recording) else owner.current_path().at(position).id
+    hooks = _stop_of(owner, place).hooks.setdefault(place, {})
+    handle = Handle(hooks)
+    hooks[handle.id] = hook
     return handle
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from kadam.recording.backprop import Stop
-from kadam.recording.calls import Operation
+from kadam.errors import UnsupportedError
+from kadam.recording.backward_pass import Stop
 from kadam.recording.history import History
-from kadam.recording.spec import Spec
+from kadam.recording.hooks import Handle, hook_place
+from kadam.recording.reads import operands_of, specs_of
 from kadam.recording.step import Recording
-from kadam.recording.tensor import Recorded, up_to_date
+from kadam.recording.tensor import Recorded
 from kadam.recording.trail import TrailNode
+from kadam.recording.view import up_to_date
 from kadam.recording.way import locate
 
 if TYPE_CHECKING:
@@ -19,9 +21,6 @@ if TYPE_CHECKING:
 
 Edge = tuple["GradFn | None", int]
 
-_LISTS = ("list", "list_optional")
-_NUMBERS = ("number", "number_optional")
-_ONE_OF_BOTH = ("mixed", "mixed_optional")
 _NAMED_OTHERWISE = {"linear": (2, 0, 1)}  # PyTorch computes it as addmm(bias, input, weight)
 
 
@@ -38,6 +37,29 @@ class GradFn:
     def next_functions(self) -> tuple[Edge, ...]:
         """What made the operands, each with the place among its results; (None, 0) where no gradient flows."""
         return ()
+
+    def register_prehook(self, fn: Callable[[tuple[Any, ...]], Any]) -> Handle:
+        """Call `fn` with the gradients of the results, as a tuple, in each backward pass that comes by; what it returns
+        (if not None) goes on instead.
+
+        Raises:
+            UnsupportedError: it is a leaf, or a call of several results.
+        """
+        raise UnsupportedError(
+            f"{self.name()}.register_prehook: only a call with one result has it. Fix: tensor.register_hook(fn), which "
+            "is called with the tensor's gradient."
+        )
+
+    def register_hook(self, fn: Callable[..., Any]) -> NoReturn:
+        """Refused: a sweep adds up what all calls that read a tensor say of it, and knows no call's own part.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        raise UnsupportedError(
+            f"{self.name()}.register_hook: Kadam does not know what gradients one call alone gives its inputs. Fix: "
+            "tensor.register_hook(fn) on the tensors that you mean, or module.register_full_backward_hook(fn)."
+        )
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} object at {id(self):#x}>"
@@ -76,7 +98,7 @@ class _Function(GradFn):
 
     @property
     def next_functions(self) -> tuple[Edge, ...]:
-        return tuple(_edge_of(one) for one in self._stop.sources if isinstance(one, Recorded))
+        return tuple(edge_of(one) for one in self._stop.sources if isinstance(one, Recorded))
 
     def __repr__(self) -> str:
         return f"<torch.autograd.function.{self.name()} object at {id(self):#x}>"
@@ -101,9 +123,20 @@ class _Made(GradFn):
     def __hash__(self) -> int:
         return hash((id(self._call), id(self._feeds)))
 
+    def register_prehook(self, fn: Callable[[tuple[Any, ...]], Any]) -> Handle:
+        before = 0 if self._call.parent is None else self._call.parent.created
+        if self._call.created - before != 1:
+            return super().register_prehook(fn)
+
+        def hook(ct: Any) -> Any:
+            given = fn((ct,))
+            return given if given is None or isinstance(given, Recorded) else given[0]
+
+        return hook_place(self._owner, before, hook)
+
     @property
     def next_functions(self) -> tuple[Edge, ...]:
-        name, positions = _operands(self._call)
+        name, positions = operands_of(self._call)
         edges = [self._edge(position) for position in positions]
         order = _NAMED_OTHERWISE.get(name)
         return tuple(edges[one] for one in order or range(len(edges)) if one < len(edges))
@@ -112,8 +145,27 @@ class _Made(GradFn):
         if position is None:
             return None, 0
         if position < 0:
-            return _edge_of(self._feeds[~position])
+            return edge_of(self._feeds[~position])
         return _edge_at(self._line, self._owner, position)
+
+
+class GradientEdge(NamedTuple):
+    """Where a tensor's gradient comes by: what `autograd.grad` and `backward` take in the place of the tensor.
+
+    Attributes:
+        node: what made the tensor; for a leaf, what adds to its `.grad`.
+        output_nr: which of the node's results it is.
+        ownership_token: the tensor.
+    """
+
+    node: GradFn
+    output_nr: int
+    ownership_token: Any = None
+
+
+def meant(tensor: Any) -> Any:
+    """The tensor of which something is the edge; anything else as it is."""
+    return tensor.ownership_token if isinstance(tensor, GradientEdge) else tensor
 
 
 def grad_fn_of(tensor: Recorded) -> GradFn | None:
@@ -139,7 +191,8 @@ def _named(name: str, kind: type[GradFn], *parts: Any) -> GradFn:
     return own(*parts)
 
 
-def _edge_of(feed: Any) -> Edge:
+def edge_of(feed: Any) -> Edge:
+    """What made a tensor, and which of its results it is; (None, 0) where no gradient flows."""
     if not isinstance(feed, Recorded) or not feed._spec.requires_grad:
         return None, 0
     if feed._spec.grad_name is None:
@@ -161,47 +214,9 @@ def _edge_at(line: Sequence[TrailNode], owner: Recording | History, position: in
     for call in line:
         before = 0 if call.parent is None else call.parent.created
         if before <= position < call.created:
-            spec = _specs(call)[position - before]
+            spec = specs_of(call)[position - before]
             if not spec.requires_grad or spec.grad_name is None:
                 return None, 0
             made = _named(spec.grad_name, _Made, line, owner, call), position - before
             return _function_at(owner, position, spec.grad_name) or made
     return None, 0
-
-
-def _specs(call: TrailNode) -> Sequence[Spec]:
-    return (call.spec,) if call.plain and call.spec is not None else call.specs
-
-
-def _operands(call: TrailNode) -> tuple[str, list[int | None]]:
-    """An operation's name, and the positions of its operands; None for a number that stands where a tensor may.
-
-    A tensor that the recording met at this call stands in the key by its spec: it is the next of the feeds.
-    """
-    assert call.parent is not None
-    key = next(key for key, found in call.parent.items() if found is call)
-    operation, *parts = key
-    if not isinstance(operation, Operation):
-        return str(operation), []
-    return operation.name, list(_positions(operation, parts, call.parent.feeds))
-
-
-def _positions(operation: Operation, parts: Sequence[Any], feeds: int) -> Iterator[int | None]:
-    for role, part in zip(operation.roles, parts, strict=True):
-        if role in _NUMBERS:
-            feeds += isinstance(part, type | Spec)
-            continue
-        if role in _LISTS:
-            some = part
-        elif role in ("operand", "optional", *_ONE_OF_BOTH):
-            some = (part,)
-        else:
-            continue
-        for one in some:
-            if one is None:
-                continue
-            if isinstance(one, int):
-                yield one
-                continue
-            feeds += 1
-            yield -feeds if isinstance(one, Spec) else None

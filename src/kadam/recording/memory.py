@@ -2,55 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from kadam import dtypes
-from kadam.dtypes import dtype
 from kadam.errors import DTypeError, RecordingError, ShapeError
 from kadam.hot import hot
 from kadam.ir.builder import current_builder
-from kadam.ir.builder import emit as emit_node
-from kadam.ir.primitive import View
 from kadam.ir.types import TensorType
 from kadam.primitives.broadcast import Broadcast
 from kadam.primitives.elementwise import Cast, Where
-from kadam.primitives.index import Index, IndexPut
 from kadam.primitives.move import Copy, Detach, Severed
 from kadam.primitives.sources import Full
-from kadam.recording.calls import emit, sees, symbol
+from kadam.recording.calls import emit, symbol
 from kadam.recording.herd import Herd, leave_herd
-from kadam.recording.layout import check_overlap
 from kadam.recording.meta import check_target
 from kadam.recording.modes import grad_mode
 from kadam.recording.operation import operation
+from kadam.recording.order import row_major
 from kadam.recording.spec import Spec, spec_of
 from kadam.recording.step import Recording, cut, state
 from kadam.recording.tensor import (
     Number,
     Recorded,
-    alias,
     blank,
     check_writable,
-    from_array,
-    is_current,
+    is_cut_off,
     is_shared,
     made,
-    overwrite,
     owner_of,
-    read,
-    sees_now,
     touch,
 )
 from kadam.recording.trail import TrailNode
+from kadam.recording.view import restored, see, seen_anew
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 
-@operation(grad="CopyBackwards")
+@operation(grad="CopyBackwards", order=row_major)
 def fit(value: Tensor | Number, kind: TensorType) -> Tensor:
     """A value cast and stretched to a type: what an in-place change puts into memory."""
     given = value
@@ -59,18 +49,6 @@ def fit(value: Tensor | Number, kind: TensorType) -> Tensor:
     if tuple(value.shape) != kind.shape:  # type: ignore[union-attr]
         value = emit(Broadcast(kind.shape), value)  # type: ignore[arg-type]
     return emit(Copy(), value) if value is given else value  # type: ignore[arg-type, return-value]
-
-
-@operation(grad="CopySlices")
-def restore(base: Tensor, value: Tensor, chain: tuple[View, ...]) -> Tensor:
-    """`base` with the part that `chain` shows replaced by `value`."""
-    nodes = [base._node]
-    for primitive in chain[:-1]:
-        nodes.append(emit_node(primitive, nodes[-1]))  # type: ignore[arg-type]
-    new = value._node
-    for primitive, node in zip(reversed(chain), reversed(nodes), strict=True):
-        new = primitive.restore(node, new)  # type: ignore[arg-type]
-    return symbol(new)  # type: ignore[arg-type]
 
 
 @operation
@@ -85,65 +63,6 @@ def severed(base: Tensor, value: Tensor) -> Tensor:
     """`value`, as what has come of `base` by steps without a derivative: it requires grad, and passes none on."""
     nowhere = current_builder().emit(Full(False, base._spec.type.shape, dtypes.bool_))
     return emit(Where(), symbol(nowhere), emit(Severed(), base), value)
-
-
-@operation(grad="AsStridedBackward0")
-def see(input: Tensor, chain: tuple[View, ...]) -> Tensor:
-    """The view of a value that a chain of primitives shows."""
-    for primitive in chain:
-        input = emit(primitive, input)
-    return input
-
-
-class Picked(tuple[View, ...]):
-    """A chain that shows one place along each of some axes, which programs take as data: no path depends on it.
-
-    So `log_probs[action]` is the same call for every action. Longer chains made from it are structure, as others are.
-    """
-
-    axes: tuple[int, ...]
-    places: tuple[int, ...]
-
-    def operands(self) -> list[Tensor]:
-        """The places as tensors that nobody else has: what becomes of the index later makes no difference."""
-        return [from_array(np.asarray(place, np.int64)) for place in self.places]
-
-
-@operation(grad="SelectBackward0")
-def _picked(base: Tensor, places: Sequence[Tensor], axes: tuple[int, ...]) -> Tensor:
-    return emit(Index(axes, wrap=False), base, *places)
-
-
-@operation(grad="CopySlices")
-def _put_back(base: Tensor, value: Tensor, places: Sequence[Tensor], axes: tuple[int, ...]) -> Tensor:
-    return emit(IndexPut(axes, wrap=False), base, value, *places)
-
-
-def pick(seen: Tensor, chain: Picked) -> Tensor:
-    """The view of a tensor that such a chain shows."""
-    if state.rec is not None and sees_now(state.rec, seen):
-        return alias(seen, chain)  # type: ignore[return-value]
-    tensor = _picked(seen, chain.operands(), chain.axes)
-    rec: Any = tensor._rec
-    rec.here.viewing = True
-    sees(tensor, seen, chain)
-    return tensor
-
-
-def seen_anew(view: Recorded) -> Tensor:
-    """What a view shows of its base's present value."""
-    base: Any = view._base
-    chain: Any = view._chain
-    return _picked(base, chain.operands(), chain.axes) if chain.__class__ is Picked else see(base, chain)
-
-
-def _restored(view: Recorded, value: Any) -> Tensor:
-    """The base of a view with the part that it shows replaced by a value."""
-    base: Any = view._base
-    chain: Any = view._chain
-    if chain.__class__ is Picked:
-        return _put_back(base, value, chain.operands(), chain.axes)
-    return restore(base, value, chain)
 
 
 def assign(target: Tensor, value: Any) -> Tensor:
@@ -333,46 +252,26 @@ def _put(target: Recorded, value: Any, since: TrailNode | None = None) -> None:
     owner = owner_of(root)
     if owner is not None and owner is not rec:
         cut(owner)  # another thread's
-    anchor = rec.anchor
-    cut_off = any(isinstance(primitive, Detach) for primitive in target._chain)
-    untracked = not state.grad or cut_off
-    if untracked and root._spec.requires_grad and root._rec is rec and root._pos >= 0 and root._array is None:
-        cut(rec)  # its gradient goes to the old value: that one must stand before the memory changes
-        _put(target, value)
-        return
-    if not state.grad and target._spec.grad_name is not None and target._rec is rec and target._pos >= 0:
-        cut(rec)  # the same
+    tracked = state.grad and not is_cut_off(target)
+    if _awaits_gradient(rec, target, tracked):
+        cut(rec)
         _put(target, value)
         return
     if value._rec is not rec or value._pos < 0:
         _put(target, fit(value, target._spec.type))
         return
-    if not untracked and target is root and root._spec.requires_grad and not value._spec.requires_grad:
-        value = covered(target, value)
-    new = value
-    if target is not root:
-        anchored = root._rec is anchor
-        hold(rec, root)
-        shown = see(value, (Detach(),)) if cut_off and value._spec.requires_grad else value
-        new = _restored(target, shown)
-        if not untracked and root._spec.requires_grad and not new._spec.requires_grad:
-            new = covered(root, new)
-        if rec.closed:  # it had grown too long
-            _put(target, value)
-            return
-        if anchored:
-            root._rec = anchor
-    met = root._rec is rec or root._rec is anchor
+    whole = _whole(rec, target, value, tracked)
+    if rec.closed:  # it had grown too long
+        _put(target, value)
+        return
+    met = root._rec is rec or root._rec is rec.anchor
     _overwrite(rec, root, target, since)
-    root._pos = new._pos
-    if untracked and (root._spec.requires_grad or target._spec.requires_grad):
-        root._rec, rec.ending = anchor, True
-        if target is not root:
-            target._rec = None
+    root._pos = whole._pos
+    if not tracked and (root._spec.requires_grad or target._spec.requires_grad):
+        root._rec, rec.ending = rec.anchor, True
     else:
-        root._rec = rec
-        root._spec = spec_of(root._spec.type, new._spec.requires_grad, new._spec.grad_name, order=root._spec.order)
-        if new._spec.requires_grad:
+        _derive(rec, root, whole)
+        if whole._spec.requires_grad:
             rec.join(root)
     if root._array is not None:
         rec.writes.append((root,))
@@ -381,15 +280,48 @@ def _put(target: Recorded, value: Any, since: TrailNode | None = None) -> None:
         target._rec = None  # to be seen through its base again, whose gradient it now has
         stays = target._spec.requires_grad and (target._spec.grad_name is None or not state.grad)
         if not stays and (value._spec.requires_grad or not root._spec.requires_grad):
-            target._rec, target._pos = rec, value._pos
-            made_by = value._spec
-            target._spec = spec_of(
-                target._spec.type, made_by.requires_grad, made_by.grad_name, order=target._spec.order
-            )
+            target._pos = value._pos
+            _derive(rec, target, value)
             rec.join(target)
     touch(target)
     if target._rec is rec:
         target._as_of = root._changes
+
+
+def _awaits_gradient(rec: Recording, target: Recorded, tracked: bool) -> bool:
+    """Whether gradients go to the old value, so that it must stand before the memory changes."""
+    root = target.root
+    if not tracked and root._spec.requires_grad and root._rec is rec and root._pos >= 0 and root._array is None:
+        return True
+    return not state.grad and target._spec.grad_name is not None and target._rec is rec and target._pos >= 0
+
+
+def _whole(rec: Recording, target: Recorded, value: Any, tracked: bool) -> Tensor:
+    """What all of the memory becomes where `target`, which shows some of it, gets a value."""
+    root: Any = target.root
+    if target is root:
+        return _covering(root, value) if tracked else value
+    anchored = root._rec is rec.anchor
+    hold(rec, root)
+    shown = see(value, (Detach(),)) if is_cut_off(target) and value._spec.requires_grad else value
+    whole = restored(target, shown)
+    if tracked:
+        whole = _covering(root, whole)
+    if anchored and rec.open:
+        root._rec = rec.anchor
+    return whole
+
+
+def _covering(base: Any, value: Any) -> Tensor:
+    """A value that replaces `base`: if that requires grad, it goes on doing so."""
+    return covered(base, value) if base._spec.requires_grad and not value._spec.requires_grad else value
+
+
+def _derive(rec: Recording, tensor: Recorded, value: Recorded) -> None:
+    """Let a tensor have the derivative of a value of this recording."""
+    own, made_by = tensor._spec, value._spec
+    tensor._rec = rec
+    tensor._spec = spec_of(own.type, made_by.requires_grad, made_by.grad_name, order=own.order)
 
 
 def hold(rec: Recording, tensor: Recorded) -> None:
@@ -408,90 +340,6 @@ def hold(rec: Recording, tensor: Recorded) -> None:
             tensor._rec, tensor._pos = rec, fresh._pos
             if anchored:
                 base._rec = rec.anchor
-
-
-_AT_ONCE = {"add": np.add, "sub": np.subtract, "mul": np.multiply}
-
-
-def _counts(place: Recorded, number: Any) -> bool:
-    """Whether an in-place change is bookkeeping: a number at one place of memory that no recording has met.
-
-    Each place would be a path of its own: `confusion[truth][guess] += 1`.
-    """
-    kind = place._spec.dtype.category
-    fits = (number.__class__ is int and kind > dtypes.BOOL) or (number.__class__ is float and kind >= dtypes.FLOAT)
-    return fits and not place._spec.shape and place._base is not None and is_free(place)
-
-
-def is_free(tensor: Recorded, value: Any = None) -> bool:
-    """Whether memory can be written at once: no gradient flows, and no recorded call has read it."""
-    rec, root = state.rec, tensor.root
-    if rec is None or not is_current(tensor) or tensor._spec.requires_grad or root._rec is rec:
-        return False
-    if isinstance(value, Recorded) and (value._spec.requires_grad or not is_current(value)):
-        return False
-    return not (root._viewed and any(getattr(feed, "_base", None) is root for feed in rec.feeds))
-
-
-def in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """The in-place form of an operation: `add_ = in_place(add)`."""
-
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        check_writable(self)
-        leave_herd(self)
-        rec = state.rec
-        if rec is None:
-            raise RecordingError("the body of an operation cannot change a tensor in place")
-        if self._base is not None or self._viewed:
-            if at_once is not None and len(args) == 1 and not kwargs and _counts(self, args[0]):
-                array = read(self)
-                overwrite(self, at_once(array, np.asarray(args[0]).astype(array.dtype)))
-                return self
-            for operand in (*args, *kwargs.values()):
-                if isinstance(operand, Recorded):
-                    check_overlap(self, operand)
-        root = self.root
-        anchored, since = root._rec is rec.anchor, rec.here
-        try:
-            hold(rec, self)
-            value = function(self, *args, **kwargs)
-        finally:
-            if anchored and state.rec is rec:
-                root._rec = rec.anchor
-        try:
-            _check_result(name, self, value)
-        except AttributeError:
-            if value is NotImplemented:  # `x += array` is NumPy's business
-                return value  # type: ignore[no-any-return]
-            raise
-        if value._spec.type != self._spec.type:
-            return assign(self, value)
-        return give(self, value, since)
-
-    at_once = _AT_ONCE.get(function.__name__)
-    name = function.__name__ + "_"
-    method.__name__ = method.__qualname__ = name
-    method.__code__ = method.__code__.replace(co_name=name, co_qualname=name)  # by which errors call it
-    method.__doc__ = f"In-place form of `{function.__name__}`."
-    return method
-
-
-def _check_result(name: str, target: Recorded, value: Recorded) -> None:
-    if value._spec.shape != target._spec.shape:
-        raise ShapeError(
-            f"{name}: output with shape {list(target._spec.shape)} doesn't match the broadcast shape "
-            f"{list(value._spec.shape)}. Fix: compute it out of place, x = x + y."
-        )
-    if not dtypes.can_cast(value._spec.dtype, target._spec.dtype):
-        raise DTypeError(
-            f"{name}: result type {_kind(value._spec.dtype)} can't be cast to the desired output type "
-            f"{_kind(target._spec.dtype)}. Fix: compute it out of place, x = x + y, or convert x first."
-        )
-
-
-def _kind(record: dtype) -> str:
-    names = {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int", "float16": "Half"}
-    return names.get(record.name, record.name.capitalize())
 
 
 def _overwrite(rec: Recording, root: Recorded, target: Recorded, since: TrailNode | None) -> None:
@@ -544,37 +392,3 @@ def detach_in_place(tensor: Recorded) -> None:
         cut(rec)
     tensor._spec = spec_of(tensor._spec.type, order=tensor._spec.order)
     tensor._history, tensor._rec = None, None
-
-
-def take_memory(tensor: Recorded, other: Recorded) -> None:
-    """Let a tensor see another one's memory from now on. As `tensor.data = other`.
-
-    Raises:
-        DTypeError: `other` is no floating-point tensor, and `tensor` requires grad.
-    """
-    if tensor._spec.requires_grad and other._spec.dtype.category < dtypes.FLOAT:
-        raise DTypeError(
-            "data: data set to a tensor that requires gradients must be floating point or complex dtype. Fix: give "
-            "floating-point data, for example new.float()."
-        )
-    if other._meta:
-        leave_herd(tensor)
-        tensor._rec, tensor._array, tensor._base, tensor._chain, tensor._meta = None, None, None, (), True
-        tensor._spec = _with_type_of(tensor._spec, other._spec)
-        return
-    array = read(other)
-    tensor._meta = False
-    leave_herd(tensor)
-    leave_herd(other.root)
-    rec = owner_of(tensor) or state.rec
-    if rec is not None and (tensor._rec is rec or tensor._rec is rec.anchor):
-        cut(rec)
-    tensor._rec, tensor._array, tensor._base, tensor._chain = None, array, None, ()
-    tensor._exposed = tensor._shared = other.root._exposed = other.root._shared = (
-        True  # the memory has two owners now, as if NumPy held it
-    )
-    tensor._spec = _with_type_of(tensor._spec, other._spec)
-
-
-def _with_type_of(own: Spec, seen: Spec) -> Spec:
-    return spec_of(seen.type, own.requires_grad, own.grad_name, order=seen.order)

@@ -15,13 +15,14 @@ from kadam.dtypes import dtype
 from kadam.errors import DTypeError, KadamError, UnsupportedError
 from kadam.ir.types import TensorType
 from kadam.recording import calls
+from kadam.recording.operand import admit_number
 from kadam.recording.spec import spec_of
 from kadam.recording.step import Recording, state
-from kadam.recording.tensor import Recorded, admit_number, blank, made, set_requires_grad
+from kadam.recording.tensor import Recorded, blank, made, set_requires_grad
 from kadam.recording.trail import TrailNode
 
 if TYPE_CHECKING:
-    from kadam.recording.calls import Operation
+    from kadam.recording.operation import Operation
     from kadam.tensor import Tensor
 
 _NUMBERS = ("number", "number_optional", "mixed", "mixed_optional")

@@ -14,7 +14,7 @@ from kadam.recording.arguments import shown
 from kadam.recording.tensor import Recorded
 
 if TYPE_CHECKING:
-    from kadam.recording.calls import Operation
+    from kadam.recording.operation import Operation
 
 absent = object()
 

@@ -1,8 +1,7 @@
-"""How an operation of the surface is declared, and the generated function that calls it.
+"""How an operation of the surface is declared.
 
-`@operation` turns a body, written over tensors in the language of the surface, into a function that records calls. For
-each operation a caller is generated (as `dataclass` generates `__init__`) so that a call that the trail knows costs one
-look-up: it computes the key from the arguments' roles, which stand in the body's annotations:
+`@operation` turns a body, written over tensors in the language of the surface, into a function that records calls
+(`kadam.recording.caller` generates it). What an argument is to the call, its role, stands in the body's annotations:
 
     Tensor                  an operand
     Tensor | None           an operand that may be absent
@@ -17,21 +16,21 @@ look-up: it computes the key from the arguments' roles, which stand in the body'
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterable, Sequence
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from kadam import hot
-from kadam.errors import KadamError
+from kadam import dtypes
 from kadam.ir.graph import Phase
-from kadam.recording import calls
-from kadam.recording.calls import Operation, emit
-from kadam.recording.older_order import absent, in_older_order, more_parameters
-from kadam.recording.pause import uncollected
-from kadam.recording.refused import mend
-from kadam.recording.step import CallAgain, state
-from kadam.recording.tensor import Number, Recorded, admit, admit_all, admit_number, alias, made, sees_now
+from kadam.ir.primitive import Primitive
+from kadam.primitives.elementwise import Cast
+from kadam.recording import precision
+from kadam.recording.caller import caller_of
+from kadam.recording.calls import emit
+from kadam.recording.order import Rule
+from kadam.recording.step import state
+from kadam.recording.tensor import Number, Recorded
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
@@ -43,147 +42,124 @@ Fixed = bool | int | float | complex
 Raw = Any
 Body = TypeVar("Body", bound=Callable[..., Any])
 
-# A float becomes a feed at once (`append` returns None).
-_NUMBER = (
-    "(float if {p}.__class__ is float and not _rec.feeds.append({p}) and not _rec.values.append({p}) "
-    "else number(_rec, {p}))"
-)
-_KEY = {
-    "operand": "({p}._pos if {p}._rec is _rec else admit(_rec, {p}))",
-    "optional": "(None if {p} is None else {p}._pos if {p}._rec is _rec else admit(_rec, {p}))",
-    "mixed": (
-        "(({p}._pos if {p}._rec is _rec else admit(_rec, {p})) if isinstance({p}, Recorded) else number(_rec, {p}))"
-    ),
-    "mixed_optional": (
-        "(None if {p} is None else ({p}._pos if {p}._rec is _rec else admit(_rec, {p})) "
-        "if isinstance({p}, Recorded) else number(_rec, {p}))"
-    ),
-    "list": "admit_all(_rec, {p})",
-    "state": "admit_all(_rec, {p})",
-    "list_optional": "tuple([None if t is None else t._pos if t._rec is _rec else admit(_rec, t) for t in {p}])",
-    "number": _NUMBER,
-    "number_default": "(None if {p} is {p}_default else " + _NUMBER + ")",
-    "number_optional": "(None if {p} is None else " + _NUMBER + ")",
-    "fixed": "({p}.__class__, {p})",
-    "raw": "{p}",
-    "static": "({p} if {p}.__class__ in PLAIN else freeze({p}))",
+_ROLES = {
+    "Tensor": "operand",
+    "Tensor|None": "optional",
+    "Tensor|Number": "mixed",
+    "Tensor|Number|None": "mixed_optional",
+    "Sequence[Tensor]": "list",
+    "Sequence[Tensor|None]": "list_optional",
+    "Sequence[State]": "state",
+    "Number": "number",
+    "Number|None": "number_optional",
+    "Fixed": "fixed",
+    "Fixed|None": "fixed",
+    "Raw": "raw",
 }
-# A call. If the step ends inside, no call is known where the recording stands then.
-_CALLER = """
-def {name}({signature}):
-{older}    _rec = state.rec
-    if _rec is None:
-        return inner(op, ({arguments}))
-    if _rec.ending and ends(_rec, ({arguments}), {differentiable}):
-        _rec = state.rec
-{seen}    try:
-        _key = (op, {key})
-        _node = _rec.here.get(_key)
-    except CallAgain:
-        return {name}({passing})
-    except (AttributeError, TypeError, KadamError) as error:
-        return refuse(op, _rec, ({arguments}), error)
-    except BaseException:  # Ctrl-C: what was admitted belongs to no call
-        _rec.roll_back()
-        raise
-    if _node is None:
-        if _rec.open:
-            return first_sight(op, _rec, _key, ({arguments}))
-        end_step(_rec)
-        return {name}({passing})
-    _rec.here = _node
-    if _node.plain:
-        return create(_rec, _node.spec)
-    return _node.assemble(_rec, _node, ({arguments}))
-"""
-_SEEN = """\
-    if {first}.__class__ is made.cls and {first}._array is not None and sees_now(_rec, {first}):
-        return see_now(op, ({arguments}))
-"""
+_HALVES = (dtypes.float16, dtypes.bfloat16)
 
 
-_OLDER = """\
-    if more_0 is not absent:
-        return in_older_order({name}, op, ({positional}), ({options}), {out})
-"""
+class Operation:
+    """What is known of an operation; it stands first in the keys of its calls.
+
+    Attributes:
+        name: as the surface calls it.
+        body: what runs on symbols at first sight.
+        chain_of: for a view: the primitives between the first operand and the result.
+        caller: the generated function.
+        phase: of the nodes that it emits, where it is not the call's own.
+        grad_name: PyTorch's name of its derivative; a body that only calls other operations takes theirs.
+        differentiable: False: its results never require grad.
+        once: whether it computes half precision in single precision, and rounds its results.
+        order: the rule for how its results lie in memory; None: the one that follows from what it is made of.
+        state: indices of the parameters whose tensors the call updates: its results, in order, are their new values.
+        anywhere: whether what the body emits depends on structure and operands alone, not on where the call stands.
+        names, roles, defaults, keyword_only: of its parameters, in order.
+        older: the parameters in the order of older PyTorch, if it had another one.
+    """
+
+    older: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        body: FunctionType,
+        phase: Phase | None,
+        grad: str | None,
+        differentiable: bool,
+        once: bool,
+        order: Rule | None,
+    ) -> None:
+        self.name = body.__name__
+        self.body: Callable[..., Any] = body
+        self.chain_of: Callable[..., Iterable[Primitive]] | None = None
+        self.caller: Callable[..., Any] = body
+        self.phase = phase
+        self.forces_name = grad is not None
+        self.grad_name = grad or "".join(part.capitalize() for part in self.name.split("_")) + "Backward0"
+        self.differentiable = differentiable
+        self.once = once
+        self.order = order
+        code = body.__code__
+        if code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
+            raise TypeError(f"{self.name}: the body of an operation takes named parameters only")
+        count = code.co_argcount + code.co_kwonlyargcount
+        self.names = list(code.co_varnames[:count])
+        self.keyword_only = set(self.names[code.co_argcount :])
+        given = body.__defaults__ or ()
+        self.defaults = dict(zip(self.names[code.co_argcount - len(given) : code.co_argcount], given, strict=True))
+        self.defaults |= body.__kwdefaults__ or {}
+        self.roles = [_role(body.__annotations__.get(name)) for name in self.names]
+        self.anywhere = "raw" not in self.roles
+        self.state = tuple(index for index, role in enumerate(self.roles) if role == "state")
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}>"
+
+    def run_body(self, arguments: Sequence[Any]) -> Any:
+        """The body on symbols."""
+        if state.lower is not None and self.name in precision.POLICIES:
+            arguments = precision.adapted(self.name, arguments)
+            with precision.outside():
+                return self.run_body(arguments)
+        return _rounded_once(self._on, arguments) if self.once else self._on(arguments)
+
+    def _on(self, arguments: Sequence[Any]) -> Any:
+        positional = [one for name, one in zip(self.names, arguments, strict=True) if name not in self.keyword_only]
+        named = {name: one for name, one in zip(self.names, arguments, strict=True) if name in self.keyword_only}
+        return self.body(*positional, **named)
 
 
-def _caller_of(op: Operation) -> Callable[..., Any]:
-    """The function that calls an operation. Its code is generated at its first call: most operations get none."""
-    names: dict[str, Any] = {f"{name}_default": value for name, value in op.defaults.items()}
-    names.update(
-        op=op, state=state, made=made, admit=admit, admit_all=admit_all, number=admit_number, Recorded=Recorded,
-        PLAIN=calls.PLAIN, freeze=calls.freeze, inner=calls.inner, end_step=calls.end_step, KadamError=KadamError,
-        CallAgain=CallAgain, ends=calls.ends,
-        refuse=calls.refuse, first_sight=calls.first_sight, create=calls.create, sees_now=sees_now, see_now=_see_now,
-        mend=mend, absent=absent, in_older_order=in_older_order,
-    )  # fmt: skip
-    taken = names.keys() & set(op.names)
-    if taken:
-        raise TypeError(f"{op.name}: a parameter may not be named {min(taken)!r}: the generated caller uses that name")
-
-    def generate() -> Callable[..., Any]:
-        with uncollected():  # Python 3.11 does not bear finalisers while it parses
-            tree = ast.parse(source_of(op))
-            exec(compile(tree, f"<call of {op.name}>", "exec"), names)
-        generated = names[op.name]
-        caller.__code__ = generated.__code__
-        caller.__defaults__, caller.__kwdefaults__ = generated.__defaults__, generated.__kwdefaults__
-        names[op.name] = caller
-        hot.callers[caller] = tree
-        return caller
-
-    names["generate"] = generate
-    caller = FunctionType(_first_call.__code__, names, op.name)
-    op.caller = caller
-    return caller
+def _role(annotation: object) -> str:
+    return _ROLES.get(annotation.replace(" ", ""), "static") if isinstance(annotation, str) else "static"
 
 
-def _first_call(*args: Any, **kwargs: Any) -> Any:
-    try:
-        return generate()(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821  (a name of each caller's own)
-    except TypeError as error:
-        mend(error)
-        raise
+def _rounded_once(result_on: Callable[[Sequence[Any]], Any], arguments: Sequence[Any]) -> Any:
+    """What a body returns for operands of half precision as single precision, rounded."""
+    operands = [one._spec for one in arguments if isinstance(one, Recorded) and not one._spec.weak]
+    records = {spec.dtype for spec in operands if spec.dtype.is_floating_point}
+    record = records.pop() if len(records) == 1 else None
+    if record not in _HALVES:
+        return result_on(arguments)
 
+    def cast(value: Any, old: dtypes.dtype | None, new: dtypes.dtype | None) -> Any:
+        return emit(Cast(new), value) if isinstance(value, Recorded) and value._spec.dtype is old else value  # type: ignore[arg-type]
 
-def source_of(op: Operation, out: str = "None") -> str:
-    """The text of the function that calls an operation; `out` is its argument of that name, if it takes one."""
-    arguments = "".join(f"{name}, " for name in op.names)
-    signature, key = [], []
-    for name, role in zip(op.names, op.roles, strict=True):
-        if name in op.keyword_only and "*" not in signature:
-            signature += [*[f"{more}=absent" for more in more_parameters(op)], "*"]
-        signature.append(f"{name}={name}_default" if name in op.defaults else name)
-        has_default = role == "number" and name in op.defaults
-        key.append(_KEY["number_default" if has_default else role].format(p=name))
-    return _CALLER.format(
-        name=op.name,
-        signature=", ".join(signature),
-        arguments=arguments,
-        differentiable=op.differentiable,
-        key="".join(f"{part}, " for part in key),
-        passing=", ".join(f"{name}={name}" for name in op.names),
-        older=_older_of(op, out) if op.older else "",
-        seen=_SEEN.format(first=op.names[0], arguments=arguments) if op.chain_of is not None else "",
-    )
-
-
-def _older_of(op: Operation, out: str) -> str:
-    positional = [*[name for name in op.names if name not in op.keyword_only], *more_parameters(op)]
-    return _OLDER.format(
-        name=op.name,
-        positional=", ".join(positional),
-        options="".join(f"{name}, " for name in sorted(op.keyword_only)),
-        out=out,
-    )
+    result = result_on([cast(one, record, dtypes.float32) for one in arguments])
+    if isinstance(result, Recorded):
+        return cast(result, dtypes.float32, record)
+    return [cast(one, dtypes.float32, record) for one in result]
 
 
 @overload
 def operation(body: Body) -> Body: ...
 @overload
 def operation(
-    *, phase: Phase | None = None, grad: str | None = None, differentiable: bool = True, once: bool = False
+    *,
+    phase: Phase | None = None,
+    grad: str | None = None,
+    differentiable: bool = True,
+    once: bool = False,
+    order: Rule | None = None,
 ) -> Callable[[Body], Body]: ...
 def operation(
     body: Any = None,
@@ -192,6 +168,7 @@ def operation(
     grad: str | None = None,
     differentiable: bool = True,
     once: bool = False,
+    order: Rule | None = None,
 ) -> Any:
     """Declare an operation: see the module's first lines for the roles of its parameters.
 
@@ -201,40 +178,45 @@ def operation(
         grad: PyTorch's name of the derivative, where it differs from `<Name>Backward0`.
         differentiable: False: the results never require grad.
         once: let it compute operands of half precision in single precision and round its results, as a kernel does.
+        order: how its results lie in memory, where that does not follow from what it is made of (`recording.order`).
     """
-    if body is None:
-        return lambda found: operation(found, phase=phase, grad=grad, differentiable=differentiable, once=once)  # type: ignore[call-overload]
-    return _dressed(Operation(body, phase, grad, differentiable, once), body)
+
+    def declared(body: FunctionType) -> Any:
+        return _dressed(Operation(body, phase, grad, differentiable, once, order), body)
+
+    return declared if body is None else declared(body)
 
 
 @overload
 def view(body: Callable[..., Any]) -> Callable[..., Tensor]: ...
 @overload
-def view(*, grad: str | None = None) -> Callable[[Callable[..., Any]], Callable[..., Tensor]]: ...
-def view(body: Any = None, *, grad: str | None = None) -> Any:
+def view(
+    *, grad: str | None = None, order: Rule | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Tensor]]: ...
+def view(body: Any = None, *, grad: str | None = None, order: Rule | None = None) -> Any:
     """Declare an operation whose result sees its first operand's memory.
 
     The body returns the chain of primitives that leads from the operand to the result, given the other arguments (a
     chain with a primitive that is no view makes a copy; an empty chain returns the operand itself). A tensor whose
     values are known and that needs no gradient is seen at once, without a recording.
     """
-    if body is None:
-        return lambda found: view(found, grad=grad)  # type: ignore[call-overload]
-    op = Operation(body, None, grad, True, False)
-    op.chain_of = body
 
-    def emitted(input: Tensor, *rest: Any) -> Tensor:
-        result = input
-        for primitive in body(input, *rest):
-            result = emit(primitive, result)
-        return result
+    def declared(chain_of: FunctionType) -> Any:
+        def emitted(input: Tensor, *rest: Any) -> Tensor:
+            result = input
+            for primitive in chain_of(input, *rest):
+                result = emit(primitive, result)
+            return result
 
-    op.body = emitted
-    return _dressed(op, body)
+        op = Operation(chain_of, None, grad, True, False, order)
+        op.chain_of, op.body = chain_of, emitted
+        return _dressed(op, chain_of)
+
+    return declared if body is None else declared(body)
 
 
 def _dressed(op: Operation, body: Callable[..., Any]) -> Any:
-    caller = _caller_of(op)
+    caller = caller_of(op)
     for name in ("__module__", "__qualname__", "__doc__", "__annotations__"):
         setattr(caller, name, getattr(body, name))
     if op.chain_of is not None:
@@ -244,15 +226,4 @@ def _dressed(op: Operation, body: Callable[..., Any]) -> Any:
     return caller
 
 
-def _see_now(op: Operation, arguments: tuple[Any, ...]) -> Any:
-    assert op.chain_of is not None
-    tensor, *rest = arguments
-    try:
-        chain = tuple(op.chain_of(tensor, *[calls.structure(one) for one in rest]))
-    except (AttributeError, TypeError, ValueError):
-        calls.check_call(op, arguments)
-        raise
-    return alias(tensor, chain)
-
-
-__all__ = ["Fixed", "Number", "Operation", "Raw", "State", "emit", "operation", "source_of", "view"]
+__all__ = ["Fixed", "Number", "Operation", "Raw", "State", "emit", "operation", "view"]

@@ -21,27 +21,11 @@ from kadam.recording.spec import Order, Spec, spec_of
 from kadam.shapes import Shape, contiguous_strides
 
 if TYPE_CHECKING:
-    from kadam.recording.calls import Operation
+    from kadam.recording.operation import Operation
     from kadam.recording.trail import TrailNode
 
 _POINTWISE = (Elementwise, ByReference, Cast, Where, Broadcast, Full, Copy, Detach, Input)
-_ROW_MAJOR = frozenset({"_contiguous", "fit", "restore", "masked_fill"})  # whatever their operands are like
-_AS_OPERANDS = frozenset({"_flip", "_sorted", "_normalized", "prelu", "local_response_norm", "glu"})
-_IN_FORMAT = frozenset({
-    "conv2d", "conv3d", "conv_transpose2d", "conv_transpose3d", "_batch_norm_train", "_batch_norm_eval", "_group_norm",
-    "max_pool2d", "avg_pool2d", "max_pool3d", "avg_pool3d", "_adaptive_avg_pool2d", "adaptive_max_pool2d", "_resized",
-    "pad", "pixel_shuffle",
-})  # fmt: skip
-_CONVOLUTIONS = frozenset({"conv2d", "conv3d", "conv_transpose2d", "conv_transpose3d"})
-
-
-_rules: dict[str, Callable[..., Any]] = {}
-
-
-def lies_as(name: str, rule: Callable[..., Any]) -> None:
-    """Let the results of an operation lie in memory as the operand does that `rule` finds among the call's arguments;
-    row by row where it finds none."""
-    _rules[name] = rule
+Rule = Callable[[Sequence[Any], Shape], Order | None]  # of a call's arguments and the shape of a result
 
 
 def axes_by_stride(shape: Shape, *strides: Sequence[int]) -> list[int]:
@@ -112,20 +96,57 @@ def in_row(array: Array, order: Order | None) -> Array:
 
 def note_orders(node: TrailNode, op: Operation, arguments: Sequence[Any]) -> None:
     """Note in the specs of what a call returns in which order PyTorch's results lie."""
-    operands = [one._spec for each in arguments for one in _tensors(each)]
     made = [one.primitive for one in node.nodes if not isinstance(one.primitive, Input)]
-    if op.phase is Phase.BACKWARD or not made or op.name in _ROW_MAJOR:
+    if op.phase is Phase.BACKWARD or not made:
         return
-    if all(one.order is None for one in operands) and not all(isinstance(one, View) for one in made):
+    if all(one.order is None for one in _specs_of(arguments)) and not all(isinstance(one, View) for one in made):
         return
-    if op.name in _rules:
-        model = _rules[op.name](*arguments)
-        operands = [] if model is None else [model._spec]
-    orders = {spec.shape: _order_of_result(made, op.name, operands, spec.shape) for spec in node.specs}
+    rule = op.order or _rule_of(made)
+    orders = {spec.shape: rule(arguments, spec.shape) for spec in node.specs}
     if any(order is not None for order in orders.values()):
         node.specs = tuple([in_order(spec, orders[spec.shape]) for spec in node.specs])
         if node.spec is not None:
             node.spec = node.specs[0]
+
+
+def _rule_of(made: Sequence[Primitive]) -> Rule:
+    """The rule that follows from what an operation is made of, where its declaration names none."""
+    if all(isinstance(one, _POINTWISE) for one in made):
+        return as_operands
+    if all(isinstance(one, View) for one in made):
+        return lambda arguments, shape: _order_seen(arguments, made)
+    return row_major
+
+
+def _order_seen(arguments: Sequence[Any], chain: Sequence[Primitive]) -> Order | None:
+    operands = _specs_of(arguments)
+    return order_in(seen_through(blank_array(operands[0]), chain)) if operands else None
+
+
+def row_major(arguments: Sequence[Any], shape: Shape) -> Order | None:
+    """Row by row, however the operands lie."""
+    return None
+
+
+def as_operands(arguments: Sequence[Any], shape: Shape) -> Order | None:
+    """As the operands do that are stretched to the result."""
+    operands = [one for one in _specs_of(arguments) if len(one.shape) <= len(shape)]
+    return order_of(shape, *[_stretched_strides(one, shape) for one in operands]) if operands else None
+
+
+def as_input(arguments: Sequence[Any], shape: Shape) -> Order | None:
+    """Channels last, if the first operand is."""
+    return _channels_last(_specs_of(arguments)[:1], shape, any)
+
+
+def as_input_or_weight(arguments: Sequence[Any], shape: Shape) -> Order | None:
+    """Channels last, if one of the first two operands is."""
+    return _channels_last(_specs_of(arguments)[:2], shape, any)
+
+
+def as_all(arguments: Sequence[Any], shape: Shape) -> Order | None:
+    """Channels last, if all operands are."""
+    return _channels_last(_specs_of(arguments), shape, all)
 
 
 def in_order(spec: Spec, order: Order | None) -> Spec:
@@ -133,24 +154,9 @@ def in_order(spec: Spec, order: Order | None) -> Spec:
     return spec_of(spec.type, spec.requires_grad, spec.grad_name, spec.weak, order)
 
 
-def _tensors(argument: Any) -> Iterable[Any]:
-    parts = argument if isinstance(argument, list | tuple) else (argument,)
-    return (one for one in parts if hasattr(one, "_spec"))
-
-
-def _order_of_result(made: Sequence[Primitive], name: str, operands: Sequence[Spec], shape: Shape) -> Order | None:
-    if not operands:
-        return None
-    if name in _IN_FORMAT:
-        return _channels_last(operands[: 2 if name in _CONVOLUTIONS else 1], shape, any)
-    if name == "_cat":
-        return order_of_joined(operands, shape)
-    pointwise = all(isinstance(one, _POINTWISE) for one in made)
-    if not pointwise and all(isinstance(one, View) for one in made):
-        return order_in(seen_through(blank_array(operands[0]), made))
-    if pointwise or name in _AS_OPERANDS or name in _rules:
-        return order_of(shape, *[_stretched_strides(one, shape) for one in operands if len(one.shape) <= len(shape)])
-    return None
+def _specs_of(arguments: Iterable[Any]) -> list[Spec]:
+    parts = [part for one in arguments for part in (one if isinstance(one, list | tuple) else (one,))]
+    return [part._spec for part in parts if hasattr(part, "_spec")]
 
 
 def _stretched_strides(spec: Spec, shape: Shape) -> tuple[int, ...]:
@@ -161,16 +167,11 @@ def _stretched_strides(spec: Spec, shape: Shape) -> tuple[int, ...]:
     return (0,) * offset + tuple([0 if size == 1 != wide else step for size, step, wide in sizes])
 
 
-def order_of_joined(parts: Sequence[Spec], shape: Shape) -> Order | None:
-    """The order of tensors of a shape that are joined of others: channels last, if all of them are."""
-    return _channels_last(parts, shape, all)
-
-
 def _channels_last(operands: Sequence[Spec], shape: Shape, decide: Any) -> Order | None:
     rank = len(shape)
     last = (0, *range(2, rank), 1)
-    is_last = decide([one.order == last for one in operands if len(one.shape) == rank])
-    return last if rank in (4, 5) and is_last and 0 not in shape else None
+    verdicts = [one.order == last for one in operands if len(one.shape) == rank]
+    return last if rank in (4, 5) and verdicts and decide(verdicts) and 0 not in shape else None
 
 
 def blank_array(spec: Spec) -> Array:

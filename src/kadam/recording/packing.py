@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kadam.errors import GradientError, OperandError
-from kadam.recording.backprop import as_tensor
+from kadam.recording.backward_pass import as_tensor
 from kadam.recording.history import History
 from kadam.recording.modes import grad_mode
 from kadam.recording.step import cut, state, turn

@@ -111,17 +111,6 @@ def parameter_name(tensor: Any) -> str | None:
     return next((name for name, member in members if member is tensor), None)
 
 
-def variable_name(tensor: Any) -> str | None:
-    """The name by which the user's code, where it stands now, knows a tensor; None where it has none."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and is_ours(frame.f_code.co_filename):
-        frame = frame.f_back
-    if frame is None:
-        return None
-    known = [*frame.f_locals.items(), *frame.f_globals.items()]
-    return next((name for name, value in known if value is tensor), None)
-
-
 def shown(filename: str) -> str:
     """A file as messages name it: seen from the working directory."""
     here = os.getcwd() + os.sep

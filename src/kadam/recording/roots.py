@@ -8,8 +8,9 @@ from typing import Any
 from kadam.ir.graph import Node
 from kadam.recording.history import History
 from kadam.recording.step import Recording
-from kadam.recording.tensor import Recorded, up_to_date
+from kadam.recording.tensor import Recorded
 from kadam.recording.trail import Path
+from kadam.recording.view import up_to_date
 from kadam.recording.way import locate
 
 Place = tuple[Recording | History, int]

@@ -39,7 +39,9 @@ from kadam.recording.trail import Path, Program, TrailNode
 
 if TYPE_CHECKING:
     from kadam.recording.herd import Herd
+    from kadam.recording.packing import Packing
     from kadam.recording.tensor import Recorded
+    from kadam.recording.watch import Watcher
 
 LONGEST = 4_000  # calls in one recording
 TRAIL_BOUND = 20_000  # calls in one thread's trail
@@ -197,11 +199,13 @@ class _State(threading.local):
         lent: while a finaliser runs amid a call: tensors of the call's recording that the finaliser's own has met, with
             what they were to it.
         watcher: asked before each cut: see `kadam.recording.watch`.
+        packing: the user's functions that pack what derivatives read, see `kadam.recording.packing`.
+        refusal: why no such functions may be given now.
         grown: by how many nodes the trail has grown since it was trimmed.
     """
 
-    watcher: Any = None
-    packing: Any = None
+    watcher: Watcher | None = None
+    packing: Packing | None = None
     refusal: str | None = None
     lent: list[tuple[Recorded, Any, int, Array | None]] | None = None
 

@@ -6,9 +6,12 @@ import gc
 import weakref
 from collections.abc import Sequence
 
+from kadam import dtypes
+from kadam.errors import DTypeError
 from kadam.recording.herd import leave_herd
+from kadam.recording.spec import Spec, spec_of
 from kadam.recording.step import Recording, cut, state
-from kadam.recording.tensor import Recorded, owner_of
+from kadam.recording.tensor import Recorded, owner_of, read
 
 _PLACE = (
     "_array", "_as_of", "_base", "_chain", "_changes", "_exposed", "_history", "_place", "_pos", "_rec", "_shared",
@@ -60,3 +63,37 @@ def _own(old: Recorded, new: Recorded) -> None:
     for one, (array, reference, version) in saved.items():
         if reference is not None and reference() is old:
             saved[one] = (array, weakref.ref(new), version)
+
+
+def take_memory(tensor: Recorded, other: Recorded) -> None:
+    """Let a tensor see another one's memory from now on. As `tensor.data = other`.
+
+    Raises:
+        DTypeError: `other` is no floating-point tensor, and `tensor` requires grad.
+    """
+    if tensor._spec.requires_grad and other._spec.dtype.category < dtypes.FLOAT:
+        raise DTypeError(
+            "data: data set to a tensor that requires gradients must be floating point or complex dtype. Fix: give "
+            "floating-point data, for example new.float()."
+        )
+    if other._meta:
+        leave_herd(tensor)
+        tensor._rec, tensor._array, tensor._base, tensor._chain, tensor._meta = None, None, None, (), True
+        tensor._spec = _with_type_of(tensor._spec, other._spec)
+        return
+    array = read(other)
+    tensor._meta = False
+    leave_herd(tensor)
+    leave_herd(other.root)
+    rec = owner_of(tensor) or state.rec
+    if rec is not None and (tensor._rec is rec or tensor._rec is rec.anchor):
+        cut(rec)
+    tensor._rec, tensor._array, tensor._base, tensor._chain = None, array, None, ()
+    tensor._exposed = tensor._shared = other.root._exposed = other.root._shared = (
+        True  # the memory has two owners now, as if NumPy held it
+    )
+    tensor._spec = _with_type_of(tensor._spec, other._spec)
+
+
+def _with_type_of(own: Spec, seen: Spec) -> Spec:
+    return spec_of(seen.type, own.requires_grad, own.grad_name, order=seen.order)

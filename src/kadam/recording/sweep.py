@@ -6,7 +6,7 @@ a say (`backprop`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kadam import autodiff
@@ -16,6 +16,7 @@ from kadam.ir.graph import Node, Phase
 from kadam.primitives.move import Copy
 from kadam.primitives.sources import Full
 from kadam.recording.calls import emit, node_of, symbol
+from kadam.recording.gradient_names import names_in
 from kadam.recording.history import CHANGED, TWICE, Plan, emitted_again, plan, swept_of
 from kadam.recording.operation import Raw, operation
 from kadam.recording.step import state
@@ -71,12 +72,16 @@ def owned(ct: Tensor) -> Tensor:
 _NAMES = {"Dot": "MmBackward0", "Broadcast": "ExpandBackward0", "Reshape": "ViewBackward0", "Permute": "TBackward0"}
 
 
-def _named(ct: Node) -> Tensor:
-    """A cotangent that may be differentiated again, named as PyTorch names what makes it."""
-    tensor = symbol(ct)
-    primitive = type(ct.primitive).__name__
-    tensor._tag = _NAMES.get(primitive, f"{primitive}Backward0")
-    return tensor
+def _named(found: Mapping[int, Node], path: Path, starts: Places, again: bool) -> dict[int, Tensor]:
+    """Cotangents, named as PyTorch names what makes them if they may be differentiated `again`."""
+    name_of = names_in(path, starts) if again else None
+    tensors = {}
+    for one, ct in found.items():
+        tensor = tensors[one] = symbol(ct)
+        if name_of is not None:
+            primitive = type(ct.primitive).__name__
+            tensor._tag = name_of(one) or _NAMES.get(primitive, f"{primitive}Backward0")
+    return tensors
 
 
 @operation(phase=Phase.BACKWARD)
@@ -113,7 +118,8 @@ def sweep_present(
     check_unchanged(path, done)
     if not retain:
         path.freed |= done.reading
-    return {at[one]: _named(ct) for one, ct in found.items()}
+    named = _named(found, path, ids, create_graph)
+    return {at[one]: ct for one, ct in named.items()}
 
 
 def check_unchanged(path: Path, ahead: Plan) -> None:
@@ -158,7 +164,7 @@ def sweep_history(
     nodes = path.builder.nodes
     collected, halts, way = bounds(path, starts, collect, stops)
     found = autodiff.backward(nodes, _seeded(nodes, starts, cts), way, collected, halts)
-    return {one: _named(ct) for one, ct in found.items()}
+    return _named(found, path, starts, create_graph)
 
 
 sweep_history.operation.anywhere = True  # type: ignore[attr-defined]  # `end` tells which recording it goes through

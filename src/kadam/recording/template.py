@@ -18,7 +18,7 @@ from kadam.recording.spec import Spec
 from kadam.recording.trail import TrailNode
 
 if TYPE_CHECKING:
-    from kadam.recording.calls import Operation
+    from kadam.recording.operation import Operation
 
 MOST = 50_000  # nodes in all templates, some 40 MB
 

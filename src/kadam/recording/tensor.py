@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -17,21 +16,19 @@ from kadam.errors import (
     GradientError,
     InPlaceError,
     KadamError,
-    OperandError,
     RecordingError,
     ShapeError,
-    UnsupportedError,
 )
 from kadam.hot import hot
 from kadam.ir.graph import Node
 from kadam.ir.primitive import Array, View, seen_through
 from kadam.ir.types import TensorType
 from kadam.primitives.move import Detach
-from kadam.recording.herd import Bond, Herd, leave_herd
+from kadam.recording.herd import Bond, leave_herd
 from kadam.recording.order import order_in
 from kadam.recording.place import in_attempt
 from kadam.recording.spec import Size, Spec, spec_of
-from kadam.recording.step import Anchor, CallAgain, Recording, cut, state
+from kadam.recording.step import Anchor, Recording, cut, state
 
 if TYPE_CHECKING:
     from kadam.recording.history import History
@@ -179,10 +176,6 @@ def owner_of(tensor: Recorded) -> Recording | None:
     return None
 
 
-def _is_pending(base: Recorded, rec: Recording) -> bool:
-    return base._rec is rec.anchor or (base._rec is rec and base._pos >= 0)
-
-
 def is_outdated(tensor: Recorded) -> bool:
     """Whether a view's derivative is that of an earlier value of its base."""
     base = tensor._base
@@ -191,7 +184,7 @@ def is_outdated(tensor: Recorded) -> bool:
         and tensor._as_of != base._changes
         and base._spec.requires_grad
         and state.grad
-        and not _is_cut_off(tensor)
+        and not is_cut_off(tensor)
     )
 
 
@@ -346,112 +339,6 @@ def touch(tensor: Recorded) -> None:
         tensor.root._changes += 1
 
 
-@hot
-def admit(rec: Recording, tensor: Any) -> Any:
-    """Make a tensor that `rec` has not met an operand of it: its part of the key.
-
-    If it is state that the recording has updated, or cannot be read without a cut, the step is over: `rec` is cut, and
-    the call that met it starts over in the next recording.
-
-    Raises:
-        CallAgain: it is a view of such state, and is now the result of a call of its own.
-        OperandError: it is not a tensor.
-    """
-    at = tensor._rec
-    if at is rec:
-        return tensor._pos
-    if not rec.open:
-        return None
-    array, base = tensor._array, tensor._base
-    if at is rec.anchor:
-        return _end(rec)
-    if (
-        array is None
-        or (at is not None and at.open)
-        or (tensor._shared and (base is None or not _is_still(base, tensor)))
-    ):
-        if at.__class__ is Bond:
-            leave_herd(tensor)
-            return admit(rec, tensor)
-        del array  # nobody but the tensor holds it while it is asked who does
-        _check_admissible(rec, tensor)
-        if not rec.open:
-            return None
-        taken = tensor.root._exposed and is_shared(tensor.root, tensor)
-        # NumPy code may change shared memory before the recording runs: its values are taken now
-        array = tensor._array.copy() if taken else tensor._array
-    rec.feeds.append(tensor)
-    rec.values.append(array)
-    tensor._rec = rec
-    tensor._pos = -len(rec.feeds)
-    return tensor._spec
-
-
-@hot
-def admit_all(rec: Recording, tensors: Iterable[Any]) -> tuple[Any, ...]:
-    """`admit` for several tensors, those included that the recording has met."""
-    if tensors.__class__ is Herd and rec.open and tensors.bond.rec is None and tensors.together:
-        return tensors.admit(rec)
-    feeds, values = rec.feeds, rec.values
-    key: list[Any] = []
-    for tensor in tensors:
-        at = tensor._rec
-        if at is rec:
-            key.append(tensor._pos)
-        elif tensor._shared or (at is not None and at.open) or tensor._array is None or not rec.open:
-            key.append(admit(rec, tensor))
-        else:
-            feeds.append(tensor)
-            values.append(tensor._array)
-            tensor._rec = rec
-            tensor._pos = -len(feeds)
-            key.append(tensor._spec)
-    return tuple(key)
-
-
-def _is_still(base: Recorded, view: Recorded) -> bool:
-    """Whether a view's memory is as it was when the view was made, and nobody outside can change it."""
-    return view._as_of == base._changes and not base._exposed and (base._rec is None or not base._rec.open)
-
-
-class OnMetaError(UnsupportedError):
-    """A call has an operand that has no value."""
-
-
-def _end(rec: Recording) -> None:
-    rec.roll_back()
-    cut(rec)
-
-
-def _check_admissible(rec: Recording, tensor: Any) -> None:
-    """Whatever there is to do before a tensor becomes a feed; `rec` is cut if it cannot become one."""
-    if not isinstance(tensor, Recorded):
-        raise OperandError(f"expected a Tensor, not {type(tensor).__name__}. Fix: torch.tensor(value).")
-    if tensor._meta:
-        raise OnMetaError("only calls of operations can have an operand on the meta device. Fix: make it on the CPU.")
-    if state.lent is not None:
-        value = read(tensor)
-        state.lent.append((tensor, tensor._rec, tensor._pos, tensor._array))
-        tensor._array = value
-    base = tensor._base
-    if base is not None and (_is_pending(base, rec) or is_outdated(tensor)):
-        if base._rec is rec.anchor or (tensor._spec.requires_grad and _is_cut_off(tensor)):
-            return _end(rec)  # what it sees must be written first, as its derivative is not its base's
-        rec.roll_back()
-        look_again(tensor)
-        raise CallAgain
-    if tensor._array is None or not is_current(tensor):
-        read(tensor)
-        if not rec.open:
-            return None  # reading it has cut this recording
-    root = tensor if base is None else base
-    if root._exposed and any(np.may_share_memory(tensor._array, one._array) for one in rec.written.values()):
-        return _end(rec)  # another owner of this memory has been changed
-    if base is None and not root._exposed and not root._viewed:
-        tensor._shared = False  # what saw its memory is gone
-    return None
-
-
 def is_shared(root: Recorded, tensor: Recorded) -> bool:
     """Whether anyone but `root` and its view `tensor` may hold their memory."""
     owner = root._array
@@ -464,45 +351,8 @@ def is_shared(root: Recorded, tensor: Recorded) -> bool:
     return owner is None or owner.base is not None or sys.getrefcount(owner) > held + fed + max(mine, 0)
 
 
-def _is_cut_off(tensor: Recorded) -> bool:
+def is_cut_off(tensor: Recorded) -> bool:
     return any(isinstance(primitive, Detach) for primitive in tensor._chain)
-
-
-def up_to_date(tensor: Recorded) -> Recorded:
-    """A tensor; a view has the derivative of its base's present value."""
-    if is_outdated(tensor):
-        look_again(tensor)
-    return tensor
-
-
-def look_again(tensor: Any) -> None:
-    """Let a view stand for the part that it shows of its base's present value, with that value's derivative."""
-    from kadam.recording.memory import seen_anew
-
-    fresh: Any = seen_anew(tensor)
-    tensor._rec, tensor._pos, tensor._spec, tensor._as_of = fresh._rec, fresh._pos, fresh._spec, tensor._base._changes
-    fresh._rec.join(tensor)
-
-
-@hot
-def admit_number(rec: Recording, value: Any) -> Any:
-    """Make a Python number an input of this run: only its kind enters the key.
-
-    Raises:
-        OperandError: it is no number.
-    """
-    kind = value.__class__
-    if kind is float:
-        rec.feeds.append(value)
-        rec.values.append(value)
-        return kind
-    if kind is not int and kind is not bool and kind is not complex:
-        if isinstance(value, Recorded):
-            return value._pos if value._rec is rec else admit(rec, value)
-        value, kind = as_number(value)
-    rec.feeds.append(value)
-    rec.values.append(value if kind is float else np.asarray(value))
-    return kind
 
 
 def share_memory_with(tensor: Recorded) -> Array:
@@ -525,20 +375,6 @@ def from_shared(array: Array) -> Tensor:
     tensor = from_array(array.view())
     tensor._exposed = tensor._shared = True
     return tensor
-
-
-def as_number(value: Any) -> tuple[Number, type]:
-    """A NumPy or other number as Python's own, and its kind.
-
-    Raises:
-        OperandError: it is no number.
-    """
-    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
-        value = value.item()
-    for kind in (bool, int, float, complex):
-        if isinstance(value, kind):
-            return kind(value), kind  # type: ignore[arg-type]
-    raise OperandError(f"expected a Tensor or a number, not {type(value).__name__}. Fix: torch.tensor(value).")
 
 
 def set_requires_grad(tensor: Recorded, flag: bool) -> None:
@@ -576,18 +412,15 @@ def detached(tensor: Recorded, tracked: bool = True) -> Tensor:
         from kadam.recording.calls import emit
 
         return emit(Detach(), tensor)  # type: ignore[arg-type]
-    alias = blank(made.cls, spec_of(tensor._spec.type, order=tensor._spec.order))
+    seen = blank(made.cls, spec_of(tensor._spec.type, order=tensor._spec.order))
     if tensor._meta:
-        alias._meta = True
-        return alias  # type: ignore[return-value]
-    root = tensor.root
-    leave_herd(root)
-    root._viewed = root._shared = alias._shared = True
-    alias._base, alias._chain = root, (*tensor._chain, Detach())
+        seen._meta = True
+        return seen  # type: ignore[return-value]
+    sees(seen, tensor, (Detach(),))
+    seen._array = tensor._array  # this very memory, also if a recording has a newer value for it
     if not tracked:
-        alias._tracked = False
-    alias._array = tensor._array  # this very memory, also if a recording has a newer value for it
-    return alias  # type: ignore[return-value]
+        seen._tracked = False
+    return seen  # type: ignore[return-value]
 
 
 def sees_now(rec: Recording, tensor: Recorded) -> bool:
@@ -608,11 +441,18 @@ def alias(tensor: Recorded, chain: tuple[Any, ...]) -> Recorded:
 def alias_of(tensor: Recorded, chain: tuple[Any, ...], array: Array, spec: Spec) -> Tensor:
     """The view of a tensor's memory that `chain` shows, which is `array`."""
     seen = blank(made.cls, spec)
-    root = tensor if tensor._base is None else tensor._base
-    leave_herd(root)
-    root._viewed = root._shared = seen._shared = True
-    seen._base, seen._chain, seen._array = root, tensor._chain + chain if tensor._chain else chain, array
-    seen._as_of = root._changes
-    if not tensor._tracked:
-        seen._tracked = False
+    seen._array = array
+    sees(seen, tensor, chain)
     return seen  # type: ignore[return-value]
+
+
+def sees(view: Recorded, seen: Recorded, chain: tuple[Any, ...]) -> None:
+    """Let a new tensor be the view of `seen` that a chain of primitives shows."""
+    root = seen if seen._base is None else seen._base
+    leave_herd(root)
+    root._viewed = root._shared = view._shared = True
+    view._base = root
+    view._chain = seen._chain + chain if seen._chain else chain
+    view._as_of = root._changes
+    if not seen._tracked:
+        view._tracked = False

@@ -14,7 +14,7 @@ import numpy as np
 
 from kadam.ir.graph import Node
 from kadam.ir.primitive import Array, Primitive
-from kadam.recording.calls import Operation
+from kadam.recording.operation import Operation
 from kadam.recording.step import Recording, state
 from kadam.recording.tensor import Recorded
 from kadam.recording.trail import Path

@@ -15,7 +15,7 @@ from kadam.ops.compare import where
 from kadam.ops.creation import ones_like, zeros
 from kadam.ops.gather import index_add
 from kadam.optim.remembered import note_sparse
-from kadam.recording.backprop import BackwardPass, Stop
+from kadam.recording.backward_pass import BackwardPass, Stop
 from kadam.recording.spec import Size
 from kadam.recording.step import state
 from kadam.recording.sweep import owned

@@ -18,8 +18,10 @@ from kadam.ops.require import ArgumentError, require_floating
 from kadam.primitives.move import Reshape
 from kadam.recording.calls import emit
 from kadam.recording.generator import default_generator
-from kadam.recording.memory import assign, in_place
+from kadam.recording.in_place import in_place
+from kadam.recording.memory import assign
 from kadam.recording.operation import operation
+from kadam.recording.order import as_operands
 from kadam.recording.tensor import from_array, read
 from kadam.shapes import axis_of
 
@@ -57,7 +59,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     return leaky_relu_(input, negative_slope) if inplace else _leaky_relu(input, negative_slope)
 
 
-@operation(grad="PreluKernelBackward0")
+@operation(grad="PreluKernelBackward0", order=as_operands)
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x where x > 0, else w x, with one weight, or one for each channel (axis 1). As `torch.nn.functional.prelu`.
 
@@ -341,7 +343,7 @@ def tanhshrink(input: Tensor) -> Tensor:
     return input - tanh(input)
 
 
-@operation(grad="GluBackward0", once=True)
+@operation(grad="GluBackward0", once=True, order=as_operands)
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """a sigmoid(b), a and b being the halves of the input along an axis. As `torch.nn.functional.glu`.
 

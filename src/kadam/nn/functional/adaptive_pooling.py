@@ -16,13 +16,14 @@ from kadam.ops.compare import minimum, where
 from kadam.ops.promotion import constant, stretched
 from kadam.ops.reduce import argmax, mean
 from kadam.ops.require import ArgumentError, require_floating
-from kadam.ops.shape import narrow
+from kadam.ops.slicing import narrow
 from kadam.primitives.index import Index
 from kadam.primitives.move import Permute, Reshape
 from kadam.primitives.pool import WindowArgMax, WindowSum
 from kadam.primitives.sources import Iota
 from kadam.recording.calls import emit, symbol
 from kadam.recording.operation import operation
+from kadam.recording.order import as_input
 from kadam.recording.precision import listed
 from kadam.shapes import Shape, count
 
@@ -38,7 +39,7 @@ def adaptive_avg_pool1d(input: Tensor, output_size: int | tuple[int, ...]) -> Te
     return _adaptive_avg_pool(1, input, output_size)
 
 
-@operation(grad="AdaptiveAvgPool2DBackward0", once=True)
+@operation(grad="AdaptiveAvgPool2DBackward0", once=True, order=as_input)
 def _adaptive_avg_pool2d(input: Tensor, output_size: int | tuple[int | None, ...] | None) -> Tensor:
     return _adaptive_avg_pool(2, input, output_size)
 
@@ -77,7 +78,7 @@ def adaptive_max_pool1d(input: Tensor, output_size: int | tuple[int, ...], retur
     return _adaptive_max_pool(1, input, output_size, return_indices)
 
 
-@operation(grad="AdaptiveMaxPool2DBackward0")
+@operation(grad="AdaptiveMaxPool2DBackward0", order=as_input)
 def adaptive_max_pool2d(
     input: Tensor, output_size: int | tuple[int | None, ...] | None, return_indices: bool = False
 ) -> Any:

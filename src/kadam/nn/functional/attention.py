@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,8 @@ from kadam.recording.calls import emit, symbol
 from kadam.recording.generator import default_generator
 from kadam.recording.meta import of_shape
 from kadam.recording.operation import operation
-from kadam.recording.order import lies_as
+from kadam.recording.order import as_operands
+from kadam.recording.spec import Order
 from kadam.recording.tensor import from_array
 from kadam.shapes import Shape, broadcast
 
@@ -98,7 +100,19 @@ def share_kept(p: float) -> float | None:
     return 1.0 - p if 0.0 < p < 1.0 else None
 
 
-@operation(once=True)
+def _is_fused(query: Tensor, values: Tensor, attn_mask: Tensor | None, kept: Tensor | None) -> bool:
+    """Whether PyTorch computes it in one kernel, whose result lies in memory as the query does."""
+    plain = kept is None and (attn_mask is None or not attn_mask.requires_grad)
+    return plain and len(query.shape) == 4 and query.shape[-1] == values.shape[-1]
+
+
+def _as_query(arguments: Sequence[Any], shape: Shape) -> Order | None:
+    """As PyTorch's kernel leaves it, where there is one: in the order of the query's axes."""
+    query, _, values, attn_mask, kept, *_ = arguments
+    return as_operands([query], shape) if _is_fused(query, values, attn_mask, kept) else None
+
+
+@operation(once=True, order=_as_query)
 def _attention(
     query: Tensor,
     keys: Tensor,
@@ -123,15 +137,6 @@ def _attention(
     fused = _is_fused(query, values, attn_mask, kept)
     result._tag = "ScaledDotProductFlashAttentionForCpuBackward0" if fused else "UnsafeViewBackward0"
     return result
-
-
-def _is_fused(query: Tensor, values: Tensor, attn_mask: Tensor | None, kept: Tensor | None) -> bool:
-    """Whether PyTorch computes it in one kernel, whose result lies in memory as the query does."""
-    plain = kept is None and (attn_mask is None or not attn_mask.requires_grad)
-    return plain and len(query.shape) == 4 and query.shape[-1] == values.shape[-1]
-
-
-lies_as("_attention", lambda query, _, values, mask, kept, *__: query if _is_fused(query, values, mask, kept) else None)
 
 
 def dropped(weights: Tensor, kept: Tensor | None, share: Any) -> Tensor:

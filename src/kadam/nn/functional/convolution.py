@@ -13,6 +13,7 @@ from kadam.primitives.elementwise import Add
 from kadam.primitives.window import Margins
 from kadam.recording.calls import emit
 from kadam.recording.operation import operation
+from kadam.recording.order import as_input_or_weight
 from kadam.shapes import Shape
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def conv1d(
     return _conv("conv1d", input, weight, bias, stride, padding, dilation, groups)
 
 
-@operation
+@operation(order=as_input_or_weight)
 def conv2d(
     input: Tensor,
     weight: Tensor,
@@ -66,7 +67,7 @@ def conv2d(
     return _conv("conv2d", input, weight, bias, stride, padding, dilation, groups)
 
 
-@operation
+@operation(order=as_input_or_weight)
 def conv3d(
     input: Tensor,
     weight: Tensor,
@@ -95,7 +96,7 @@ def conv_transpose1d(
     return _conv_transpose("conv_transpose1d", input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
-@operation
+@operation(order=as_input_or_weight)
 def conv_transpose2d(
     input: Tensor,
     weight: Tensor,
@@ -129,7 +130,7 @@ def conv_transpose2d(
     return _conv_transpose("conv_transpose2d", input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
-@operation
+@operation(order=as_input_or_weight)
 def conv_transpose3d(
     input: Tensor,
     weight: Tensor,

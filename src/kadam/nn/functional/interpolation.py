@@ -25,6 +25,7 @@ from kadam.primitives.move import Permute, Reshape
 from kadam.primitives.sources import Iota
 from kadam.recording.calls import emit, symbol
 from kadam.recording.operation import operation
+from kadam.recording.order import as_input
 from kadam.shapes import Shape
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ def _target(
     return tuple(math.floor(old * factor) for old, factor in zip(input.shape[2:], factors, strict=True)), factors
 
 
-@operation(once=True)
+@operation(once=True, order=as_input)
 def _resized(
     input: Tensor, sizes: tuple[int, ...], factors: tuple[float | None, ...], mode: str, align_corners: bool
 ) -> Tensor:

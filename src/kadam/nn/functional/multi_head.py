@@ -15,7 +15,7 @@ from kadam.nn.functional.padding import pad
 from kadam.ops.combine import cat
 from kadam.ops.compare import where
 from kadam.ops.promotion import cast, constant, stretched
-from kadam.ops.shape import chunk
+from kadam.ops.slicing import chunk
 from kadam.ops.softmax import softmax
 from kadam.primitives.contract import Dot
 from kadam.primitives.move import Permute, Reshape

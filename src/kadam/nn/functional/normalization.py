@@ -19,6 +19,7 @@ from kadam.primitives.window import Windows
 from kadam.recording.calls import emit, symbol
 from kadam.recording.memory import assign
 from kadam.recording.operation import operation
+from kadam.recording.order import as_input, as_operands
 from kadam.recording.precision import adapted
 from kadam.shapes import Shape, count
 
@@ -78,7 +79,7 @@ def _updated(running: Tensor | None, fresh: Tensor, momentum: Tensor | Number) -
 # ---- Over the batch
 
 
-@operation(grad="NativeBatchNormBackward0")
+@operation(grad="NativeBatchNormBackward0", order=as_input)
 def _batch_norm_train(
     input: Tensor,
     running_mean: Tensor | None,
@@ -99,7 +100,7 @@ def _batch_norm_train(
     return result, _updated(running_mean, centre, momentum), _updated(running_var, unbiased, momentum)
 
 
-@operation(grad="NativeBatchNormBackward0")
+@operation(grad="NativeBatchNormBackward0", order=as_input)
 def _batch_norm_eval(
     input: Tensor,
     running_mean: Tensor | None,
@@ -353,7 +354,7 @@ def rms_norm(
 # ---- Over groups of channels
 
 
-@operation(grad="NativeGroupNormBackward0")
+@operation(grad="NativeGroupNormBackward0", order=as_input)
 def _group_norm(input: Tensor, num_groups: int, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
     require_floating("group_norm", input)
     shape = tuple(input.shape)
@@ -401,7 +402,7 @@ def group_norm(
     return _group_norm(input, num_groups, weight, bias, eps)
 
 
-@operation
+@operation(order=as_operands)
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """x / (k + alpha mean(x^2))^beta, with the mean over neighbouring channels.
 
@@ -437,7 +438,7 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
 # ---- To unit length
 
 
-@operation
+@operation(order=as_operands)
 def _normalized(input: Tensor, p: float, dim: int | tuple[int, ...], eps: float) -> Tensor:
     return input / stretched(clamp_min(norm(input, p, dim, True), eps), tuple(input.shape))
 

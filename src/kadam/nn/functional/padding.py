@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 from kadam.errors import ShapeError, UndefinedError
 from kadam.ops.combine import cat
-from kadam.ops.shape import narrow
+from kadam.ops.slicing import narrow
 from kadam.primitives.broadcast import Broadcast
 from kadam.primitives.move import Copy, Flip, padded
 from kadam.recording.calls import emit, symbol
 from kadam.recording.operation import Fixed, operation
+from kadam.recording.order import as_input
 from kadam.recording.precision import adapted
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 
-@operation
+@operation(order=as_input)
 def pad(input: Tensor, pad: tuple[int, ...], mode: str = "constant", value: Fixed | None = None) -> Tensor:
     """A tensor with its last axes made longer (or, by negative numbers, shorter). As `torch.nn.functional.pad`.
 

@@ -16,6 +16,7 @@ from kadam.primitives.pool import WindowArgMax, WindowPick, WindowSum, pool_padd
 from kadam.primitives.window import Margins
 from kadam.recording.calls import emit
 from kadam.recording.operation import Fixed, operation
+from kadam.recording.order import as_input
 from kadam.recording.precision import adapted
 from kadam.shapes import Shape, count
 
@@ -37,7 +38,7 @@ def max_pool1d(
     return _max_pool("max_pool1d", input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-@operation(grad="MaxPool2DWithIndicesBackward0")
+@operation(grad="MaxPool2DWithIndicesBackward0", order=as_input)
 def max_pool2d(
     input: Tensor,
     kernel_size: int | tuple[int, ...],
@@ -67,7 +68,7 @@ def max_pool2d(
     return _max_pool("max_pool2d", input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-@operation(grad="MaxPool3DWithIndicesBackward0")
+@operation(grad="MaxPool3DWithIndicesBackward0", order=as_input)
 def max_pool3d(
     input: Tensor,
     kernel_size: int | tuple[int, ...],
@@ -94,7 +95,7 @@ def avg_pool1d(
     return _avg_pool("avg_pool1d", input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
-@operation(grad="AvgPool2DBackward0", once=True)
+@operation(grad="AvgPool2DBackward0", once=True, order=as_input)
 def avg_pool2d(
     input: Tensor,
     kernel_size: int | tuple[int, ...],
@@ -121,7 +122,7 @@ def avg_pool2d(
     return _avg_pool("avg_pool2d", input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
-@operation(grad="AvgPool3DBackward0", once=True)
+@operation(grad="AvgPool3DBackward0", once=True, order=as_input)
 def avg_pool3d(
     input: Tensor,
     kernel_size: int | tuple[int, ...],

@@ -14,7 +14,7 @@ from kadam.nn.functional.linear import linear
 from kadam.ops.combine import cat
 from kadam.ops.pointwise import relu, sigmoid, tanh
 from kadam.ops.promotion import stretched
-from kadam.ops.shape import chunk, split
+from kadam.ops.slicing import chunk, split
 from kadam.recording.operation import operation
 from kadam.recording.precision import adapted
 from kadam.recording.step import state

@@ -11,13 +11,14 @@ from kadam.primitives.move import Permute, Reshape, padded
 from kadam.primitives.window import Overlap, Windows
 from kadam.recording.calls import emit, symbol
 from kadam.recording.operation import operation
+from kadam.recording.order import as_input
 from kadam.shapes import Shape, count
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
 
 
-@operation
+@operation(order=as_input)
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """Channels moved into space: each r x r square comes from r^2 channels. As `torch.nn.functional.pixel_shuffle`.
 

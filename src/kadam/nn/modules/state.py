@@ -201,7 +201,7 @@ class Stateful(Hooked):
             return
         if is_lazy(tensor):
             return  # the given one is lazy too, or the module would have taken its shape
-        if tensor.dim() == 0 and given.dim() == 1:
+        if tensor.dim() == 0 and given.shape == (1,):
             given = given[0]  # files of PyTorch before 0.4 hold scalars as vectors
         if given.shape != tensor.shape:
             yield (
