@@ -36,7 +36,9 @@ QUICK = (
     "graph_cut__new_w", "graph_cut__overlap_of_classes", "parameters_not_in_optimizer__words",
     "backward_twice__stateful_text", "backward_twice__weather_heads", "program_fails__flat_size",
     "program_fails__one_class_short", "copy_never_follows__dqn", "graph_cut__oscillator",
-    "graph_cut__points_on_circle", "softmax_axis__moons",
+    "graph_cut__points_on_circle", "softmax_axis__moons", "evaluation_scaled_otherwise__cancer_slices",
+    "channels_mixed__skies", "cleared_gradients__cancer_slices", "graph_cut__house_loader_relu",
+    "symmetric_initialisation__moons_by_hand",
 )  # fmt: skip
 HEALTHY = (
     "clean/raw_line", "clean/sine_sequential", "clean/trainer_class", "controls/gan", "controls/lr_zero_start",
@@ -46,7 +48,7 @@ HEALTHY = (
     "controls/squares_short", "controls/terms_by_size", "clean/heat_and_wind", "clean/churn_embed", "clean/tagger_pad",
     "clean/sentiment_lstm", "clean/gan_line", "clean/char_transformer", "clean/raw_logreg", "clean/stateful_text",
     "clean/weather_heads", "clean/bright_quarter", "controls/noam", "controls/drop_wide",
-    "clean/dqn", "clean/oscillator", "clean/points_on_circle",
+    "clean/dqn", "clean/oscillator", "clean/points_on_circle", "clean/cancer_slices", "clean/skies",
 )  # fmt: skip
 
 
@@ -129,6 +131,63 @@ for epoch in range(12):
 """
 
 
+CLOSURE = """
+import torch
+
+torch.manual_seed(1)
+x = torch.randn(40, 3)
+y = x @ torch.tensor([[1.0], [-2.0], [0.5]])
+net = torch.nn.Linear(3, 1)
+optimizer = torch.optim.LBFGS(net.parameters(), max_iter=4)
+def again():
+    optimizer.zero_grad()
+    loss = torch.nn.functional.mse_loss(net(x), y)
+    loss.backward()
+    return loss
+for step in range(4):
+    optimizer.step(again)
+"""
+
+
+PROJECTED = """
+import torch
+
+torch.manual_seed(1)
+x = torch.randn(40, 3)
+y = x @ torch.tensor([[1.0], [-2.0], [0.5]])
+net = torch.nn.Linear(3, 1)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+for step in range(6):
+    kept = []
+    for half in (slice(0, 20), slice(20, 40)):
+        optimizer.zero_grad()
+        torch.nn.functional.mse_loss(net(x[half]), y[half]).backward()
+        kept.append([one.grad.clone() for one in net.parameters()])
+    for one, first, second in zip(net.parameters(), *kept):
+        one.grad = (first + second) / 2
+    optimizer.step()
+"""
+
+
+EVALUATED = """
+import torch
+from torch import nn
+
+torch.manual_seed(5)
+x, held = torch.rand(96, 12), torch.rand(48, 12)
+y = x[:, :1] - x[:, 3:4]
+net = nn.Sequential(nn.Linear(12, 16), nn.Tanh(), nn.Linear(16, 1))
+optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+held = {held}
+for epoch in range(8):
+    optimizer.zero_grad()
+    nn.functional.mse_loss(net(x), y).backward()
+    optimizer.step()
+    with torch.no_grad():
+        net(held)
+"""
+
+
 @pytest.fixture(autouse=True)
 def _in_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(FAULTS)
@@ -151,6 +210,29 @@ def test_the_first_finding_names_kind_and_line(name: str) -> None:
 @pytest.mark.parametrize("name", HEALTHY)
 def test_healthy_programs_have_no_findings(name: str) -> None:
     assert diagnose(f"{name}.py").findings == []
+
+
+@pytest.mark.parametrize("text", [CLOSURE, PROJECTED], ids=["closure", "projected"])
+def test_gradients_that_are_cleared_on_purpose_are_no_finding(text: str, tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(text)
+    assert diagnose(str(tmp_path / "program.py")).findings == []
+
+
+@pytest.mark.parametrize(
+    ("held", "found"),
+    [
+        ("held", 0),
+        ("held * 255", 1),
+        ("held / 3", 1),
+        ("held + 0.3 * torch.randn_like(held)", 0),  # noise on purpose is wider, and of another shape
+        ("2 * held ** 4", 0),
+        ("held[:4] * 255", 0),  # a few picked samples
+    ],
+)
+def test_the_evaluation_s_inputs_have_the_training_s_scale(held: str, found: int, tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(EVALUATED.replace("{held}", held))
+    kinds = [one.kind for one in diagnose(str(tmp_path / "program.py")).findings]
+    assert kinds == ["evaluation_scaled_otherwise"] * found
 
 
 def test_every_fault_has_a_program_a_twin_and_lines() -> None:

@@ -381,3 +381,34 @@ def test_slices_and_changes_of_shape_are_called_as_the_program_writes_them(tower
 def test_a_fault_is_told_without_numbers_of_the_recording() -> None:
     message = "linear: 4x32 and 30x10\n  args[0]    f32[4,32]        %16 forward net.py:12\n  Fix: in_features=32."
     assert Fault("RuntimeError", message, None).told == "linear: 4x32 and 30x10\n  Fix: in_features=32."
+
+
+def test_data_that_are_seen_in_another_shape_are_no_parameters() -> None:
+    model, images = nn.Linear(8, 2), torch.randn(6, 1, 2, 4)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    norm = nn.BatchNorm1d(2)
+    with lens.watch({0}) as seen:
+        labels = (images[:, 0, :1].mean((1, 2)) > 0).long()
+        loss = F.cross_entropy(norm(model(images.view(6, 8))), labels)
+        loss.backward()
+        optimizer.step()
+    step = seen.steps[0]
+    members = {step.names[one] for one in step.members}
+    assert {"weight", "bias"} <= {name.rpartition(".")[2] for name in members}
+    assert not [name for name in members if "images" in name]
+    blocks = draw.picture_of(step).blocks.values()
+    inputs = {block.title for block in blocks if block.role is Role.INPUT}
+    assert {"images.view", "images[:, :, 0]"} <= inputs
+    assert not [one.name for block in blocks for one in block.parameters if "images" in one.name]
+
+
+def test_a_block_that_opens_says_all_that_it_shows() -> None:
+    model = nn.Sequential(*[nn.TransformerEncoderLayer(8, 2, 16, batch_first=True) for _ in range(3)], nn.Linear(8, 4))
+    step = one_step(model, torch.randn(2, 3, 8), torch.randn(2, 3, 4), nn.MSELoss())
+    figure = draw.figure_for_page(draw.picture_of(step), "f")
+    buttons = re.findall(r'role="button"[^>]*aria-label="([^"]*)">(.*?)<g', figure)
+    assert buttons
+    for label, inner in buttons:
+        rows = re.findall(r'<text class="(?:title|note|place)"[^>]*>([^<]*)', inner)
+        assert rows
+        assert all(row.rstrip(" ▸▾") in label for row in rows)

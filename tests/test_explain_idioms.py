@@ -46,7 +46,11 @@ BOOKS: dict[str, tuple[Loss, str]] = {
     ),
     "labels to ignore": (
         lambda z, y: F.cross_entropy(z, KINDS),
-        "sum(−(z − m − log(sum(exp(z − m))))[KINDS] if KINDS ≠ −100 else 0) / sum(KINDS ≠ −100)",
+        "sum(−log(softmax(z))[KINDS] if KINDS ≠ −100 else 0) / sum(KINDS ≠ −100)",
+    ),
+    "smoothed": (
+        lambda z, y: F.cross_entropy(z, y.argmax(1), label_smoothing=0.3),
+        "mean(−log(softmax(z))[argmax(y)]) · 0.7 + mean(−sum(log(softmax(z)))) · 0.1",
     ),
     "triplet": (
         lambda z, y: F.margin_ranking_loss(z[:, 0], z[:, 1], SIGNS, margin=0.5),
@@ -143,6 +147,7 @@ def test_a_loss_as_books_write_it_is_pytorchs(name: str) -> None:
         "Huber": lambda z, y: f.huber_loss(z, y, delta=0.5),
         "cosine": lambda z, y: f.cosine_embedding_loss(z, y, signs, margin=0.1),
         "labels to ignore": lambda z, *_: f.cross_entropy(z, kinds),
+        "smoothed": lambda z, y: f.cross_entropy(z, y.argmax(1), label_smoothing=0.3),
         "triplet": lambda z, *_: f.margin_ranking_loss(z[:, 0], z[:, 1], signs, margin=0.5),
     }
     expected = losses[name](*values)
@@ -159,6 +164,21 @@ def test_lbfgs_says_that_it_walks_instead_of_a_formula_without_content() -> None
     told = to_terminal(explain(step_of(lambda z, y: F.mse_loss(z, y), torch.optim.LBFGS)))
     assert "t₁ · d₁" in told
     assert "= …" not in told
+
+
+def test_scores_whose_exponentials_are_no_numbers_are_told_less_their_largest() -> None:
+    told = explain(step_of(lambda z, y: F.cross_entropy(1e6 * z, KINDS)))
+    text = to_terminal(told)
+    assert "softmax(z)" not in loss_formula(told)
+    assert "m is the largest score of each row" in text
+    assert not re.search(r"\b(nan|inf)\b", text)
+
+
+def test_a_softmax_is_told_by_its_exponentials() -> None:
+    text = to_terminal(explain(step_of(lambda z, y: ((F.softmax(z, 1) - y) ** 2).mean())))
+    (numbers, result) = re.search(r"= (exp\([−\d.]+\) / \(exp.*\))\n +(= \S+)", text).groups()  # type: ignore[union-attr]
+    assert number_of(numbers) == pytest.approx(number_of(result[2:]), rel=1e-3)
+    assert "softmax(net.2) = softmax(net.2)" not in text
 
 
 # --- names ---------------------------------------------------------------------------------------------------------
@@ -268,3 +288,43 @@ def test_a_step_of_lbfgs_is_told_by_its_last_closure(tmp_path: object) -> None:
     assert told.reckoning is not None
     assert told.reckoning.total == pytest.approx(told.reckoning.grad, rel=1e-5)
     assert "The loss stayed" not in to_terminal(told)
+
+
+IN_PLACE = """
+import torch
+import torch.nn as nn
+torch.manual_seed(0)
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(3, 4)
+    def forward(self, x):
+        h = self.a(x) - 1.0
+        h[:, 0] = 0.0
+        return h.abs() ** 1.5
+net = nn.Sequential(Net(), nn.Linear(4, 2))
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+x, y = torch.randn(3, 3), torch.tensor([0, 1, 1])
+scores = net(x)
+loss = nn.functional.cross_entropy(scores, y)
+loss.backward()
+optimizer.step()
+"""
+
+
+def test_what_a_program_writes_into_a_tensor_is_told_by_its_place(tmp_path: object) -> None:
+    text = to_terminal(explain(run(IN_PLACE, "in_place.py", tmp_path), "0.a.weight[1,0]"))
+    assert "written(net.0.a − 1) = (net.0.a − 1) with [:, 0] = 0 " in text
+    assert not re.search(r"\b(restore|fit|insert|pow_to_number)\b", text)
+
+
+def test_a_model_s_answer_has_the_program_s_name(tmp_path: object) -> None:
+    text = to_terminal(explain(run(IN_PLACE, "in_place.py", tmp_path)))
+    assert "scores: net.1, Linear(in_features=4, out_features=2, bias=True)" in text
+    assert "loss = mean(−log(softmax(scores))[y])" in text
+
+
+def test_negative_factors_stand_in_parentheses_of_their_own() -> None:
+    text = to_terminal(explain(step_of(lambda z, y: F.mse_loss(z, y))))
+    assert re.search(r"\+ \(−[\d.]+\) · ", text)
+    assert not re.search(r"\(−[\d.]+ · ", text)

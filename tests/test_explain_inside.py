@@ -13,6 +13,7 @@ from kadam.lens.explain import explain
 from kadam.lens.explain_cells import Insides, insides
 from kadam.lens.explain_names import Names
 from kadam.lens.explain_parts import Block, Explanation, Section, Table
+from kadam.lens.explain_terminal import to_terminal
 from kadam.lens.replay import Replay
 from kadam.lens.step import Step
 
@@ -43,7 +44,7 @@ class Last(nn.Module):
 def found(step: Step) -> tuple[Insides, dict[str, np.ndarray]]:
     """The insides of a step, and the values of all that has a name there."""
     replay, names = Replay(step), Names(step)
-    within = insides(step, replay.nodes, names)
+    within = insides(step, replay.nodes, replay.values, names)
     return within, {names.of(replay.nodes[id]): replay.values[id] for id in within.ids if id in replay.values}
 
 
@@ -133,6 +134,25 @@ def test_factors_through_time_multiply_to_the_paths() -> None:
     for text in lines:
         factors = [float(one) for one in re.findall(r"^(?:· )?∂\S+ *= (\S+)$", text, re.M)]
         assert np.prod(factors) == pytest.approx(float(text.rpartition("= ")[2]), rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+def test_a_recurrent_layer_is_told_by_its_step_in_time(kind: type) -> None:
+    class Final(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.reader, self.out = kind(3, 4, batch_first=True), nn.Linear(4, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            last = self.reader(x)[1]
+            return self.out(last[0][-1] if isinstance(last, tuple) else last[-1])
+
+    text = to_terminal(explain(one_step(Final(), torch.randn(2, 5, 3), torch.randn(2, 1))))
+    before = "reader.hₜ₋₁, reader.cₜ₋₁" if kind is nn.LSTM else "reader.hₜ₋₁"
+    assert f"reader.hₜ = {kind.__name__}(xₜ, {before}), t = 1 … 5" in text
+    assert "recurrence(" not in text
+    for later, earlier in re.findall(r"∂(\S+)/∂(\S+)", text):
+        assert later != earlier
 
 
 def test_layers_and_directions_have_names_of_their_own() -> None:
@@ -236,7 +256,7 @@ def test_a_normalisation_is_told_with_mean_and_variance(norm: str) -> None:
     x = torch.randn(6, 3)
     step = one_step(nn.Sequential(layer, nn.Linear(3, 1)), x, torch.ones(6, 1))
     replay, names = Replay(step), Names(step)
-    within = insides(step, replay.nodes, names)
+    within = insides(step, replay.nodes, replay.values, names)
     values = {
         names.of(node).rpartition(".")[2]: replay.values[node.id] for one in within.details.values() for node in one
     }

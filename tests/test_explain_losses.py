@@ -252,7 +252,7 @@ def test_a_decoder_is_told_apart_from_its_encoder_and_attends_with_single_querie
         optimizer.step()
     step = watched.steps[0]
     replay = Replay(step)
-    found = insides(step, replay.nodes, Names(step))
+    found = insides(step, replay.nodes, replay.values, Names(step))
     assert sorted(len(run) for run in found.cells.values()) == [2, 5]
     assert len(found.attentions) == 2
     text = to_terminal(explain(step, lang=lang))

@@ -93,7 +93,7 @@ def test_paths_that_a_hook_changed_begin_with_what_it_made() -> None:
 
 def test_a_sum_that_no_value_of_the_program_is_has_a_name_and_a_formula() -> None:
     first, _, last = seen("given_gradients")
-    assert "L = sum(gradient · model.2)" in to_terminal(explain(first))
+    assert "L = sum(gradient · out)" in to_terminal(explain(first))
     assert re.search(r"L = 2 · \S+ − 0.5 · loss", to_terminal(explain(last)))
 
 

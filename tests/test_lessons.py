@@ -129,6 +129,10 @@ def test_a_teacher_s_own_lesson_becomes_a_page(tmp_path: Path) -> None:
         ("# A\n\nIt is {{nothing}}.\n", "name 'nothing' is not defined"),
         ("# A\n\n```python sometimes\n```\n", "a cell cannot be 'sometimes'"),
         ("# A\n\n```kadam sing\n```\n", "Kadam cannot show 'sing'"),
+        ("# A\n\n- b\n\n  ```python\n  print(1)\n\n# B\n", "line 5: the block that begins here has no end"),
+        ("# A\n\n~~~~python\nprint(1)\n~~~\n", "line 3: the block that begins here has no end"),
+        ("# A\n\n```python\n", "line 3: the block that begins here has no end"),
+        ("# A\n\nb\nc\n\n1. d\n2. {{e}}\n", "line 7 or below"),
     ],
 )
 def test_a_lesson_that_cannot_be_shown_says_where(text: str, message: str, tmp_path: Path) -> None:
@@ -137,6 +141,23 @@ def test_a_lesson_that_cannot_be_shown_says_where(text: str, message: str, tmp_p
     assert ran.returncode == 2
     assert message in ran.stderr
     assert re.search(r"line \d", ran.stderr)
+
+
+def test_a_value_may_have_a_format(tmp_path: Path) -> None:
+    (tmp_path / "mine.md").write_text(
+        "# A\n\n```python\nn = {'a': 2}\n```\n\n"
+        "{{n['a'] / 3:.2f}} {{n['a']:#>3}}| {{(lambda k: k + 1)(4)}} {{[1, 2][0:1]}} {{ n['a'] : 04d }}\n"
+    )
+    ran = kadam("learn", "mine.md", "--lang", "en", folder=tmp_path)
+    assert "0.67 ##2| 5 [1] 0002" in ran.stdout, ran.stderr
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "odd.md").write_bytes(b"# A\xff\n")
+    ran = kadam("learn", "odd.md", "--lang", "en", folder=tmp_path)
+    assert (ran.returncode, ran.stderr) == (
+        2, "kadam learn: 'odd.md' is no UTF-8 text (byte 3). Fix: save it as UTF-8.\n"
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(("words", "code"), [("", 1), (" raises", 0), (" fresh raises", 0)])

@@ -130,6 +130,8 @@ def find(name: str, lang: str) -> Lesson:
                 lesson = read(file.read(), os.path.basename(name).removesuffix(".md"), _language_of(name, lang))
             _take_in_images(lesson, os.path.dirname(name), lang)
             return lesson
+        except UnicodeDecodeError as error:
+            raise LessonError(language.text("lessons.no_text", lang, file=name, place=error.start)) from error
         except OSError as error:
             raise LessonError(language.text("lessons.no_file", lang, file=name, why=error.strerror)) from error
     for own in known():
@@ -187,10 +189,19 @@ def read(text: str, name: str, lang: str) -> Lesson:
         if waiting:
             lesson.parts.append(Prose(waiting, _line(waiting)))
             waiting = []
+        if token.markup and not _is_closed(token, text):
+            raise LessonError(language.text("lessons.not_closed", lang, line=token.map[0] + 1, fence=token.markup))
         lesson.parts.append(_fence(token, lang))
     if waiting:
         lesson.parts.append(Prose(waiting, _line(waiting)))
     return lesson
+
+
+def _is_closed(token: Any, text: str) -> bool:
+    """Whether a fence ends by a line of its own, not with the text: what is missing there would swallow the lesson."""
+    start, end = token.map
+    lines = text.split("\n")
+    return bool(end - start > 1) and lines[end - 1].lstrip(" >\t").startswith(str(token.markup))
 
 
 def _first(tokens: Sequence[Any], kind: str) -> str:

@@ -65,6 +65,16 @@ def _new_names() -> dict[str, Any]:
     return vars(ModuleType("__main__"))
 
 
+def _with_format(expression: str) -> tuple[str, str]:
+    """An expression and how its value is written, as in an f-string: `loss.item():.2f`; a lambda's colon is its own."""
+    try:
+        compile(expression, "expression", "eval", dont_inherit=True)
+    except SyntaxError:
+        asked, _, spec = expression.rpartition(":")
+        return (asked, spec.strip()) if asked else (expression, "")
+    return expression, ""
+
+
 @dataclass
 class Class:
     """Where a lesson's cells run.
@@ -146,6 +156,7 @@ class Class:
 
     def _filled(self, token: Any, line: int) -> Any:
         """A token with the values of its expressions."""
+        line = token.map[0] + 1 if token.map else line
         if token.children:
             token.children = [self._filled(child, line) for child in token.children]
         if token.type in ("text", "code_inline") and "{{" in token.content:
@@ -153,8 +164,11 @@ class Class:
         return token
 
     def _value(self, expression: str, line: int) -> str:
+        asked, spec = _with_format(expression)
         try:
-            value = eval(expression, self.names)
+            value = eval(asked, self.names)
+            if spec:
+                return format(value, spec)
         except Exception as error:
             named = {"lesson": self.lesson.name, "line": line, "expression": expression, "error": error}
             raise LessonError(language.text("lessons.no_value", self.lesson.lang, **named)) from error

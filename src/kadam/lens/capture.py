@@ -22,13 +22,14 @@ from kadam.ir.types import TensorType
 from kadam.lens.capture_draft import Draft, RawCall
 from kadam.lens.capture_events import event, line_of, noted
 from kadam.lens.capture_hooks import hooks_noted
+from kadam.lens.capture_inputs import quantiles_at_hand
 from kadam.lens.capture_join import Ref
 from kadam.lens.capture_names import Names
 from kadam.lens.capture_origins import origins_noted
 from kadam.lens.capture_summary import Summaries
 from kadam.lens.capture_updates import Updates
 from kadam.lens.step import Event, Fault, Setting, Step, StepRecord
-from kadam.recording import backprop
+from kadam.recording.backward_pass import BackwardPass
 from kadam.recording.modes import is_grad_enabled
 from kadam.recording.step import Recording, cut, state
 from kadam.recording.tensor import Recorded, has_memory
@@ -210,6 +211,8 @@ class Observer:
             first = args[0] if args and isinstance(args[0], Recorded) else next(_tensors(args), None)
             facts["input"] = 0 if first is None else self.tokens.of(first)
             facts["memory"] = 0 if first is None else self.tokens.of(first.root)
+            if not (module.training and is_grad_enabled()):  # what is trained with, captured steps show
+                facts["spread"] = quantiles_at_hand(first)
             self.draft.events.append(event("forward", source, type(module).__name__, **facts))
         call = None
         if noting:
@@ -359,7 +362,7 @@ def observed(observer: Observer) -> Iterator[None]:
     rec = present()
     if rec is not None and state.watcher is None:
         cut(rec)
-    through_history = backprop.BackwardPass._through_history
+    through_history = BackwardPass._through_history
 
     def noted_sweep(self: Any, history: Any, *rest: Any) -> Any:
         reached = through_history(self, history, *rest)
@@ -374,13 +377,13 @@ def observed(observer: Observer) -> Iterator[None]:
         deliver(cls, arguments, gradients, *rest)
 
     outer, state.watcher = state.watcher, observer
-    backprop.BackwardPass._through_history = noted_sweep  # type: ignore[assignment, method-assign]
+    BackwardPass._through_history = noted_sweep  # type: ignore[assignment, method-assign]
     functions._deliver = noted_delivery
     try:
         with noted(observer), origins_noted(observer), hooks_noted(observer):
             yield
     finally:
-        backprop.BackwardPass._through_history = through_history  # type: ignore[method-assign]
+        BackwardPass._through_history = through_history  # type: ignore[method-assign]
         functions._deliver = deliver
         state.watcher = outer
 

@@ -26,7 +26,7 @@ from kadam.lens.step import (
     Step,
     StepRecord,
 )
-from kadam.primitives.move import Detach, Permute, Slice
+from kadam.primitives.move import Detach, Permute, Reshape, Slice
 from kadam.primitives.sources import Input
 from kadam.recording.tensor import Recorded
 from kadam.recording.watch import Snapshot, Tokens
@@ -206,6 +206,11 @@ class Draft:
             roots=tuple(kept.now[node.id] for node in roots if node.id in kept.now),
             results=frozenset(kept.now[one].id for one in joined.results if one in kept.now),
             numbers={kept.now[one].id: name for one, name in joined.numbers.items() if one in kept.now},
+            members=frozenset(
+                kept.now[node.id].id
+                for token, node in joined.inputs.items()
+                if token in names.parameters and node.id in kept.now
+            ),
             deliveries=tuple(self._delivered(joined, kept)),
             seeds={kept.now[node.id].id: seed for node, seed in seeds if seed is not None},
             hooked=tuple(self._hooked(joined, kept)),
@@ -318,10 +323,18 @@ def _seen_as(chain: Sequence[Primitive], kind: TensorType) -> str:
     for primitive in chain:
         if isinstance(primitive, Slice):
             told += part_text(primitive, kind.shape)
-        elif not isinstance(primitive, Detach):
-            told += "ᵀ" if isinstance(primitive, Permute) else ".view"
+        elif isinstance(primitive, Permute):
+            told += "ᵀ"
+        elif not isinstance(primitive, Detach) and not _only_axes_of_one(primitive, kind):
+            told += ".view"
         kind = primitive.infer(kind)
     return told.replace(".view.view", ".view")
+
+
+def _only_axes_of_one(primitive: Primitive, kind: TensorType) -> bool:
+    """Whether a change of shape only adds or drops axes of size 1, as an index does: `images[:, 0]`."""
+    before, after = kind.shape, primitive.infer(kind).shape
+    return isinstance(primitive, Reshape) and [one for one in before if one > 1] == [one for one in after if one > 1]
 
 
 def _last_scalar(nodes: Sequence[Node]) -> Node | None:

@@ -31,6 +31,7 @@ from kadam.utils.data import dataloader
 _ours: dict[CodeType, bool] = {}
 _lines: dict[tuple[CodeType, int], Source] = {}
 _events: dict[tuple[Any, ...], Event] = {}
+PICTURES = (3, 4)  # channels of pictures as they come from files
 HOOKS = 2  # of all modules, that are the watcher's
 _BOUND = 100_000  # distinct events: from then on equal ones are no longer one object
 
@@ -162,6 +163,8 @@ def _wraps(notes: Notes) -> Iterator[Callable[[], None]]:
         yield _wrapped(Tensor, name, _read(notes, name))
     for name in ("detach", "detach_"):
         yield _wrapped(Tensor, name, lambda source, self, *_: notes.note("detach", source, "", **_taken(self)))
+    for name in ("view", "reshape"):
+        yield _wrapped(Tensor, name, _other_shape(notes, name))
     yield _wrapped(kadam, "tensor", _new(notes))
     for name in _DROPOUTS:
         yield _wrapped(functional, name, _dropout(notes, name))
@@ -284,6 +287,17 @@ def _new(notes: Notes) -> Callable[..., None]:
         cut = any(isinstance(one, Tensor) and one._spec.requires_grad for one in parts)
         if cut or requires_grad:
             notes.note("new", source, "tensor", requires_grad=cut, leaf=False, single=False)
+
+    return before
+
+
+def _other_shape(notes: Notes, name: str) -> Callable[..., None]:
+    """Pictures with their channels last that are given another shape."""
+
+    def before(source: Source | None, self: Any, *_: Any, **__: Any) -> None:
+        shape = self._spec.shape
+        if len(shape) in (3, 4) and shape[-1] in PICTURES:
+            notes.note("other_shape", source, name, channels=int(shape[-1]))
 
     return before
 

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from kadam.lens.capture_join import Ref
-from kadam.recording import backprop
+from kadam.recording import accumulation
+from kadam.recording.backward_pass import BackwardPass
 from kadam.recording.step import Recording
 
 
@@ -22,7 +23,7 @@ class Notes(Protocol):
 def hooks_noted(notes: Notes) -> Iterator[None]:
     """While this lasts, `notes` is told of each gradient that a tensor's hook has changed, and whose it is."""
     waiting: list[Ref] = []  # of the hooks that are about to be called: whose gradient they get
-    halt, accumulate, hooked = backprop.BackwardPass._halt, backprop.accumulate, backprop.hooked
+    halt, accumulate, hooked = BackwardPass._halt, accumulation.accumulate, accumulation.hooked
 
     def noted_halt(self: Any, region: Any, place: int) -> None:
         waiting[:] = _met(region, place)
@@ -39,13 +40,13 @@ def hooks_noted(notes: Notes) -> Iterator[None]:
             notes.hooked(given, ct, after)
         return after
 
-    backprop.BackwardPass._halt = noted_halt  # type: ignore[method-assign]
-    backprop.accumulate, backprop.hooked = noted_accumulate, noted_hook
+    BackwardPass._halt = noted_halt  # type: ignore[method-assign]
+    accumulation.accumulate, accumulation.hooked = noted_accumulate, noted_hook
     try:
         yield
     finally:
-        backprop.BackwardPass._halt = halt  # type: ignore[method-assign]
-        backprop.accumulate, backprop.hooked = accumulate, hooked
+        BackwardPass._halt = halt  # type: ignore[method-assign]
+        accumulation.accumulate, accumulation.hooked = accumulate, hooked
 
 
 def _met(region: Any, place: int) -> Iterator[Ref]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
+import kadam
 from kadam.ir.graph import Source
 from kadam.lens.capture_events import Changes, line_of
 from kadam.lens.step import Setting
@@ -20,6 +21,9 @@ from kadam.recording.tensor import Recorded
 from kadam.recording.watch import Tokens
 from kadam.tensor import Tensor
 from kadam.utils.data import dataloader
+
+_FACTORIES = ("zeros", "ones", "full", "empty", "rand", "randn", "randint", "zeros_like", "ones_like",
+              "full_like", "rand_like", "randn_like", "linspace", "eye")  # fmt: skip
 
 
 class Notes(Protocol):
@@ -52,6 +56,8 @@ def _wraps(notes: Notes) -> Iterator[Callable[[], None]]:
         "copy", source, token=notes.tokens.of(self)))  # fmt: skip
     yield _after_setting(notes)
     yield _after_making(notes)
+    for name in _FACTORIES:
+        yield _after_factory(notes, name)
     for name in [name for name in vars(init) if name.endswith("_") and not name.startswith("_")]:
         yield _after(init, name, lambda source, tensor, *_, name=name, **__: _set(notes, source, name, tensor))
 
@@ -73,6 +79,7 @@ def _frozen(notes: Notes, source: Source | None, tensor: Any, flag: bool) -> Non
     if isinstance(tensor, Recorded) and tensor._spec.grad_name is None:
         notes.note("freeze", source, token=notes.tokens.of(tensor), frozen=not flag)
         if flag:
+            notes.note("made", source, token=notes.tokens.of(tensor))
             notes.updates.renewed(tensor)
 
 
@@ -98,13 +105,15 @@ def _after(owner: Any, name: str, tell: Callable[..., None]) -> Callable[[], Non
 
 def _outside(thing: Any, frame: Any) -> Any:
     """The frame that a thing is made from: not that of its own constructor, which may be the program's."""
-    while (
-        frame is not None
-        and frame.f_code.co_name == "__init__"
-        and any(one is thing for one in frame.f_locals.values())
-    ):
+    while frame is not None and frame.f_code.co_name == "__init__" and _is_self(thing, frame):
         frame = frame.f_back
     return frame
+
+
+def _is_self(thing: Any, frame: Any) -> bool:
+    """Whether a method that runs is a thing's own: any other variable may hold it too."""
+    names = frame.f_code.co_varnames
+    return bool(names) and frame.f_locals.get(names[0]) is thing
 
 
 def _after_setting(notes: Notes) -> Callable[[], None]:
@@ -130,6 +139,21 @@ def _after_making(notes: Notes) -> Callable[[], None]:
 
     Parameter.__new__ = make  # type: ignore[method-assign]
     return lambda: setattr(Parameter, "__new__", original)
+
+
+def _after_factory(notes: Notes, name: str) -> Callable[[], None]:
+    """Tensors that are made to be learnt tell of the line that made them; others are none of our business."""
+    original = vars(kadam)[name]
+
+    @functools.wraps(original)
+    def make(*args: Any, **kwargs: Any) -> Any:
+        made = original(*args, **kwargs)
+        if kwargs.get("requires_grad"):
+            notes.note("made", line_of(sys._getframe(1)), token=notes.tokens.of(made))
+        return made
+
+    setattr(kadam, name, make)
+    return lambda: setattr(kadam, name, original)
 
 
 __all__ = ["origins_noted"]

@@ -128,6 +128,7 @@ class Updates:
         groups = optimizer.param_groups
         given = [one for group in groups for one in group["params"]]
         facts = {"parameters": len(given), "with_grad": sum(one._grad is not None for one in given)}
+        facts["closure"] = any(map(callable, (*args, *kwargs.values())))  # which begins backward passes of its own
         observer.note("optimizer_step", line_of(sys._getframe(1)), type(optimizer).__name__, **facts)
         over = observer.draft.due and id(optimizer) in observer.draft.stepped  # this is the next step already
         if not over:

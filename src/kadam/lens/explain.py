@@ -62,7 +62,7 @@ def explain(step: Step, weight: str | None = None, lang: str = "en", say: Speech
     found = chosen(step, weight, say.lang)
     names = Names(step)
     names.given = {one.moved.id: names.of(one.value) for one in step.parameters if one.moved is not None}
-    within = insides(step, replay.nodes, names)
+    within = insides(step, replay.nodes, replay.values, names)
     ends = (step.results | within.ends) - names.running_totals
     names.spelled = lambda node: as_name(node, names, replay.values, ends - {node.id})
     chain = None if found is None else Chain(replay, *found, within.stations, names.running_totals)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from kadam.ir.graph import Node
-from kadam.ir.primitive import Primitive
+from kadam.ir.primitive import Array, Primitive
 from kadam.lens.explain_details import details
 from kadam.lens.explain_names import Names, is_carrier
 from kadam.lens.step import Step
@@ -107,6 +107,19 @@ class Insides:
         found = {node.id for cell in cells for node in (*cell.sums.values(), *cell.state.values())}
         return frozenset(found | {node.id for one in self.attentions for _, node in one.nodes()})
 
+    def runs_in(self, node: Node) -> list[Sequence[Cell]]:
+        """The recurrent layers whose states a value shows: their last, or all of them in a row."""
+        of = {cell.state["h"].id: run for run in self.cells.values() for cell in run}
+        found: dict[str, Sequence[Cell]] = {}
+        waiting = [node]
+        while waiting:
+            one = waiting.pop()
+            if one.id in of:
+                found[of[one.id][0].name] = of[one.id]
+            elif is_carrier(one) or _is(one, Concat):
+                waiting += one.inputs
+        return [found[name] for name in sorted(found)]
+
     @property
     def helpers(self) -> frozenset[int]:
         """Values within calls that formulas are told with."""
@@ -124,7 +137,7 @@ class Insides:
         return frozenset(found + [node.id for one in self.attentions for _, node in one.nodes()])
 
 
-def insides(step: Step, nodes: Sequence[Node], names: Names) -> Insides:
+def insides(step: Step, nodes: Sequence[Node], values: Mapping[int, Array], names: Names) -> Insides:
     """Find the cells and attentions of a step, and give their values names."""
     runs: dict[str, list[Cell]] = {}
     places: dict[int, tuple[str, int]] = {}  # a hidden state -> its run, and its time step
@@ -149,7 +162,7 @@ def insides(step: Step, nodes: Sequence[Node], names: Names) -> Insides:
         attentions.append(replace(one, name=name, operands=operands))
         _give(names, attentions[-1].nodes(), f"{name}.{{}}".format)
         _give(names, iter([("masked", one.seen)]), f"{name}.{{}}".format)
-    return Insides(runs, attentions, details(step, nodes, names))
+    return Insides(runs, attentions, details(step, nodes, values, names))
 
 
 def _placed(cell: Cell, name: str, place: int, step: Step, names: Names) -> Cell:

@@ -130,8 +130,17 @@ class Chain:
         instead = seen_through(replay.step)
         results = {id for id in reached & replay.step.results if id in instead or not is_carrier(replay.nodes[id])}
         shown = {instead.get(id, id) for id in results}
-        shown = (shown - self.hidden) | set(replay.roots) | replay.hooked.keys() | set(self.inner)
+        shown = {id for id in shown - self.hidden if not self._shows_inner(replay.nodes[id])} | set(self.inner)
+        shown |= set(replay.roots) | replay.hooked.keys()
         return frozenset(shown & reached - {self.weight})
+
+    def _shows_inner(self, node: Node) -> bool:
+        """Whether a value is only another view of a station within a call."""
+        while is_carrier(node) and node.inputs:
+            node = node.inputs[0]
+            if node.id in self.inner:
+                return True
+        return False
 
     def _below(self) -> set[int]:
         """What depends on the weight."""

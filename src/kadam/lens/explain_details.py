@@ -6,17 +6,20 @@ And what formulas alone do not say: which element won a window, and which were d
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from kadam.dtypes import BOOL
 from kadam.ir.graph import Node, Phase
+from kadam.ir.primitive import Array
+from kadam.lens.explain_idioms import softmax_of
 from kadam.lens.explain_names import Names, is_carrier
 from kadam.lens.replay import Index
 from kadam.lens.step import Step
 from kadam.primitives.analysis import Rsqrt, Sqrt
-from kadam.primitives.broadcast import Sum
+from kadam.primitives.broadcast import Broadcast, Sum
 from kadam.primitives.elementwise import Add, Div, Mul, Sub
 from kadam.primitives.move import Detach
 from kadam.primitives.pool import WindowPick
@@ -27,11 +30,11 @@ DROPOUT = "_masked"  # the operation that dropout is
 COSINE = "_cosine_embedding_loss"
 
 
-def details(step: Step, nodes: Sequence[Node], names: Names) -> dict[int, list[Node]]:
+def details(step: Step, nodes: Sequence[Node], values: Mapping[int, Array], names: Names) -> dict[int, list[Node]]:
     """Find these values and give them names: result -> what its formula is told with, in order."""
     results = sorted(step.results)
     found: dict[int, list[Node]] = {}
-    for node, name in _inner(step, nodes):
+    for node, name in _inner(step, nodes, values):
         place = bisect_left(results, node.id)
         if node.id in step.results or names.known(node) is not None or place == len(results):
             continue
@@ -56,14 +59,29 @@ def mask_of(step: Step) -> Callable[[Node], Node | None]:
     return found
 
 
-def _inner(step: Step, nodes: Sequence[Node]) -> Iterator[tuple[Node, str]]:
+def _inner(step: Step, nodes: Sequence[Node], values: Mapping[int, Array]) -> Iterator[tuple[Node, str]]:
+    told = {found.below.id for node in nodes if (found := softmax_of(node, values)) is not None}
+    readers: defaultdict[int, list[Node]] = defaultdict(list)
+    for node in nodes:
+        for source in node.inputs:
+            readers[source.id].append(node)
     for node in nodes:
         if isinstance(node.primitive, Rsqrt):
             yield from _moments(node)
         elif isinstance(node.primitive, Detach) and node.phase is Phase.LOSS and _is_largest(node):
-            yield node, "m"
+            if not all(one.id in told for one in _beyond_carriers(node, readers)):
+                yield node, "m"
         elif isinstance(node.primitive, Div) and step.called.get(node.id) == COSINE and _is_product_of_sizes(node):
             yield node, "cos"
+
+
+def _beyond_carriers(node: Node, readers: Mapping[int, Sequence[Node]]) -> Iterator[Node]:
+    """Who reads a value, or another view of it."""
+    for one in readers[node.id]:
+        if is_carrier(one) or isinstance(one.primitive, Broadcast):
+            yield from _beyond_carriers(one, readers)
+        else:
+            yield one
 
 
 def _moments(node: Node) -> Iterator[tuple[Node, str]]:

@@ -27,6 +27,7 @@ from kadam.lens.explain_formula import (
     SIGN,
     TooLong,
     as_books_do,
+    as_term,
     composed,
     kept_whole,
     spelled_number,
@@ -77,6 +78,7 @@ class Speller:
         self.names, self.values, self.stops = names, values, stops
         self.left, self.depth, self.summing = LEAVES, 0, False
         self.parts = PARTS
+        self.instead: Mapping[int, Node] = {}  # values that are read as others, within an idiom
 
     def spell(self, node: Node, at: tuple[int, ...]) -> Element:
         """One element of a node, spelled out.
@@ -88,6 +90,7 @@ class Speller:
 
     def read(self, node: Node, at: Index) -> Element:
         """An operand's element: its name, or what it is made of."""
+        node = self.instead.get(node.id, node)
         if node.id in self.stops or isinstance(node.primitive, Input):
             return self._leaf(node, at)
         return self._spelled(node, at)
@@ -115,7 +118,7 @@ class Speller:
         try:
             found = idiom(node, self.values)
             if found is not None:
-                return self._idiom(found, node, at)
+                return self._idiom(found.of_element or found, node, at)
             element: Element = node.primitive.element(self, at, *[_Reader(self, source) for source in node.inputs])
         except NotLowered:
             return self._leaf(node, at)
@@ -124,7 +127,11 @@ class Speller:
         return element if len(element.text) <= LONGEST_TEXT else self._leaf(node, at)
 
     def _idiom(self, found: Idiom, node: Node, at: Index) -> Element:
-        operands = [self.read(one, _spread(one, at)) for one in found.operands]
+        around, self.instead = self.instead, {**self.instead, **found.instead}
+        try:
+            operands = [self.read(one, _spread(one, at)) for one in found.operands]
+        finally:
+            self.instead = around
         if found.notation == "{0}":
             return operands[0]
         text, held = as_books_do(found, [(one.text, one.held) for one in operands])
@@ -245,8 +252,10 @@ def summed(terms: Sequence[Element]) -> Element:
     rest = value - sum(one.value for one in shown)
     texts = [one.text if one.held > ADDITIVE else f"({one.text})" for one in shown]
     numbers = [
-        f"({one.numbers})" if one.numbers.startswith("−") or one.held == ADDITIVE else one.numbers for one in shown
-    ]
+        f"({one.numbers})" if one.held == ADDITIVE
+        else as_term(one.numbers) if one.numbers.startswith("−") else one.numbers
+        for one in shown
+    ]  # fmt: skip
     if len(shown) < len(terms):
         texts.append(f"… (+{len(terms) - len(shown)})")
         numbers.append(f"… ({spelled_number(rest)})")

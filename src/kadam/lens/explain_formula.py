@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from math import prod
 from typing import Any
@@ -13,12 +14,12 @@ from kadam.ir.graph import Node
 from kadam.ir.primitive import Array
 from kadam.language import number
 from kadam.lens.explain_idioms import Idiom, bounded, idiom
-from kadam.lens.explain_names import LONGEST, Names, is_carrier, seen_part
+from kadam.lens.explain_names import LONGEST, Names, is_carrier, part_text, seen_part
 from kadam.primitives.broadcast import Broadcast, Sum
 from kadam.primitives.check import Within
 from kadam.primitives.elementwise import Add, Cast, Div, Elementwise, Mul, Where
 from kadam.primitives.index import Gather
-from kadam.primitives.move import Copy, Detach, Reshape, Slice
+from kadam.primitives.move import Copy, Detach, Insert, Reshape, Slice
 from kadam.primitives.sources import Full, Input, Iota
 
 SHORT = 12  # primitives of a formula that is a name
@@ -67,11 +68,20 @@ def composed(notation: str, operands: Sequence[tuple[str, int]]) -> tuple[str, i
         loose = loose or (at > 0 and not asks and (held == SIGN or text.startswith("−")))
         if text.startswith("−") and f"−{{{at}}}" in notation:
             loose, held = True, SIGN
-        texts.append(f"({text})" if loose and not inside and held < ATOM else text)
+        if not loose or inside or held >= ATOM:
+            texts.append(text)
+        else:
+            texts.append(as_term(text) if own == ADDITIVE and held == MULTIPLICATIVE else f"({text})")
     result = notation.format(*texts)
     if notation == "{0}":
         return operands[0]
     return result, own
+
+
+def as_term(text: str) -> str:
+    """A term that begins with a minus, within a sum: `(−2) · x`; in parentheses if no number holds the minus."""
+    first = re.match(r"−[\d.,]+(e−?\d+)?(?= [·/] )", text)
+    return f"({first[0]}){text[first.end() :]}" if first else f"({text})"
 
 
 def as_books_do(found: Idiom, operands: Sequence[tuple[str, int]]) -> tuple[str, int]:
@@ -165,6 +175,10 @@ class _Writer:
             text, held = operands[0]
             part = seen_part(node, text if held == ATOM else f"({text})")
             return part, ATOM if part != text else held
+        if isinstance(node.primitive, Insert):
+            place, (base, held) = part_text(node.primitive, node.shape), operands[0]
+            base = base if held == ATOM else f"({base})"
+            return (f"{base} with {place} = {operands[1][0]}", CHOICE) if place else operands[1]
         if isinstance(node.primitive, Mul) and node.inputs[0] is node.inputs[1]:
             return squared(*operands[0]), POWER
         if isinstance(node.primitive, Mul) and ("1", ATOM) in operands:

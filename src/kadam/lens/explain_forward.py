@@ -12,7 +12,7 @@ from kadam.dtypes import FLOAT
 from kadam.ir.graph import Node, Phase
 from kadam.ir.primitive import Array
 from kadam.language import Speech, keys, number
-from kadam.lens.explain_cells import Insides
+from kadam.lens.explain_cells import Cell, Insides
 from kadam.lens.explain_chain import Chain
 from kadam.lens.explain_details import mask_of, window
 from kadam.lens.explain_element import LEAVES, Speller
@@ -34,6 +34,7 @@ MOST_SAMPLES = 8
 LONGEST = 110  # characters of a formula that is spelled out
 LONGEST_NUMBERS = 400
 ALIASES = {"binary_cross_entropy": "BCELoss", "binary_cross_entropy_with_logits": "BCEWithLogitsLoss"}
+FITTED = "fit"  # what an in-place change makes of the value that it is given
 NO_MEAN = 1e-13  # beside the largest element
 
 
@@ -154,8 +155,10 @@ def _chosen(telling: Telling, found: Sequence[Item]) -> list[Item]:
 
 
 def _what(telling: Telling, item: Item) -> str:
-    if item.call is not None and item.call.path:
-        return f"{item.call.kind}({item.call.settings})" if len(item.call.settings) <= 48 else item.call.kind
+    if item.call is not None and (item.call.path or not _has_calls(telling.step, item.call)):
+        kind = f"{item.call.kind}({item.call.settings})" if len(item.call.settings) <= 48 else item.call.kind
+        path = telling.names.path(item.call)
+        return f"{path}, {kind}" if path and path not in telling.names.of(item.node) else kind
     return telling.names.called(item.node) or type(item.node.primitive).__name__
 
 
@@ -168,7 +171,8 @@ def _item(telling: Telling, item: Item) -> Section:
     if told:
         blocks.append(Line(say(told)))
     text = formula(telling, node)
-    told = text if name == f"({text})" else f"{name} = {text}"  # a value without a name is called by its formula
+    alone = name in (text, f"({text})") or "ₜ = " in text  # a value without a name is called by its formula
+    told = text if alone else f"{name} = {text}"
     blocks.append(Formula(told, telling.source(node)))
     begun = telling.looked_at
     for at in elements(telling, node):
@@ -237,14 +241,28 @@ def formula(telling: Telling, node: Node, stops: frozenset[int] | None = None, l
     text = spelled_out(telling, node, ends)
     if 0 < len(text) <= longest:
         return text
+    runs = telling.insides.runs_in(node)
+    if runs and telling.names.called(_bare(node)) == "recurrence":
+        return "; ".join(map(_recurrence, runs))
     called = telling.names.called(node) or type(node.primitive).__name__
     known = [one for one in operands(node, ends) if one.id not in telling.insides.helpers]
     if text and not known:  # a long sum of numbers
         return text
+    called = telling.names.called(_bare(node)) or called
+    return f"{called}({', '.join(telling.names.of(one) for one in known[:6])}{', …' if len(known) > 6 else ''})"
+
+
+def _bare(node: Node) -> Node:
     while is_carrier(node) and node.inputs:
         node = node.inputs[0]
-    called = telling.names.called(node) or called
-    return f"{called}({', '.join(telling.names.of(one) for one in known[:6])}{', …' if len(known) > 6 else ''})"
+    return node
+
+
+def _recurrence(run: Sequence[Cell]) -> str:
+    """What a recurrent layer does at each time step, where it is told in full: `LSTM(xₜ, hₜ₋₁, cₜ₋₁)`."""
+    name, kind = run[0].name, run[0].kind
+    before = [f"{name}.{state}ₜ₋₁" for state in ("h", "c") if state in run[0].state]
+    return f"{name}.hₜ = {kind}(xₜ, {', '.join(before)}), t = 1 … {len(run)}"
 
 
 def spelled_out(telling: Telling, node: Node, ends: frozenset[int]) -> str:
@@ -258,6 +276,7 @@ def spelled_out(telling: Telling, node: Node, ends: frozenset[int]) -> str:
 def _ends_of(telling: Telling, node: Node) -> frozenset[int]:
     """Where the formula of a value ends: at the results of other calls."""
     hidden = {id for id, instead in seen_through(telling.step).items() if instead == node.id}
+    hidden |= {id for id in telling.step.results if telling.step.called.get(id) == FITTED}
     return (telling.step.results | telling.insides.ends) - hidden - telling.names.running_totals - {node.id}
 
 

@@ -1,24 +1,29 @@
 """How books write what is computed in another way, so that it stays exact for large and for tiny numbers.
 
-`log1p(exp(−|z|))` and what belongs to it is a logarithm of a sigmoid; one that is kept above -100 is a logarithm.
+`log1p(exp(−|z|))` and what belongs to it is a logarithm of a sigmoid; one that is kept above -100 is a logarithm. In a
+softmax the largest score is taken from each: the quotient is the same without it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from kadam.dtypes import bool_
 from kadam.ir.graph import Node
-from kadam.ir.primitive import Array
+from kadam.ir.primitive import Array, Primitive
 from kadam.primitives.analysis import Exp, Expm1, LibraryLog1p, Log, Log1p, Relu
 from kadam.primitives.bits import And, Or
+from kadam.primitives.broadcast import Broadcast, Sum
 from kadam.primitives.compare import Greater, IsNan, Less
-from kadam.primitives.elementwise import Add, Cast, Mul, Neg, Sub, Where
-from kadam.primitives.move import Copy, Detach
+from kadam.primitives.elementwise import Add, Cast, Div, Mul, Neg, Sub, Where
+from kadam.primitives.move import Copy, Detach, Reshape
+from kadam.primitives.reduce import Max
 from kadam.primitives.sources import Full
+
+LARGEST_EXPONENT = 700  # of a number in double precision, whose exponential is one
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,14 @@ class Idiom:
     Attributes:
         notation: `{0}` is the first operand as it is, `{a}` the same in parentheses where it needs them.
         operands: of the value's shape, or spread over it.
+        of_element: how a single element is written, if in another way.
+        instead: values within the operands that may be read as others, by id.
     """
 
     notation: str
     operands: tuple[Node, ...]
+    of_element: Idiom | None = None
+    instead: Mapping[int, Node] = field(default_factory=dict)
 
 
 def idiom(node: Node, values: Mapping[int, Array]) -> Idiom | None:
@@ -49,7 +58,9 @@ def idiom(node: Node, values: Mapping[int, Array]) -> Idiom | None:
         return _squared(*node.inputs)
     if isinstance(primitive, Add):
         return _with_logits(node) or _softplus(node)
-    return _of_probabilities(node, values) if isinstance(primitive, Sub) else None
+    if isinstance(primitive, Div | Sub):
+        return _softmax(node, values) or (_of_probabilities(node, values) if isinstance(primitive, Sub) else None)
+    return None
 
 
 def same(node: Node) -> Node:
@@ -157,6 +168,72 @@ def _weight_of_yes(share: Node, y: Node) -> Node | None:
     while less.inputs and not isinstance(less.primitive, Sub):  # spread over the elements
         less = less.inputs[0]
     return less.inputs[0] if isinstance(less.primitive, Sub) else None
+
+
+# --- softmax -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """exp(z − m) / sum(exp(z − m)), or its logarithm, where m is the largest z.
+
+    Attributes:
+        z: the scores.
+        below: z − m.
+        total: the sum.
+    """
+
+    z: Node
+    below: Node
+    total: Node
+
+
+def _softmax(node: Node, values: Mapping[int, Array]) -> Idiom | None:
+    found = softmax_of(node, values)
+    if found is None:
+        return None
+    share, instead = "exp({0}) / {b}", {found.below.id: found.z}
+    operands = found.z, found.total
+    if isinstance(node.primitive, Div):
+        return Idiom("softmax({0})", (found.z,), Idiom(share, operands, None, instead))
+    return Idiom("log(softmax({0}))", (found.z,), Idiom(f"log({share})", operands, None, instead))
+
+
+def softmax_of(node: Node, values: Mapping[int, Array]) -> Softmax | None:
+    """The softmax that a value is, or is the logarithm of; None if exp(z) is no number, and needs m."""
+    found = _softmax_parts(node) if isinstance(node.primitive, Div | Sub) else None
+    known = None if found is None else values.get(found.z.id)
+    if known is None or np.any(np.abs(known[np.isfinite(known)]) > LARGEST_EXPONENT):
+        return None
+    return found
+
+
+def _softmax_parts(node: Node) -> Softmax | None:
+    above, under = same(node.inputs[0]), _without(node.inputs[1], Broadcast, Cast, Copy)
+    if isinstance(node.primitive, Sub) and isinstance(under.primitive, Log):
+        below, total = above, under.inputs[0]
+    elif isinstance(node.primitive, Div) and isinstance(above.primitive, Exp):
+        below, total = same(above.inputs[0]), under
+    else:
+        return None
+    added = _without(total, Reshape, Cast, Copy)
+    if not isinstance(added.primitive, Sum) or not isinstance(below.primitive, Sub) or total.rank != node.rank:
+        return None
+    power, (z, largest) = same(added.inputs[0]), below.inputs
+    is_of_below = isinstance(power.primitive, Exp) and same(power.inputs[0]) is below
+    return Softmax(z, below, total) if is_of_below and _is_largest_of(largest, z) else None
+
+
+def _is_largest_of(node: Node, z: Node) -> bool:
+    """Whether a value is the largest of each row of another, through which no gradient goes."""
+    node = _without(node, Detach, Cast, Copy, Broadcast, Reshape)
+    return isinstance(node.primitive, Max) and same(node.inputs[0]) is same(z)
+
+
+def _without(node: Node, *carriers: type[Primitive]) -> Node:
+    while isinstance(node.primitive, carriers):
+        node = node.inputs[0]
+    return node
 
 
 # --- logarithms of probabilities -----------------------------------------------------------------------------------

@@ -14,16 +14,13 @@ from kadam.ir.graph import Node, Phase, Source
 from kadam.ir.lowering import Emitter
 from kadam.ir.place import Place, place
 from kadam.ir.primitive import View
-from kadam.lens.step import BOUNDARY, Step
+from kadam.lens.operations import PUBLIC
+from kadam.lens.step import BOUNDARY, ModuleCall, Step
 from kadam.primitives.elementwise import Add, Cast, Div, Mul, Sub
-from kadam.primitives.move import Copy, Detach, Slice
+from kadam.primitives.move import Copy, Detach, Insert, Slice
 
 LONGEST = 36  # a formula that serves as a name
-CALLED = {
-    "true_div": "div", "rsub": "sub", "rmul": "mul", "radd": "add", "rtrue_div": "div", "rdiv": "div", "rpow": "pow",
-    "vector_norm": "norm", "rnn_layer": "recurrence", "indexed": "index", "rows": "embedding", "batched": "matmul",
-    "multi_head": "attention",
-}  # Kadam's own names of calls, where they are not the program's  # fmt: skip
+BY_EFFECT = {"masked": "masked", "put_back": "written", "restore": "written", "seen": "seen"}  # not as programs call it
 
 OPERATORS: dict[type[ast.operator], set[str]] = {
     ast.Add: {"add"},
@@ -87,7 +84,7 @@ def seen_part(node: Node, name: str) -> str:
     return name + part_text(node.primitive, node.inputs[0].shape) if isinstance(node.primitive, Slice) else name
 
 
-def part_text(part: Slice, shape: Sequence[int]) -> str:
+def part_text(part: Slice | Insert, shape: Sequence[int]) -> str:
     """Which part of a tensor a slice is, as Python writes it: `[:, 5]`; nothing if it is all of it."""
     spans = []
     for size, start, stop, step in zip(shape, part.starts, part.stops, part.steps, strict=True):
@@ -114,16 +111,20 @@ class Names:
         self._often: dict[str, int] = {}  # formulas that serve as names
         self.formulas: set[int] = set()  # values that are called by their formula
 
+    def path(self, call: ModuleCall) -> str:
+        """Where a module stands, as the program would write it: `encoder.fc1`, `model.0`; a whole model has none."""
+        label = self.step.models[call.root] if call.root < len(self.step.models) else ""
+        path = call.path or (label if "." in label else "")  # a part of a model, called by itself
+        return f"{label}.{path}" if path[:1].isdigit() else path
+
     @cached_property
     def _modules(self) -> dict[int, str]:
         """Node -> the module that gave it out; of several, the innermost with a path."""
         found: dict[int, str] = {}
         for call in sorted(self.step.calls, key=lambda call: call.depth):
             for output, node in enumerate(call.outputs):
-                label = self.step.models[call.root] if call.root < len(self.step.models) else ""
-                path = call.path or (label if "." in label else "")  # a part of a model, called by itself
+                path = self.path(call)
                 if path and node.id not in {one.id for one in call.inputs}:
-                    path = path if not path[0].isdigit() else f"{label}.{path}"
                     found[node.id] = path if output == 0 else f"{path}.{output}"
         taken: dict[str, int] = {}
         for id in sorted(found):  # a module that is called again and again
@@ -131,6 +132,20 @@ class Names:
             if taken[found[id]] > 1:
                 found[id] = f"{found[id]}#{taken[found[id]]}"
         return found
+
+    @cached_property
+    def _answers(self) -> dict[int, str]:
+        """What a model gives out, where a line of the program assigns it to one variable: `y_pred = model(x)`."""
+        taken = set(self.step.names.values()) | set(self._variables.values())
+        found: defaultdict[str, set[int]] = defaultdict(set)
+        for call in self.step.calls:
+            line = None if call.depth or self.path(call) or call.source is None else _line(call.source)
+            assignment = _assignment(line) if line else None
+            if assignment is None or len(call.outputs) != 1 or not isinstance(assignment[1], ast.Call):
+                continue
+            if not isinstance(assignment[1].func, ast.Attribute) and "[" not in (line or "").partition("=")[0]:
+                found[assignment[0]].add(call.outputs[0].id)
+        return {ids.pop(): name for name, ids in found.items() if len(ids) == 1 and name not in taken}
 
     @cached_property
     def _variables(self) -> dict[int, str]:
@@ -176,7 +191,8 @@ class Names:
             return self.given[node.id]
         if self.step.loss is not None and node.id == self.step.loss.id and not node.shape:
             return self._variables.get(node.id, "loss")
-        name = self._input(node) or self._modules.get(node.id) or self._variables.get(node.id)
+        name = self._input(node) or self._answers.get(node.id) or self._modules.get(node.id)
+        name = name or self._variables.get(node.id)
         return name or (self.step.numbers.get(node.id) if node.id in self._settings else None)
 
     @cached_property
@@ -218,7 +234,7 @@ class Names:
     def called(self, node: Node) -> str:
         """The operation of the program that made a value; of a function with a derivative of its own, its name."""
         name = self.step.called.get(node.id, "").strip("_").removesuffix("_fixed").removesuffix("_all")
-        name = CALLED.get(name, name)
+        name = BY_EFFECT.get(name) or PUBLIC.get(name, name)
         return self._functions.get(node.id, "function") if name == BOUNDARY else name
 
     @cached_property
@@ -284,27 +300,34 @@ class Names:
 
 
 def assigned(source: Source) -> str | None:
-    """The one variable that a line of the program assigns to."""
-    found = _assignment(linecache.getline(source.file, source.line).strip())
+    """The one variable that a line of the program assigns to, or a part of it."""
+    found = _assignment(_line(source))
     return None if found is None else found[0]
+
+
+def _line(source: Source) -> str:
+    return linecache.getline(source.file, source.line).strip()
 
 
 @cache
 def _assignment(line: str) -> tuple[str, ast.expr] | None:
-    """The one variable that a line assigns to, and what."""
+    """The one variable that a line assigns to, or writes a part of, and what."""
     try:
         tree = ast.parse(line).body
     except SyntaxError:
         return None
-    if len(tree) == 1 and isinstance(tree[0], ast.Assign) and isinstance(tree[0].targets[0], ast.Name):
-        return tree[0].targets[0].id, tree[0].value
+    if len(tree) == 1 and isinstance(tree[0], ast.Assign | ast.AugAssign):
+        target = tree[0].targets[0] if isinstance(tree[0], ast.Assign) else tree[0].target
+        whole = target.value if isinstance(target, ast.Subscript) else target
+        if isinstance(whole, ast.Name):
+            return whole.id, tree[0].value
     return None
 
 
 def _ends_with(source: Source, node: Node, called: str) -> bool:
     """Whether a result may be what a line assigns: `y = f(x[0:2] * 2)` assigns neither the part nor the product."""
-    found = _assignment(linecache.getline(source.file, source.line).strip())
-    if found is None:
+    found = _assignment(_line(source))
+    if found is None or called == "written":
         return True
     value = found[1]
     if isinstance(value, ast.Call):

@@ -24,7 +24,8 @@ class Event:
 
     Attributes:
         kind: `forward`, `backward`, `grad`, `zero_grad`, `optimizer_step`, `scheduler_step`, `train`, `eval`,
-            `grad_mode`, `detach`, `data`, `read` (item, tolist, numpy ...), `in_place`, `loader`, `clip`.
+            `grad_mode`, `detach`, `data`, `read` (item, tolist, numpy ...), `other_shape`, `in_place`, `loader`,
+            `clip`.
         source: the program's line.
         name: of what it was done to: a module's path, an optimizer's class, a tensor's variable, a method ...
         facts: what else there is to say, by name.
@@ -203,6 +204,7 @@ class Step:
         roots: where the backward passes of the step began, in order; of a closure's, those since it last began again.
         results: ids of the nodes that the program's own calls returned.
         numbers: id of an input that is a number -> its name in the operation that was given it, such as `lr`.
+        members: ids of the inputs that are parameters or buffers of the program's models.
         deliveries: the gradients that functions with a derivative of their own have found, in order.
         seeds: id of a root -> the gradient that the program gave its backward pass to begin with; 1 without one.
         hooked: the gradients that hooks have changed, in order.
@@ -227,6 +229,7 @@ class Step:
     roots: tuple[Node, ...] = ()
     results: frozenset[int] = frozenset()
     numbers: Mapping[int, str] = field(default_factory=dict)
+    members: frozenset[int] = frozenset()
     deliveries: tuple[Delivery, ...] = ()
     seeds: Mapping[int, Array] = field(default_factory=dict)
     hooked: tuple[Hooked, ...] = ()

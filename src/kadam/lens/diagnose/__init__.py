@@ -14,12 +14,14 @@ from typing import Protocol
 from kadam.lens.diagnose.adversaries import Adversaries
 from kadam.lens.diagnose.association import Association
 from kadam.lens.diagnose.axes import Axes
+from kadam.lens.diagnose.channels import Channels
 from kadam.lens.diagnose.copies import Copies
 from kadam.lens.diagnose.data import LabelOrder, Scale, SmallBatches
 from kadam.lens.diagnose.dependence import Dependence
 from kadam.lens.diagnose.derivatives import Derivatives
 from kadam.lens.diagnose.direction import Direction
 from kadam.lens.diagnose.dynamics import Rates
+from kadam.lens.diagnose.evaluation import EvaluationScale
 from kadam.lens.diagnose.failures import Failures
 from kadam.lens.diagnose.finding import Finding, ranked
 from kadam.lens.diagnose.flat import Flat
@@ -45,8 +47,9 @@ STEPS = 1000  # after so many steps a program is stopped, unless the user says o
 DENSE = 16  # the first 32 steps are all looked at whole, then 16 of each doubling: 32 to 64, 64 to 128 ...
 ROOMS = (
     FirstNonFinite, LoopOrder, StaleGradients, Owners, Frozen, Cuts, Flat, Terms, Derivatives, Recurrence, Idle,
-    Damage, Modes, Losses, Dropped, Axes, Direction, Adversaries, Copies, Symmetry, DeadUnits, Flow, Scale, LabelOrder,
-    Targets, Constant, SmallBatches, Schedules, Remade, Decay, Rates, Dependence, Association, Failures,
+    Damage, Modes, EvaluationScale, Losses, Dropped, Axes, Channels, Direction, Adversaries, Copies, Symmetry,
+    DeadUnits, Flow, Scale, LabelOrder, Targets, Constant, SmallBatches, Schedules, Remade, Decay, Rates,
+    Dependence, Association, Failures,
 )  # fmt: skip
 
 

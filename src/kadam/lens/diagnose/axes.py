@@ -9,7 +9,7 @@ import numpy as np
 from kadam.ir.graph import Node, Source
 from kadam.ir.primitive import Array
 from kadam.lens.diagnose.finding import Finding, Value
-from kadam.lens.diagnose.links import Links
+from kadam.lens.diagnose.links import Links, ancestors
 from kadam.lens.diagnose.program import Program
 from kadam.lens.step import StepRecord
 from kadam.primitives.broadcast import Broadcast
@@ -20,6 +20,7 @@ from kadam.primitives.move import Copy, Permute, Reshape
 
 SEEN = 3  # steps
 SUM_IS_ONE = 1e-3
+NEAR = 6  # operations between the product of queries and keys and its softmax: scaling, masks
 
 
 class Axes:
@@ -41,6 +42,8 @@ class Axes:
             if one.name == "cross_entropy" and one.prediction.rank == 3 and _units_axis(one.prediction) in (-1, 0, 2):
                 shape = str(list(one.prediction.shape))
                 self._note("class_axis", one.source, {"shape": shape, "classes": one.prediction.shape[1]})
+        for shares in _shared_elsewhere(links):
+            self._note("softmax_axis", shares.source, {"operation": "softmax", "shape": str(list(shares.shape))}, "sum")
         for node in links.forward:
             name = links.called(node)
             if name not in ("softmax", "log_softmax") or node.rank < 2 or not links.ends_call(node):
@@ -59,6 +62,46 @@ class Axes:
         for (kind, variant, source), told in self.found.items():
             if len(told) >= SEEN:
                 yield Finding(kind, source, {**told[0], "steps": len(told)}, variant=variant)
+
+
+def _shared_elsewhere(links: Links) -> Iterator[Node]:
+    """Softmaxes of an attention whose shares add up to 1 along one axis, while values are summed along another.
+
+    Only of products of two computed values, queries and keys: shares that a layer gives out (of clusters, to which
+    samples belong) are summed over the samples on purpose. So are those that are divided by their sum once more.
+    """
+    for node in links.forward:
+        if not isinstance(node.primitive, Dot):
+            continue
+        for operand, axes in zip(node.inputs, (node.primitive.a_axes, node.primitive.b_axes), strict=True):
+            given = _before_dropout(links, operand)
+            shares, value = links.maker(given), links.value(given)
+            if value is None or value.ndim < 3 or not links.called(shares).startswith("softmax"):
+                continue
+            if not all(0 <= axis < value.ndim for axis in axes) or not _is_of_pairs(links, shares):
+                continue
+            sums = value.astype(np.float64).sum(axis=axes)
+            whole = np.abs(sums - 1) < SUM_IS_ONE
+            if not np.any(whole) and np.prod([value.shape[axis] for axis in axes]) > 1:
+                yield shares
+
+
+def _before_dropout(links: Links, node: Node) -> Node:
+    """What dropout was given, if a value is its result."""
+    while "dropout" in links.called(node):
+        inside = [one for one in node.inputs if one.shape == node.shape and one.id in links.step.active]
+        if not inside:
+            break
+        node = inside[0]
+    return node
+
+
+def _is_of_pairs(links: Links, shares: Node) -> bool:
+    """Whether a softmax is one of scores that are products of two computed values."""
+    for one in ancestors((shares,), NEAR + len(links.call_of(shares))).values():
+        if isinstance(one.primitive, Dot) and not any(links.maker(part).id in links.weights for part in one.inputs):
+            return True
+    return False
 
 
 def _before_picks(links: Links, node: Node) -> Node:

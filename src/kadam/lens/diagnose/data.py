@@ -9,7 +9,7 @@ import numpy as np
 from kadam.ir.graph import Node, Source
 from kadam.ir.primitive import Array
 from kadam.lens.diagnose.finding import Finding, Value
-from kadam.lens.diagnose.links import CARRIERS, Links
+from kadam.lens.diagnose.links import CARRIERS, Links, ancestors
 from kadam.lens.diagnose.program import Program
 from kadam.lens.step import StepRecord
 from kadam.primitives.contract import Dot
@@ -35,9 +35,13 @@ class Scale:
         if links is None:
             return
         self.looked += 1
+        ends = links.step.roots or ((links.step.loss,) if links.step.loss is not None else ())
+        learnt = ancestors(ends)  # what the model is only asked about is no input of the training
         for node in links.fed():
             value = links.value(node)
             if value is None or value.ndim < 2 or value.dtype.kind not in "fiu" or not np.all(np.isfinite(value)):
+                continue
+            if learnt and node.id not in learnt:
                 continue
             reader = _first_product(links, node)
             if reader is None:

@@ -9,7 +9,7 @@ import numpy as np
 from kadam.ir.graph import Source
 from kadam.ir.primitive import Array
 from kadam.lens.diagnose.finding import Finding, Value
-from kadam.lens.diagnose.links import Links, norm
+from kadam.lens.diagnose.links import Links, is_data, norm
 from kadam.lens.diagnose.program import Program
 from kadam.lens.step import Step, StepRecord
 
@@ -24,6 +24,7 @@ RISEN = 1.2  # times its lowest: a loss that had been lower before, for as long 
 LEAPS = 8  # steps that are taken for it: later, thrown weights have grown so large that steps look small beside them
 LEAP = 0.12  # a step that moves weights by this part of their norm; healthy ones by a thousandth to a hundredth
 JUMP = 0.02  # ... and by this where the loss grows: it also grows where there is more to lose (values of a policy)
+SHOVE, UPSET = 0.03, 1.3  # ... and by this, if a loss with given answers was thrown up at once and learns nothing after
 MORE = 1.5  # times the size of the first targets
 CREEP = 1e-4  # ... and one below a ten-thousandth hardly moves them
 TRAVELLED = 0.02  # the way of all steps together, relative to the norm
@@ -50,6 +51,7 @@ class Rates:
         self.sized: list[float] = []  # of the whole gradient in each step
         self.counted = 0
         self.clipped = False
+        self.given = True  # whether every loss has a target that is data
         self.asked: list[float] = []  # the size of the largest targets in each step
         self.left: list[float] = []  # what clipping left of the gradient, where both are known
 
@@ -61,6 +63,7 @@ class Rates:
         self.asked.append(
             max((norm(one) / one.size**0.5 for one in targets if one is not None and one.size), default=0.0)
         )
+        self.given = self.given and any(one.target and is_data(links.maker(one.target)) for one in links.comparisons())
         self.clipped = self.clipped or any(event.kind == "clip" for event in record.events)
         self._compare_renewed(record.index, step)
         moves, sizes, slopes = [], [], []
@@ -118,7 +121,7 @@ class Rates:
         stays = not np.isfinite(end) or end > begin - GAIN * abs(begin)
         jumps = leap > JUMP and not self._asks_for_more()
         spiked = finite.max() > SPIKE * abs(losses[0])
-        thrown = leap > LEAP or (jumps and spiked)
+        thrown = leap > LEAP or (jumps and spiked) or (leap > SHOVE and self._is_upset(program, losses))
         lost = leap > LEAP and np.isfinite(end) and self._never_settles(losses, end, spiked)
         if (diverges(losses) and (jumps or ruined)) or (np.isfinite(end) and stays and thrown) or lost:
             yield Finding("learning_rate_too_high", updates_at(program), values, variant=variant)
@@ -136,6 +139,11 @@ class Rates:
             return end > HALF * begin or float(np.quantile(losses[-part:], LATE)) > begin
         best = min(float(np.median(losses[at : at + part])) for at in range(len(losses) - part + 1))
         return end > HALF * begin and end > RISEN * best and float(np.median(self.leaps[-LEAPS:])) > JUMP
+
+    def _is_upset(self, program: Program, losses: Array) -> bool:
+        """Whether the first steps have thrown up a loss whose answers are given, in a training that is no game."""
+        upset = float(np.max(losses[: 2 * LEAPS])) > UPSET * abs(float(losses[0]))
+        return upset and self.given and len(program.made) == 1
 
     def _asks_for_more(self) -> bool:
         """Whether targets grow as the training goes on (returns of a policy that learns), and the loss with them."""

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from kadam.ir.graph import Node, Source
+from kadam.ir.graph import Node, Phase, Source
 from kadam.ir.primitive import Array
 from kadam.lens.diagnose.finding import Finding, Value
 from kadam.lens.diagnose.links import Links, ancestors, is_data
@@ -19,6 +19,7 @@ from kadam.primitives.elementwise import Add
 OFTEN = 2  # once may be meant (a last step, a dry run); what happens twice is how the loop is written
 FEW_BACKWARDS = 3  # backward passes without a step: fewer are a demonstration of gradients, not a training
 MANY_BACKWARDS = 10  # ... where no optimizer was made at all
+THROWN = 1.5  # backward passes for each step that are cleared unused: one now and then leaves out a bad batch
 NEAR = 12  # nodes between a parameter's gradient and the one it was added to (sums, clipping)
 
 
@@ -98,16 +99,51 @@ class StaleGradients:
 
 
 class LoopOrder:
-    """Backward passes without steps, steps without gradients, schedules before the first step: from events alone."""
+    """Backward passes without steps, steps without gradients, schedules before the first step: from events."""
+
+    def __init__(self) -> None:
+        self.by_hand = False  # whether an optimizer was given gradients that no backward pass has left there
 
     def see(self, record: StepRecord, links: Links | None) -> None:
-        """The events stand in the program."""
+        """The events stand in the program; where the gradients came from stands in the graph."""
+        if links is not None and not self.by_hand:
+            used = (one.grad for one in links.step.parameters if one.next is not None and one.grad is not None)
+            self.by_hand = any(not is_data(node) and node.phase is not Phase.BACKWARD for node in used)
 
     def findings(self, program: Program) -> Iterator[Finding]:
         yield from _without_step(program)
         yield from _without_gradient(program)
         yield from _rate_before_step(program)
         yield from _clips_early(program)
+        yield from self._thrown_away(program)
+
+    def _thrown_away(self, program: Program) -> Iterator[Finding]:
+        """Several passes for each step, of which all but the last are cleared unused: the step stands outside the loop.
+
+        The passes of an attack on the inputs, of another loss or of a closure have lines of their own, or follow the
+        optimizer into its step; gradients that are put together by hand are no backward pass's.
+        """
+        lost: list[tuple[Event, Event, Event]] = []
+        wasted: list[tuple[Event, Event]] = []
+        computed = None
+        for event in program.events:
+            if event.kind == "backward":
+                computed = event
+            elif event.kind == "zero_grad" and computed is not None:
+                wasted.append((computed, event))
+                computed = None
+            elif event.kind == "optimizer_step":
+                if computed is not None and not event.fact("closure"):
+                    lost.extend((*one, event) for one in wasted if one[0].source == computed.source)
+                wasted, computed = [], None
+        steps = program.count("optimizer_step")
+        lines = {step.source for *_, step in lost}
+        if self.by_hand or steps < OFTEN or len(lost) < THROWN * steps or len(lines) != 1:
+            return
+        backward, clearing, step = lost[0]
+        values: dict[str, Value] = {"lost": len(lost), "steps": steps}
+        also = _known(clearing.source, backward.source)
+        yield Finding("cleared_gradients", step.source, values, also, variant="unused")
 
 
 def _without_step(program: Program) -> Iterator[Finding]:

@@ -160,6 +160,7 @@ class Cuts:
 
     def __init__(self) -> None:
         self.cut_at: dict[int, tuple[str, Source | None]] = {}
+        self.hidden: Counter[int] = Counter()  # steps of their own optimizer whose graph does not lead to them
         self.own: set[int] = set()  # those seen in a step of their own optimizer: others rest them on purpose
 
     def see(self, record: StepRecord, links: Links | None) -> None:
@@ -185,10 +186,11 @@ class Cuts:
         """Parameters whose optimizer takes its step, but which this step's graph does not even lead to."""
         shown = {one.token for one in step.parameters}
         turns = {token for facts in step.optimizers if facts.stepped for group in facts.tokens for token in group}
-        hidden = (turns & self.cut_at.keys()) - shown - self.own
+        hidden = (turns & self.cut_at.keys()) - shown
         found = _taken_out(step.events) or _before_pass(step.events) if hidden else None
         if found is not None:
-            self.cut_at.update(dict.fromkeys(hidden, found))
+            self.hidden.update(hidden)
+            self.cut_at.update(dict.fromkeys(hidden - self.own, found))
             self.own |= hidden
 
     def findings(self, program: Program) -> Iterator[Finding]:
@@ -217,7 +219,7 @@ class Cuts:
             yield Finding("graph_cut", source, values, () if line is None else (line,))
 
     def _is_dry(self, life: Life) -> bool:
-        waits = life.met >= SEEN and not life.with_grad and not life.frozen and life.fresh
+        waits = life.met + self.hidden[life.token] >= SEEN and not life.with_grad and not life.frozen and life.fresh
         return waits and bool(life.owners) and life.token in self.cut_at
 
     def _all_cut(self, program: Program, partial: Step, line: Source | None) -> Iterator[Finding]:
@@ -272,6 +274,8 @@ def cut_of(step: Step, links: Links, value: Node) -> tuple[str, Source | None] |
     leads = None if step.fault is not None or not ends else ancestors(ends)
     if leads is not None and value.id not in leads:
         leads = None  # nothing of it gets there in the graph: it was cut where the graph does not show it
+        if (taken := _before_pass(step.events)) is not None:
+            return taken
     while waiting:
         node = waiting.pop(0)
         for reader in links.readers.get(node.id, ()):
@@ -285,7 +289,7 @@ def cut_of(step: Step, links: Links, value: Node) -> tuple[str, Source | None] |
             if reader.id not in step.active and reader.dtype.category >= 2 and reader.source is not None:
                 if any(one.id in step.active for one in links.same_call(reader)):
                     continue  # what an operation notes beside (statistics of a normalisation) cuts nothing
-                return "no_grad", _switched_off(step, reader)
+                return _switched_off(step, reader)
             if reader.id not in seen:
                 seen.add(reader.id)
                 waiting.append(reader)
@@ -302,8 +306,11 @@ def _detached_by(step: Step, node: Node) -> tuple[str, Source | None]:
     return (told[-1].kind, told[-1].source) if told else ("detach", node.source)
 
 
-def _switched_off(step: Step, node: Node) -> Source | None:
-    """The line that switched gradients off for a node: the `with`, else the call, before the pass that made it."""
+def _switched_off(step: Step, node: Node) -> tuple[str, Source | None]:
+    """The line that switched gradients off for a node: the `with`, else the call, before the pass that made it.
+
+    Where nothing switched them off, no backward pass came by: the value was taken out as numbers before.
+    """
     modules = (call for call in step.calls if not call.grad and node.id in ancestors(call.outputs))
     outer = min(modules, key=lambda call: call.depth, default=None)
     place = node.source if outer is None else outer.source
@@ -314,10 +321,12 @@ def _switched_off(step: Step, node: Node) -> Source | None:
         off = event.kind == "grad_mode" and event.name == "enter" and not event.fact("grad")
         if off and event.source is not None and place is not None and event.source.file == place.file:
             if outer is not None and outer.depth == 0:
-                return event.source
+                return "no_grad", event.source
             if event.source.line <= place.line:
-                return event.source
-    return _around(step) or place
+                return "no_grad", event.source
+    around = _around(step)
+    taken = _taken_out(step.events) if around is None and outer is None else None
+    return taken or ("no_grad", around or place)
 
 
 def _around(step: Step) -> Source | None:

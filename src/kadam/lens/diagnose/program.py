@@ -123,7 +123,8 @@ class Program:
             elif event.kind == "backward":
                 self.begun = True
             elif event.kind == "made" and event.source is not None:
-                self.life(int(event.fact("token") or 0)).made_at = event.source  # type: ignore[arg-type]
+                life = self.life(int(event.fact("token") or 0))  # type: ignore[arg-type]
+                life.made_at = life.made_at or event.source  # what is unfrozen later was made before
 
     def life(self, token: int) -> Life:
         """The life of a parameter."""

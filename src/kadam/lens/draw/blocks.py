@@ -96,17 +96,16 @@ def forward_nodes(step: Step) -> list[Node]:
 
 
 def owners(step: Step) -> dict[int, Parameter]:
-    """The model's parameters and buffers by node id: those that are trained, and those that have a path in a model."""
+    """Parameters and buffers by node id: those that are trained, and those that are a model's."""
     trains = any(one.next is not None for one in step.parameters)
     found = {
         one.value.id: one
         for one in step.parameters
-        if not trains or one.next is not None or one.optimizer is not None or "." in one.name
+        if not trains or one.next is not None or one.optimizer is not None or one.value.id in step.members
     }
     for node in step.graph.inputs:
-        name = step.names.get(node.id, "")
-        if "." in name:
-            found.setdefault(node.id, Parameter(name, node))
+        if node.id in step.members:
+            found.setdefault(node.id, Parameter(step.names.get(node.id, ""), node))
     return found
 
 

@@ -9,30 +9,12 @@ from collections.abc import Sequence
 from functools import cache
 
 from kadam.ir.graph import Node, Source
+from kadam.lens.operations import OF_MEMORY, PUBLIC
 from kadam.lens.step import Step
 
 _SILENT = {"Broadcast", "Cast", "Full", "Detach", "Copy", "Iota", "Within"}
 _MOVES = {"Reshape", "Permute", "Slice", "Concat", "Insert", "Flip"}
 _SIGNS = {"Add": "+", "Sub": "−", "Mul": "×", "Div": "÷", "Neg": "−", "Dot": "matmul", "Convolve": "conv"}
-# Operations of Kadam's own, by the names under which users call them.
-_KNOWN_AS = {
-    "batched": "matmul", "mm": "matmul", "bmm": "matmul", "multi_head": "attention", "slice_axis": "slice",
-    "selected": "index", "indexed": "index", "masked": "index", "chosen": "where", "with_masked": "index_put",
-    "with_put": "index_put", "viewed": "view", "copied_flat": "reshape", "squeezed": "squeeze",
-    "squeezed_at": "squeeze", "permuted": "permute", "expanded": "expand", "sorted": "sort", "true_div": "÷",
-    "rounded_div": "//", "transposed_convolution": "conv_transpose", "pow_fixed": "pow", "converted": "to",
-    "seen": "slice", "widened": "slice", "whole": "slice", "radd": "+", "rmul": "×", "rdiv": "÷", "rtrue_div": "÷",
-    "rsub": "−", "rpow": "pow", "pow_to_number": "pow", "reversed_axes": "T", "sort_places": "sort",
-    "searched": "searchsorted", "round_decimals": "round", "make_complex": "complex", "contracted": "einsum",
-    "transform": "fft", "half_of_real": "rfft", "real_of_half": "irfft", "windows": "unfold", "overlapped": "fold",
-    "sampled": "grid_sample", "unpool1d": "max_unpool1d", "unpool2d": "max_unpool2d", "unpool3d": "max_unpool3d",
-    "ctc_losses": "ctc_loss", "reduced_by_length": "ctc_loss", "resized": "interpolate", "smoothed": "interpolate",
-    "differences": "cdist", "by_products": "cdist", "pair_distances": "pdist", "bags": "embedding_bag",
-    "rows": "embedding", "sloped": "rrelu", "normalized": "normalize", "triplet_loss": "triplet_margin_loss",
-    "disturbed": "gumbel_softmax", "masked_around_floor": "alpha_dropout", "silenced": "dropout",
-    "packed": "pack_padded_sequence", "joined": "pad_sequence", "plainly_weighted": "×", "rnn_layer": "recurrence",
-}  # fmt: skip
-_OF_MEMORY = {"fit", "covered", "restore", "severed", "see", "owned"}  # calls that Kadam makes, not the program
 _RESHAPING = {"view", "view_as", "reshape", "reshape_as", "flatten", "unflatten", "ravel", "squeeze", "unsqueeze"}
 _KIND = re.compile(r"_(all|along|eval|train)$")
 _MOST = 3  # names
@@ -44,8 +26,8 @@ def operation_name(step: Step, nodes: Sequence[Node]) -> str:
     if not names:
         names = _of_primitives(nodes)
     names = [_KIND.sub("", name.strip("_")) for name in names]
-    names = [name for name in names if name not in _OF_MEMORY] or names
-    names = [_SIGNS.get(name.capitalize(), _KNOWN_AS.get(name, name)) for name in names]
+    names = [name for name in names if name not in OF_MEMORY] or names
+    names = [_SIGNS.get(name.capitalize(), name) for name in (PUBLIC.get(one, one) for one in names)]
     names = [_as_written(name, nodes[-1].source) for name in names]
     return ", ".join(names[:_MOST]) + (" …" if len(names) > _MOST else "")
 

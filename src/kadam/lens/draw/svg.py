@@ -174,6 +174,11 @@ def _flow(flow: Flow, x: float, y: float) -> str:
     )
 
 
+def _read(face: Face) -> str:
+    """All that a block says, for who hears it."""
+    return ", ".join(row.text for row in face.rows)
+
+
 def _frame(picture: Picture, key: str, frame: Frame | None, say: Callable[..., str], name: str, closes: bool) -> str:
     block, face = picture.blocks[key], picture.faces[key]
     x, y, width, height, leaves = frame or (0.0, 0.0, 0.0, 0.0, 0.0)
@@ -185,7 +190,7 @@ def _frame(picture: Picture, key: str, frame: Frame | None, say: Callable[..., s
     role = f"frame {block.role.value}"
     button = ""
     if closes:
-        label = escape(say("close", name=face.rows[0].text), quote=True)
+        label = escape(say("close", name=_read(face)), quote=True)
         button = f' tabindex="0" role="button" data-opens="{key}" aria-expanded="true" aria-label="{label}"'
         rows = rows.replace("</text>", " ▾</text>", 1)
     same = block.role is not Role.REPEAT and block.children[-1].output is block.output
@@ -205,7 +210,7 @@ def _box(
     hidden = "" if at else ' style="display:none"'
     button = ""
     if opens:
-        label = escape(say("open", name=face.rows[0].text), quote=True)
+        label = escape(say("open", name=_read(face)), quote=True)
         button = f' tabindex="0" role="button" data-opens="{key}" aria-expanded="false" aria-label="{label}"'
     inner = [f'<rect class="edge-of" width="{face.width:.1f}" height="{face.height:.1f}" rx="7"/>']
     if block.role is Role.REPEAT:
