@@ -75,24 +75,16 @@ class Contest:
         for peer in list(self.workers):
             with self.noting(peer):
                 self.found[peer].update(self.workers[peer].ask("calibrate"), rounds_s=[])
-        before = self.counters()
         for number in range(rounds):
             self.say(f"{self.workload}: round {number + 1} of {rounds}")
             for peer in list(self.workers)[:: 1 if number % 2 == 0 else -1]:
                 with self.noting(peer):
-                    self.found[peer]["rounds_s"].append(self.workers[peer].ask("measure", budget_s=budget_s)["step_s"])
-        after = self.counters()
-        if before is not None and after is not None:
-            self.found["kadam"]["compiled_in_rounds"] = after["kernels_compiled"] - before["kernels_compiled"]
-            self.found["kadam"]["programs_in_rounds"] = after["programs"] - before["programs"]
-
-    def counters(self) -> dict[str, Any] | None:
-        """What Kadam's native engine has done so far."""
-        if "kadam" not in self.workers:
-            return None
-        with self.noting("kadam"):
-            return self.workers["kadam"].ask("counters")
-        return None
+                    round_ = self.workers[peer].ask("measure", budget_s=budget_s)
+                    self.found[peer]["rounds_s"].append(round_["step_s"])
+                    if peer == "kadam":
+                        for what in ("kernels", "programs"):
+                            counted = f"{what}_in_rounds"
+                            self.found[peer][counted] = self.found[peer].get(counted, 0) + round_[what]
 
     def close(self) -> None:
         """Note what each peer has held in memory, and end them."""
