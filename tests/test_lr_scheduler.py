@@ -103,6 +103,7 @@ def test_rates_and_states_equal_pytorchs(name: str, groups: int) -> None:
     assert list(run(mine, ours, 20)) == list(run(reference, theirs, 20))
     assert mine.get_last_lr() == reference.get_last_lr()
     assert comparable(mine.state_dict()) == comparable(reference.state_dict())
+    assert list(mine.state_dict()) == list(reference.state_dict())  # files list it in this order
     keys = [set(group) - {"params"} for group in ours.param_groups]
     assert keys == [set(group) - {"params"} for group in theirs.param_groups]
 

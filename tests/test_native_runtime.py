@@ -277,6 +277,33 @@ def test_lesser_processors_get_their_own_code(
     assert not any(word in assembly for word in has_not)
 
 
+BFLOAT_PROGRAM = """
+import kadam as torch
+from kadam import native
+torch.manual_seed(0)
+layer = torch.nn.Linear(40, 24).to(torch.bfloat16)
+optimizer = torch.optim.AdamW(layer.parameters(), lr=0.01)
+for _ in range(4):
+    optimizer.zero_grad()
+    (layer(torch.ones(3, 40, dtype=torch.bfloat16)) - 1).square().mean().backward()
+    optimizer.step()
+print(float(layer.weight.float().sum()), native.stats().kernels_compiled > 0)
+"""
+
+
+@pytest.mark.skipif(not host().triple.startswith("x86_64"), reason="these are x86 processors")
+@pytest.mark.parametrize("name", ["avx512", "avx2", "baseline"])
+def test_processors_without_bfloat16_compute_with_it(name: str, run_python: Run) -> None:
+    """LLVM would call a function to round to it that no process has."""
+    own, expected = (
+        run_python("-c", BFLOAT_PROGRAM, env={"KADAM_ENGINE": "native", "KADAM_CACHE": "off", **more})
+        for more in ({"KADAM_TARGET": name}, {})
+    )
+    assert own.returncode == 0, own.stderr
+    assert own.stdout.split()[1] == "True"
+    assert float(own.stdout.split()[0]) == pytest.approx(float(expected.stdout.split()[0]), rel=0.02)
+
+
 def test_an_unknown_target_is_refused(run_python: Run) -> None:
     done = run_python("-c", "from kadam.engines.native.target import host; host()", env={"KADAM_TARGET": "z80"})
     assert "NativeUnavailable: KADAM_TARGET=z80 is unknown here" in done.stderr

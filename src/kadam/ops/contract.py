@@ -490,13 +490,15 @@ def _spelled(parts: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
     """The equation, and the operands, of operands that stand beside the numbers of their axes.
 
     Raises:
-        ArgumentError: an axis is no number from 0 to 51 and no ellipsis.
+        ArgumentError: an axis is a number that is not from 0 to 51.
+        OperandError: an axis is no number and no ellipsis.
     """
 
     def term(axes: Sequence[Any]) -> str:
         wrong = [axis for axis in axes if axis is not Ellipsis and axis not in range(len(ascii_letters))]
         if wrong:
-            raise ArgumentError(
+            kind = ArgumentError if isinstance(wrong[0], int) else OperandError
+            raise kind(
                 f"einsum: {wrong[0]!r} is no axis: not within the valid range [0, 52). Fix: "
                 "einsum(a, [0, 1], b, [1, 2])."
             )

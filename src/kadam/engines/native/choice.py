@@ -18,7 +18,7 @@ Way = Tiling | Inner | Squares  # to cut a contraction
 BLOCK_BYTES = 64 << 10  # of columns that are copied together, and of sums that wait for the next round
 MOST_WAITING = 4 * BLOCK_BYTES  # of such sums where a task's rows cannot be fewer
 MOST_VECTORS = 6
-ENOUGH_SUMS = 16  # of a tile for a core with one multiplier: four times those that hide how long a sum takes
+ENOUGH_SUMS = 16  # of a tile for a core with one multiplier: four would hide the four cycles that a sum takes
 PAGE_BYTES = 4096  # addresses so far apart share a set of the first-level cache
 LINE_BYTES = 64
 LAUNCH_CYCLES = 2000
@@ -185,7 +185,7 @@ def _split_cycles(side: Side, left: bool) -> int:
 def _tile_cycles(t: Tiling) -> float:
     form, itemsize, sums = t.form, t.form.contraction.dtype.itemsize, t.rows * t.vectors
     tile = form.steps * _step_cycles(t) + 20 + 4 * sums + (t.vectors * 90 if form.turned else 0)
-    tile += t.lines * form.contraction.after * (0.25 if t.overlapped else 0.5)
+    tile += (t.width if form.turned else sums) * form.contraction.after * (0.25 if t.overlapped else 0.5)
     tile += (math.prod(t.rounds) - 1) * (20 + 2 * sums)
     if form.contraction.size * itemsize > host().l2_bytes:
         tile += 40 * t.rows + 8 * sums

@@ -53,7 +53,7 @@ def stages_of(way: Way, finish: Finish, name: str, announce: Announce | None = N
             settling, rows = settled(way, f"{name} (rows)")
             before.append(settling)
         w = tile_kernel(way, finish, announce, rows)
-    work = cycles(way) * 4 * way.lanes  # two multiply-adds of vectors a cycle
+    work = cycles(way) * 2 * host().multiply_adds * way.lanes
     main = Stage(name, w.text(), tuple(w.buffers), way.tasks, contraction.flops, contraction.size_bytes, work)
     return [*before, main]
 

@@ -99,8 +99,14 @@ class Tiling:
 
     @property
     def overlapped(self) -> bool:
-        """Whether a tile is finished while the next one is multiplied."""
-        return self.copies == 1 and self.form.contraction.after >= LONG_FORMULA
+        """Whether a tile is finished vector by vector while the next one, if deep enough, is multiplied."""
+        vectors = self.width if self.form.turned else self.rows * self.vectors
+        return self.copies == 1 and self.depth >= vectors and self.form.contraction.after >= LONG_FORMULA
+
+    @property
+    def uneven(self) -> bool:
+        """Whether the last of a task's tiles begins earlier, lest it reach beyond the task's rows."""
+        return bool((self.share or self.form.rows.size) % self.rows)
 
     @property
     def rounds(self) -> tuple[int, ...]:
@@ -125,7 +131,7 @@ class _Spot:
     Attributes:
         outer: the indices of its matrix product.
         row: its first one; `repeated` rows from there on are the tile's above.
-        column: its first one, if columns did not end.
+        column: its first one. Vectors that would reach beyond the last column begin earlier, see `_start`.
         results: where its sums are left.
     """
 
@@ -152,6 +158,7 @@ class _Tiles:
         self.block = block_of(self.record.itemsize)
         if tiling.gathered:
             self.gathered = self.w.scratch(self.record, -(-tiling.depth // self.block) * self.block * tiling.width)
+            self.even = tiling.form.depth % tiling.depth == tiling.depth % self.block == 0
         if self.form.turned:
             self.across = self.w.scratch(self.record, tiling.width * tiling.lanes)
         if tiling.overlapped:  # whether a tile waits to be finished; its task, and which of the task's tiles it is
@@ -198,7 +205,7 @@ class _Tiles:
                 left = w.address(self.record, w.buffer(self.rows), a_here)
             right = w.address(self.stored, w.buffer(form.contraction.b.key), b_here)
             if t.gathered:
-                Gathering(w, form, t.lanes, t.vectors).write(right, column, length, self.gathered)
+                Gathering(w, form, t.lanes, t.vectors).write(right, column, length, self.gathered, self.even)
             with w.loop(0, if_real(tiles, 1)) as tile:
                 self._tile(task, tile, turn, left, right, length)
 
@@ -217,7 +224,7 @@ class _Tiles:
         product, group, panel = self._parts_of(task)
         first = times(w, group, t.share or t.group * t.rows)
         nominal = row = total(w, first, times(w, tile, t.rows))
-        if (t.share or size) % t.rows:
+        if t.uneven:
             end = total(w, first, t.share) if t.share else index(size)
             row = w.intrinsic("smin", nominal, minus(w, end, t.rows))
         kept = times(w, tile, t.rows * t.width if self.rounds > 1 else 0)
@@ -260,7 +267,7 @@ class _Tiles:
 
         def finish(line: Value) -> None:
             begun = waits
-            if not self.form.turned and spot.repeated.text != "0":
+            if not self.form.turned and self.t.uneven:
                 row, _ = self._row_of(line)
                 own = w.let(BOOL, 0, f"icmp sge {row}, {spot.repeated.text}")
                 begun = w.let(BOOL, 0, f"and {waits}, {own.text}")
@@ -447,7 +454,7 @@ class _Tiles:
     def _real(self, spot: _Spot) -> Value | None:
         """Which lanes of a vector along the rows are the tile's own."""
         w, t = self.w, self.t
-        if t.rows == t.lanes and (t.share or self.form.rows.size) % t.rows == 0:
+        if t.rows == t.lanes and not t.uneven:
             return None
         return self.scalars.both(from_on(w, t.lanes, spot.repeated), below(w, t.lanes, t.rows))
 

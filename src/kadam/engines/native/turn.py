@@ -37,12 +37,15 @@ class Gathering:
         self.side: Side = form.columns
         self.stored, self.record = form.contraction.dtype, form.sums
 
-    def write(self, pointer: str, first: Value, length: Value, into: str) -> None:
-        """Copies `length` rows from `pointer` on, for the panel that begins with the column `first`."""
+    def write(self, pointer: str, first: Value, length: Value, into: str, even: bool) -> None:
+        """Copies `length` rows from `pointer` on, for the panel that begins with the column `first`.
+
+        `even` promises that the length is a multiple of what is turned at a time.
+        """
         if self.side.stride == 1 or self.side.size == 1:
             self._rows(pointer, first, length, into)
         elif self.side.inner == 1:
-            self._turn(pointer, first, length, into)
+            self._turn(pointer, first, length, into, even)
         else:
             self._pick(pointer, first, length, into)
 
@@ -66,16 +69,15 @@ class Gathering:
                 found = load_as(w, self.record, self.lanes, self.stored, pointer, at, real)
                 w.store(found, into, self._place(vector, row))
 
-    def _turn(self, pointer: str, first: Value, length: Value, into: str) -> None:
+    def _turn(self, pointer: str, first: Value, length: Value, into: str, even: bool) -> None:
         """Small blocks, from vectors along the summed axis."""
         w, lanes = self.w, self.lanes
         block = block_of(self.record.itemsize)
-        exact = not length.text.startswith("%") and int(length.text) % block == 0
         with w.loop(0, self.vectors) as vector:
             start = self._start(first, vector)
             corner = w.address(self.stored, pointer, times(w, start, self.side.stride))
             with w.loop(0, length, block) as row:
-                mask = None if exact else below(w, block, minus(w, length, row))
+                mask = None if even else below(w, block, minus(w, length, row))
                 here = w.address(self.stored, corner, row)
 
                 def column(place: int, here: str = here, mask: Value | None = mask) -> Value:

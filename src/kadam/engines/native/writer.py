@@ -14,12 +14,13 @@ from typing import NamedTuple
 from kadam import dtypes
 from kadam.dtypes import dtype
 
-# How LLVM calls the element types, in registers. (A bool is a byte in memory.)
+# How LLVM calls the element types, in registers. A bool is a byte in memory. A bfloat16 is its bits: where a processor
+# does not know it, LLVM's own type calls a function that no process has.
 KIND = {
     dtypes.bool_: "i1",
     dtypes.uint8: "i8", dtypes.int8: "i8", dtypes.int16: "i16", dtypes.uint16: "i16", dtypes.int32: "i32",
     dtypes.uint32: "i32", dtypes.int64: "i64", dtypes.uint64: "i64",
-    dtypes.float16: "half", dtypes.bfloat16: "bfloat", dtypes.float32: "float", dtypes.float64: "double",
+    dtypes.float16: "half", dtypes.bfloat16: "i16", dtypes.float32: "float", dtypes.float64: "double",
 }  # fmt: skip
 I64, BOOL = dtypes.int64, dtypes.bool_
 
@@ -53,7 +54,7 @@ def type_of(record: dtype, lanes: int = 0) -> str:
 
 def suffix_of(record: dtype, lanes: int = 0) -> str:
     """How a type is written in the name of an intrinsic, such as `v16f32`."""
-    short = {"half": "f16", "bfloat": "bf16", "float": "f32", "double": "f64"}.get(KIND[record], KIND[record])
+    short = {"half": "f16", "float": "f32", "double": "f64"}.get(KIND[record], KIND[record])
     return f"v{lanes}{short}" if lanes else short
 
 
@@ -67,7 +68,7 @@ def number_text(value: complex, record: dtype) -> str:
     if record is dtypes.float16:
         return f"0xH{struct.unpack('>H', struct.pack('>e', rounded))[0]:04X}"
     if record is dtypes.bfloat16:
-        return f"0xR{struct.unpack('>I', struct.pack('>f', rounded))[0] >> 16:04X}"
+        return str(struct.unpack(">I", struct.pack(">f", rounded))[0] >> 16)
     return f"0x{struct.unpack('>Q', struct.pack('>d', rounded))[0]:016X}"
 
 
@@ -272,17 +273,12 @@ class Writer:
         self.do(f"call void @{name}({stored}, <{value.lanes} x ptr> align {value.dtype.itemsize} {at}, {held})")
 
     def _from_memory(self, record: dtype, lanes: int, instruction: str) -> Value:
-        if record is dtypes.bfloat16:
-            bits = self.let(dtypes.uint16, lanes, instruction)
-            return self.let(record, lanes, f"bitcast {bits} to {type_of(record, lanes)}")
         if record is not BOOL:
             return self.let(record, lanes, instruction)
         byte = self.let(dtypes.uint8, lanes, instruction)
         return self.let(BOOL, lanes, f"icmp ne {byte}, {constant(0, dtypes.uint8, lanes).text}")
 
     def _to_memory(self, value: Value) -> Value:
-        if value.dtype is dtypes.bfloat16:
-            return self.let(dtypes.uint16, value.lanes, f"bitcast {value} to {type_of(dtypes.uint16, value.lanes)}")
         if value.dtype is not BOOL:
             return value
         return self.let(dtypes.uint8, value.lanes, f"zext {value} to {type_of(dtypes.uint8, value.lanes)}")
@@ -340,7 +336,7 @@ def index(value: int | Value) -> Value:
 
 def memory_kind(record: dtype) -> str:
     """LLVM's element type in memory."""
-    return "i8" if record is BOOL else "i16" if record is dtypes.bfloat16 else KIND[record]
+    return "i8" if record is BOOL else KIND[record]
 
 
 def memory_type(record: dtype, lanes: int) -> str:
@@ -349,8 +345,8 @@ def memory_type(record: dtype, lanes: int) -> str:
 
 
 def _memory_suffix(record: dtype) -> str:
-    return memory_kind(record) if record in (BOOL, dtypes.bfloat16) else suffix_of(record)
+    return memory_kind(record) if record is BOOL else suffix_of(record)
 
 
 def _memory_zero(record: dtype) -> str:
-    return "0" if record in (BOOL, dtypes.bfloat16) else number_text(0, record)
+    return "0" if record is BOOL else number_text(0, record)

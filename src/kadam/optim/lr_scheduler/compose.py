@@ -44,6 +44,7 @@ class _Composition(LRScheduler):
     def state_dict(self) -> dict[str, Any]:
         """What the composition and each of its schedules remember."""
         state = super().state_dict()
+        del state["_schedulers"]  # it stands last, as in PyTorch
         state["_schedulers"] = [part.state_dict() for part in self._schedulers]
         return state
 

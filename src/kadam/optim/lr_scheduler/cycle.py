@@ -133,6 +133,7 @@ class CyclicLR(_MomentumCycle):
     def state_dict(self) -> dict[str, Any]:
         """What the schedule remembers; of a custom scale function the attributes of a callable object, else None."""
         state = super().state_dict()
+        del state["_scale_fn_custom"]  # it stands last, as in PyTorch
         state["_scale_fn_custom"] = saved_callable(self._scale_fn_custom)
         return state
 

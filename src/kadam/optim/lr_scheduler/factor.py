@@ -38,6 +38,7 @@ class _LambdaSchedule(LRScheduler):
     def state_dict(self) -> dict[str, Any]:
         """What the schedule remembers; for each lambda the attributes of a callable object, None for a function."""
         state = super().state_dict()
+        del state["lr_lambdas"]  # it stands last, as in PyTorch
         state["lr_lambdas"] = [saved_callable(function) for function in self.lr_lambdas]
         return state
 
