@@ -61,6 +61,7 @@ class Observer:
         self.wants, self.keep, self.on_step = wants, keep, on_step
         self.tokens = Tokens()
         self.origins: weakref.WeakKeyDictionary[Any, Source] = weakref.WeakKeyDictionary()
+        self.factories: dict[int, Source | None] = {}
         self.names = Names(self.tokens)
         self.summaries = Summaries(self.names) if summaries else None
         self.updates = Updates(self)

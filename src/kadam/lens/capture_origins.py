@@ -25,12 +25,15 @@ from kadam.utils.data import dataloader
 _FACTORIES = ("zeros", "ones", "full", "empty", "rand", "randn", "randint", "zeros_like", "ones_like",
               "full_like", "rand_like", "randn_like", "linspace", "eye")  # fmt: skip
 
+KEPT = 256  # tensors of which it is known where a factory made them: what shall be learnt is told so soon
+
 
 class Notes(Protocol):
     """Who is told, and knows tensors by their tokens."""
 
     tokens: Tokens
     origins: weakref.WeakKeyDictionary[Any, Source]
+    factories: dict[int, Source | None]  # by token: the lines of the tensors that factories made last
 
     @property
     def updates(self) -> Changes: ...
@@ -79,7 +82,8 @@ def _frozen(notes: Notes, source: Source | None, tensor: Any, flag: bool) -> Non
     if isinstance(tensor, Recorded) and tensor._spec.grad_name is None:
         notes.note("freeze", source, token=notes.tokens.of(tensor), frozen=not flag)
         if flag:
-            notes.note("made", source, token=notes.tokens.of(tensor))
+            token = notes.tokens.of(tensor)
+            notes.note("made", notes.factories.get(token) or source, token=token)
             notes.updates.renewed(tensor)
 
 
@@ -142,14 +146,19 @@ def _after_making(notes: Notes) -> Callable[[], None]:
 
 
 def _after_factory(notes: Notes, name: str) -> Callable[[], None]:
-    """Tensors that are made to be learnt tell of the line that made them; others are none of our business."""
+    """Tensors that are made to be learnt tell of the line that made them; of others that of the latest is kept."""
     original = vars(kadam)[name]
 
     @functools.wraps(original)
     def make(*args: Any, **kwargs: Any) -> Any:
         made = original(*args, **kwargs)
+        token, source = notes.tokens.of(made), line_of(sys._getframe(1))
         if kwargs.get("requires_grad"):
-            notes.note("made", line_of(sys._getframe(1)), token=notes.tokens.of(made))
+            notes.note("made", source, token=token)
+            return made
+        notes.factories[token] = source
+        if len(notes.factories) > KEPT:
+            del notes.factories[next(iter(notes.factories))]
         return made
 
     setattr(kadam, name, make)

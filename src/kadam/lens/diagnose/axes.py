@@ -100,8 +100,16 @@ def _is_of_pairs(links: Links, shares: Node) -> bool:
     """Whether a softmax is one of scores that are products of two computed values."""
     for one in ancestors((shares,), NEAR + len(links.call_of(shares))).values():
         if isinstance(one.primitive, Dot) and not any(links.maker(part).id in links.weights for part in one.inputs):
-            return True
+            return _sums_features(one)
     return False
+
+
+def _sums_features(node: Node) -> bool:
+    """Whether a product runs over what the layers before it give out; sums over neighbours keep these for clusters."""
+    dot = node.primitive
+    assert isinstance(dot, Dot)
+    places = [_units_axis(part) for part in node.inputs]
+    return all(at is None or at in axes for at, axes in zip(places, (dot.a_axes, dot.b_axes), strict=True))
 
 
 def _before_picks(links: Links, node: Node) -> Node:

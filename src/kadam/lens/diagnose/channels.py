@@ -66,10 +66,13 @@ def _before(node: Node) -> Node | None:
 
 
 def _is_scrambled(value: Array) -> bool:
-    """Whether the numbers lie in memory as rows of pixels, of which each has its channels side by side."""
+    """Whether the numbers lie in memory as rows of pixels, of which each has its channels side by side.
+
+    No nearer number may be as alike: those of a pattern of every other pixel are, whatever the channels.
+    """
     channels, width = value.shape[1], value.shape[3]
     flat = value[:IMAGES].astype(np.float64).reshape(len(value[:IMAGES]), -1)
-    across, down = _roughness(flat, 1), _roughness(flat, width)
+    across, down = min(_roughness(flat, apart) for apart in range(1, channels)), _roughness(flat, width)
     pixels, rows = _roughness(flat, channels), _roughness(flat, channels * width)
     return across > ROUGHER * pixels and down > ROUGHER * rows
 

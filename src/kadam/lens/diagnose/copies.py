@@ -34,6 +34,8 @@ class Copies:
     def see(self, record: StepRecord, links: Links | None) -> None:
         if links is None or self.follows:
             return
+        known = (*links.step.parameters, *links.step.frozen)
+        self.follows = any(one.token in self.first and one.next is not None for one in known)
         for one in links.comparisons():
             rests = _copies(links, one)
             if not rests:

@@ -142,7 +142,8 @@ class Rates:
 
     def _is_upset(self, program: Program, losses: Array) -> bool:
         """Whether the first steps have thrown up a loss whose answers are given, in a training that is no game."""
-        upset = float(np.max(losses[: 2 * LEAPS])) > UPSET * abs(float(losses[0]))
+        late = losses[2 * LEAPS :]  # of single samples losses differ as much to the end
+        upset = float(np.max(losses[: 2 * LEAPS])) > UPSET * max(abs(float(losses[0])), float(np.max(late, initial=0)))
         return upset and self.given and len(program.made) == 1
 
     def _asks_for_more(self) -> bool:

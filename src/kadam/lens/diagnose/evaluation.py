@@ -51,7 +51,9 @@ class EvaluationScale:
             if _width(usual) <= 0 or max(widths) > STEADY * max(min(widths), 1e-12):
                 continue
             looked = [one for one in _looks(program.events, root) if _width(_spread(one)) > 0]
-            other = [one for one in looked if _is_other(_spread(one), usual, self.features[root])]
+            other = [one for one in looked if _is_other(_spread(one), usual, len(looked) == len(_afar(looked, usual)))]
+            if self.features[root] < FEATURES:
+                continue
             scales = {round(float(np.log2(_width(_spread(one)) / _width(usual)))) for one in looked}
             if other and len(scales) < WAYS:
                 asked = _spread(other[0])
@@ -79,14 +81,20 @@ def _width(spread: Array) -> float:
     return float(spread[-1] - spread[0])
 
 
-def _is_other(asked: Array, usual: Array, features: int) -> bool:
+def _is_other(asked: Array, usual: Array, always: bool) -> bool:
     """Whether numbers have another scale than the usual ones."""
-    whole = _ratio(_width(asked), _width(usual))
-    inner = _ratio(_inner(asked), _inner(usual))
-    if min(whole, inner) >= FAR:
-        return True
     apart = np.abs(_in_shares(asked) - _in_shares(usual)).max()
-    return min(whole, inner) >= WIDER and features >= FEATURES and bool(apart < SHAPE)
+    return _times(asked, usual) >= (WIDER if apart < SHAPE else FAR) and (always or bool(apart < SHAPE))
+
+
+def _afar(looked: list[Event], usual: Array) -> list[Event]:
+    """The passes about far wider or narrower inputs: beside usual ones, such are picked on purpose (anomalies)."""
+    return [one for one in looked if _times(_spread(one), usual) >= FAR]
+
+
+def _times(asked: Array, usual: Array) -> float:
+    """How many times as wide numbers lie as the usual ones, or as narrow."""
+    return min(_ratio(_width(asked), _width(usual)), _ratio(_inner(asked), _inner(usual)))
 
 
 def _inner(spread: Array) -> float:

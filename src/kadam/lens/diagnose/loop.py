@@ -108,7 +108,7 @@ class LoopOrder:
         """The events stand in the program; where the gradients came from stands in the graph."""
         if links is not None and not self.by_hand:
             used = (one.grad for one in links.step.parameters if one.next is not None and one.grad is not None)
-            self.by_hand = any(not is_data(node) and node.phase is not Phase.BACKWARD for node in used)
+            self.by_hand = any(node.phase is not Phase.BACKWARD for node in used)
 
     def findings(self, program: Program) -> Iterator[Finding]:
         yield from _without_step(program)
@@ -129,6 +129,8 @@ class LoopOrder:
         for event in program.events:
             if event.kind == "backward":
                 computed = event
+            elif event.kind == "in_place" and event.fact("leaf"):
+                computed = None  # weights that the program moves by itself: the gradients had their use
             elif event.kind == "zero_grad" and computed is not None:
                 wasted.append((computed, event))
                 computed = None
