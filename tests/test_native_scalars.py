@@ -24,6 +24,7 @@ from kadam.primitives.special import Polygamma
 
 pytest.importorskip("llvmlite")
 from kadam.engines.native import build
+from kadam.engines.native.lanes import constant_mask
 from kadam.engines.native.scalars import Scalars
 from kadam.engines.native.writer import I64, Value, Writer
 
@@ -344,3 +345,38 @@ def test_sigmoid_is_exactly_between() -> None:
     x = np.array([-np.inf, -200.0, -88.0, 0.0, 30.0, np.inf, np.nan], np.float32)
     with np.errstate(over="ignore"):
         assert_close(apply(Sigmoid().scalar, dtypes.float32, 0, x), Sigmoid().reference(x), 1.5)
+
+
+# Stores.
+
+
+@pytest.mark.parametrize("lane", [0, 3])
+@pytest.mark.parametrize(
+    ("record", "source", "lanes"),
+    [
+        (dtypes.bfloat16, dtypes.float32, 16),
+        (dtypes.float16, dtypes.float32, 16),
+        (dtypes.int16, dtypes.int32, 16),
+        (dtypes.int8, dtypes.int32, 16),
+        (dtypes.uint8, dtypes.int16, 32),
+        (dtypes.int32, dtypes.int64, 8),
+        (dtypes.bool_, dtypes.float32, 16),
+    ],
+    ids=str,
+)
+def test_a_lone_lane_is_stored_as_wide_as_its_type(record: dtype, source: dtype, lanes: int, lane: int) -> None:
+    """LLVM 22 writes over the neighbours, with AVX-512 (see `Target.widens_lone_lanes`)."""
+    writer = Writer()
+    mask = constant_mask([number == lane for number in range(lanes)])
+    with writer.loop(*writer.tasks):
+        value = writer.load(source, lanes, writer.buffer("x"))
+        writer.store(Scalars(writer).cast(value, record), writer.buffer("result"), 0, mask)
+    kernel = KERNEL(build.addresses([writer.text()])[0])
+    x = np.arange(1, lanes + 1).astype(source.numpy)
+    out = np.ones(lanes + 8, record.numpy)
+    slots = [ctypes.c_void_p({"x": x, "result": out}[key].ctypes.data) for key in writer.buffers]  # type: ignore[index]
+    args = (ctypes.c_void_p * len(slots))(*[ctypes.addressof(slot) for slot in slots])
+    kernel(args, 0, 1)
+    expected = np.ones_like(out)
+    expected[lane] = x[lane]
+    assert out.tobytes() == expected.tobytes()

@@ -58,6 +58,16 @@ class Target:
     l2_bytes: int
     cores: int
 
+    @property
+    def widens_lone_lanes(self) -> bool:
+        """Whether LLVM 22 may store the only lane of a known mask as wide as it was before it was cut to its type.
+
+        Its neighbours in memory are then overwritten. That is so where a masked store can cut too, which is AVX-512's.
+
+        Source: LLVM's issue 179489, https://github.com/llvm/llvm-project/pull/179853.
+        """
+        return not self.features or "+avx512f" in self.features.split(",")  # no features: the processor's name has them
+
 
 @cache
 def host() -> Target:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from kadam import dtypes
 from kadam.dtypes import dtype
+from kadam.engines.native.target import host
 
 # How LLVM calls the element types, in registers. A bool is a byte in memory. A bfloat16 is its bits: where a processor
 # does not know it, LLVM's own type calls a function that no process has.
@@ -23,6 +24,7 @@ KIND = {
     dtypes.float16: "half", dtypes.bfloat16: "i16", dtypes.float32: "float", dtypes.float64: "double",
 }  # fmt: skip
 I64, BOOL = dtypes.int64, dtypes.bool_
+CUT = ("i8", "i16", "i32")  # kinds that LLVM makes of wider ones as it stores them
 
 
 class Value(NamedTuple):
@@ -257,10 +259,20 @@ class Writer:
         if mask is None or not value.lanes:
             self.do(f"store {stored}, ptr {at}, align {value.dtype.itemsize}")
             return
+        if memory_kind(value.dtype) in CUT and host().widens_lone_lanes:
+            mask = self._unknown(mask)
         kind = memory_type(value.dtype, value.lanes)
         name = f"llvm.masked.store.v{value.lanes}{_memory_suffix(value.dtype)}.p0"
         self.declare(f"declare void @{name}({kind}, ptr, <{value.lanes} x i1>)")
         self.do(f"call void @{name}({stored}, ptr align {value.dtype.itemsize} {at}, {mask})")
+
+    def _unknown(self, mask: Value) -> Value:
+        """The same mask, as one that LLVM does not know: that no task has a number below 0 is not written anywhere."""
+        known = "  %counted = icmp sge i64 %begin, 0"
+        if known not in self._entry:
+            self._entry.append(known)
+        every = self.splat(Value("%counted", BOOL), mask.lanes)
+        return self.let(BOOL, mask.lanes, f"and {mask}, {every.text}")
 
     def scatter(self, value: Value, pointer: str, offsets: Value, mask: Value | None = None) -> None:
         """Write elements to a vector of offsets, where the mask holds; of equal offsets the last lane's stays."""
