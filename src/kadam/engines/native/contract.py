@@ -8,6 +8,7 @@ from kadam.engines.native.choice import Way, best, cycles, even
 from kadam.engines.native.form import Axis, Contraction, Operand
 from kadam.engines.native.inner import Inner, inner_kernel
 from kadam.engines.native.matrix_unit import matrix_unit_kernel
+from kadam.engines.native.nest import FLOPS
 from kadam.engines.native.settle import settled
 from kadam.engines.native.squares import Squares, thirds_of_rows
 from kadam.engines.native.stage import Finish, Stage
@@ -53,7 +54,7 @@ def stages_of(way: Way, finish: Finish, name: str, announce: Announce | None = N
             settling, rows = settled(way, f"{name} (rows)")
             before.append(settling)
         w = tile_kernel(way, finish, announce, rows)
-    work = cycles(way) * 2 * host().multiply_adds * way.lanes
+    work = cycles(way) * FLOPS * way.lanes  # a measure of time, whatever the processor does in a cycle
     main = Stage(name, w.text(), tuple(w.buffers), way.tasks, contraction.flops, contraction.size_bytes, work)
     return [*before, main]
 
