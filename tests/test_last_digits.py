@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 import kadam
@@ -25,11 +26,14 @@ def test_a_sigmoid_and_its_loss_print_pytorchs_digits() -> None:
     assert sum(same) >= 36  # the native engine's logarithm is not the C library's
 
 
-# PyTorch's logarithm is MKL's, whose last digits depend on the processor: 0 % differ on Intel's, 8 % on AMD's.
-@pytest.mark.parametrize(("name", "share"), [("exp", 0.03), ("log", 0.1), ("tanh", 0.03), ("sigmoid", 0.08)])
+@pytest.mark.parametrize(("name", "share"), [("exp", 0.03), ("log", 0.01), ("tanh", 0.03), ("sigmoid", 0.08)])
 def test_the_reference_rounds_functions_as_pytorch_does(name: str, share: float) -> None:
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)
     x = torch.rand(4000) * 4 + 0.01
     ours = getattr(kadam, name)(kadam.tensor(x.tolist())).numpy()
-    assert (ours != getattr(torch, name)(x).numpy()).mean() <= share
+    theirs = getattr(torch, name)(x).numpy()
+    if name == "log":  # MKL's, whose last digits depend on the processor: where it errs, ours need not
+        exact = torch.log(x.double()).float().numpy()
+        theirs = np.where(ours == exact, ours, theirs)
+    assert (ours != theirs).mean() <= share

@@ -287,7 +287,7 @@ for _ in range(4):
     optimizer.zero_grad()
     (layer(torch.ones(3, 40, dtype=torch.bfloat16)) - 1).square().mean().backward()
     optimizer.step()
-print(float(layer.weight.float().sum()), native.stats().kernels_compiled > 0)
+print(float(layer.weight.float().sum()), native.stats().kernels_compiled)
 """
 
 
@@ -295,13 +295,15 @@ print(float(layer.weight.float().sum()), native.stats().kernels_compiled > 0)
 @pytest.mark.parametrize("name", ["avx512", "avx2", "baseline"])
 def test_processors_without_bfloat16_compute_with_it(name: str, run_python: Run) -> None:
     """LLVM would call a function to round to it that no process has."""
-    own, expected = (
-        run_python("-c", BFLOAT_PROGRAM, env={"KADAM_ENGINE": "native", "KADAM_CACHE": "off", **more})
-        for more in ({"KADAM_TARGET": name}, {})
-    )
+    pytest.importorskip("torch")
+    own = run_python("-c", BFLOAT_PROGRAM, env={"KADAM_ENGINE": "native", "KADAM_CACHE": "off", "KADAM_TARGET": name})
     assert own.returncode == 0, own.stderr
-    assert own.stdout.split()[1] == "True"
-    assert float(own.stdout.split()[0]) == pytest.approx(float(expected.stdout.split()[0]), rel=0.02)
+    found, compiled = own.stdout.split()
+    assert int(compiled) > 0
+    theirs = BFLOAT_PROGRAM.replace("import kadam as torch\nfrom kadam import native\n", "import torch\n")
+    done = run_python("-c", theirs.replace("native.stats().kernels_compiled", "0"))
+    assert done.returncode == 0, done.stderr
+    assert float(found) == pytest.approx(float(done.stdout.split()[0]), rel=0.02)
 
 
 def test_an_unknown_target_is_refused(run_python: Run) -> None:

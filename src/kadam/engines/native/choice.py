@@ -185,7 +185,7 @@ def _split_cycles(side: Side, left: bool) -> int:
 def _tile_cycles(t: Tiling) -> float:
     form, itemsize, sums = t.form, t.form.contraction.dtype.itemsize, t.rows * t.vectors
     tile = form.steps * _step_cycles(t) + 20 + 4 * sums + (t.vectors * 90 if form.turned else 0)
-    tile += (t.width if form.turned else sums) * form.contraction.after * (0.25 if t.overlapped else 0.5)
+    tile += t.result_vectors * form.contraction.after * (0.25 if t.overlapped else 0.5)
     tile += (math.prod(t.rounds) - 1) * (20 + 2 * sums)
     if form.contraction.size * itemsize > host().l2_bytes:
         tile += 40 * t.rows + 8 * sums

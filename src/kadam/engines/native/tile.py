@@ -88,9 +88,12 @@ class Tiling:
     @property
     def lines(self) -> int:
         """What a tile is finished by: rows, or vectors of them; columns, if rows are the last axis of the result."""
-        if self.form.turned:
-            return self.width
-        return self.rows * self.vectors if self.by_vectors else self.rows
+        return self.result_vectors if self.form.turned or self.by_vectors else self.rows
+
+    @property
+    def result_vectors(self) -> int:
+        """How many vectors a tile's results are finished in: along the rows, if these are the last axis."""
+        return self.width if self.form.turned else self.rows * self.vectors
 
     @property
     def by_vectors(self) -> bool:
@@ -100,8 +103,7 @@ class Tiling:
     @property
     def overlapped(self) -> bool:
         """Whether a tile is finished vector by vector while the next one, if deep enough, is multiplied."""
-        vectors = self.width if self.form.turned else self.rows * self.vectors
-        return self.copies == 1 and self.depth >= vectors and self.form.contraction.after >= LONG_FORMULA
+        return self.copies == 1 and self.depth >= self.result_vectors and self.form.contraction.after >= LONG_FORMULA
 
     @property
     def uneven(self) -> bool:

@@ -48,12 +48,11 @@ class EvaluationScale:
         for root, trained in self.trained.items():
             usual = np.median(trained, axis=0)
             widths = [_width(one) for one in trained]
-            if _width(usual) <= 0 or max(widths) > STEADY * max(min(widths), 1e-12):
+            few = self.features[root] < FEATURES
+            if few or _width(usual) <= 0 or max(widths) > STEADY * max(min(widths), 1e-12):
                 continue
             looked = [one for one in _looks(program.events, root) if _width(_spread(one)) > 0]
             other = [one for one in looked if _is_other(_spread(one), usual, len(looked) == len(_afar(looked, usual)))]
-            if self.features[root] < FEATURES:
-                continue
             scales = {round(float(np.log2(_width(_spread(one)) / _width(usual)))) for one in looked}
             if other and len(scales) < WAYS:
                 asked = _spread(other[0])
