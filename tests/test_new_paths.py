@@ -12,6 +12,12 @@ from kadam.recording.step import state
 from kadam.script import as_guest, run_file
 
 
+def _forgotten() -> None:
+    """No path is known, and the next trim of the trail's own is some 250 recordings away."""
+    step.forget_paths()
+    state.serial += -state.serial % 256
+
+
 def _follow(places: int, weight: kadam.Tensor, rate: float = 0.1) -> float:
     """A step whose path is told by the digits of a number."""
     optimizer = SGD([weight], lr=rate)
@@ -27,7 +33,7 @@ def _follow(places: int, weight: kadam.Tensor, rate: float = 0.1) -> float:
 
 
 def test_the_trail_keeps_the_paths_walked_last_though_all_begin_alike(monkeypatch):
-    step.forget_paths()
+    _forgotten()
     monkeypatch.setattr(step, "TRAIL_BOUND", 200)
     weight = kadam.full((3,), 0.5, requires_grad=True)
     for places in range(64, 128):
@@ -45,7 +51,7 @@ def test_the_trail_keeps_the_paths_walked_last_though_all_begin_alike(monkeypatc
 
 
 def test_paths_that_were_dropped_can_still_be_gone_back(monkeypatch):
-    step.forget_paths()
+    _forgotten()
     monkeypatch.setattr(step, "TRAIL_BOUND", 60)
     weight = kadam.full((3,), 0.5, requires_grad=True)
     held = (kadam.ones(3) * weight).exp().sum()
