@@ -38,7 +38,8 @@ QUICK = (
     "program_fails__one_class_short", "copy_never_follows__dqn", "graph_cut__oscillator",
     "graph_cut__points_on_circle", "softmax_axis__moons", "evaluation_scaled_otherwise__cancer_slices",
     "channels_mixed__skies", "cleared_gradients__cancer_slices", "graph_cut__house_loader_relu",
-    "symmetric_initialisation__moons_by_hand",
+    "symmetric_initialisation__moons_by_hand", "constant_targets__churn_threshold",
+    "parameters_not_in_optimizer__made_in_forward", "batch_mixed__wave_forecast", "unscaled_targets__house_arguments",
 )  # fmt: skip
 HEALTHY = (
     "clean/raw_line", "clean/sine_sequential", "clean/trainer_class", "controls/gan", "controls/lr_zero_start",
@@ -49,6 +50,9 @@ HEALTHY = (
     "clean/sentiment_lstm", "clean/gan_line", "clean/char_transformer", "clean/raw_logreg", "clean/stateful_text",
     "clean/weather_heads", "clean/bright_quarter", "controls/noam", "controls/drop_wide",
     "clean/dqn", "clean/oscillator", "clean/points_on_circle", "clean/cancer_slices", "clean/skies",
+    "clean/churn_threshold", "clean/word_kinds", "clean/wave_forecast", "controls/copy_words", "controls/market_days",
+    "controls/anomaly_scores", "controls/best_of_three_batches", "controls/averaged_by_numpy",
+    "controls/evolution_strategies", "controls/lora_from_scratch", "controls/single_samples_long_tails",
 )  # fmt: skip
 
 
@@ -271,6 +275,14 @@ def test_overflow_follows_what_made_the_numbers_grow() -> None:
     overflow = Finding("nan_or_inf", line, follows=True, variant="overflow")
     assert ranked([overflow, Finding("exploding_gradients", line)])[0].kind == "exploding_gradients"
     assert ranked([overflow]) == [overflow]
+
+
+def test_nan_follows_from_what_else_is_wrong_at_its_line() -> None:
+    masked, elsewhere = Source("a.py", 7), Source("a.py", 9)
+    nan, axis = Finding("nan_or_inf", masked), Finding("softmax_axis", masked)
+    assert [one.kind for one in ranked([nan, axis])] == ["softmax_axis", "nan_or_inf"]
+    assert ranked([nan, Finding("softmax_axis", elsewhere)])[0] == nan
+    assert ranked([nan, Finding("dead_relus", masked)]) == [nan]
 
 
 def test_symptoms_are_told_only_without_a_cause() -> None:

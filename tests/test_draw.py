@@ -409,6 +409,6 @@ def test_a_block_that_opens_says_all_that_it_shows() -> None:
     buttons = re.findall(r'role="button"[^>]*aria-label="([^"]*)">(.*?)<g', figure)
     assert buttons
     for label, inner in buttons:
-        rows = re.findall(r'<text class="(?:title|note|place)"[^>]*>([^<]*)', inner)
+        rows = re.findall(r'<text class="(?:title|note|place|flow|flow back)"[^>]*>([^<]*)', inner)
         assert rows
         assert all(row.rstrip(" ▸▾") in label for row in rows)

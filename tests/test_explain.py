@@ -378,3 +378,56 @@ def test_what_was_computed_without_gradients_stays_as_it_is() -> None:
     replay = Replay(step)
     parameter = step.parameters[0]
     assert replay.slope(parameter.value, (0,)) == pytest.approx(2 * (1.4 - 2.1) * 2, rel=1e-6)
+
+
+class Rounded(torch.autograd.Function):
+    """Signs, whose gradient passes straight through."""
+
+    @staticmethod
+    def forward(ctx: object, x: torch.Tensor) -> torch.Tensor:
+        return x.sign()
+
+    @staticmethod
+    def backward(ctx: object, ct: torch.Tensor) -> torch.Tensor:
+        return ct
+
+
+def test_what_a_function_of_the_programs_gives_a_weight_is_its_gradient() -> None:
+    torch.manual_seed(0)
+    weight = nn.Parameter(torch.randn(3, 1))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    x, seen = torch.randn(4, 3), list[Step]()
+    with lens.watch(steps=(0,), on_step=lambda record, step: seen.append(step) if step else None):
+        loss = (x @ Rounded.apply(weight)).sum()
+        loss.backward()
+        optimizer.step()
+    told = explain(seen[0], f"{seen[0].parameters[0].name}[2,0]")
+    assert told.reckoning is not None
+    assert told.reckoning.delivered == pytest.approx(float(x.numpy()[:, 2].sum()), rel=CLOSE)
+    assert told.reckoning.apart < CLOSE
+    assert "Rounded has a derivative of its own" in " ".join(to_terminal(told).split())
+
+
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.branches = nn.ModuleDict({"projection": nn.Linear(2, 2), "correction": nn.Linear(2, 2)})
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.tanh(x)
+        for branch in self.branches.values():
+            x = x + branch(x)
+        return x
+
+
+def test_sums_of_layers_deep_within_modules_are_named_by_what_was_added_last() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(Residual(), nn.Linear(2, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    seen = list[Step]()
+    with lens.watch(steps=(0,), on_step=lambda record, step: seen.append(step) if step else None):
+        model(torch.randn(3, 2)).sum().backward()
+        optimizer.step()
+    told = to_terminal(explain(seen[0], "0.branches.correction.weight[0,1]"))
+    assert "(… + model.0.branches.projection)" in told
+    assert "add(" not in told

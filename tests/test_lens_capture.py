@@ -12,6 +12,7 @@ import pytest
 import kadam as torch
 from kadam import lens, nn
 from kadam.ir.graph import Phase
+from kadam.lens.explain import explain
 from kadam.lens.step import StepRecord
 from kadam.recording.step import state
 
@@ -272,3 +273,32 @@ def test_steps_that_take_closures_are_told_apart() -> None:
     assert all(step.optimizers[0].stepped for step in seen.steps.values())
     for step in seen.steps.values():
         assert all(one.grad is not None and one.next is not None for one in step.parameters)
+
+
+def test_the_gradient_of_looked_up_rows_is_captured_whole() -> None:
+    torch.manual_seed(0)
+    table, head = nn.Embedding(5, 2, sparse=True), nn.Linear(2, 1)
+    optimizers = torch.optim.SGD(table.parameters(), lr=0.1), torch.optim.SGD(head.parameters(), lr=0.1)
+    rows = torch.tensor([1, 3, 1])
+    seen: list[lens.Step] = []
+    wanted = []
+    with lens.watch(steps=(0, 1), on_step=lambda record, step: seen.append(step) if step else None):
+        for _ in range(2):
+            loss = head(table(rows)).sum()
+            for one in optimizers:
+                one.zero_grad()
+            grad = np.zeros((5, 2), np.float32)
+            np.add.at(grad, [1, 3, 1], head.weight.detach().numpy()[0])
+            wanted.append(grad)
+            loss.backward()
+            for one in optimizers:
+                one.step()
+            loss.item()
+    assert len(seen) == 2
+    for step, grad in zip(seen, wanted, strict=True):
+        looked_up = next(one for one in step.parameters if one.value.shape == (5, 2))
+        assert looked_up.grad is not None
+        assert np.allclose(step.value(looked_up.grad), grad)
+        reckoning = explain(step, f"{looked_up.name}[1,0]").reckoning
+        assert reckoning is not None
+        assert reckoning.expected == pytest.approx(grad[1, 0])

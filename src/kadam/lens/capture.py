@@ -30,10 +30,11 @@ from kadam.lens.capture_summary import Summaries
 from kadam.lens.capture_updates import Updates
 from kadam.lens.step import Event, Fault, Setting, Step, StepRecord
 from kadam.recording.backward_pass import BackwardPass
-from kadam.recording.modes import is_grad_enabled
+from kadam.recording.modes import is_grad_enabled, no_grad
 from kadam.recording.step import Recording, cut, state
 from kadam.recording.tensor import Recorded, has_memory
 from kadam.recording.watch import Snapshot, Tokens, deliver, place_of, present, snapshot, survivors
+from kadam.sparse.tensor import SparseTensor
 
 EARLIER = 8  # recordings of the step before that are at hand, for a backward pass that goes through them
 LOOKS = 16  # how often in a step it is noted what the program's frames call their tensors
@@ -146,8 +147,14 @@ class Observer:
 
     def refer(self, tensor: Any) -> Ref:
         """Where a tensor is met now."""
-        place = place_of(tensor)
-        return Ref(*place) if place is not None else Ref(state.serial, token=self.tokens.of(tensor))
+        place, rec = place_of(tensor), present()
+        if place is not None:
+            return Ref(*place)
+        return Ref(state.serial if rec is None else rec.serial, token=self.tokens.of(tensor))  # as it was before that
+
+    def refer_gradient(self, parameter: Any) -> Ref:
+        """Where a parameter's gradient is met now; a sparse one is met whole."""
+        return self.refer(_whole(parameter._grad))
 
     # --- what the program's calls tell -----------------------------------------------------------------------------
 
@@ -192,7 +199,7 @@ class Observer:
         if self.draft.capturing:
             for parameter in self.updates.leaves():
                 if parameter._grad is not None:
-                    self.draft.grads[self.tokens.of(parameter)] = self.refer(parameter._grad)
+                    self.draft.grads[self.tokens.of(parameter)] = self.refer_gradient(parameter)
 
     def before_call(self, module: Any, args: tuple[Any, ...]) -> None:
         """A module's forward pass begins."""
@@ -278,8 +285,8 @@ class Observer:
             return
         found = gradients if isinstance(gradients, list | tuple) else [gradients]
         for given, ct in zip(arguments, found, strict=False):
-            if isinstance(given, Recorded) and isinstance(ct, Recorded) and given._spec.requires_grad:
-                self.draft.delivered.append((function, self.refer(given), self.refer(ct)))
+            if isinstance(given, Recorded) and isinstance(ct, Recorded | SparseTensor) and given._spec.requires_grad:
+                self.draft.delivered.append((function, self.refer(given), self.refer(_whole(ct))))
 
     def hooked(self, given: Ref, before: Any, after: Any) -> None:
         """A hook of a tensor's has made another gradient of it."""
@@ -345,6 +352,14 @@ def _shown(kind: TensorType) -> str:
     return str(kind)
 
 
+def _whole(gradient: Any) -> Any:
+    """A gradient with all its elements, which a sparse one leaves out."""
+    if isinstance(gradient, Recorded):
+        return gradient
+    with no_grad():
+        return gradient.to_dense()
+
+
 def _tensors(value: Any) -> Iterator[Any]:
     """The tensors in a structure of lists, tuples and dicts."""
     if isinstance(value, Recorded):
@@ -377,13 +392,22 @@ def observed(observer: Observer) -> Iterator[None]:
         observer.delivered(cls.__name__, arguments, gradients)
         deliver(cls, arguments, gradients, *rest)
 
+    keep = BackwardPass.keep
+
+    def noted_keeping(self: Any, table: Any, gradient: Any) -> None:
+        if isinstance(gradient, SparseTensor):  # of rows that were looked up: the graph does not lead to the table
+            observer.delivered("embedding", (table,), (gradient,))
+        keep(self, table, gradient)
+
     outer, state.watcher = state.watcher, observer
+    BackwardPass.keep = noted_keeping  # type: ignore[assignment, method-assign]
     BackwardPass._through_history = noted_sweep  # type: ignore[assignment, method-assign]
     functions._deliver = noted_delivery
     try:
         with noted(observer), origins_noted(observer), hooks_noted(observer):
             yield
     finally:
+        BackwardPass.keep = keep  # type: ignore[method-assign]
         BackwardPass._through_history = through_history  # type: ignore[method-assign]
         functions._deliver = deliver
         state.watcher = outer

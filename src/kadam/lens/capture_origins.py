@@ -15,6 +15,7 @@ from kadam.lens.capture_events import Changes, line_of
 from kadam.lens.step import Setting
 from kadam.nn import init
 from kadam.nn.modules.module import Module
+from kadam.nn.modules.sparse import Embedding, EmbeddingBag
 from kadam.nn.parameter import Parameter
 from kadam.optim.optimizer import Optimizer
 from kadam.recording.tensor import Recorded
@@ -54,6 +55,8 @@ def _wraps(notes: Notes) -> Iterator[Callable[[], None]]:
     for owner in (Module, Optimizer, dataloader.DataLoader):
         yield _after(owner, "__init__", lambda source, self, *_, **__: _made(notes, source, self))
     yield _after(Module, "load_state_dict", lambda source, self, *_, **__: _loaded(notes, source, self))
+    for kind in (Embedding, EmbeddingBag):
+        yield _after_filling(notes, kind)
     yield _after(Tensor, "requires_grad_", lambda source, self, flag=True: _frozen(notes, source, self, flag))
     yield _after(Parameter, "__deepcopy__", lambda source, self, *_: notes.note(
         "copy", source, token=notes.tokens.of(self)))  # fmt: skip
@@ -129,6 +132,20 @@ def _after_setting(notes: Notes) -> Callable[[], None]:
 
     Tensor.requires_grad = property(original.fget, set_and_tell, original.fdel, original.__doc__)  # type: ignore[assignment, method-assign]
     return lambda: setattr(Tensor, "requires_grad", original)
+
+
+def _after_filling(notes: Notes, kind: type[Module]) -> Callable[[], None]:
+    """Tables that the program made of its own numbers are told as loaded."""
+    original = vars(kind)["from_pretrained"]
+
+    @functools.wraps(original.__func__)
+    def fill(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        table = original.__func__(cls, *args, **kwargs)
+        _loaded(notes, line_of(sys._getframe(1)), table)
+        return table
+
+    kind.from_pretrained = classmethod(fill)  # type: ignore[attr-defined]
+    return lambda: setattr(kind, "from_pretrained", original)
 
 
 def _after_making(notes: Notes) -> Callable[[], None]:

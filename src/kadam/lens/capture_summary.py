@@ -189,7 +189,7 @@ def _gradients(rec: Recording) -> Iterator[tuple[int, int]]:
     """Index of a feed, position of its gradient."""
     for index, feed in enumerate(rec.feeds):
         grad = getattr(feed, "_grad", None)
-        if grad is not None and grad._rec is rec and grad._pos >= 0:
+        if isinstance(grad, Recorded) and grad._rec is rec and grad._pos >= 0:  # a sparse one is not summarised
             yield index, grad._pos
 
 

@@ -29,6 +29,7 @@ class Observer(Protocol):
     def here(self) -> bool: ...
     def note(self, kind: str, source: Source | None, name: str = "", **facts: Setting) -> None: ...
     def refer(self, tensor: Any) -> Ref: ...
+    def refer_gradient(self, parameter: Any) -> Ref: ...
     def finish(self) -> None: ...
 
 
@@ -144,7 +145,7 @@ class Updates:
             raw.describe(optimizer, observer.tokens)
             for one in (one for group in groups for one in group["params"]):
                 if one._grad is not None:
-                    draft.used[observer.tokens.of(one)] = observer.refer(one._grad)
+                    draft.used[observer.tokens.of(one)] = observer.refer_gradient(one)
                     draft.grads.setdefault(observer.tokens.of(one), draft.used[observer.tokens.of(one)])
 
     def after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:

@@ -51,8 +51,12 @@ def backward(telling: Telling, chain: Chain, reckoning: Reckoning) -> Section:
         blocks.append(Line(say("explain.backward.where", weight=weight, meets=meets, n=len(shares))))
         blocks += _shares(telling, weight, loss, shares)
         blocks += through_time(telling)
-    else:
+    elif not reckoning.delivered:
         blocks.append(Line(say("explain.backward.silent", weight=weight)))
+    if reckoning.delivered:
+        by = next(one.function for one in telling.step.deliveries if one.given.id == chain.parameter.met.id)
+        given = exact(reckoning.delivered)
+        blocks.append(Line(say("explain.backward.delivered", weight=weight, function=by, gradient=given)))
     parts = [*_routes(telling, chain), *_levels(telling, chain)]
     parts.append(Section("check", say.label("explain.check.title"), tuple(_check(telling, reckoning))))
     return Section("backward", say.label("explain.backward.title"), tuple(blocks), tuple(parts))
@@ -142,6 +146,8 @@ def _check(telling: Telling, reckoning: Reckoning) -> Iterator[Block]:
         rows.append((say.label("explain.check.before"), exact(reckoning.before)))
     if reckoning.hooked:
         rows.append((say.label("explain.check.hooked"), exact(reckoning.hooked)))
+    if reckoning.delivered:
+        rows.append((say.label("explain.check.delivered"), exact(reckoning.delivered)))
     rows += [
         (say.label("explain.check.grad"), exact(reckoning.grad)),
         (say.label("explain.check.quotient"), exact(reckoning.quotient)),
@@ -154,10 +160,10 @@ def _check(telling: Telling, reckoning: Reckoning) -> Iterator[Block]:
 def _verdict(telling: Telling, reckoning: Reckoning) -> str:
     """How well the numbers agree, and if they do not, why that may be."""
     say = telling.say
-    if not math.isfinite(reckoning.grad + reckoning.total):
+    whole = reckoning.total + reckoning.delivered
+    if not math.isfinite(reckoning.grad + whole):
         return say("explain.check.not_finite")
-    scale = max(abs(reckoning.total), 1e-30)
-    by_slope = abs(reckoning.quotient - reckoning.total) / scale
+    by_slope = abs(reckoning.quotient - whole) / max(abs(whole), 1e-30)
     apart, quotient = f"{reckoning.apart:.0e}", f"{by_slope:.0e}"
     coarse = telling.replay.coarsest
     if coarse is not None and reckoning.apart > COARSE:
@@ -190,7 +196,12 @@ def reckoned(telling: Telling, chain: Chain) -> Reckoning:
         telling.replay.slope(parameter.met, chain.at),
         float(telling.replay.changed(parameter.met)[chain.at]),
     )
-    return Reckoning(weight, products, sum(products), grad, before, slope, hooked)
+    delivered = sum(
+        float(telling.step.value(one.gradient)[chain.at])
+        for one in telling.step.deliveries
+        if one.given.id == parameter.met.id
+    )
+    return Reckoning(weight, products, sum(products), grad, before, slope, hooked, delivered)
 
 
 def _before(telling: Telling, parameter: Parameter, at: Index) -> float:

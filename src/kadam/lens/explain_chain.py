@@ -204,7 +204,7 @@ class Chain:
         """Where paths begin: at the loss; at all that the program itself gave a gradient to."""
         replay = self.replay
         for id, gradient in {**replay.begun, **replay.hooked}.items():
-            if id in self.moved:
+            if id in self.moved and id != self.weight:
                 for at in np.ndindex(replay.nodes[id].shape):
                     given = float(gradient[at])
                     alone = given == 1 and not replay.is_weighted and id in replay.roots

@@ -24,6 +24,7 @@ from kadam.primitives.sources import Full, Input, Iota
 
 SHORT = 12  # primitives of a formula that is a name
 POINTWISE = (Elementwise, Where, Cast, Copy, Detach, Reshape, Broadcast, Within)  # each element stands at its place
+FOLDED = "…"
 COUNTED = "j"  # the number of a column, where a formula asks for it
 
 CHOICE, ADDITIVE, MULTIPLICATIVE, SIGN, POWER, ATOM = range(-1, 5)
@@ -109,21 +110,36 @@ def of_tensor(
 
 
 def as_name(node: Node, names: Names, values: Mapping[int, Array], stops: Collection[int]) -> str:
-    """A value's formula as its name, `(pred − y)`; nothing if it is long, or no more than another value's name."""
-    try:
-        text, held = of_tensor(node, names, values, stops, SHORT)
-    except TooLong:
-        return ""
-    if held == ATOM:
-        return ""
-    return f"({text})" if len(text) + 2 <= LONGEST else ""
+    """A value's formula as its name, `(pred − y)`; nothing if it is long, or no more than another value's name.
+
+    Of what is long those operands are left out that are formulas in turn, or else all but the latest:
+    `(… + block.mlp)`.
+    """
+    folded: set[int] = set()
+    for _ in range(3):
+        writer = _Writer(names, values, stops, SHORT, folded)
+        try:
+            text, held = writer.write(node)
+        except TooLong:
+            return ""
+        if held == ATOM:
+            return ""
+        if len(text) + 2 <= LONGEST:
+            return f"({text})"
+        formulas = {id for id, name in writer.met.items() if name.startswith("(")}
+        folded = formulas if formulas - folded else writer.met.keys() - {max(writer.met, default=-1)}
+    return ""
 
 
 class _Writer:
     """Writes formulas of whole tensors."""
 
-    def __init__(self, names: Names, values: Mapping[int, Array], stops: Collection[int], left: int) -> None:
+    def __init__(
+        self, names: Names, values: Mapping[int, Array], stops: Collection[int], left: int, folded: Collection[int] = ()
+    ) -> None:
         self.names, self.values, self.stops, self.left = names, values, stops, left
+        self.folded = folded  # ids of named values that are left out
+        self.met: dict[int, str] = {}  # the named values of the formula
         self.known: dict[str, bool] = {}  # conditions of the branches around what is written
 
     def write(self, node: Node) -> tuple[str, int]:
@@ -133,6 +149,9 @@ class _Writer:
         values = self.values
         if node.id in self.stops:
             name = self.names.of(node)
+            self.met[node.id] = name
+            if node.id in self.folded:
+                return FOLDED, ATOM
             return (name[1:-1], strength(name[1:-1])) if node.id in self.names.formulas else (name, ATOM)
         if isinstance(node.primitive, Input):
             known = node.shape or self.names.known(node) is not None

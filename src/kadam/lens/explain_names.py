@@ -276,7 +276,7 @@ class Names:
         called = self.called(node)
         operand = self._operand(node)
         text = self.spelled(node) if called in OPERATIONS else ""
-        if text and text not in self._often:
+        if text and text not in self._often and "…" not in text:
             self.formulas.add(node.id)
         if not text and called and operand is not None:
             name = self.of(operand)

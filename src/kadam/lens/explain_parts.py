@@ -78,6 +78,7 @@ class Reckoning:
         before: what stood in `.grad` before the backward pass.
         quotient: the central difference quotient.
         hooked: what hooks of the weight's own have added to the sum.
+        delivered: what a function with a derivative of its own has given the weight directly.
     """
 
     weight: str
@@ -87,11 +88,12 @@ class Reckoning:
     before: float
     quotient: float
     hooked: float = 0.0
+    delivered: float = 0.0
 
     @property
     def expected(self) -> float:
         """What `.grad` should be."""
-        return self.total + self.before + self.hooked
+        return self.total + self.before + self.hooked + self.delivered
 
     @property
     def apart(self) -> float:

@@ -38,7 +38,7 @@ from kadam.lens.diagnose.parameters import Cuts, Frozen, Owners
 from kadam.lens.diagnose.program import Program
 from kadam.lens.diagnose.recurrence import Recurrence
 from kadam.lens.diagnose.schedule import Decay, Remade, Schedules
-from kadam.lens.diagnose.targets import Constant, Targets
+from kadam.lens.diagnose.targets import Constant, Targets, Uniform
 from kadam.lens.diagnose.terms import Terms
 from kadam.lens.step import Fault, Step, StepRecord
 from kadam.lens.watch import Watched, capture, watch
@@ -48,7 +48,7 @@ DENSE = 16  # the first 32 steps are all looked at whole, then 16 of each doubli
 ROOMS = (
     FirstNonFinite, LoopOrder, StaleGradients, Owners, Frozen, Cuts, Flat, Terms, Derivatives, Recurrence, Idle,
     Damage, Modes, EvaluationScale, Losses, Dropped, Axes, Channels, Direction, Adversaries, Copies, Symmetry,
-    DeadUnits, Flow, Scale, LabelOrder, Targets, Constant, SmallBatches, Schedules, Remade, Decay, Rates,
+    DeadUnits, Flow, Scale, LabelOrder, Targets, Constant, Uniform, SmallBatches, Schedules, Remade, Decay, Rates,
     Dependence, Association, Failures,
 )  # fmt: skip
 

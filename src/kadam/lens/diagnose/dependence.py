@@ -20,6 +20,7 @@ from kadam.lens.step import StepRecord
 SEEN = 2  # steps that are tried; all must agree
 TRIED = 6  # steps in which a fitting comparison is looked for
 OWN = 0.9  # part of a change that stays at one place; what is normalised over the batch by hand may take some of it
+FOLLOWERS = 2  # samples, itself included, that a change in the middle of a batch moves where a recurrence runs over it
 LONG = 4  # samples, and positions of a sequence: fewer tell little
 WORK = 20_000_000  # numbers: a trial of more would cost more than the training
 ATTENTION = ("softmax", "scaled_dot_product_attention", "multi_head_attention_forward")
@@ -37,14 +38,16 @@ class Dependence:
         if links is None or self.tried >= TRIED:
             return
         pairs = [(one, given) for one in links.comparisons() for given in _sequences(links, one)]
-        if len(pairs) != 1:
+        compared = {(one.prediction.id, one.source) for one, _ in pairs}
+        if len(compared) != 1:
             return
         self.tried += 1
-        one, given = pairs[0]
         for kind, trial in (("batch_mixed", _mixed), ("unread_inputs", _unread), ("target_in_inputs", _sees_target)):
             if kind in self.cleared or len(self.told.get(kind, ())) >= SEEN:
                 continue
-            found = trial(links, one, given)
+            found = trial(links, *pairs[0]) if len(pairs) == 1 else None
+            if len(pairs) > 1 and kind == "target_in_inputs":
+                found = _given_to_one(links, pairs)
             if found is None:
                 self.cleared.add(kind)
             else:
@@ -84,6 +87,7 @@ def _mixed(links: Links, one: Comparison, given: Node) -> tuple[Source | None, d
         return None
     samples = made[0]
     worst: tuple[float, int, dict[int, Array]] | None = None
+    onward = False
     for sample in (0, samples // 2):
         other = before.copy()
         np.moveaxis(other, axis, 0)[sample] = np.moveaxis(before, axis, 0)[sample - 1]
@@ -92,12 +96,29 @@ def _mixed(links: Links, one: Comparison, given: Node) -> tuple[Source | None, d
             return None
         rows = np.square(changes[one.prediction.id]).reshape(samples, -1).sum(axis=1)
         own = float(rows.max() / rows.sum())  # packed sequences are in another order than their predictions
+        onward = own < 1 and not rows[:sample].any() and bool(np.all(rows[sample : sample + FOLLOWERS] > 0))
         if worst is None or own < worst[0]:
             worst = own, sample, changes
-    if worst is None or worst[0] > OWN:
+    # A recurrence that runs on over an axis may be meant to (days of a market), unless it then reads one moment alone.
+    if worst is None or not (_reads_one_moment(links, one, given, axis) if onward else worst[0] <= OWN):
         return None
     source = _first_mixing(links, worst[2], samples)
     return source, {"own": 100 * worst[0], "samples": samples, "shape": str(list(given.shape))}
+
+
+def _reads_one_moment(links: Links, one: Comparison, given: Node, axis: int) -> bool:
+    """Whether the predictions need one moment of a sequence alone, as they do if a recurrence runs over the samples."""
+    before = links.value(given)
+    if before is None or before.ndim == 4 or before.shape[1 - axis] < 2:
+        return False
+    unread = 0
+    for part in (slice(1, None), slice(-1)):  # all but the first, all but the last
+        other = before.copy()
+        rows = np.moveaxis(other, 1 - axis, 0)
+        rows[part] = np.roll(rows[part], 1, axis=1)  # those of the next sample
+        changes = _changes(links, given, other, one.prediction)
+        unread += changes is not None and one.prediction.id not in changes and not np.array_equal(other, before)
+    return unread > 0
 
 
 def _samples_axis(given: Array, target: Array) -> int | None:
@@ -179,33 +200,38 @@ def _sees_target(links: Links, one: Comparison, given: Node) -> tuple[Source | N
     values: dict[str, Value] = {"length": length, "shape": str(list(given.shape)), "variant": "same" if same else ""}
     if same:
         return one.source, values
-    source = _looks_ahead(links, changes)
-    if source is None:
-        source, values["variant"] = _first_astray(links, changes, rows, length), "mixed"
-    return source, values
+    astray = _first_astray(links, changes, rows, length)
+    if astray is not None and links.called(astray) in ATTENTION:
+        return astray.source, values  # where a mask belongs
+    return (None if astray is None else links.place(astray)), {**values, "variant": "mixed"}
 
 
-def _looks_ahead(links: Links, changes: dict[int, Array]) -> Source | None:
-    """The line of the first attention that a change at the end reaches: where a mask belongs."""
-    reached = (node for node in links.forward if node.id in changes and links.called(node) in ATTENTION)
-    return next((node.source for node in reached), None)
+def _given_to_one(links: Links, pairs: list[tuple[Comparison, Node]]) -> tuple[Source | None, dict[str, Value]] | None:
+    """Whether one of several inputs (a decoder's, beside its encoder's) is the target itself, moment by moment.
+
+    What an encoder has read may well lead to all predictions: it has a summary of it.
+    """
+    told = (_sees_target(links, *pair) for pair in pairs)
+    return next((one for one in told if one is not None and one[1]["variant"] == "same"), None)
 
 
-def _first_astray(links: Links, changes: dict[int, Array], rows: int, length: int) -> Source | None:
-    """The line of the first value in which a change of the last moment stands at other moments too."""
+def _first_astray(links: Links, changes: dict[int, Array], rows: int, length: int) -> Node | None:
+    """The first value in which a change of the last moment stands at other moments too.
+
+    In a table of all moments by all (scores of an attention) it stands in the last row and the last column.
+    """
     for node in links.forward:
         if node.id not in changes or node.source is None:
             continue
         squares = np.square(changes[node.id])
-        kept = False
+        moments = [size == length for size in squares.shape]
+        kept = any(moments) and not squares[tuple(slice(-1 if one else None) for one in moments)].any()
         for axis, size in enumerate(squares.shape):
-            sums = squares.sum(axis=tuple(at for at in range(squares.ndim) if at != axis))
-            if size == length:
-                kept = kept or not sums[:-1].any()
-            elif size == rows * length:
+            if size == rows * length:
+                sums = squares.sum(axis=tuple(at for at in range(squares.ndim) if at != axis))
                 kept = kept or not sums.reshape(rows, length)[:, :-1].any() or not sums.reshape(length, rows)[:-1].any()
         if not kept and squares.size >= length:
-            return links.place(node)
+            return node
     return None
 
 

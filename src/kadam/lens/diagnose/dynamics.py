@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kadam.ir.graph import Source
+from kadam.ir.graph import Node, Source
 from kadam.ir.primitive import Array
 from kadam.lens.diagnose.finding import Finding, Value
-from kadam.lens.diagnose.links import Links, is_data, norm
+from kadam.lens.diagnose.links import Links, ancestors, is_data, norm
 from kadam.lens.diagnose.program import Program
 from kadam.lens.step import Step, StepRecord
 
@@ -26,6 +26,7 @@ LEAP = 0.12  # a step that moves weights by this part of their norm; healthy one
 JUMP = 0.02  # ... and by this where the loss grows: it also grows where there is more to lose (values of a policy)
 SHOVE, UPSET = 0.03, 1.3  # ... and by this, if a loss with given answers was thrown up at once and learns nothing after
 MORE = 1.5  # times the size of the first targets
+BATCH, WHOLE = 8, 1 << 62  # targets: the losses of fewer differ by chance; more than any batch has
 CREEP = 1e-4  # ... and one below a ten-thousandth hardly moves them
 TRAVELLED = 0.02  # the way of all steps together, relative to the norm
 CLIPPED = 0.01  # part of the gradient that a clip leaves: less is no guard against outliers but a brake
@@ -52,6 +53,8 @@ class Rates:
         self.counted = 0
         self.clipped = False
         self.given = True  # whether every loss has a target that is data
+        self.fixed = True  # whether every loss has a target that no network has a part in
+        self.samples = WHOLE  # targets in the smallest batch
         self.asked: list[float] = []  # the size of the largest targets in each step
         self.left: list[float] = []  # what clipping left of the gradient, where both are known
 
@@ -63,6 +66,8 @@ class Rates:
         self.asked.append(
             max((norm(one) / one.size**0.5 for one in targets if one is not None and one.size), default=0.0)
         )
+        self.fixed = self.fixed and any(one.target and _is_fixed(links, one.target) for one in links.comparisons())
+        self.samples = min([self.samples, *(one.size for one in targets if one is not None)])
         self.given = self.given and any(one.target and is_data(links.maker(one.target)) for one in links.comparisons())
         self.clipped = self.clipped or any(event.kind == "clip" for event in record.events)
         self._compare_renewed(record.index, step)
@@ -120,9 +125,10 @@ class Rates:
         ruined = not np.isfinite(losses[-1]) or end > RUINED * abs(begin)
         stays = not np.isfinite(end) or end > begin - GAIN * abs(begin)
         jumps = leap > JUMP and not self._asks_for_more()
-        spiked = finite.max() > SPIKE * abs(losses[0])
+        spiked = finite.max() > SPIKE * abs(losses[0]) and not self._asks_wildly()
         thrown = leap > LEAP or (jumps and spiked) or (leap > SHOVE and self._is_upset(program, losses))
-        lost = leap > LEAP and np.isfinite(end) and self._never_settles(losses, end, spiked)
+        unsettled = self._never_settles(losses, end, spiked) or self._is_flung(program, losses, end)
+        lost = leap > LEAP and np.isfinite(end) and unsettled
         if (diverges(losses) and (jumps or ruined)) or (np.isfinite(end) and stays and thrown) or lost:
             yield Finding("learning_rate_too_high", updates_at(program), values, variant=variant)
         elif stays and self._is_braked(program):
@@ -146,10 +152,28 @@ class Rates:
         upset = float(np.max(losses[: 2 * LEAPS])) > UPSET * max(abs(float(losses[0])), float(np.max(late, initial=0)))
         return upset and self.given and len(program.made) == 1
 
+    def _is_flung(self, program: Program, losses: Array, end: float) -> bool:
+        """Whether the first steps throw up the loss of whole batches so far that it never comes below half of it again.
+
+        A schedule that takes the rate down later brings it back to about where it began.
+        """
+        if not self.fixed or len(program.made) != 1 or self.samples < BATCH:
+            return False
+        begin, late = abs(float(losses[0])), float(np.max(losses[len(losses) // 2 :]))
+        return float(np.max(losses[: 2 * LEAPS])) > WORSE * max(begin, late) and end > HALF * begin
+
     def _asks_for_more(self) -> bool:
         """Whether targets grow as the training goes on (returns of a policy that learns), and the loss with them."""
         late = self.asked[len(self.asked) // 2 :]
         return bool(late) and float(np.median(late)) > MORE * float(np.median(self.asked[:3]))
+
+    def _asks_wildly(self) -> bool:
+        """Whether targets differ so much between steps (single samples, long tails) that losses do so by themselves.
+
+        An error grows with its target, its square with the target's.
+        """
+        usual = float(np.median(self.asked)) if self.asked else 0.0
+        return usual > 0 and (max(self.asked) / usual) ** 2 > SPIKE
 
     def _is_braked(self, program: Program) -> bool:
         """Whether a clip leaves so little of the gradient that the weights hardly move."""
@@ -171,6 +195,11 @@ class Rates:
         if stands and self.sized and whole > STEADY * float(np.mean(self.sized)):
             headroom *= 10  # the way is straight: a tenth of the norm would be as well spent
         return headroom > HEADROOM * abs(begin) or headroom > HEADROOM
+
+
+def _is_fixed(links: Links, target: Node) -> bool:
+    """Whether a target is data, or was computed from data alone."""
+    return links.weights.isdisjoint(ancestors((target,)))
 
 
 def rate(program: Program) -> dict[str, Value]:

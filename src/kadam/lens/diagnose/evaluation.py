@@ -31,6 +31,7 @@ class EvaluationScale:
     def __init__(self) -> None:
         self.trained: dict[int, list[Array]] = {}  # outermost module -> quantiles of what it was trained with
         self.features: dict[int, int] = {}
+        self.rebuilds: set[int] = set()  # outermost modules that are to give back what they are fed with
 
     def see(self, record: StepRecord, links: Links | None) -> None:
         if links is None:
@@ -43,6 +44,9 @@ class EvaluationScale:
             if known:
                 self.trained.setdefault(call.root, []).append(np.array(known))
                 self.features[call.root] = call.inputs[0].type.elements // call.inputs[0].shape[0]
+                given = links.maker(call.inputs[0])
+                if any(one.target is not None and links.maker(one.target) is given for one in links.comparisons()):
+                    self.rebuilds.add(call.root)
 
     def findings(self, program: Program) -> Iterator[Finding]:
         for root, trained in self.trained.items():
@@ -53,6 +57,8 @@ class EvaluationScale:
                 continue
             looked = [one for one in _looks(program.events, root) if _width(_spread(one)) > 0]
             other = [one for one in looked if _is_other(_spread(one), usual, len(looked) == len(_afar(looked, usual)))]
+            if root in self.rebuilds and any(_times(_spread(one), usual) < WIDER for one in looked):
+                continue  # beside usual inputs others, to see that these are rebuilt worse (anomalies)
             scales = {round(float(np.log2(_width(_spread(one)) / _width(usual)))) for one in looked}
             if other and len(scales) < WAYS:
                 asked = _spread(other[0])

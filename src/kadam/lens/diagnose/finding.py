@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kadam import language
 from kadam.ir.graph import Source
@@ -43,6 +43,7 @@ ORDER = (
     "frozen_by_mistake",
     "symmetric_initialisation",
     "constant_inputs",
+    "constant_targets",
     "training_in_evaluation_mode",
     "evaluation_in_training_mode",
     "evaluation_scaled_otherwise",
@@ -119,7 +120,13 @@ class Finding:
 
 
 def ranked(findings: list[Finding]) -> list[Finding]:
-    """The findings in the order in which they are told, one per kind and line; of mere symptoms the first only."""
+    """The findings in the order in which they are told, one per kind and line; of mere symptoms the first only.
+
+    NaN that comes of a line with another finding follows from it (a softmax over an axis that is masked whole).
+    """
+    lines = {one.source for one in findings if one.kind not in (*SYMPTOMS, "nan_or_inf") and not one.follows}
+    explained = (one.kind == "nan_or_inf" and one.source is not None and one.source in lines for one in findings)
+    findings = [replace(one, follows=one.follows or why) for one, why in zip(findings, explained, strict=True)]
     unique = {(one.kind, one.source): one for one in reversed(findings)}
     found = sorted(unique.values(), key=lambda one: (one.follows, ORDER.index(one.kind)))
     causes = [one for one in found if one.kind not in SYMPTOMS and not one.follows]

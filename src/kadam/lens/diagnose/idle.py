@@ -21,11 +21,13 @@ class Idle:
 
     If a number that gradients flow to was taken out between the forward and the backward pass (`item`, `numpy`,
     `tensor([...])`), the way is cut there; else the layer is never called, or nothing reads what it gives. A layer that
-    others were copied from (the prototype of a stack) may rest.
+    others were copied from (the prototype of a stack) may rest, and so may one of several that are made by one line and
+    take turns (experts, of which a router never chose this one).
     """
 
     def __init__(self) -> None:
-        self.idle: dict[int, int] = {}  # token -> steps in which it rested
+        self.idle: dict[int, int] = {}  # token -> steps of its optimizer
+        self.turns: dict[int, int] = {}  # token -> those of these in which a gradient reached it
         self.used: set[int] = set()
         self.names: dict[int, str] = {}
         self.cuts: dict[tuple[str, Source | None], int] = {}
@@ -44,10 +46,12 @@ class Idle:
             met = one.value.id in links.readers and one.token not in self.used
             if one.grad is not None or (met and cut_of(step, links, one.value) is not None):
                 self.used.add(one.token)
+        reached = {one.token for one in step.parameters if one.grad is not None}
         for facts in took:
             for names, tokens in zip(facts.parameters, facts.tokens, strict=True):
                 for name, token in zip(names, tokens, strict=True):
                     self.idle[token] = self.idle.get(token, 0) + 1
+                    self.turns[token] = self.turns.get(token, 0) + (token in reached)
                     self.names[token] = name
         cut = _taken_out(step.events)
         if cut is not None:
@@ -56,7 +60,12 @@ class Idle:
     def findings(self, program: Program) -> Iterator[Finding]:
         copied = {event.fact("token") for event in program.events if event.kind == "copy"}
         spare = self.used | {token for token, life in program.lives.items() if life.loaded}
-        resting = [token for token, n in self.idle.items() if n >= SEEN and token not in spare and token not in copied]
+        routed = {program.life(token).made_at for token, n in self.turns.items() if 0 < n < self.idle[token]} - {None}
+        resting = [
+            token
+            for token, n in self.idle.items()
+            if n >= SEEN and token not in spare | copied and program.life(token).made_at not in routed
+        ]
         if _lost_to_the_optimizer(program):
             resting = [token for token in resting if self.names[token]]  # what stood in their place is the finding
         if not resting or program.fault is not None:

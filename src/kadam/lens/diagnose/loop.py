@@ -107,8 +107,9 @@ class LoopOrder:
     def see(self, record: StepRecord, links: Links | None) -> None:
         """The events stand in the program; where the gradients came from stands in the graph."""
         if links is not None and not self.by_hand:
-            used = (one.grad for one in links.step.parameters if one.next is not None and one.grad is not None)
-            self.by_hand = any(node.phase is not Phase.BACKWARD for node in used)
+            moved = [one for one in links.step.parameters if one.next is not None and one.grad is not None]
+            given = (one.used for one in moved if one.used is not None and one.used is not one.grad)
+            self.by_hand = any(one.grad.phase is not Phase.BACKWARD for one in moved) or any(map(is_data, given))  # type: ignore[union-attr]
 
     def findings(self, program: Program) -> Iterator[Finding]:
         yield from _without_step(program)
@@ -131,6 +132,8 @@ class LoopOrder:
                 computed = event
             elif event.kind == "in_place" and event.fact("leaf"):
                 computed = None  # weights that the program moves by itself: the gradients had their use
+            elif event.kind == "read" and event.name == "bool" and not event.fact("requires_grad"):
+                computed = None  # a decision after the pass (by the gradient's norm): left out on purpose
             elif event.kind == "zero_grad" and computed is not None:
                 wasted.append((computed, event))
                 computed = None
@@ -165,14 +168,16 @@ def _without_step(program: Program) -> Iterator[Finding]:
 
 
 def _one_without_step(program: Program) -> Iterator[Finding]:
-    """One of several optimizers never takes a step, although its parameters get gradients."""
+    """One of several optimizers never takes a step, although its parameters get gradients.
+
+    It is enough that some do: of gradients that are cleared unused an engine computes hardly any.
+    """
     stepped = {token for facts in program.facts for group in facts.tokens for token in group}
     for event in program.made:
         owned = [program.lives[int(token)] for token in event.fact("tokens") or () if int(token) in program.lives]  # type: ignore[union-attr]
-        idle = [one for one in owned if one.with_grad >= OFTEN + 1 and not one.updated and one.token not in stepped]
-        if owned and len(idle) == len(owned):
-            passes = max(one.with_grad for one in idle)
-            yield Finding("missing_step", event.source, {"backwards": passes, "parameters": len(idle)})
+        passes = max((one.with_grad for one in owned), default=0)
+        if passes > OFTEN and not any(one.updated or one.token in stepped for one in owned):
+            yield Finding("missing_step", event.source, {"backwards": passes, "parameters": len(owned)})
 
 
 def _without_gradient(program: Program) -> Iterator[Finding]:

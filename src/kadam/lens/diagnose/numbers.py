@@ -49,7 +49,9 @@ class FirstNonFinite:
             one_loss = len(program.made) < 2  # those of two networks that play against each other take turns
             grew = one_loss and diverges(np.array([loss for _, loss in program.losses]))
             overflows = self.found.variant == "overflow" or (grew and not self.found.variant)
-            yield replace(self.found, follows=overflows, variant="overflow" if overflows else self.found.variant)
+            unseen = self.found.variant == "weight" and self.found.values["step"] != 0  # a step before has made it
+            variant = "overflow" if overflows else self.found.variant
+            yield replace(self.found, follows=overflows or unseen, variant=variant)
 
 
 def _is_known_finite(record: StepRecord) -> bool:

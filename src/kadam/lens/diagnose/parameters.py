@@ -7,18 +7,20 @@ from collections.abc import Iterator
 
 from kadam.ir.graph import Node, Phase, Source
 from kadam.lens.diagnose.finding import Finding, Value
-from kadam.lens.diagnose.links import Links, ancestors, is_data
+from kadam.lens.diagnose.links import CARRIERS, Links, ancestors, is_data
 from kadam.lens.diagnose.program import Life, Program
 from kadam.lens.diagnose.recurrence import BY_THE_PROGRAM
 from kadam.lens.step import Event, ModuleCall, Step, StepRecord
 from kadam.primitives.contract import Dot
 from kadam.primitives.convolve import Convolve
+from kadam.primitives.elementwise import Add
 from kadam.primitives.move import Detach
 
 OFTEN = 8  # steps in which a parameter of equal numbers must have got gradients: it may be a moving offset
 FIRST, LATER = 2, 10  # updates of what was frozen again at once; steps it is frozen in, for each of them
 TAKEN = ("detach", "data", "read")  # events that take a value out of the graph
 NEAR = 8  # operations between a gradient and the weight that an update by hand makes of it
+FEW = 256  # bytes that are compared of weights that are made anew: random ones differ at once
 SEEN = 3  # steps in which a parameter must have taken part: what one step does not reach, the next may
 
 
@@ -35,6 +37,8 @@ class Owners:
         self.used_at: dict[int, Source | None] = {}
         self.stepped: dict[int, Counter[Source | None]] = {}  # token -> who stepped on its gradients
         self.data: set[int] = set()  # tokens of what models are fed with: inputs may ask for gradients too
+        # Line of an unregistered module -> tokens of its weights: in which step, and how their first numbers look.
+        self.anew: dict[Source, dict[int, tuple[int, bytes]]] = {}
 
     def see(self, record: StepRecord, links: Links | None) -> None:
         self.data.update(int(event.fact("input") or 0) for event in record.events if event.kind == "forward")  # type: ignore[arg-type]
@@ -57,10 +61,22 @@ class Owners:
                 call = next((unregistered[part] for part in _parts(readers[0]) if part in unregistered), None)
                 if call is not None and call.made is not None:
                     self.loose[one.token] = call.made
+                    value = links.value(one.value)
+                    if one.grad is not None and value is not None and value.ndim > 1:
+                        made = self.anew.setdefault(call.made, {})
+                        made.setdefault(one.token, (record.index, value.tobytes()[:FEW]))
 
     def findings(self, program: Program) -> Iterator[Finding]:
         if not program.count("optimizer_step"):
             return
+        for line, made in self.anew.items():
+            lives = [program.life(token) for token in made]
+            # A fixed filter that is set up at every call looks the same each time.
+            steps, looks = (len(set(part)) for part in zip(*made.values(), strict=True))
+            if min(steps, looks) >= SEEN and all(life.met == 1 and not life.updated for life in lives):
+                told: dict[str, Value] = {"parameters": len(lives), "name": lives[0].name, "steps": steps}
+                yield Finding("parameters_not_in_optimizer", line, told, variant="anew")
+                return
         forgotten = [
             life
             for life in program.lives.values()
@@ -108,7 +124,8 @@ class Frozen:
 
     To freeze what was trained or loaded is fine-tuning. To freeze random values is rarely meant; where it is (random
     features), they stand before all that learns and are not given to the optimizer. So this is a finding if an
-    optimizer has them, or if gradients flow through them to others that learn.
+    optimizer has them, or if gradients flow through them to others that learn; but not where smaller weights learn what
+    is added to the layer's result (a low-rank addition), for then the layer learns.
     """
 
     def __init__(self) -> None:
@@ -122,7 +139,7 @@ class Frozen:
         for one in step.frozen:
             for reader in links.readers.get(one.value.id, ()):
                 self.readers.setdefault(one.token, reader.source)
-                if any(source.id in step.active for source in reader.inputs):
+                if any(source.id in step.active for source in reader.inputs) and not _is_amended(links, one.value):
                     self.behind.add(one.token)
 
     def findings(self, program: Program) -> Iterator[Finding]:
@@ -144,6 +161,49 @@ class Frozen:
             lines = [life.frozen_at for life in stuck if life.frozen_at is not None]
             source = lines[0] if lines else self.readers.get(stuck[0].token)
             yield Finding("frozen_by_mistake", source, {"name": stuck[0].name, "parameters": len(stuck)})
+
+
+def _is_amended(links: Links, weight: Node) -> bool:
+    """Whether to the product with a weight is added what smaller weights, that learn, make of the same input."""
+    learnt = {one.value.id for one in links.step.parameters if one.next is not None}
+    first, given = _product(links, weight)
+    product = first
+    while product is not None:
+        sums = [one for one in links.readers.get(product.id, ()) if isinstance(one.primitive, Add)]
+        for one in (one for total in sums for one in total.inputs if one is not product):
+            within = _between(one, given)
+            weights = [within[id] for id in learnt & within.keys() if len(within[id].shape) > 1]
+            beside = given.id in within and first not in within.values()
+            if beside and 0 < sum(one.type.elements for one in weights) < weight.type.elements:
+                return True
+        forms = [one for one in links.readers.get(product.id, ()) if isinstance(one.primitive, CARRIERS)]
+        product = next(iter([*sums, *forms]), None)
+    return False
+
+
+def _product(links: Links, weight: Node) -> tuple[Node | None, Node]:
+    """The first product with a weight, and what the weight is multiplied with there."""
+    waiting = [weight]
+    for node in waiting:
+        for reader in links.readers.get(node.id, ()):
+            if isinstance(reader.primitive, Dot | Convolve):
+                other = next((one for one in reader.inputs if one is not node), weight)
+                return reader, links.maker(other)
+            if isinstance(reader.primitive, CARRIERS):
+                waiting.append(reader)
+    return None, weight
+
+
+def _between(node: Node, given: Node) -> dict[int, Node]:
+    """What a value is computed from, as far as to a given one."""
+    found: dict[int, Node] = {}
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if one.id not in found:
+            found[one.id] = one
+            waiting += () if one is given else one.inputs
+    return found
 
 
 def _was_stopped(life: Life) -> bool:

@@ -190,6 +190,8 @@ def _loss_of(links: Links | None) -> float | None:
     """What was differentiated by `autograd.grad` alone: the last single number of a step that changed weights."""
     if links is None or not any(one.next is not None for one in links.step.parameters):
         return None
+    if not any(map(links.is_differentiated, links.forward)):
+        return None  # gradients that the program has made itself
     single = (node for node in reversed(links.forward) if node.type.elements == 1 and node.id in links.step.active)
     value = next((links.value(node) for node in single), None)
     return None if value is None else float(value.reshape(())[()])

@@ -6,14 +6,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kadam.ir.graph import Source
+from kadam.ir.graph import Node, Source
 from kadam.ir.primitive import Array
-from kadam.lens.diagnose.dynamics import learns
+from kadam.lens.diagnose.dynamics import diverges, learns
 from kadam.lens.diagnose.finding import Finding, Value
 from kadam.lens.diagnose.links import Links, ancestors
 from kadam.lens.diagnose.losses import DISTANCES
 from kadam.lens.diagnose.program import Program
 from kadam.lens.step import StepRecord
+from kadam.primitives.contract import Dot
+from kadam.primitives.convolve import Convolve
+from kadam.primitives.elementwise import Add
 
 SEEN = 4  # steps
 MOSTLY = 0.8  # of the steps: in others an index into the data may be among what is fed
@@ -22,6 +25,8 @@ FAR = 10.0  # times the predictions: at the end of the training they are still n
 LEARNT = 0.5  # of its first loss: a loss below has come nearer
 BATCHES = 6  # batches in one order: fewer may be chance
 WITHIN = 0.2  # variance inside a batch over that of all targets: 1 for shuffled ones
+MANY = 1000  # labels: of fewer a rare class may be missing by chance
+LABELLED = ("cross_entropy", "binary_cross_entropy_with_logits")
 SORTED = 0.95  # correlation of the order of batches with the order of their means
 
 
@@ -48,6 +53,9 @@ class Targets:
     def findings(self, program: Program) -> Iterator[Finding]:
         for source, sizes in self.sizes.items():
             far = [one for one in sizes if one[0] > LARGE and one[0] > FAR * one[1]]
+            if far[:1] == sizes[:1] and _runs_away(np.array([loss for _, loss in program.losses])):
+                yield Finding("unscaled_targets", source, {"target": far[0][0], "prediction": far[0][1]})
+                return
             if len(far) >= SEEN and len(far) == len(sizes) and not learns(program, LEARNT):
                 yield Finding("unscaled_targets", source, {"target": far[-1][0], "prediction": far[-1][1]})
                 return
@@ -56,6 +64,11 @@ class Targets:
             if told is not None:
                 yield Finding("sorted_labels", source, told, variant="numbers")
                 return
+
+
+def _runs_away(losses: Array) -> bool:
+    """Whether a loss grows without end, or until it is no number any more."""
+    return bool(losses.size) and (not np.isfinite(losses[-1]) or diverges(losses))
 
 
 def _size(value: Array) -> float:
@@ -85,6 +98,56 @@ def _differ(row: list[Array]) -> bool:
     """Whether the samples inside the batches are in the same order too: a slow series has none inside."""
     ways = [np.corrcoef(np.arange(len(value)), value)[0, 1] for value in row if value.std() > 0]
     return len(ways) > 0 and abs(float(np.mean(np.sign(ways)))) > 0.8 and float(np.mean(np.abs(ways))) > 0.6
+
+
+class Uniform:
+    """Targets that are one and the same number for all samples of all batches, by mistake.
+
+    Told are numbers of an integer type (measured ones that lost what stands behind the point), and labels of the only
+    loss that a network's last layer has; without a second class, its offset answers them all. To push a residual
+    to 0 is usual, and so are the constant labels of a game, of an attack, and of scores that are products of answers.
+    """
+
+    def __init__(self) -> None:
+        self.seen: dict[tuple[str, Source | None], set[float]] = {}
+        self.labels: dict[tuple[str, Source | None], int] = {}
+
+    def see(self, record: StepRecord, links: Links | None) -> None:
+        if links is None:
+            return
+        for one in links.comparisons():
+            if one.target is None:
+                self.seen.setdefault((one.name, one.source), set()).update((0.0, 1.0))
+                continue
+            value = links.value(links.maker(one.target))
+            if value is None or value.size < 2 or not np.all(np.isfinite(value)):
+                continue
+            whole = value.dtype.kind in "iu" and one.name in DISTANCES
+            key = one.name, one.source
+            told = [float(value.flat[0]), float(value.min()), float(value.max())]
+            fits = whole or (one.name in LABELLED and _last_layer_learns(links, one.prediction))
+            self.seen.setdefault(key, set()).update(told if fits else (0.0, 1.0))
+            self.labels[key] = self.labels.get(key, 0) + value.size
+
+    def findings(self, program: Program) -> Iterator[Finding]:
+        for (name, source), seen in self.seen.items():
+            labels = self.labels.get((name, source), 0)
+            alone = len(self.seen) == 1 and len(program.made) == 1
+            if len(seen) == 1 and labels >= MANY and (alone or name in DISTANCES):
+                values: dict[str, Value] = {"target": next(iter(seen)), "labels": labels}
+                yield Finding("constant_targets", source, values, variant="" if name in DISTANCES else "classes")
+                return
+
+
+def _last_layer_learns(links: Links, node: Node) -> bool:
+    """Whether a prediction is what a layer with a weight of its own gives, and the step changes that weight."""
+    node = links.maker(node)
+    if isinstance(node.primitive, Add):
+        parts = [links.maker(one) for one in node.inputs]
+        node = next((one for one in parts if isinstance(one.primitive, Dot | Convolve)), node)
+    learning = {one.value.id for one in links.step.parameters if one.next is not None}
+    products = isinstance(node.primitive, Dot | Convolve)
+    return products and any(links.maker(one).id in learning for one in node.inputs)
 
 
 class Constant:

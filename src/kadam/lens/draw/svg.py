@@ -167,34 +167,44 @@ def _edge(edge: Edge, name: str, shown: bool) -> str:
 
 def _flow(flow: Flow, x: float, y: float) -> str:
     """What stands beside the line that leaves a block."""
-    lines = [("flow", f"{flow.shape}  {flow.value}".strip()), ("flow back", flow.gradient)]
-    return "".join(
+    return " ".join(
         f'<text class="{kind}" x="{x + 9:.1f}" y="{y + 15 + 14 * index:.1f}">{escape(text)}</text>'
-        for index, (kind, text) in enumerate(line for line in lines if line[1])
+        for index, (kind, text) in enumerate(_told(flow))
     )
 
 
-def _read(face: Face) -> str:
-    """All that a block says, for who hears it."""
-    return ", ".join(row.text for row in face.rows)
+def _mark(sign: str) -> str:
+    """What shows that a block can be opened or closed: seen, not read out."""
+    return f'<tspan aria-hidden="true"> {sign}</tspan>'
+
+
+def _told(flow: Flow) -> list[tuple[str, str]]:
+    lines = [("flow", f"{flow.shape}  {flow.value}".strip()), ("flow back", flow.gradient)]
+    return [line for line in lines if line[1]]
+
+
+def _read(face: Face, flow: Flow | None) -> str:
+    """All that a block says, and what stands beside its line, for who hears it."""
+    return ", ".join([*(row.text for row in face.rows), *(text for _, text in (_told(flow) if flow else ()))])
 
 
 def _frame(picture: Picture, key: str, frame: Frame | None, say: Callable[..., str], name: str, closes: bool) -> str:
     block, face = picture.blocks[key], picture.faces[key]
     x, y, width, height, leaves = frame or (0.0, 0.0, 0.0, 0.0, 0.0)
     hidden = "" if frame else ' style="display:none"'
-    rows = "".join(
+    rows = " ".join(  # what is read out of it are words, too
         f'<text class="{row.kind}" x="{MARGIN}" y="{MARGIN + 6 + LINE * index:.1f}">{escape(row.text)}</text>'
         for index, row in enumerate(face.rows)
     )
     role = f"frame {block.role.value}"
+    same = block.role is not Role.REPEAT and block.children[-1].output is block.output
+    leaving = None if same or _is_loss(picture, block) else picture.flow(key)
     button = ""
     if closes:
-        label = escape(say("close", name=_read(face)), quote=True)
+        label = escape(say("close", name=_read(face, leaving)), quote=True)
         button = f' tabindex="0" role="button" data-opens="{key}" aria-expanded="true" aria-label="{label}"'
-        rows = rows.replace("</text>", " ▾</text>", 1)
-    same = block.role is not Role.REPEAT and block.children[-1].output is block.output
-    flow = "" if same or _is_loss(picture, block) else _flow(picture.flow(key), 0, 0)
+        rows = rows.replace("</text>", f"{_mark('▾')}</text>", 1)
+    flow = "" if leaving is None else _flow(leaving, 0, 0)
     return (
         f'<g class="{role}" id="{name}-f{key}" transform="translate({x:.1f} {y:.1f})"{hidden}{button}>'
         f'<rect class="edge-of" width="{width:.1f}" height="{height:.1f}" rx="9"/>{rows}'
@@ -208,9 +218,10 @@ def _box(
     block, face = picture.blocks[key], picture.faces[key]
     x, y = at or (0.0, 0.0)
     hidden = "" if at else ' style="display:none"'
+    leaving = picture.flow(key) if block.nodes and not _is_loss(picture, block) else None
     button = ""
     if opens:
-        label = escape(say("open", name=_read(face)), quote=True)
+        label = escape(say("open", name=_read(face, leaving)), quote=True)
         button = f' tabindex="0" role="button" data-opens="{key}" aria-expanded="false" aria-label="{label}"'
     inner = [f'<rect class="edge-of" width="{face.width:.1f}" height="{face.height:.1f}" rx="7"/>']
     if block.role is Role.REPEAT:
@@ -218,16 +229,16 @@ def _box(
             0, f'<rect class="edge-of" x="5" y="5" width="{face.width:.1f}" height="{face.height:.1f}" rx="7"/>'
         )
     for index, row in enumerate(face.rows):
-        mark = " ▸" if opens and index == 0 else ""
+        mark = _mark("▸") if opens and index == 0 else ""
         text_y = MARGIN + 6 + LINE * index
         inner.append(f'<text class="{row.kind}" x="{MARGIN}" y="{text_y:.1f}">{escape(row.text)}{mark}</text>')
     inner += _pictures(face, name)
-    if not _is_loss(picture, block) and block.nodes:
-        inner.append(_flow(picture.flow(key), face.width / 2, face.height))
+    if leaving is not None:
+        inner.append(_flow(leaving, face.width / 2, face.height))
     group = " group" if block.is_group else ""
     return (
         f'<g class="box {block.role.value}{group}" id="{name}-{key}" transform="translate({x:.1f} {y:.1f})"{hidden}'
-        f"{button}>{''.join(inner)}</g>"
+        f"{button}>{' '.join(inner)}</g>"
     )
 
 
