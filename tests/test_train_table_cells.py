@@ -311,6 +311,24 @@ def test_dates_in_several_forms_are_read_each_in_its_own(tmp_path):
     assert chunk["c"].values[0] == found.values[0] + 1
 
 
+def test_dates_whose_forms_come_in_turn_are_all_looked_at(tmp_path):
+    """A look at every sixth of 240 cells would see one form only."""
+    days = [np.datetime64("2020-01-01") + 3 * place for place in range(240)]
+    forms = ("%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y")
+    found = column(tmp_path, [day.item().strftime(forms[place % 3]) for place, day in enumerate(days)])
+    assert found.kind == "date"
+    assert found.values.tolist() == [float(day.astype(int)) for day in days]
+
+
+def test_cells_that_come_up_again_are_read_as_those_that_do_not(tmp_path):
+    found = column(tmp_path, [" b", "b ", "NA", "a", "b", "a", "na"])
+    assert [found.words[code] if code >= 0 else None for code in found.codes] == ["b", "b", None, "a", "b", "a", None]
+    mixed = columns.Column("c")
+    mixed.add(["1", True, 1, 1.0, "x", None])  # True == 1 == 1.0, and yet the first is another word
+    mixed.finish()
+    assert [mixed.words[code] if code >= 0 else None for code in mixed.codes] == ["1", "True", "1", "1", "x", None]
+
+
 def test_dates_that_two_forms_would_read_differently_are_left_alone(tmp_path):
     cells = ["25/12/2020", "12/25/2020", "01/02/2020"] * 10
     assert column(tmp_path, cells).kind == "text"

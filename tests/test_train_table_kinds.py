@@ -205,3 +205,10 @@ def test_delimiters_within_quotes_do_not_count(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text('"price, in $, net";"x"\n1;2\n3;4\n')
     assert list(read_columns(path)[0]) == ["price, in $, net", "x"]
+
+
+def test_texts_of_the_same_words_are_told_from_texts_whose_words_never_come_again():
+    same = [f"alpha beta gamma delta {row}x" for row in range(60)]
+    other = [f"a{row} b{row} c{row}" for row in range(60)]
+    notes = [str(learn(column(cells), np.arange(60)).notes[0]) for cells in (same, other)]
+    assert notes == ["nearly every one of its texts has the same words", "no word of its texts comes up again"]

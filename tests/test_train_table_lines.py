@@ -215,3 +215,17 @@ def test_a_table_that_has_changed_is_not_gone_on_with(tmp_path, monkeypatch):
     assert sorted(one.name for one in (tmp_path / "model").iterdir()) == [
         "history.csv", "model.json", "report.html", "weights.pt",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_a_line_of_more_columns_than_rows_is_that_of_its_columns(monkeypatch, classes):
+    draw = np.random.default_rng(0)
+    numbers = draw.standard_normal((40, 60)).astype(np.float32)
+    target = draw.integers(0, 3, 40) if classes else numbers[:, 0].copy()
+    columns = Columns(numbers, np.zeros((40, 0), np.int64))
+    found, held = linear.lines(columns, target, classes, np.arange(40) % 4, None)
+    monkeypatch.setattr(linear, "_narrowed", lambda wide: (wide, None))
+    of_columns, held_of_columns = linear.lines(columns, target, classes, np.arange(40) % 4, None)
+    assert found.weights.shape == of_columns.weights.shape
+    np.testing.assert_allclose(found(columns), of_columns(columns), atol=2e-3)
+    np.testing.assert_allclose(held, held_of_columns, atol=2e-3)

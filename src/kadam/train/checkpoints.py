@@ -198,7 +198,7 @@ def with_arrays(value: Any) -> Any:
 
 def program_counts() -> dict[str, int]:
     """How often the programs of this thread have run."""
-    return counts.taken(state.roots.values())
+    return counts.taken(root for roots in state.roots_by_region.values() for root in roots.values())
 
 
 carry_counts = counts.carry

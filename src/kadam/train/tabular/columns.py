@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 
 from kadam import language
+from kadam.recording.pause import uncollected
 from kadam.train.tabular.dates import (
     COMPACT,
     MOSTLY,
@@ -20,6 +21,7 @@ from kadam.train.tabular.dates import (
     forms_of,
     hours,
     how_dated,
+    some_of,
 )
 from kadam.train.tabular.notes import Note, told
 from kadam.train.tabular.numerals import CLOCK, COMMA, POINT, are_truths, numeral_of, reader, truth
@@ -34,6 +36,9 @@ _PADDED_LINE = re.compile(r"\n0\d{2,}(?=\n)")
 FEWEST_PADDED = 0.002  # share of a column's cells that tells that its digits are names
 WORDS = ("category", "text")  # kinds of which a cell's text is all
 FEW_WORDS, MANY_NUMBERS = 3, 20  # in a column where most cells are numbers, and the others say why they are none
+
+
+Read = TypeVar("Read")
 
 
 class Column:
@@ -105,13 +110,12 @@ class Column:
             self.add(np.full(rows, np.nan, np.float32))
 
     def _coded(self, cells: Cells) -> np.ndarray:
-        known = self._known
-        codes = np.empty(len(cells), np.int32)
-        for place, cell in enumerate(cells):
-            text = cell.strip() if isinstance(cell, str) and cell.strip().lower() not in MISSING else canonical(cell)
-            code = -1 if text is None else known.setdefault(text, len(known))
-            codes[place] = code
-        return codes
+        return np.fromiter(_by_spelling(self._code, cells), np.int32, len(cells))
+
+    def _code(self, cell: Any) -> int:
+        """The number of the text that a cell is; -1 if it is missing."""
+        text = cell.strip() if isinstance(cell, str) and cell.strip().lower() not in MISSING else canonical(cell)
+        return -1 if text is None else self._known.setdefault(text, len(self._known))
 
     def _decide(self) -> None:
         """There are too many texts to keep: they are numbers or dates, or the column is given up."""
@@ -238,7 +242,7 @@ class Column:
         return hours if kind == "time" or self.form == CLOCK else reader(self.form or POINT)
 
     def _settle_dates(self) -> bool:
-        some = self.words[:: max(1, len(self.words) // 200)]
+        some = some_of(self.words, 200)
         for form in forms_of(some, self.form):
             if self._settle(dated(form), "date"):
                 self.form, self.notes = form, how_dated(form, some)
@@ -304,16 +308,17 @@ def read_columns(
     """
     columns: dict[str, Column] = {}
     rows = 0
-    for chunk in chunks_of(source, charset):
-        for name, cells in chunk.items():
-            if wanted is None or name in wanted:
-                column = columns.setdefault(name, Column(name))
-                column.pad(rows - len(column))
-                column.add(cells)
-        rows += len(next(iter(chunk.values()))) if chunk else 0
-    for column in columns.values():
-        column.pad(rows - len(column))
-        column.finish()
+    with uncollected():  # cells are many small objects, none of them in a cycle
+        for chunk in chunks_of(source, charset):
+            for name, cells in chunk.items():
+                if wanted is None or name in wanted:
+                    column = columns.setdefault(name, Column(name))
+                    column.pad(rows - len(column))
+                    column.add(cells)
+            rows += len(next(iter(chunk.values()))) if chunk else 0
+        for column in columns.values():
+            column.pad(rows - len(column))
+            column.finish()
     if not rows:
         raise TableError(f"{str(source)!r} has no rows. Fix: give a table with rows below its header.")
     return columns, rows
@@ -343,7 +348,7 @@ def _numbers(cells: Cells) -> np.ndarray | None:
     if any(isinstance(one, bool) for one in cells[:64]):
         return None
     try:
-        found = np.array(list(map(float, cells)))
+        found = np.fromiter(map(float, cells), np.float64, len(cells))
     except (TypeError, ValueError):
         try:
             found = np.array([np.nan if one is None or one == "" or (isinstance(one, str) and
@@ -384,7 +389,24 @@ def _number(text: str) -> float | None:
 def _dates(cells: Cells) -> np.ndarray | None:
     """Days since 1970 of cells that are all ISO dates or missing; None if not."""
     try:
-        return np.array([np.nan if (text := canonical(one)) is None else days_of(datetime.datetime.fromisoformat(text))
-                         for one in cells])  # fmt: skip
+        return np.fromiter(_by_spelling(_day, cells), np.float64, len(cells))
     except ValueError:
         return None
+
+
+def _day(cell: Any) -> float:
+    text = canonical(cell)
+    return np.nan if text is None else days_of(datetime.datetime.fromisoformat(text))
+
+
+def _by_spelling(read: Callable[[Any], Read], cells: Cells) -> Iterator[Read]:
+    """What is read in each cell; texts that come up again are read once. (Not so numbers: 1 and True are equal.)"""
+    known: dict[str, Read] = {}
+    for cell in cells:
+        if type(cell) is not str:
+            yield read(cell)
+        elif cell in known:
+            yield known[cell]
+        else:
+            known[cell] = found = read(cell)
+            yield found

@@ -64,7 +64,7 @@ def mostly(parse: Callable[[str], float | None], texts: Sequence[str]) -> bool:
 
 def _several(forms: list[str], texts: list[str]) -> list[str]:
     """The forms of dates that together read what none of them reads alone, as one; nothing if two could be mixed up."""
-    left, found = texts[:: max(1, len(texts) // 40)], []
+    left, found = some_of(texts, 40), []
     for _ in range(MOST_FORMS if len(forms) > 1 else 0):
         best, unread = min(((one, _unread(one, left)) for one in forms), key=lambda pair: len(pair[1]))
         if len(unread) > 0.9 * len(left):
@@ -74,6 +74,14 @@ def _several(forms: list[str], texts: list[str]) -> list[str]:
         if not left:
             return [] if any(_swapped(one) in found for one in found) else ["|".join(found)]
     return []
+
+
+def some_of(texts: list[str], most: int) -> list[str]:
+    """At most so many of these, in their order; drawn, for every sixth may be written in another way than the rest."""
+    if len(texts) <= most:
+        return texts
+    places = np.random.default_rng(0).choice(len(texts), most, replace=False)
+    return [texts[place] for place in np.sort(places).tolist()]
 
 
 def _unread(form: str, texts: list[str]) -> list[str]:

@@ -165,7 +165,7 @@ def _learn_words(part: Column, counts: np.ndarray) -> Encoding:
     least, most = max(3, 0.005 * rows), 0.98 * rows
     kept = [token for token, count in seen.most_common(4 * MOST_TOKENS) if least <= count <= most][:MOST_TOKENS]
     if not kept:
-        return _left_out(part, Note("no_word"))
+        return _left_out(part, Note("every_word" if any(count > most for count in seen.values()) else "no_word"))
     shares = [seen[token] / rows for token in kept]
     return Encoding(
         part.name, "text", [Note("words", {"n": len(kept)})], center=shares,

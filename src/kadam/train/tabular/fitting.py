@@ -66,29 +66,38 @@ def settings_for(rows: int, numbers: int, codes: int = 0) -> Settings:
     """Settings by the size of the table, found on other splits, and other made tables, than `benchmarks/tables.py` has.
 
     Small tables get more members, one layer, more dropout and weights that decay faster the fewer the rows are; large
-    ones two layers and fewer passes. Many columns ask for more passes, and dropout, until there are rows enough.
+    ones two layers and fewer passes. Many columns ask for more passes, and dropout, until there are rows enough. Looks
+    at what is held out cost a small table as much as its steps, so there are fewer of them.
     """
     small = rows < 1_500
     few_columns, hardly_any = numbers <= 12, numbers + codes <= 6
     wide = not few_columns and rows < ROWS_ENOUGH
     batch_size = _batch_size(rows)
-    wanted = (120 + 0.3 * rows) / max(rows // batch_size, 1) if small else 1_200 / np.sqrt(rows)
+    steps = (0.75 if few_columns else 1.0) * (120 + 0.3 * rows)  # of a small table
+    wanted = steps / max(rows // batch_size, 1) if small else 1_200 / np.sqrt(rows)
     if wide and not small:
         wanted = max(wanted, min(180_000 / rows, 80))
     epochs = int(np.clip(wanted, 3, 200))
-    look_every = max(1, round(epochs / 12))
+    look_every = max(1, round(epochs / (6 if small else 12)))
     return Settings(
         members=_members(rows, hardly_any),
         hidden=64 if hardly_any and not small else 128,
         layers=1 if small else 2,
         bins=8 if 3 < numbers <= 12 and not small else 0,
-        dropout=0.4 if small else 0.0 if few_columns else 0.3 if wide else 0.1,
+        dropout=_dropout(small, few_columns, wide),
         lr=0.01,
-        weight_decay=float(np.clip(150 / rows, 0.3, 1.5)) if small else 0.1 if few_columns else 0.3,
-        epochs=epochs // look_every * look_every,
+        weight_decay=float(np.clip(100 / rows, 0.2, 1.0)) if small else 0.1 if few_columns else 0.3,
+        epochs=max(1, round(epochs / look_every)) * look_every,
         batch_size=batch_size,
         look_every=look_every,
     )
+
+
+def _dropout(small: bool, few_columns: bool, wide: bool) -> float:
+    """The more, the more columns there are for each row: chance finds its patterns among many."""
+    if small:
+        return 0.2 if few_columns else 0.4
+    return 0.0 if few_columns else 0.3 if wide else 0.1
 
 
 def _members(rows: int, hardly_any: bool) -> int:

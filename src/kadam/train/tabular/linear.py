@@ -50,7 +50,8 @@ def lines(columns: Columns, target: Array, classes: int, left_out: Array, weight
     Returns:
         The line; and f64[rows, outputs], whose rows mean something where `left_out` is not negative.
     """
-    X = np.concatenate([columns.wide(), np.ones((len(columns), 1), np.float32)], 1)
+    wide, turn = _narrowed(columns.wide())
+    X = np.concatenate([wide, np.ones((len(columns), 1), np.float32)], 1)
     groups = np.unique(left_out[left_out >= 0])
     learns = np.stack([*(left_out != one for one in groups), np.ones(len(X), bool)]).astype(np.float32)
     if weights is not None:
@@ -71,7 +72,19 @@ def lines(columns: Columns, target: Array, classes: int, left_out: Array, weight
             break
         best = loss, found[-1], held
     assert best is not None
-    return Line(best[1].astype(np.float64), bool(classes)), best[2]
+    weights = best[1].astype(np.float64)
+    weights = weights if turn is None else np.concatenate([turn @ weights[:-1], weights[-1:]])
+    return Line(weights, bool(classes)), best[2]
+
+
+def _narrowed(wide: Array) -> tuple[Array, Array | None]:
+    """Rows of more columns than there are rows in as many coordinates, and what turns weights of these into weights of
+    the columns; None where there are fewer. What lies across all rows no penalised line makes use of (Hastie and
+    Tibshirani 2004, Efficient quadratic regularization for expression arrays)."""
+    if wide.shape[1] <= len(wide):
+        return wide, None
+    rows, lengths, axes = np.linalg.svd(wide, full_matrices=False)
+    return rows * lengths, axes.T
 
 
 def _log_loss(found: Array, true: Array, rows: Array) -> float:
