@@ -26,7 +26,7 @@ FLOORS = (
         "__init__ _C __config__ _dynamo _subclasses _utils accelerator amp anomaly autograd backends compiler control "
         "cpu cuda distributed distributions fft func futures fx hub jit legacy functional library linalg masked mps "
         "multiprocessing namespace native nn onnx ops optim overrides printing profiler random safetensors "
-        "serialization settings signal sparse special tensor testing types utils version vision xpu",
+        "quasirandom serialization settings signal sparse special tensor testing types utils version vision xpu",
     ),
     ("ways in", "__main__ cli learn lens lessons script studio torch_imports tracebacks train"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import importlib.metadata
 import sys
@@ -381,6 +382,44 @@ def test_compile_refuses_what_pytorchs_does():
     assert refused(kadam) == refused(pytest.importorskip("torch"))
 
 
+def test_a_compiled_module_is_one_around_the_users_own():
+    def seen(torch):
+        class Own(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc, self.width = torch.nn.Linear(2, 1), 2
+
+            def forward(self, x):
+                return self.fc(x)
+
+        torch.manual_seed(0)
+        own = Own()
+        compiled = torch.compile(own, backend="eager")
+        compiled.width = 5
+        compiled.eval()
+        found = [repr(compiled), list(compiled.state_dict()), own.width, own.training, compiled.training]
+        found += [type(compiled).__name__, compiled.fc is own.fc, compiled._orig_mod is own, "fc" in dir(compiled)]
+        optimizer = torch.optim.SGD(compiled.parameters(), lr=0.1)
+        for _ in range(3):
+            loss = compiled(torch.ones(4, 2)).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        twin = copy.deepcopy(compiled)
+        twin.load_state_dict(compiled.state_dict())
+        with pytest.raises(RuntimeError):
+            own.load_state_dict(compiled.state_dict())
+        with pytest.raises(AttributeError):
+            compiled.missing  # noqa: B018
+        with pytest.raises(TypeError):
+            len(compiled)
+        del compiled.fc
+        found += [round(loss.item(), 5), twin.fc.weight.equal(own.fc.weight) if hasattr(own, "fc") else None]
+        return [*found, len(torch.compile(torch.nn.Sequential(torch.nn.ReLU()), backend="eager"))]
+
+    assert seen(kadam) == seen(pytest.importorskip("torch"))
+
+
 def test_parameters_lie_in_the_layout_that_is_asked_for():
     def strides(torch):
         model = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.BatchNorm2d(3))
@@ -396,3 +435,15 @@ def test_a_tensor_larger_than_memory_is_an_error_of_pytorchs_type():
     for make in (kadam.ones, kadam.zeros, kadam.empty, kadam.rand, kadam.randn):
         with pytest.raises(RuntimeError):
             make(10**14)
+
+
+def test_old_names_of_mixed_precision_are_told():
+    def told(torch):
+        found = []
+        for name in ("GradScaler", "autocast"):
+            with pytest.warns(FutureWarning) as warned:
+                getattr(torch.cuda.amp, name)()
+            found += [str(one.message) for one in warned if one.category is FutureWarning]
+        return found
+
+    assert told(kadam) == told(pytest.importorskip("torch"))

@@ -251,8 +251,8 @@ __all__ = [
 _LATER = {
     "kadam": (
         "accelerator amp backends compiler cpu cuda distributed distributions fft func functional futures fx hub jit "
-        "library masked mps multiprocessing onnx overrides profiler serialization signal sparse special testing types "
-        "utils version xpu _C __config__ _dynamo _utils"
+        "library masked mps multiprocessing onnx overrides profiler quasirandom serialization signal sparse "
+        "special testing types utils version xpu _C __config__ _dynamo _utils"
     ),
     "kadam._C": "PyTorchFileReader PyTorchFileWriter",
     "kadam.anomaly": "set_anomaly_enabled",

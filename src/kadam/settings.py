@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 from kadam.device import default_device, device
@@ -90,7 +89,7 @@ def compile(
     options: Any = None,
     **others: Any,
 ) -> Any:
-    """The function or module itself: Kadam compiles steps anyway. As `torch.compile`.
+    """The function itself, or a module around the given one: Kadam compiles steps anyway. As `torch.compile`.
 
     Raises:
         RangeError: PyTorch has no such backend or mode, or both a mode and options are given.
@@ -102,9 +101,18 @@ def compile(
     if backend == "inductor" and mode is not None and mode not in _MODES:
         raise RangeError(f"compile: Unrecognized mode={mode}. Fix: one of {', '.join(_MODES)}.")
     if model is None:
-        wrapped: Callable[[Any], Any] = lambda found: found  # noqa: E731
-        return wrapped
-    return model
+        return _around
+    return _around(model)
+
+
+def _around(model: Any) -> Any:
+    from kadam.nn.modules.module import Module
+
+    if not isinstance(model, Module):
+        return model
+    from kadam._dynamo.eval_frame import OptimizedModule
+
+    return OptimizedModule(model)
 
 
 def set_warn_always(warn: bool) -> None:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from kadam.absent import kinds
 from kadam.compiler import allow_in_graph, disable, is_compiling, reset
-
-(OptimizedModule,) = kinds("torch._dynamo", "OptimizedModule", "call torch.compile(module), which gives the module.")
 
 config = SimpleNamespace(
     suppress_errors=False, cache_size_limit=8, recompile_limit=8, verbose=False, capture_scalar_outputs=False
@@ -32,5 +29,7 @@ __all__ = [
     "mark_static", "mark_static_address", "maybe_mark_dynamic", "optimize", "reset",
 ]  # fmt: skip
 
-from kadam._dynamo import eval_frame as eval_frame  # noqa: E402, which has names of this module
-from kadam._dynamo import exc as exc  # noqa: E402
+from kadam import missing  # noqa: E402
+from kadam._dynamo import exc as exc  # noqa: E402, which has names of this module
+
+missing.install(__name__, {"kadam._dynamo.eval_frame": "OptimizedModule"})
