@@ -130,6 +130,7 @@ TABLE: dict[str, Counterpart] = {
     "IndexAdd": lambda p, x: _put(p, x, accumulate=True),
     "SortIndices": lambda p, x: torch.argsort(x[0], dim=p.axis, descending=p.descending, stable=True),
     "TopKIndices": lambda p, x: torch.topk(x[0], p.k, p.axis, p.largest).indices,
+    "RankIndex": lambda p, x: torch.kthvalue(x[0], p.rank + 1, p.axis).indices,
     "ModeIndices": lambda p, x: torch.mode(x[0], p.axis).indices,
     "SearchSorted": lambda p, x: torch.searchsorted(x[0], x[1], right=p.right),
     "Dot": _dot,

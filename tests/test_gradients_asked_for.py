@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -212,3 +214,23 @@ def test_as_in_pytorch(program, read, looked_at):
             np.testing.assert_allclose(one, other, rtol=1e-9)
         else:
             assert one == other
+
+
+def test_who_asks_a_computed_tensor_for_its_gradient_is_warned():
+    def warned(torch, ask):
+        x = torch.ones(2, requires_grad=True)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert ask(x) is None
+        return [str(one.message).split(". See")[0].rstrip(".") for one in caught]
+
+    def retained(x):
+        y = x * 2
+        y.retain_grad()
+        return y.grad
+
+    asks = [lambda x: (x * 2).grad, lambda x: x.grad, lambda x: x.view(2, 1).grad, lambda x: x.detach().grad, retained]
+    torch = pytest.importorskip("torch")
+    found = [warned(kadam, ask) for ask in asks]
+    assert [len(one) for one in found] == [1, 0, 1, 0, 0]
+    assert found == [warned(torch, ask) for ask in asks]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import numbers
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from kadam.errors import (
     AxisError,
     DTypeError,
     GradientError,
+    InPlaceError,
     KadamError,
     OperandError,
     RangeError,
@@ -68,6 +70,7 @@ from kadam.recording.duplicate import duplicate, packed, unpacked
 from kadam.recording.hooks import Handle, register_after_hook, register_hook, retain_grad
 from kadam.recording.in_place import in_place
 from kadam.recording.spec import Size
+from kadam.recording.step import state
 from kadam.recording.succession import take_memory
 from kadam.recording.tensor import (
     Recorded,
@@ -76,6 +79,7 @@ from kadam.recording.tensor import (
     made,
     overwrite,
     read,
+    requires_grad,
     set_requires_grad,
     share_memory_with,
 )
@@ -105,7 +109,7 @@ class Tensor(Recorded):
     @property
     def requires_grad(self) -> bool:
         """Whether gradients are computed for this tensor."""
-        return (self if self._base is None else up_to_date(self))._spec.requires_grad
+        return requires_grad(self)
 
     @requires_grad.setter
     def requires_grad(self, flag: bool) -> None:
@@ -128,11 +132,15 @@ class Tensor(Recorded):
     @property
     def grad(self) -> Tensor | None:
         """The gradient that backward passes have accumulated; None before the first."""
+        if self._grad is None and not self._retains and not self.is_leaf:
+            _warn_of_no_leaf()
         return self._grad  # type: ignore[return-value]
 
     @grad.setter
     def grad(self, gradient: Tensor | None) -> None:
         if gradient is not None:
+            if gradient is self:
+                raise GradientError("grad: can't assign Variable as its own grad. Fix: x.grad = y.clone().")
             if not isinstance(gradient, Tensor) and not getattr(gradient, "is_sparse", False):
                 raise OperandError(
                     f"grad: assigned grad expected to be a Tensor or None but got {type(gradient).__name__}. Fix: "
@@ -156,8 +164,16 @@ class Tensor(Recorded):
 
     @property
     def _version(self) -> int:
-        """How often its memory was changed in place."""
-        return self.root._changes
+        """How often its memory was changed in place.
+
+        Raises:
+            GradientError: it is an inference tensor.
+        """
+        if self._spec.inference and not self._counted:
+            raise GradientError(
+                "Inference tensors do not track version counter. Fix: x.clone() outside of inference mode."
+            )
+        return (self.root if self._tracked else self)._changes
 
     @property
     def grad_fn(self) -> lineage.GradFn | None:
@@ -316,7 +332,7 @@ class Tensor(Recorded):
         """The values as a NumPy array that shares this tensor's memory.
 
         Raises:
-            GradientError: the tensor requires grad (and `force` is off).
+            GradientError: the tensor requires grad, in grad mode (and `force` is off).
             OperandError: it is on the meta device.
         """
         if self._meta:
@@ -324,7 +340,7 @@ class Tensor(Recorded):
                 "numpy: can't convert meta device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
                 "memory first. Fix: make it on the CPU; on the meta device it has no values."
             )
-        if self._spec.requires_grad and not force:
+        if not force and requires_grad(self) and state.grad:
             raise GradientError(
                 "numpy: Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead. Fix: "
                 "x.detach().numpy()."
@@ -396,14 +412,18 @@ class Tensor(Recorded):
         return iter(self.unbind(0))
 
     def __repr__(self, *, tensor_contents: object = None) -> str:
-        spec = up_to_date(self)._spec
+        try:
+            spec = up_to_date(self)._spec
+            name = spec.grad_name if spec.requires_grad else None
+        except InPlaceError:  # PyTorch's word for a view of which the derivative cannot be told
+            spec, name = self._spec, "Invalid"
         if self._meta:
             return printing.format_without_values(spec.shape, spec.dtype, spec.requires_grad, spec.grad_name)
         return printing.format_tensor(
             read(self),
             spec.dtype,
-            requires_grad=spec.requires_grad,
-            grad_fn=spec.grad_name if spec.requires_grad else None,
+            requires_grad=requires_grad(self),
+            grad_fn=name,
         )
 
     def __format__(self, spec: str) -> str:
@@ -1130,6 +1150,16 @@ def _no_scalar(array: np.ndarray[Any, Any]) -> ShapeError:
     return ShapeError(
         f"item: a Tensor with {array.size} elements cannot be converted to Scalar. Fix: reduce it first "
         "(x.mean().item()), or x.tolist()."
+    )
+
+
+def _warn_of_no_leaf() -> None:
+    warnings.warn(
+        "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
+        "populated during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf "
+        "Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure "
+        "you access the leaf Tensor instead.",
+        stacklevel=3,
     )
 
 

@@ -12,6 +12,7 @@ from kadam.primitives.move import Copy, Detach
 from kadam.recording.backward_pass import BackwardPass, Stop
 from kadam.recording.calls import emit
 from kadam.recording.history import CHANGED, TWICE, History
+from kadam.recording.inference import refuse_saving
 from kadam.recording.memory import give
 from kadam.recording.modes import grad_mode
 from kadam.recording.operation import Raw, operation
@@ -78,6 +79,11 @@ class FunctionCtx:
     def note_versions(self) -> None:
         """What is saved is as it stands now: `forward` itself may have changed it after saving it."""
         self._saved = [(one, one.root._changes if one is not None else 0) for one, _ in self._saved]
+
+    def check_saved(self) -> None:
+        """Raise where an inference tensor is kept for `backward`."""
+        if any(one is not None and one._spec.inference for one, _ in self._saved):
+            refuse_saving()
 
     def pack(self) -> None:
         """What is saved goes through the user's hooks, if the call stands in a block of `saved_tensors_hooks`."""
@@ -175,6 +181,7 @@ class Function:
         if not single and not isinstance(results, list | tuple):
             return results  # nothing that has a derivative
         parts = [results] if single else list(results)
+        ctx.check_saved()
         marked = _mark(cls, ctx, args, parts)
         ctx.note_versions()
         ctx.pack()

@@ -12,7 +12,8 @@ from kadam.func.tree import mapped, tensors, with_tensors
 from kadam.ops.combine import stack
 from kadam.ops.require import ArgumentError
 from kadam.recording import backprop
-from kadam.recording.modes import enable_grad, is_grad_enabled
+from kadam.recording.inference import transforming
+from kadam.recording.modes import inference_mode, is_grad_enabled
 from kadam.recording.roots import leaves_behind
 from kadam.recording.tensor import Recorded, detached
 
@@ -42,7 +43,7 @@ def inside() -> Iterator[list[Recorded]]:
         _depth.leaves = []
     _depth.level += 1
     try:
-        with enable_grad():
+        with inference_mode(False), transforming():
             yield _depth.leaves
     finally:
         _depth.level -= 1
@@ -50,7 +51,9 @@ def inside() -> Iterator[list[Recorded]]:
 
 def _leaf(value: Any) -> Any:
     """A leaf of the same value, for the derivatives that are being taken."""
-    leaf = value.detach().requires_grad_()
+    leaf = value.detach()
+    leaf._spec = leaf._spec.made_in(False)
+    leaf.requires_grad_()
     if _depth.level:
         _depth.leaves.append(leaf)
     return leaf

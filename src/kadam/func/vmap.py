@@ -22,6 +22,10 @@ class RandomnessError(KadamError, RuntimeError):
     """Random numbers in a function of examples, and nothing said of whose they are."""
 
 
+class NumberError(ArgumentError, RuntimeError):
+    """A function of examples gives a Python number: PyTorch refuses `item` in it, and numbers that come of nothing."""
+
+
 def vmap(
     func: Callable[..., Any],
     in_dims: Any = 0,
@@ -122,10 +126,17 @@ def _check_axes(func: Callable[..., Any], in_dims: Any, args: Any, axes: Any) ->
 def _check_result(func: Callable[..., Any], result: Any) -> None:
     for one in leaves(result):
         if not isinstance(one, Recorded):
-            raise ArgumentError(
-                f"vmap({_name_of(func)}, ...): `{_name_of(func)}` must only return Tensors, got type {type(one)}. Fix: "
-                "return tensors; x.item() makes a number."
+            kind, more = (NumberError, _NO_ITEM) if isinstance(one, bool | int | float) else (ArgumentError, "")
+            raise kind(
+                f"vmap({_name_of(func)}, ...): `{_name_of(func)}` must only return Tensors, got type {type(one)}."
+                f"{more} Fix: return tensors; x.item() makes a number."
             )
+
+
+_NO_ITEM = (
+    " It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a Tensor, please "
+    "try to rewrite what you're doing with other operations."
+)
 
 
 def _count(args: Any, axes: Any) -> int:

@@ -16,9 +16,9 @@ from kadam.ir.types import TensorType
 from kadam.primitives.move import Detach
 from kadam.recording.duplicate import copied
 from kadam.recording.herd import leave_herd
-from kadam.recording.spec import Size, spec_of
+from kadam.recording.spec import Size
 from kadam.recording.succession import take_memory
-from kadam.recording.tensor import blank, from_array, read, set_requires_grad
+from kadam.recording.tensor import blank, from_array, new_spec, read, set_requires_grad
 from kadam.tensor import Tensor
 
 Kind = TypeVar("Kind", bound=Tensor)
@@ -103,12 +103,13 @@ def _on_memory_of(data: Tensor, kind: type[MemberKind]) -> MemberKind:
         raise NotATensorError(
             f"{kind.__name__}: the data must be a Tensor, not {type(data).__name__}. Fix: torch.tensor(data)."
         )
-    owner = blank(kind, spec_of(data._spec.type, order=data._spec.order))
+    owner = blank(kind, data._spec.derived())
     if data._meta:
         owner._meta = True
         return owner
     if data._base is not None or data._viewed or data.requires_grad:
         take_memory(owner, data)
+        owner._changes = data.root._changes
         return owner
     owner._array = read(data)
     owner._exposed, owner._changes = data._exposed, data._changes
@@ -153,7 +154,7 @@ class UninitializedTensorMixin(Tensor):
         kind = TensorType(dtype or self.dtype, tuple(shape))
         self.__class__ = self.cls_to_become  # type: ignore[assignment]  # it stops being uninitialized
         self._array = np.empty(kind.shape, kind.dtype.numpy)
-        self._spec = spec_of(kind, self.requires_grad)
+        self._spec = new_spec(kind, self.requires_grad)
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """The same, of another element type."""
@@ -216,7 +217,7 @@ class UninitializedBuffer(UninitializedTensorMixin, Buffer):
 
 
 def _uninitialized(kind: type[Kind], dtype: dtype | None, requires_grad: bool) -> Kind:
-    return blank(kind, spec_of(TensorType(dtype or dtypes.default_float(), (0,)), requires_grad))
+    return blank(kind, new_spec(TensorType(dtype or dtypes.default_float(), (0,)), requires_grad))
 
 
 def is_lazy(param: object) -> bool:

@@ -29,6 +29,7 @@ from kadam.primitives import (
     reduce,
     rounding,
     scan,
+    select,
     sort,
     sources,
     special,
@@ -374,6 +375,13 @@ def _scatter(w: Writer, node: Node, base: str, part: str, places: str) -> str:
 def _top_places(w: Writer, node: Node, x: str) -> str:
     one: Any = node.primitive
     return w.second("TopK", x, w.sizes([one.k]), axis=one.axis, largest=int(one.largest))
+
+
+@_rule(select.RankIndex)
+def _place_of_rank(w: Writer, node: Node, x: str) -> str:
+    one: Any = node.primitive
+    smallest = w.second("TopK", x, w.sizes([one.rank + 1]), axis=one.axis, largest=0)
+    return w.apply("Gather", smallest, w.constant(np.asarray(one.rank)), axis=one.axis)
 
 
 @_rule(sort.SortIndices)

@@ -22,7 +22,7 @@ from kadam.recording.layout import check_overlap
 from kadam.recording.memory import assign
 from kadam.recording.operation import Raw, operation
 from kadam.recording.step import state
-from kadam.recording.tensor import Recorded, from_array, is_current, overwrite, read, touch
+from kadam.recording.tensor import Recorded, check_mode, from_array, is_current, overwrite, read, touch
 
 if TYPE_CHECKING:
     from kadam.recording.tensor import Number
@@ -165,8 +165,11 @@ def _is_filled(part: Tensor, value: Any) -> bool:
 def _write(whole: Tensor, seen: Tensor, value: Any) -> None:
     if isinstance(value, Recorded):
         if _is_there(seen, value):
+            check_mode(seen)
+            touch(seen)  # PyTorch copies it onto itself
             return
-        check_overlap(seen, value)
+        if value._spec.shape == seen._spec.shape:
+            check_overlap(seen, value)
     value = _unpadded(value, len(seen.shape))
     if is_free(seen, value) or _is_filled(seen, value):
         overwrite(seen, value_of(value))
@@ -185,6 +188,7 @@ def _is_there(seen: Tensor, value: Recorded) -> bool:
 def _write_now(seen: Tensor, axes: list[int], arrays: list[Any], value: Any) -> bool:
     if not is_free(seen, value) or not all(is_current(array) for array in arrays if isinstance(array, Recorded)):
         return False
+    check_mode(seen)
     axes, arrays = without_masks(seen, axes, arrays)
     values = [np.asarray(value_of(array)) for array in arrays]
     target = read(seen)

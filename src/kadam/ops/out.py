@@ -23,7 +23,7 @@ from kadam.recording.memory import assign
 from kadam.recording.older_order import absent, more_parameters
 from kadam.recording.refused import mend
 from kadam.recording.step import state
-from kadam.recording.succession import take_memory
+from kadam.recording.succession import renew_memory
 from kadam.recording.tensor import Recorded
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _resize(out: Recorded, result: Any) -> None:
             UserWarning,
             stacklevel=5,
         )
-    take_memory(out, result.to(out._spec.dtype, copy=True))
+    renew_memory(out, result.to(out._spec.dtype, copy=True))
 
 
 def with_out(function: Callable[..., Any]) -> Callable[..., Any]:

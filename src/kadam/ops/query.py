@@ -94,8 +94,8 @@ def is_signed(input: Tensor) -> bool:
 
 @guarded
 def is_inference(input: Tensor) -> bool:
-    """False: tensors of Kadam's inference mode are ordinary ones. As `torch.is_inference`."""
-    return False
+    """Whether the tensor was made in inference mode. As `torch.is_inference`."""
+    return input._spec.inference
 
 
 @guarded

@@ -30,7 +30,7 @@ from kadam.recording.memory import covered
 from kadam.recording.meta import of_shape
 from kadam.recording.order import axes_by_stride
 from kadam.recording.step import state
-from kadam.recording.succession import take_memory
+from kadam.recording.succession import renew_memory
 from kadam.recording.tensor import Recorded, check_writable, from_array, read
 from kadam.shapes import Shape, broadcast
 
@@ -221,7 +221,7 @@ def _new(
     if tuple(out.shape) != shape:
         if out.numel():
             raise ShapeError(f"out has shape {list(out.shape)}, the draw {list(shape)}. Fix: out=torch.empty(0)")
-        take_memory(out, from_array(np.empty(shape, out.dtype.numpy)))
+        renew_memory(out, from_array(np.empty(shape, out.dtype.numpy)))
     return _fill(out, draw)
 
 

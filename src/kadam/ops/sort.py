@@ -20,6 +20,7 @@ from kadam.primitives import sort as p
 from kadam.primitives.index import Gather
 from kadam.primitives.move import Reshape
 from kadam.primitives.reduce import Max
+from kadam.primitives.select import RankIndex
 from kadam.recording.arguments import guarded
 from kadam.recording.calls import emit
 from kadam.recording.operation import operation
@@ -105,7 +106,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> tup
         )
     if not input.shape:
         return results.kthvalue(input * 1, constant(0, dtypes.int64))
-    return results.kthvalue(*picked(input, _at(input, axis, k - 1), axis, keepdim))
+    return results.kthvalue(*picked(input, emit(RankIndex(axis, k - 1), input), axis, keepdim))
 
 
 def _median_place(input: Tensor, axis: int, skip_nan: bool) -> Tensor:

@@ -14,7 +14,7 @@ from kadam.ops.strided import as_strided
 from kadam.recording.layout import offset_of, strides_of
 from kadam.recording.order import in_row
 from kadam.recording.succession import succeed, take_memory
-from kadam.recording.tensor import Recorded, blank, detached, from_array, overwrite, read
+from kadam.recording.tensor import Recorded, blank, check_mode, detached, from_array, overwrite, read
 from kadam.shapes import contiguous_strides
 
 if TYPE_CHECKING:
@@ -181,6 +181,7 @@ def set_(
         raise DTypeError(
             f"set_(): Could not set tensor of type {source.dtype} to a tensor of type {self.dtype}. Fix: y.to(x.dtype)."
         )
+    check_mode(self)
     if self.requires_grad:
         take_memory(self, source)
     else:

@@ -14,11 +14,12 @@ from kadam.ops.creation import empty_strided
 from kadam.ops.shape import sizes_of
 from kadam.primitives.strided import AsStrided
 from kadam.recording.layout import offset_of
+from kadam.recording.modes import grad_mode
 from kadam.recording.operation import view
 from kadam.recording.order import in_row
 from kadam.recording.step import state
-from kadam.recording.succession import succeed, take_memory
-from kadam.recording.tensor import blank, check_writable, from_array, made, read
+from kadam.recording.succession import renew_memory, succeed, take_memory
+from kadam.recording.tensor import blank, check_writable, from_array, made, read, touch
 from kadam.recording.view import restore
 from kadam.shapes import Shape, count
 
@@ -130,7 +131,7 @@ def resize_(self: Tensor, *given: Any, size: Sequence[int] | None = None, memory
     if self.requires_grad:
         raise ShapeError("resize_: cannot resize variables that require grad. Fix: x.detach().clone().resize_(...).")
     if tuple(self.shape) != sizes:
-        take_memory(self, from_array(_refilled(in_row(read(self), self._spec.order), sizes)))
+        renew_memory(self, from_array(_refilled(in_row(read(self), self._spec.order), sizes)))
     return self
 
 
@@ -157,17 +158,22 @@ def seen_in_place(seen: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         check_writable(self)
-        if self.requires_grad and self.is_leaf:
+        if self._spec.requires_grad and self.is_leaf:
             take_memory(self, seen(self.detach(), *args, **kwargs))
+            touch(self)
             return self
-        before = blank(made.cls, self._spec)
+        before, apart = blank(made.cls, self._spec), self._apart
         succeed(self, before)
         try:
-            now: Any = seen(before, *args, **kwargs)
+            with grad_mode(True):  # it keeps its derivative in any grad mode
+                now: Any = seen(before, *args, **kwargs)
         except BaseException:
             succeed(before, self)
             raise
         succeed(now, self)
+        self._apart = apart
+        touch(self)
+        self._as_of = self.root._changes
         return self
 
     name = seen.__name__ + "_"

@@ -37,11 +37,11 @@ class SortIndices(Order):
     descending: bool = False
 
     def infer(self, x: TensorType) -> TensorType:
-        _require_order(self, x, self.axis)
+        require_order(self, x, self.axis)
         return x.with_dtype(int64)
 
     def reference(self, x: Array) -> Array:
-        x = _comparable(x)
+        x = comparable(x)
         if not self.descending:
             return np.argsort(x, axis=self.axis, kind="stable")
         # Sorted backwards and read backwards, equal elements keep their order.
@@ -67,13 +67,13 @@ class TopKIndices(Order):
     largest: bool = True
 
     def infer(self, x: TensorType) -> TensorType:
-        _require_order(self, x, self.axis)
+        require_order(self, x, self.axis)
         if not 0 <= self.k <= x.shape[self.axis]:
             raise ShapeError(f"TopKIndices: there are no {self.k} elements along axis {self.axis} of {x}")
         return TensorType(int64, (*x.shape[: self.axis], self.k, *x.shape[self.axis + 1 :]))
 
     def reference(self, x: Array) -> Array:
-        rows = np.moveaxis(_comparable(x), self.axis, -1)
+        rows = np.moveaxis(comparable(x), self.axis, -1)
         candidates = self._candidates(rows)
         if candidates is None:
             best = SortIndices(rows.ndim - 1, self.largest).reference(rows)[..., : self.k]
@@ -111,13 +111,13 @@ class ModeIndices(Order):
     axis: int
 
     def infer(self, x: TensorType) -> TensorType:
-        _require_order(self, x, self.axis)
+        require_order(self, x, self.axis)
         if x.shape[self.axis] == 0:
             raise ShapeError(f"ModeIndices: axis {self.axis} of {x} is empty")
         return TensorType(int64, without(x.shape, (self.axis,)))
 
     def reference(self, x: Array) -> Array:
-        rows = np.moveaxis(_comparable(x), self.axis, -1)
+        rows = np.moveaxis(comparable(x), self.axis, -1)
         found = [_last_of_mode(row) for row in rows.reshape(-1, rows.shape[-1])]
         return np.array(found, np.int64).reshape(rows.shape[:-1])
 
@@ -145,7 +145,7 @@ class SearchSorted(Order):
         return values.with_dtype(int64)
 
     def reference(self, sequence: Array, values: Array) -> Array:
-        sequence, values = _comparable(sequence), _comparable(values)
+        sequence, values = comparable(sequence), comparable(values)
         side: Any = "right" if self.right else "left"
         if sequence.ndim == 1:
             return np.asarray(np.searchsorted(sequence, values, side))
@@ -163,7 +163,7 @@ class SearchSorted(Order):
         )
 
 
-def _require_order(primitive: Primitive, x: TensorType, axis: int) -> None:
+def require_order(primitive: Primitive, x: TensorType, axis: int) -> None:
     name = type(primitive).__name__
     if x.dtype.category == COMPLEX:
         raise DTypeError(f"{name}: complex numbers have no order, and x is {x}")
@@ -171,7 +171,7 @@ def _require_order(primitive: Primitive, x: TensorType, axis: int) -> None:
         raise ShapeError(f"{name}: {x} has no axis {axis}")
 
 
-def _comparable(x: Array) -> Array:
+def comparable(x: Array) -> Array:
     """`x` as a type that NumPy sorts with nan last."""
     return x if x.dtype.kind in "biuf" else x.astype(np.float32)
 

@@ -17,7 +17,7 @@ from kadam.ir.primitive import Primitive, View
 from kadam.ir.types import TensorType
 from kadam.primitives.elementwise import Cast
 from kadam.primitives.sources import Input
-from kadam.recording import attempts, template
+from kadam.recording import attempts, inference, template
 from kadam.recording.arguments import check_arguments
 from kadam.recording.herd import Herd
 from kadam.recording.operand import OnMetaError
@@ -210,7 +210,7 @@ def first_sight(op: Operation, rec: Recording, key: Any, arguments: tuple[Any, .
     finally:
         rec.runner = 0
     if op.chain_of is not None:
-        _remember_view(node)
+        _remember_view(node, arguments[0])
     else:
         attempts.watch(node)
     rec.here[key] = rec.here = node  # the old place gets the item first
@@ -227,7 +227,7 @@ def extend(rec: Recording, op: Operation, key: Any, arguments: tuple[Any, ...]) 
     builder.phase, builder.origin, builder.adopt = op.phase or Phase.FORWARD, None, None
     try:
         path.feeds.extend([_fed(builder, feed) for feed in rec.feeds[have_feeds:]])
-        builder.tracking = state.grad and op.differentiable
+        builder.tracking = state.grad and op.differentiable and inference.takes_part(op, arguments)
         node = TrailNode(rec.here)
         operands = _operands(rec, op, arguments, path)
         kind = template.kind_of(op, key, arguments, operands, state.lower, builder.tracking, builder.active)
@@ -239,6 +239,7 @@ def extend(rec: Recording, op: Operation, key: Any, arguments: tuple[Any, ...]) 
             _run_body(node, rec, op, arguments, path)
             if op.anywhere:
                 template.keep(kind, node, start, operands, builder)
+        inference.check(path, have, node, op, arguments)
     except BaseException:
         del builder.nodes[have:], path.feeds[have_feeds:]
         builder.active, path.freed = active, freed
@@ -249,6 +250,7 @@ def extend(rec: Recording, op: Operation, key: Any, arguments: tuple[Any, ...]) 
         state.rec = rec
     node.nodes = tuple(builder.nodes[have:])
     note_orders(node, op, arguments)
+    inference.mark(node)
     node.inputs = tuple(path.feeds[have_feeds:])
     node.active = frozenset(builder.active - active)
     node.freed = frozenset(path.freed - freed)
@@ -396,10 +398,11 @@ def _assembler(kind: Callable[..., Any], recipe: list[int | None]) -> Callable[.
     return assemble
 
 
-def _remember_view(node: TrailNode) -> None:
+def _remember_view(node: TrailNode, seen: Recorded) -> None:
     chain = tuple(one.primitive for one in node.nodes if not isinstance(one.primitive, Input))
     if chain and all(isinstance(primitive, View) for primitive in chain):
         node.info, node.plain, node.assemble, node.viewing = chain, False, _assemble_view, True
+        node.spec = node.specs[0].made_in(seen._spec.inference)
 
 
 def _assemble_view(rec: Recording, node: TrailNode, arguments: tuple[Any, ...]) -> Any:

@@ -117,7 +117,7 @@ def swept_of(found: Mapping[int, Node], before: int) -> Plan:
     waiting = list(found.values())
     for node in waiting:
         if node.id < before:
-            needed.update(_behind(node))
+            needed.update(behind(node))
     while waiting:
         node = waiting.pop()
         if node.id < before or node.id in own:
@@ -127,18 +127,18 @@ def swept_of(found: Mapping[int, Node], before: int) -> Plan:
             if source.id >= before:
                 waiting.append(source)
                 continue
-            for one in _behind(source):
+            for one in behind(source):
                 needed.add(one)
                 reads.add((node.origin or 0, one))
     return Plan(tuple(sorted(needed)), frozenset(reads), tuple(sorted(found)))
 
 
-def _behind(node: Node) -> Iterator[int]:
+def behind(node: Node) -> Iterator[int]:
     """The ids of the values of which a node is a view; its own, if it is none."""
     if not emitted_again(node):
         yield node.id
     for source in node.inputs if emitted_again(node) else ():
-        yield from _behind(source)
+        yield from behind(source)
 
 
 def _ancestors(nodes: Sequence[Node], roots: Iterable[int]) -> set[int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kadam import dtypes
-from kadam.errors import DTypeError, RecordingError, ShapeError
+from kadam.errors import DTypeError, InPlaceError, RecordingError, ShapeError
 from kadam.hot import hot
 from kadam.ir.builder import current_builder
 from kadam.ir.types import TensorType
@@ -20,7 +20,7 @@ from kadam.recording.meta import check_target
 from kadam.recording.modes import grad_mode
 from kadam.recording.operation import operation
 from kadam.recording.order import row_major
-from kadam.recording.spec import Spec, spec_of
+from kadam.recording.spec import Spec
 from kadam.recording.step import Recording, cut, state
 from kadam.recording.tensor import (
     Number,
@@ -73,7 +73,7 @@ def assign(target: Tensor, value: Any) -> Tensor:
         ShapeError: the value does not stretch to the target's shape.
         DTypeError: the value's kind of number does not fit the target's type.
     """
-    check_writable(target)
+    check_writable(target, value)
     _check_fits(target, value)
     return give(target, fit(value, target._spec.type))
 
@@ -87,7 +87,7 @@ def give(target: Tensor, value: Recorded, since: TrailNode | None = None) -> Ten
     Raises:
         InPlaceError: as `assign`.
     """
-    check_writable(target)
+    check_writable(target, value)
     _put(target, value, since)
     _write_through([target])
     return target
@@ -321,7 +321,7 @@ def _derive(rec: Recording, tensor: Recorded, value: Recorded) -> None:
     """Let a tensor have the derivative of a value of this recording."""
     own, made_by = tensor._spec, value._spec
     tensor._rec = rec
-    tensor._spec = spec_of(own.type, made_by.requires_grad, made_by.grad_name, order=own.order)
+    tensor._spec = own.derived(made_by.requires_grad, made_by.grad_name)
 
 
 def hold(rec: Recording, tensor: Recorded) -> None:
@@ -385,10 +385,16 @@ def _note_overwritten(rec: Recording, positions: list[int], since: TrailNode | N
 
 
 def detach_in_place(tensor: Recorded) -> None:
-    """Take a tensor out of the graph that made it. As `Tensor.detach_`."""
+    """Take a tensor out of the graph that made it. As `Tensor.detach_`.
+
+    Raises:
+        InPlaceError: it is a view.
+    """
+    if tensor._base is not None and not is_cut_off(tensor):
+        raise InPlaceError("Can't detach views in-place. Use detach() instead. Fix: x = x.detach().")
     rec = state.rec
     leave_herd(tensor)
     if rec is not None and tensor._rec is rec:
         cut(rec)
-    tensor._spec = spec_of(tensor._spec.type, order=tensor._spec.order)
+    tensor._spec = tensor._spec.derived()
     tensor._history, tensor._rec = None, None

@@ -16,9 +16,8 @@ from kadam.errors import DTypeError, KadamError, UnsupportedError
 from kadam.ir.types import TensorType
 from kadam.recording import calls
 from kadam.recording.operand import admit_number
-from kadam.recording.spec import spec_of
 from kadam.recording.step import Recording, state
-from kadam.recording.tensor import Recorded, blank, made, set_requires_grad
+from kadam.recording.tensor import Recorded, blank, made, new_spec, set_requires_grad
 from kadam.recording.trail import TrailNode
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def without_values(kind: TensorType, requires_grad: bool = False, cls: type[Reco
             "requires_grad=True: only Tensors of floating point and complex dtype can require gradients. Fix: "
             "dtype=torch.float32."
         )
-    tensor = blank(cls or made.cls, spec_of(kind))
+    tensor = blank(cls or made.cls, new_spec(kind))
     tensor._meta = True
     set_requires_grad(tensor, requires_grad)
     return tensor  # type: ignore[return-value]

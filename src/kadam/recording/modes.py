@@ -12,31 +12,50 @@ from typing import Any, TypeVar
 
 from kadam.errors import OperandError
 from kadam.recording.place import passing_on
-from kadam.recording.step import state, turn
+from kadam.recording.step import enter_region, state, turn
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def is_grad_enabled() -> bool:
-    """Whether operations record gradients now."""
-    return state.grad
+    """PyTorch's grad mode: whether operations record gradients now, were it not for inference mode."""
+    return _thread.grad if state.inference else state.grad
 
 
-def _switch(grad: bool) -> None:
-    """Set the grad mode: a move along the trail, as the same calls mean something else from here on."""
-    if state.grad is grad:
-        return
-    state.grad = grad
-    rec = state.rec
-    before = None if rec is None or rec.closed or rec.here.info is not _Move else rec.here.parent
-    if rec is not None and before is not None and len(rec.created) == before.created:
-        rec.here = before  # nothing was called since the mode was entered
-    else:
-        turn(_Move)
+def _switch(grad: bool) -> bool:
+    """Set the grad mode: a move along the trail, as the same calls mean something else from here on.
+
+    Returns:
+        The one before.
+    """
+    own = vars(state)  # looked up once: attributes of a `threading.local` take their time
+    if own["inference"]:
+        before, _thread.grad = _thread.grad, grad
+        return before
+    before = own["grad"]
+    if before is not grad:
+        own["grad"] = grad
+        rec = own["rec"]
+        earlier = None if rec is None or rec.closed or rec.here.info is not _Move else rec.here.parent
+        if earlier is not None and len(rec.created) == earlier.created:
+            rec.here = earlier  # nothing was called since the mode was entered
+        else:
+            turn(_Move)
+    return before
+
+
+def _infer(inference: bool, grad: bool) -> None:
+    """Set inference mode and the grad mode. A region of calls of its own: what they return is otherwise the same."""
+    if inference and not state.inference:
+        _switch(False)
+    if state.inference is not inference:
+        state.inference = inference
+        enter_region((_infer, inference))
+    _switch(grad)
 
 
 class _Thread(threading.local):
-    inference = False
+    grad = True
     keeps_graphs = False
 
 
@@ -72,8 +91,7 @@ class _Mode:
         self.outer: list[bool] = []
 
     def __enter__(self) -> None:
-        self.outer.append(state.grad)
-        _switch(self.grad)
+        self.outer.append(_switch(self.grad))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -153,31 +171,30 @@ class enable_grad(no_grad):  # noqa: N801  (PyTorch's name)
 
 
 class inference_mode(_Mode):  # noqa: N801  (PyTorch's name)
-    """As `no_grad`; `inference_mode(False)` leaves the mode as PyTorch does: gradients are recorded."""
+    """No operation inside records gradients, whatever the grad mode, and what they return never takes part in any: see
+    `kadam.recording.inference`. `inference_mode(False)` leaves the mode as PyTorch does: gradients are recorded."""
 
     def __new__(cls, mode: Any = True) -> Any:
         self = super().__new__(cls)
-        if callable(mode):
-            self.__init__(True)  # type: ignore[misc]
-            return self(mode)
-        return self
+        if isinstance(mode, bool):
+            return self
+        self.__init__(True)  # type: ignore[misc]
+        return self(mode)
 
     def __init__(self, mode: bool = True) -> None:
         super().__init__()
         self.mode = mode
-        self.grad = not mode
         self.outer_inference: list[bool] = []
 
     def __enter__(self) -> None:
-        super().__enter__()
-        self.outer_inference.append(_thread.inference)
-        _thread.inference = bool(self.mode)
+        self.outer.append(is_grad_enabled())
+        self.outer_inference.append(state.inference)
+        _infer(self.mode, not self.mode)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _thread.inference = self.outer_inference.pop()
-        super().__exit__(kind, error, trace)
+        _infer(self.outer_inference.pop(), self.outer.pop())
 
     def clone(self) -> _Mode:
         return inference_mode(self.mode)
@@ -194,8 +211,7 @@ class set_grad_enabled(_Mode):  # noqa: N801  (PyTorch's name)
                 "torch.set_grad_enabled(True)."
             )
         self.grad = bool(mode)
-        self.before = state.grad
-        _switch(self.grad)
+        self.before = _switch(self.grad)
 
     def __enter__(self) -> None:
         self.outer.append(self.before)
@@ -211,4 +227,4 @@ class set_grad_enabled(_Mode):  # noqa: N801  (PyTorch's name)
 
 def is_inference_mode_enabled() -> bool:
     """Whether `inference_mode` is on, in this thread."""
-    return _thread.inference
+    return state.inference

@@ -151,7 +151,7 @@ def as_all(arguments: Sequence[Any], shape: Shape) -> Order | None:
 
 def in_order(spec: Spec, order: Order | None) -> Spec:
     """The spec of such a tensor that lies in this order."""
-    return spec_of(spec.type, spec.requires_grad, spec.grad_name, spec.weak, order)
+    return spec_of(spec.type, spec.requires_grad, spec.grad_name, spec.weak, order, spec.inference)
 
 
 def _specs_of(arguments: Iterable[Any]) -> list[Spec]:

@@ -13,9 +13,8 @@ from kadam.errors import GradientError, OperandError
 from kadam.recording.backward_pass import as_tensor
 from kadam.recording.history import History
 from kadam.recording.modes import grad_mode
-from kadam.recording.step import cut, state, turn
+from kadam.recording.step import cut, enter_region, state
 from kadam.recording.tensor import Recorded, read
-from kadam.recording.trail import TrailNode
 
 Hook = Callable[[Any], Any]
 
@@ -30,16 +29,15 @@ class Packing:
     def __init__(self, pack: Hook, unpack: Hook) -> None:
         self.pack, self.unpack = pack, unpack
         self.pending: list[History] = []
-        self._outer: list[tuple[Any, Any]] = []
-        self._roots = {True: TrailNode(), False: TrailNode()}
+        self._outer: list[Packing | None] = []
 
     def begin(self) -> None:
         """From here on, what is saved is packed."""
         if state.refusal is not None:
             raise GradientError(f"{state.refusal} Fix: leave disable_saved_tensors_hooks before saved_tensors_hooks.")
         settle()
-        self._outer.append((state.packing, state.roots))
-        _go_on(self, self._roots)
+        self._outer.append(state.packing)
+        _go_on(self)
 
     def end(self, failed: bool) -> None:
         """What is saved from here on is left as it is, or packed by the block around this one."""
@@ -49,7 +47,7 @@ class Packing:
             settle()
         finally:
             self.pending.clear()
-            _go_on(*self._outer.pop())
+            _go_on(self._outer.pop())
 
     def settle(self) -> None:
         """Pack what has been saved so far."""
@@ -89,9 +87,9 @@ class Packing:
         return tensor
 
 
-def _go_on(packing: Packing | None, roots: Any) -> None:
-    state.packing, state.roots = packing, roots
-    turn(None)  # nothing is recorded yet: it begins at these roots
+def _go_on(packing: Packing | None) -> None:
+    state.packing = packing
+    enter_region(None)  # nothing is recorded yet: it begins at the roots of that region
 
 
 def settle() -> None:

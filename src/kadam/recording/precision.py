@@ -16,9 +16,8 @@ from typing import Any, TypeVar
 from kadam import dtypes
 from kadam.dtypes import dtype, float32, float64
 from kadam.primitives.elementwise import Cast
-from kadam.recording.step import state, turn
+from kadam.recording.step import enter_region, state
 from kadam.recording.tensor import Recorded
-from kadam.recording.trail import TrailNode
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -58,9 +57,7 @@ def switch(lower: dtype | None) -> None:
     if state.lower is lower:
         return
     state.lower = lower
-    by_precision: dict[Any, dict[bool, TrailNode]] = state.roots_by_precision
-    state.roots = by_precision.setdefault(lower, {True: TrailNode(), False: TrailNode()})
-    turn((Entered, lower))
+    enter_region((Entered, lower))
 
 
 def _lowest(operands: Any) -> dtype | None:

@@ -190,10 +190,11 @@ class _State(threading.local):
 
     Attributes:
         rec: its recording; None while an operation's body runs on symbols.
-        grad: PyTorch's grad mode.
+        grad: whether gradients are recorded: PyTorch's grad mode, but False in inference mode.
+        inference: whether inference mode is on.
         roots: the beginnings of its trail, by grad mode.
         lower: the type in which products are computed, see `kadam.recording.precision`; None: as the operands say.
-        roots_by_precision: the `roots`, by that.
+        roots_by_region: the `roots`, by `lower`, `inference` and whether what derivatives read is packed.
         inside: the recording whose operation's body is running.
         numbers: whether all operands of an operation within that body are Python numbers.
         lent: while a finaliser runs amid a call: tensors of the call's recording that the finaliser's own has met, with
@@ -211,11 +212,12 @@ class _State(threading.local):
 
     def __init__(self) -> None:
         self.grad = True
+        self.inference = False
         self.serial = 0
         self.grown = 0
         self.roots = {True: TrailNode(), False: TrailNode()}
         self.lower: Any = None
-        self.roots_by_precision = {self.lower: self.roots}
+        self.roots_by_region = {(self.lower, self.inference, False): self.roots}
         self.inside: Any = None
         self.numbers = False
         self.rec: Recording | None = Recording(self.roots[True], 0)
@@ -234,6 +236,17 @@ def start() -> Recording:
         _trim(root)
     own["rec"] = rec = Recording(root, serial)
     return rec
+
+
+def enter_region(key: Any) -> None:
+    """What `state` says of the region of calls has changed: those that follow stand on a trail of their own.
+
+    Args:
+        key: of the move along the trail.
+    """
+    region = state.lower, state.inference, state.packing is not None
+    state.roots = state.roots_by_region.setdefault(region, {True: TrailNode(), False: TrailNode()})
+    turn(key)
 
 
 def turn(key: Any) -> None:
@@ -529,6 +542,7 @@ def forget_paths() -> None:
     rec = state.rec
     if rec is not None and rec.here.parent is not None:
         cut(rec)
-    state.roots = state.roots_by_precision[state.lower] = {True: TrailNode(), False: TrailNode()}
+    state.roots_by_region.clear()
     state.grown = 0
+    enter_region(None)
     start()

@@ -11,11 +11,11 @@ from kadam.errors import DTypeError
 from kadam.recording.herd import leave_herd
 from kadam.recording.spec import Spec, spec_of
 from kadam.recording.step import Recording, cut, state
-from kadam.recording.tensor import Recorded, owner_of, read
+from kadam.recording.tensor import Recorded, check_mode, owner_of, read, touch
 
 _PLACE = (
-    "_array", "_as_of", "_base", "_chain", "_changes", "_exposed", "_history", "_place", "_pos", "_rec", "_shared",
-    "_spec", "_tracked", "_viewed",
+    "_apart", "_array", "_as_of", "_base", "_chain", "_changes", "_counted", "_exposed", "_history", "_place", "_pos",
+    "_rec", "_shared", "_spec", "_tracked", "_viewed",
 )  # fmt: skip
 
 
@@ -81,7 +81,7 @@ def take_memory(tensor: Recorded, other: Recorded) -> None:
         tensor._rec, tensor._array, tensor._base, tensor._chain, tensor._meta = None, None, None, (), True
         tensor._spec = _with_type_of(tensor._spec, other._spec)
         return
-    array = read(other)
+    array, changes = read(other), tensor.root._changes
     tensor._meta = False
     leave_herd(tensor)
     leave_herd(other.root)
@@ -92,8 +92,24 @@ def take_memory(tensor: Recorded, other: Recorded) -> None:
     tensor._exposed = tensor._shared = other.root._exposed = other.root._shared = (
         True  # the memory has two owners now, as if NumPy held it
     )
+    tensor._changes = changes
+    if other._spec.inference and not tensor._spec.inference:
+        tensor._counted = True  # its counter stays
     tensor._spec = _with_type_of(tensor._spec, other._spec)
 
 
+def renew_memory(tensor: Recorded, other: Recorded) -> None:
+    """Let a tensor be of another shape from now on, with the memory of `other`, which nobody else has.
+
+    Raises:
+        InPlaceError: an inference tensor, outside of its mode.
+    """
+    check_mode(tensor)
+    inference = tensor._spec.inference
+    take_memory(tensor, other)
+    tensor._spec = tensor._spec.made_in(inference)
+    touch(tensor)
+
+
 def _with_type_of(own: Spec, seen: Spec) -> Spec:
-    return spec_of(seen.type, own.requires_grad, own.grad_name, order=seen.order)
+    return spec_of(seen.type, own.requires_grad, own.grad_name, order=seen.order, inference=seen.inference)

@@ -27,7 +27,7 @@ from kadam.primitives.move import Detach
 from kadam.recording.herd import Bond, leave_herd
 from kadam.recording.order import order_in
 from kadam.recording.place import in_attempt
-from kadam.recording.spec import Size, Spec, spec_of
+from kadam.recording.spec import Order, Size, Spec, spec_of
 from kadam.recording.step import Anchor, Recording, cut, state
 
 if TYPE_CHECKING:
@@ -62,10 +62,12 @@ class Recorded(Slots):
     _base: Recorded | None  # the tensor whose memory it sees
     _chain: tuple[Any, ...] = ()  # how it sees it: view primitives, from the base's shape to its own
     _viewed: bool = False  # whether views of it have been made
+    _counted: bool = False  # of an inference tensor: whether its changes are counted, so that it may change anywhere
+    _apart: str | None = None  # of a view: the mode in which it was made, if gradients were not recorded there
     _tracked: bool = True  # False for `.data`: changes through it are not seen by autograd
     _exposed: bool = False  # whether NumPy code may hold its memory
     _shared: bool  # False: it is no view, and neither viewed nor exposed
-    _changes: int  # of an owner of memory: how often it was changed in place
+    _changes: int  # of an owner of memory: how often it was changed in place; of `.data`: how often by way of it
     _as_of: int = 0  # of a view: the version of its base for which `_spec` and `_history` hold
     _history: History | None  # how an earlier recording made it ...
     _place: int  # ... and as which node
@@ -131,9 +133,14 @@ def from_array(array: Array, requires_grad: bool = False) -> Tensor:
     record = dtypes.of_numpy(array.dtype)
     if not array.dtype.isnative:
         array = array.astype(record.numpy)
-    tensor = blank(made.cls, spec_of(TensorType(record, array.shape), requires_grad, order=order_in(array)))
+    tensor = blank(made.cls, new_spec(TensorType(record, array.shape), requires_grad, order_in(array)))
     tensor._array = array
     return tensor  # type: ignore[return-value]
+
+
+def new_spec(kind: TensorType, requires_grad: bool = False, order: Order | None = None) -> Spec:
+    """That of a leaf in memory of its own, made now."""
+    return spec_of(kind, requires_grad, order=order, inference=state.inference)
 
 
 def has_memory(tensor: Recorded) -> bool:
@@ -259,12 +266,19 @@ def _meanwhile(rec: Recording, tensor: Recorded) -> Array | None:
     return value_beside(tensor, rec)
 
 
-def check_writable(tensor: Recorded) -> None:
+def check_writable(tensor: Recorded, value: Any = None) -> None:
     """Raise where PyTorch forbids an in-place change.
 
+    Args:
+        tensor: is to be changed.
+        value: what it becomes, if that is known.
+
     Raises:
-        InPlaceError: a leaf that requires grad, or a view of one, in grad mode.
+        InPlaceError: a leaf that requires grad, or a view of one, in grad mode; a view that was made in another mode
+            or together with others, if gradients flow; an inference tensor.
     """
+    if tensor._spec.inference:
+        check_mode(tensor)
     if not state.grad:
         return
     if tensor._spec.requires_grad and tensor._spec.grad_name is None:
@@ -273,10 +287,71 @@ def check_writable(tensor: Recorded) -> None:
             "Fix: change it under torch.no_grad()."
         )
     base = tensor._base
-    if base is not None and tensor._spec.requires_grad and base._spec.requires_grad and base._spec.grad_name is None:
+    if base is None or is_cut_off(tensor):
+        return
+    flows = requires_grad(tensor)
+    if flows or (isinstance(value, Recorded) and value._spec.requires_grad):
+        check_kept_whole(tensor, "is being")
+    if flows and base._spec.requires_grad and base._spec.grad_name is None:
         raise InPlaceError(
             "a view of a leaf Variable that requires grad is being used in an in-place operation. "
             "Fix: change it under torch.no_grad()."
+        )
+
+
+_BLOCKS = {
+    "no_grad": ("no_grad mode", "with grad mode enabled"),
+    "inference_mode": ("inference mode", "in normal mode"),
+}
+_SEVERAL = {"UnbindBackward0": "Unbind", "SplitBackward0": "Split", "SplitWithSizesBackward0": "SplitWithSizes"}
+
+
+def check_kept_whole(view: Recorded, change: str) -> None:
+    """Raise where a view changes in place of which PyTorch would not know what its derivative is then.
+
+    Args:
+        view: to which gradients flow.
+        change: how it changes: it "is being" modified, or "its base or another view of its base has been".
+
+    Raises:
+        InPlaceError: it was made in another mode, or together with others.
+    """
+    if view._apart is not None:
+        mode, now = _BLOCKS[view._apart]
+        raise InPlaceError(
+            f"A view was created in {mode} and {change} modified inplace {now}. Given that this use case is ambiguous "
+            "and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace "
+            f"either both inside the {view._apart} block (if you don't want the inplace to be tracked) or both outside "
+            "(if you want the inplace to be tracked). Fix: make the view anew where it is changed."
+        )
+    name = _SEVERAL.get(view._spec.grad_name or "") if view._spec.requires_grad else None
+    if name is not None:
+        raise InPlaceError(
+            f"An output of {name} is a view and {change} modified inplace. This view is the output of a function that "
+            "returns multiple views. Such functions do not allow the output views to be modified inplace. You should "
+            "replace the inplace operation by an out-of-place one. Fix: x = x + y, or part = part.clone() first."
+        )
+
+
+def requires_grad(tensor: Recorded) -> bool:
+    """Whether gradients are computed for a tensor. A view has that of its base, whatever the mode it was made in."""
+    base, own = tensor._base, tensor._spec
+    if own.requires_grad or base is None or not base._spec.requires_grad:
+        return own.requires_grad
+    return own.dtype.category >= dtypes.FLOAT and not own.inference and not is_cut_off(tensor)
+
+
+def check_mode(tensor: Recorded) -> None:
+    """Raise where an inference tensor is changed in place outside of inference mode.
+
+    Raises:
+        InPlaceError: it is.
+    """
+    if tensor._spec.inference and not state.inference and not tensor._counted:
+        raise InPlaceError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
+            "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details. "
+            "Fix: x = x.clone() before the change."
         )
 
 
@@ -320,6 +395,8 @@ def _repeats(array: Array) -> bool:
 def add_now(tensor: Recorded, number: float) -> None:
     """Add a number to a tensor's memory at once (step counters, batches seen)."""
     rec = state.rec
+    if tensor._spec.inference:
+        check_mode(tensor)
     if tensor._shared and rec is not None and any(getattr(one, "_base", None) is tensor for one in rec.feeds):
         cut(rec)  # it reads this memory through a view
     array = tensor._array
@@ -335,8 +412,8 @@ def add_now(tensor: Recorded, number: float) -> None:
 
 def touch(tensor: Recorded) -> None:
     """Note that a tensor's memory has changed."""
-    if tensor._tracked:
-        tensor.root._changes += 1
+    counting = tensor.root if tensor._tracked else tensor
+    counting._changes += 1
 
 
 def is_shared(root: Recorded, tensor: Recorded) -> bool:
@@ -381,10 +458,15 @@ def set_requires_grad(tensor: Recorded, flag: bool) -> None:
     """As `Tensor.requires_grad = flag`.
 
     Raises:
-        GradientError: a non-leaf cannot stop requiring grad.
+        GradientError: a non-leaf cannot stop requiring grad; an inference tensor cannot begin to outside of its mode.
         DTypeError: only floating-point and complex tensors can require grad.
     """
     spec = tensor._spec
+    if flag and spec.inference and not state.inference:
+        raise GradientError(
+            "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed. Fix: "
+            "x.clone().requires_grad_()."
+        )
     if spec.requires_grad == flag:
         return
     leave_herd(tensor)
@@ -402,7 +484,7 @@ def set_requires_grad(tensor: Recorded, flag: bool) -> None:
     if state.rec is not None and not tensor._meta and (tensor._rec is state.rec or not is_current(tensor)):
         cut(state.rec)  # its uses so far were recorded with the old flag; a leaf stands in memory
         read(tensor)
-    tensor._spec = spec_of(spec.type, flag, order=spec.order)
+    tensor._spec = spec.derived(flag)
     tensor._rec = None
 
 
@@ -412,11 +494,13 @@ def detached(tensor: Recorded, tracked: bool = True) -> Tensor:
         from kadam.recording.calls import emit
 
         return emit(Detach(), tensor)  # type: ignore[arg-type]
-    seen = blank(made.cls, spec_of(tensor._spec.type, order=tensor._spec.order))
+    seen = blank(made.cls, tensor._spec.derived())
     if tensor._meta:
         seen._meta = True
         return seen  # type: ignore[return-value]
     sees(seen, tensor, (Detach(),))
+    if seen._spec.inference and not state.inference:
+        seen._counted = True  # PyTorch gives it a counter of its own
     seen._array = tensor._array  # this very memory, also if a recording has a newer value for it
     if not tracked:
         seen._tracked = False
@@ -435,7 +519,8 @@ def alias(tensor: Recorded, chain: tuple[Any, ...]) -> Recorded:
     array = seen_through(tensor._array, chain)  # type: ignore[arg-type]
     if not all(isinstance(primitive, View) for primitive in chain):
         return from_array(array.copy() if array.base is not None else array)
-    return alias_of(tensor, chain, array, spec_of(TensorType(tensor._spec.dtype, array.shape), order=order_in(array)))
+    spec = spec_of(TensorType(tensor._spec.dtype, array.shape), order=order_in(array), inference=tensor._spec.inference)
+    return alias_of(tensor, chain, array, spec)
 
 
 def alias_of(tensor: Recorded, chain: tuple[Any, ...], array: Array, spec: Spec) -> Tensor:
@@ -454,5 +539,9 @@ def sees(view: Recorded, seen: Recorded, chain: tuple[Any, ...]) -> None:
     view._base = root
     view._chain = seen._chain + chain if seen._chain else chain
     view._as_of = root._changes
+    if not state.grad:
+        view._apart = "inference_mode" if state.inference else "no_grad"
+    elif seen._apart is not None:
+        view._apart = seen._apart
     if not seen._tracked:
         view._tracked = False

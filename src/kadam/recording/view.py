@@ -14,7 +14,7 @@ from kadam.recording.calls import emit, symbol
 from kadam.recording.operation import operation
 from kadam.recording.order import row_major
 from kadam.recording.step import state
-from kadam.recording.tensor import Recorded, alias, from_array, is_outdated, sees, sees_now
+from kadam.recording.tensor import Recorded, alias, check_kept_whole, from_array, is_outdated, sees, sees_now
 
 if TYPE_CHECKING:
     from kadam.tensor import Tensor
@@ -71,6 +71,7 @@ def pick(seen: Tensor, chain: Picked) -> Tensor:
     tensor = _picked(seen, chain.operands(), chain.axes)
     rec: Any = tensor._rec
     rec.here.viewing = True
+    tensor._spec = tensor._spec.made_in(seen._spec.inference)
     sees(tensor, seen, chain)
     return tensor
 
@@ -99,7 +100,14 @@ def up_to_date(tensor: Recorded) -> Recorded:
 
 
 def look_again(tensor: Any) -> None:
-    """Let a view stand for the part that it shows of its base's present value, with that value's derivative."""
+    """Let a view stand for the part that it shows of its base's present value, with that value's derivative.
+
+    Raises:
+        InPlaceError: it was made in another mode, or together with others.
+    """
+    if is_outdated(tensor):
+        check_kept_whole(tensor, "its base or another view of its base has been")
     fresh: Any = seen_anew(tensor)
-    tensor._rec, tensor._pos, tensor._spec, tensor._as_of = fresh._rec, fresh._pos, fresh._spec, tensor._base._changes
+    spec = fresh._spec.made_in(tensor._spec.inference)
+    tensor._rec, tensor._pos, tensor._spec, tensor._as_of = fresh._rec, fresh._pos, spec, tensor._base._changes
     fresh._rec.join(tensor)
