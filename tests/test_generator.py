@@ -61,6 +61,7 @@ class Pair:
 def made_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test runs twice: with few words drawn so far, and with many."""
     monkeypatch.setattr(twister, "MANY", request.param)
+    monkeypatch.setattr(twister, "FEW", request.param)
     monkeypatch.setattr(tiers, "NATIVE_AFTER", 2)
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 import kadam
+from kadam import nn
+from kadam.errors import GradientError
+from kadam.optim import SGD, Adam
 
 torch = pytest.importorskip("torch")
 BOTH = pytest.mark.parametrize("program", [
@@ -238,3 +244,59 @@ def test_gradients_flow_through_a_format():
     assert x.grad.flatten().tolist() == list(range(8))
     layer = kadam.nn.Conv2d(2, 3, 1).to(memory_format=kadam.channels_last)
     assert kadam.equal(layer(x.contiguous(memory_format=kadam.channels_last)), layer(x))
+
+
+def test_what_an_optimizer_updates_is_moved_to_a_cache_line_once_and_views_and_numpy_still_see_it():
+    def at(tensor):
+        return tensor.data_ptr() % 64
+
+    free = nn.Linear(64, 64)
+    seen = nn.Linear(64, 64)
+    views = [seen.weight.detach(), seen.weight.data.view(-1), kadam.from_numpy(seen.weight.detach().numpy())]
+    layers = [free, seen]
+    optimizer = Adam([param for layer in layers for param in layer.parameters()], lr=0.1)
+    places = set()
+    for _ in range(4):
+        optimizer.zero_grad()
+        seen(free(kadam.ones(4, 64))).sum().backward()
+        optimizer.step()
+        places.add(free.weight.data_ptr())
+    assert at(free.weight) == at(optimizer.state[free.weight]["exp_avg"]) == 0
+    assert len(places) == 1
+    for view in views:
+        assert kadam.equal(view.view(64, 64), seen.weight)
+
+
+def test_a_loss_that_is_kept_across_the_move_has_the_gradient_of_the_values_it_was_made_of():
+    weight = nn.Parameter(kadam.full((64, 64), 0.5))
+    loss = weight.detach().sum() + (weight * weight).sum()
+    assert loss.item() == 64 * 64 * 0.75
+    weight.grad = kadam.ones(64, 64)
+    SGD([weight], lr=0.1).step()
+    with pytest.raises(GradientError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+@pytest.mark.parametrize("read_early", [False, True])
+def test_a_step_leaves_nothing_to_the_garbage_collector(read_early):
+    net = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 1))
+    optimizer = SGD(net.parameters(), lr=0.1)
+    batches, losses = [], []
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(5):
+            x = kadam.ones(4, 8)
+            batches.append(weakref.ref(x))
+            loss = net(x).sum()
+            if read_early:
+                losses.append(loss.item())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        del x, loss
+        net[0].weight.sum().item()  # the last step is over
+        assert [one() for one in batches] == [None] * 5
+    finally:
+        gc.enable()

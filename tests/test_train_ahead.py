@@ -114,7 +114,7 @@ OPTIMIZERS = {
 def test_every_optimizer_leaves_the_same_bits(name, taken, monkeypatch):
     _, differing = compared(monkeypatch, make=OPTIMIZERS[name])
     assert not differing
-    assert sum(taken) > 100  # of 141
+    assert sum(taken) > 80  # of 141: two passes of three, where the first meets a program that is not compiled yet
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ def _mark(cls: type[Function], ctx: FunctionCtx, args: Sequence[Any], parts: lis
 
 def _lasting(owner: Recording | History) -> Recording | History:
     """Where a derivative is known by now: `backward` itself may have read a value, which ended the recording."""
-    return owner.history or owner if isinstance(owner, Recording) else owner
+    return owner.left() or owner if isinstance(owner, Recording) else owner
 
 
 def result_of(history: History, place: int, value: Recorded) -> Recorded:

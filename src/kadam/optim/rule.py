@@ -18,6 +18,7 @@ from kadam.optim.optimizer import Optimizer, begin_step, calls_its_hooks, step_a
 from kadam.optim.remembered import Changes, Memory, Remembered, had_sparse
 from kadam.recording.herd import Herd, may_herd
 from kadam.recording.modes import enable_grad
+from kadam.recording.settling import settle
 from kadam.recording.tensor import from_array
 from kadam.shapes import Shape
 from kadam.tensor import Tensor
@@ -63,6 +64,8 @@ class Team(Batch):
 
     def __init__(self, params: list[Tensor], memory: Memory, states: list[dict[str, Any]]) -> None:
         super().__init__(params, [], states)
+        for param in params:
+            settle(param)
         self.memory, self.changes = memory, Changes.count
         self.columns: dict[str, list[Tensor]] = {}
 
@@ -83,6 +86,8 @@ class Team(Batch):
 
     def _gathered(self, name: str) -> list[Tensor]:
         found = super().column(name)
+        for one in found:
+            settle(one)
         herding = all(map(may_herd, found)) and len(set(map(id, found))) == len(found)
         return Herd(found) if herding else found  # type: ignore[return-value]
 

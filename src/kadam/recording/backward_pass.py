@@ -215,8 +215,9 @@ class BackwardPass:
             self._await(rec, (*region.seeds, *region.arrived))
             rec.loose = True
             cut(rec)
-        if rec.closed and rec.history is not None:
-            history = region.owner = rec.history
+        history = rec.left() if rec.closed else None
+        if history is not None:
+            region.owner = history
             if not self.retain:
                 self.passed.append((history, rec.swept))
             at = history.current_path().at

@@ -142,8 +142,8 @@ class Group:
 
 def hook_place(owner: Recording | History, position: int, hook: Callable[[Any], Any]) -> Handle:
     """Call `hook` with the cotangent of what stands at a position of a recording, which may be over by now."""
-    if isinstance(owner, Recording) and owner.closed and owner.history is not None:
-        owner = owner.history
+    if isinstance(owner, Recording) and owner.closed:
+        owner = owner.left() or owner
     place = position if isinstance(owner, Recording) else owner.current_path().at(position).id
     hooks = _stop_of(owner, place).hooks.setdefault(place, {})
     handle = Handle(hooks)

@@ -22,6 +22,7 @@ from sys import getrefcount
 from threading import get_ident
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import numpy as np
 
@@ -91,7 +92,9 @@ class Recording:
         awaited: positions from which a backward pass will sweep on, once the user's code that it runs has returned.
         swept: ids of the nodes that this backward pass has swept; it may come to them again.
         herds: of which it updates the tensors.
-        history: what a backward pass needs, once the recording is cut.
+        history: what a backward pass needs, once the recording is cut. Only what needs it keeps it: the tensors that
+            live on, or a pass under way, for which it stands here itself; else nothing that the step was fed with could
+            go before the garbage collector comes, as each feed knows its recording.
         serial: counts recordings, so that histories can be ordered.
         runner: the thread that cuts it or extends its path, while it does; else 0.
         ended: the trail node where it was cut, while its values are being computed.
@@ -140,7 +143,7 @@ class Recording:
         self.herds: tuple[Herd, ...] = ()
         self.awaited: tuple[int, ...] = ()
         self.swept: frozenset[int] = _NO_NODES
-        self.history: History | None = None
+        self.history: History | ref[History] | None = None
         self.path: Path | None = None
 
     def current_path(self) -> Path:
@@ -158,6 +161,10 @@ class Recording:
         for herd in self.herds:
             herd.settle()
         return {id(one): one for tensors in self.writes for one in tensors}
+
+    def left(self) -> History | None:
+        """The history that the recording has left, as long as anything needs it."""
+        return self.history() if isinstance(self.history, ref) else self.history
 
     def join(self, tensor: Recorded) -> None:
         """Note a tensor made earlier that an in-place change has made a result of this recording."""
@@ -379,13 +386,21 @@ def _over(rec: Recording, written: Sequence[Recorded]) -> tuple[int | None, ...]
 def _run(rec: Recording, here: TrailNode) -> None:
     """Run the program of what is asked for.
 
-    Mostly the tensors that live on tell which it is, and the path tells the rest. Not so if views, hooks, or in-place
-    changes of anything but state are at play.
+    Mostly the tensors that live on tell which it is, and the path tells the rest. Not so if views live on, or if hooks
+    or in-place changes of anything but state are at play.
     """
+    alive: list[Any]
     if here.viewing or rec.loose:
-        _run_asked(rec, here, _Asked(rec, _alive(rec)))
-        return
-    alive: list[Any] = [one for one in rec.created if getrefcount(one) > _DEAD and one is not None]
+        alive = _alive(rec)
+        general = rec.loose
+        for one in alive:
+            if one._base is not None or one._array is not None:
+                general = True
+        if general:
+            _run_asked(rec, here, _Asked(rec, alive))
+            return
+    else:
+        alive = [one for one in rec.created if getrefcount(one) > _DEAD and one is not None]
     places = tuple([one._pos for one in alive])
     known = here.known.get(places)
     if known is None:
@@ -397,7 +412,8 @@ def _run(rec: Recording, here: TrailNode) -> None:
         one._array = value
     if derived:
         owners = alive + list(rec.written.values()) if program.saved else alive
-        rec.history = history = History(here, rec, program, values, owners)
+        history = History(here, rec, program, values, owners)
+        rec.history = history if rec.awaited else ref(history)
         for index, place in derived:
             one = alive[index]
             one._history, one._place = history, place
@@ -423,7 +439,8 @@ def _run_asked(rec: Recording, here: TrailNode, asked: _Asked) -> None:
     _deliver(asked.wanted, program, values)
     _show(asked.alive)
     if program.watched:
-        rec.history = history = History(here, rec, program, values, asked.wanted)
+        history = History(here, rec, program, values, asked.wanted)
+        rec.history = history if rec.awaited else ref(history)
         if state.packing is not None:
             state.packing.pending.append(history)
         for one, place in zip(asked.derived, program.watched):  # noqa: B905  (what a backward pass awaits follows)
@@ -474,6 +491,7 @@ def _show(alive: list[Recorded]) -> None:
             tensor._array = seen_through(tensor._base._array, tensor._chain)
 
 
+@hot
 def _alive(rec: Recording) -> list[Recorded]:
     """The created tensors that something outside the recording holds, in order of position."""
     alive: list[Recorded] = []

@@ -14,6 +14,8 @@ from kadam.recording import gaussian, tiers
 from kadam.recording import words as words_of_numpy
 
 MANY = 1 << 19  # words that NumPy takes 1.5 ms for, and 10 ms if they become normal numbers: what compiling pays at
+FEW = 1 << 14  # the same where LLVM is at hand
+A_DRAW = 1 << 12  # words that NumPy could make normal numbers of while it begins to
 _drawn = [0]  # by all generators of this process
 
 
@@ -40,7 +42,7 @@ class Twister:
 
     def words(self, count: int) -> Array:
         """The next words, as u32[count]."""
-        _drawn[0] += count
+        _drawn[0] += count + A_DRAW
         compiled = _compiled()
         if compiled is not None:
             with self._source.lock:  # NumPy may be at work in another thread
@@ -63,7 +65,8 @@ def shuffled(words: Array) -> Array:
 
 
 def _compiled() -> ModuleType | None:
-    return _native_draws() if _drawn[0] > MANY and tiers.NATIVE_AFTER >= 0 else None
+    enough = _drawn[0] > (FEW if native.is_loaded() else MANY)
+    return _native_draws() if enough and tiers.NATIVE_AFTER >= 0 else None
 
 
 @cache

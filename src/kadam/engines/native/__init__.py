@@ -7,6 +7,7 @@ runs over one memory plan (`program`, `launch`). Nothing of LLVM is imported bef
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,11 @@ def compile_own() -> None:
     from kadam.engines.native import own
 
     own.compile_own()
+
+
+def is_loaded() -> bool:
+    """Whether LLVM is at hand: to compile a little more costs some milliseconds then, else a tenth of a second."""
+    return "kadam.engines.native.program" in sys.modules
 
 
 def draws() -> ModuleType | None:
