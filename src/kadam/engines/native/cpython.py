@@ -148,7 +148,12 @@ METH_FASTCALL = 0x80
 
 
 def builtin(method: Method, own: Any, module: Any) -> Any:
-    """A builtin function; it keeps `own`, which its code is given as `self`, and `module` alive."""
+    """A builtin function; it keeps `own`, which its code is given as `self`, and `module` alive.
+
+    `method` stays for ever: CPython reads it once more when the function goes, and at the end of a process nobody knows
+    what goes first.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(method))
     new = ctypes.pythonapi.PyCFunction_NewEx
     new.restype, new.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.py_object, ctypes.py_object)
     return new(ctypes.addressof(method), own, module)
