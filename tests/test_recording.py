@@ -19,9 +19,7 @@ from kadam.recording.step import state
 def fresh_trail():
     """Each test starts on an empty trail, so that counts of first sights mean something."""
     step.cut(state.rec)
-    for root in state.roots.values():
-        root.clear()
-    step.start()
+    step.forget_paths()
     yield
     step.cut(state.rec)
 

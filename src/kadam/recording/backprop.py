@@ -88,7 +88,7 @@ def _sweep_once(rec: Recording, start: int, seed: Recorded | None, retain: bool,
             accumulation.accumulate(leaf, ct, create_graph)
         accumulation.finish()
         return
-    if seed is None and not retain and rec.here.parent is before:
+    if seed is None and not retain and rec.here.parent is before and not rec.here.apart:
         before.sweeps[start] = rec.here
         rec.here.info = tuple(zip([~place for place in reached], rec.here.specs, strict=True))
     accumulation.accumulate_all(leaves, found)

@@ -138,10 +138,9 @@ def _call_of(node: Node, here: TrailNode) -> tuple[Any, tuple[Any, ...], TrailNo
     """What emitted a node (which passes may have numbered anew): the operation, its operands' positions, the call."""
     for call in here.line():
         if any(one.source == node.source and one.primitive == node.primitive for one in call.nodes):
-            assert call.parent is not None
-            for key, known in call.parent.items():
-                if known is call and hasattr(key[0], "grad_name"):
-                    return key[0], key[1:], call
+            operation, *positions = call.key
+            if hasattr(operation, "grad_name"):
+                return operation, tuple(positions), call
     return None
 
 

@@ -21,11 +21,11 @@ from kadam.recording import attempts, inference, template
 from kadam.recording.arguments import check_arguments
 from kadam.recording.herd import Herd
 from kadam.recording.operand import OnMetaError
-from kadam.recording.order import note_orders
+from kadam.recording.order import note_orders, orders_of
 from kadam.recording.pause import uncollected
 from kadam.recording.place import in_operator, where
 from kadam.recording.spec import Spec, spec_of
-from kadam.recording.step import LONGEST, Recording, cut, start, state
+from kadam.recording.step import LONGEST, Recording, cut, lead, start, state
 from kadam.recording.tensor import Recorded, blank, made, read, sees
 from kadam.recording.trail import Path, TrailNode
 
@@ -213,7 +213,7 @@ def first_sight(op: Operation, rec: Recording, key: Any, arguments: tuple[Any, .
         _remember_view(node, arguments[0])
     else:
         attempts.watch(node)
-    rec.here[key] = rec.here = node  # the old place gets the item first
+    lead(rec, key, node)
     assert node.assemble is not None
     return node.assemble(rec, node, arguments)
 
@@ -222,7 +222,7 @@ def extend(rec: Recording, op: Operation, key: Any, arguments: tuple[Any, ...]) 
     """The trail node after one more call: emits the nodes of the feeds that it admitted and of its body."""
     path = rec.current_path()
     builder = path.builder
-    have, have_feeds, active, freed = len(builder.nodes), len(path.feeds), set(builder.active), set(path.freed)
+    have, have_feeds, before, freed = len(builder.nodes), len(path.feeds), set(builder.active), set(path.freed)
     builder.scope, builder.source = where()
     builder.phase, builder.origin, builder.adopt = op.phase or Phase.FORWARD, None, None
     try:
@@ -230,29 +230,30 @@ def extend(rec: Recording, op: Operation, key: Any, arguments: tuple[Any, ...]) 
         builder.tracking = state.grad and op.differentiable and inference.takes_part(op, arguments)
         node = TrailNode(rec.here)
         operands = _operands(rec, op, arguments, path)
-        kind = template.kind_of(op, key, arguments, operands, state.lower, builder.tracking, builder.active)
+        lying, tracking, active = orders_of(arguments), builder.tracking, builder.active
+        kind = template.kind_of(op, key, arguments, operands, state.lower, lying, tracking, active)
         known = template.recalled(kind)
         if known is not None:
             template.emit(known, node, operands, builder)
         else:
             start = len(builder.nodes)
             _run_body(node, rec, op, arguments, path)
+            note_orders(node, op, arguments, [one.primitive for one in builder.nodes[start:]])
             if op.anywhere:
                 template.keep(kind, node, start, operands, builder)
         inference.check(path, have, node, op, arguments)
     except BaseException:
         del builder.nodes[have:], path.feeds[have_feeds:]
-        builder.active, path.freed = active, freed
+        builder.active, path.freed = before, freed
         state.rec = rec
         rec.roll_back()
         raise
     finally:
         state.rec = rec
     node.nodes = tuple(builder.nodes[have:])
-    note_orders(node, op, arguments)
     inference.mark(node)
     node.inputs = tuple(path.feeds[have_feeds:])
-    node.active = frozenset(builder.active - active)
+    node.active = frozenset(builder.active - before)
     node.freed = frozenset(path.freed - freed)
     if op.state:
         _remember_update(node, op, arguments, path)

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kadam import autodiff
+from kadam.engines.pieces import is_free
 from kadam.errors import GradientError
 from kadam.hot import hot, slotted
 from kadam.ir.builder import Builder, building, emit
 from kadam.ir.graph import Node
-from kadam.ir.primitive import Array, View
-from kadam.primitives.sources import Input
+from kadam.ir.primitive import Array
+from kadam.primitives.sources import Full, Input
 from kadam.recording.trail import Path, Program, TrailNode
 
 if TYPE_CHECKING:
@@ -35,11 +37,6 @@ CHANGED = (
     "its values of the forward pass instead. Fix: clone() the tensor before it is changed, or change it after "
     "backward()."
 )
-
-
-def emitted_again(node: Node) -> bool:
-    """Whether a value costs nothing to make again, so that it need not be saved: views and constants."""
-    return isinstance(node.primitive, View) or (not node.inputs and not isinstance(node.primitive, Input))
 
 
 class Plan:
@@ -71,25 +68,8 @@ def plan(
         starts, collect, stops: ids of nodes: where it begins, whose cotangents are wanted, and what it does not pass.
         way: ids of those through which it goes.
     """
-    nodes, scratch = path.builder.nodes, Builder()
-    read: dict[int, Node] = {}  # id of the stand-in in the scratch graph -> the node it stands for
-
-    def adopt(node: Node) -> Node:
-        if emitted_again(node):
-            return scratch.emit(node.primitive, *[adopt_once(source) for source in node.inputs])
-        stand_in = scratch.emit(Input(node.type))
-        read[stand_in.id] = node
-        return stand_in
-
-    known: dict[int, Node] = {}
-
-    def adopt_once(node: Node) -> Node:
-        if node.id not in known:
-            known[node.id] = adopt(node)
-        return known[node.id]
-
-    scratch.adopt = adopt_once
-    with building(scratch):
+    nodes, scratch, read = path.builder.nodes, Builder(), dict[int, Node]()  # id of a stand-in -> what it stands for
+    with adopting(scratch, _StandIns(scratch, read)), building(scratch):
         cts = {start: emit(Input(nodes[start].type)) for start in starts}
         found = autodiff.backward(nodes, cts, way, collect, stops)
         used = _ancestors(scratch.nodes, [node.id for node in found.values()])
@@ -102,6 +82,54 @@ def plan(
     # a cotangent may be a value itself: the derivative of a product by a known number, say
     needed = {read[one].id for one in used if one in read}
     return Plan(tuple(sorted(needed)), reads, tuple(sorted(found)))
+
+
+class Adopted:
+    """The nodes of an earlier graph in one under construction: each is made once.
+
+    Attributes:
+        builder: of the latter.
+        known: id in the earlier graph -> the node.
+    """
+
+    def __init__(self, builder: Builder, known: dict[int, Node] | None = None) -> None:
+        self.builder = builder
+        self.known: dict[int, Node] = {} if known is None else known
+
+    def of(self, node: Node) -> Node:
+        """What a node is adopted as."""
+        found = self.known.get(node.id)
+        if found is None:
+            again = is_free(node)
+            found = self.builder.emit(node.primitive, *map(self.of, node.inputs)) if again else self.stand_in(node)
+            self.known[node.id] = found
+        return found
+
+    def stand_in(self, node: Node) -> Node:
+        """For what is neither known nor a view: it is read by derivatives that nobody asked for: prune drops them."""
+        return self.builder.emit(Full(0, node.shape, node.dtype))
+
+
+class _StandIns(Adopted):
+    def __init__(self, builder: Builder, read: dict[int, Node]) -> None:
+        super().__init__(builder)
+        self.read = read
+
+    def stand_in(self, node: Node) -> Node:
+        made = self.builder.emit(Input(node.type))
+        self.read[made.id] = node
+        return made
+
+
+@contextmanager
+def adopting(builder: Builder, adopted: Adopted) -> Iterator[None]:
+    """Nodes of an earlier graph become part of the one under construction. Not any longer than that: the two would hold
+    each other, and all their nodes, until the garbage collector comes."""
+    builder.adopt = adopted.of
+    try:
+        yield
+    finally:
+        builder.adopt = None
 
 
 def swept_of(found: Mapping[int, Node], before: int) -> Plan:
@@ -135,9 +163,9 @@ def swept_of(found: Mapping[int, Node], before: int) -> Plan:
 
 def behind(node: Node) -> Iterator[int]:
     """The ids of the values of which a node is a view; its own, if it is none."""
-    if not emitted_again(node):
+    if not is_free(node):
         yield node.id
-    for source in node.inputs if emitted_again(node) else ():
+    for source in node.inputs if is_free(node) else ():
         yield from behind(source)
 
 

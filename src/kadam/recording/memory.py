@@ -21,7 +21,7 @@ from kadam.recording.modes import grad_mode
 from kadam.recording.operation import operation
 from kadam.recording.order import row_major
 from kadam.recording.spec import Spec
-from kadam.recording.step import Recording, cut, state
+from kadam.recording.step import Recording, cut, lead, state
 from kadam.recording.tensor import (
     Number,
     Recorded,
@@ -380,7 +380,7 @@ def _note_overwritten(rec: Recording, positions: list[int], since: TrailNode | N
         node.overwritten = {path.at(one).id: own for one in positions}
         path.overwritten.update(node.overwritten)
         path.end = node
-        rec.here[key] = node
+        lead(rec, key, node)
     rec.here = node
 
 

@@ -94,12 +94,23 @@ def in_row(array: Array, order: Order | None) -> Array:
     return array if order is None else array.transpose(order)
 
 
-def note_orders(node: TrailNode, op: Operation, arguments: Sequence[Any]) -> None:
-    """Note in the specs of what a call returns in which order PyTorch's results lie."""
-    made = [one.primitive for one in node.nodes if not isinstance(one.primitive, Input)]
+def orders_of(arguments: Sequence[Any]) -> tuple[Order | None, ...]:
+    """The orders in which the operands of a call lie; empty if each lies in its own."""
+    orders = tuple([one.order for one in _specs_of(arguments)])
+    return orders if any(orders) else ()
+
+
+def note_orders(node: TrailNode, op: Operation, arguments: Sequence[Any], made: Sequence[Primitive]) -> None:
+    """Note in the specs of what a call returns in which order PyTorch's results lie.
+
+    Args:
+        node: of the call.
+        op, arguments: what was called.
+        made: what its body has emitted.
+    """
     if op.phase is Phase.BACKWARD or not made:
         return
-    if all(one.order is None for one in _specs_of(arguments)) and not all(isinstance(one, View) for one in made):
+    if not orders_of(arguments) and not all(isinstance(one, View) for one in made):
         return
     rule = op.order or _rule_of(made)
     orders = {spec.shape: rule(arguments, spec.shape) for spec in node.specs}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from opcode import opmap
 from types import CodeType, FrameType
 from typing import Any
@@ -46,9 +46,17 @@ def where() -> tuple[str, Source | None]:
         if id(code) in module_calls:
             modules.append(frame.f_locals["self"])
         elif source is None and not is_ours(code.co_filename):
-            source = Source(shown(code.co_filename), frame.f_lineno)
+            source = _source(code.co_filename, frame.f_lineno, os.getcwd())
+        if id(code) in running:
+            break
         frame = frame.f_back
     return _scope(modules[::-1]), source
+
+
+@lru_cache(10_000)
+def _source(filename: str, line: int, here: str) -> Source:
+    """A line of the user's program, as messages name it in the working directory `here`."""
+    return Source(shown(filename), line)
 
 
 def in_operator() -> bool:

@@ -25,8 +25,7 @@ def operands_of(call: TrailNode) -> tuple[str, list[int | None]]:
     A tensor that the recording met at this call stands in the key by its spec: it is the next of the feeds.
     """
     assert call.parent is not None
-    key = next(key for key, found in call.parent.items() if found is call)
-    operation, *parts = key
+    operation, *parts = call.key
     if not isinstance(operation, Operation):
         return str(operation), []
     return operation.name, list(_positions(operation, parts, call.parent.feeds))

@@ -36,7 +36,7 @@ from kadam.recording.counts import begin_count
 from kadam.recording.history import History, needs_of
 from kadam.recording.order import laid
 from kadam.recording.pause import uncollected
-from kadam.recording.trail import Path, Program, TrailNode
+from kadam.recording.trail import Path, Program, TrailNode, starts_of
 
 if TYPE_CHECKING:
     from kadam.recording.herd import Herd
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 LONGEST = 4_000  # calls in one recording
 TRAIL_BOUND = 20_000  # calls in one thread's trail
 NODES_BOUND = 500_000  # nodes of graphs in it: some 100 MB
+SINGLE = 64  # programs that have run once, after which a path must come twice to be kept
+MARKS = 50_000  # paths that are known to have come once
 _NOTHING: Any = MappingProxyType({})
 _NONE: Any = ()
 _NO_NODES: frozenset[int] = frozenset()
@@ -210,6 +212,8 @@ class _State(threading.local):
         packing: the user's functions that pack what derivatives read, see `kadam.recording.packing`.
         refusal: why no such functions may be given now.
         grown: by how many nodes the trail has grown since it was trimmed.
+        single: how many programs of the trail have run once only.
+        marks: of paths that have been seen once, and do not stand on the trail.
     """
 
     watcher: Watcher | None = None
@@ -221,7 +225,8 @@ class _State(threading.local):
         self.grad = True
         self.inference = False
         self.serial = 0
-        self.grown = 0
+        self.grown = self.single = 0
+        self.marks: set[int] = set()
         self.roots = {True: TrailNode(), False: TrailNode()}
         self.lower: Any = None
         self.roots_by_region = {(self.lower, self.inference, False): self.roots}
@@ -274,9 +279,36 @@ def turn(key: Any) -> None:
         return
     node = here.get(key)
     if node is None:
-        node = here[key] = TrailNode(here)
+        node = TrailNode(here)
         node.info = key
+        lead(rec, key, node)
     rec.here = node
+
+
+def lead(rec: Recording, key: Any, node: TrailNode) -> None:
+    """Go on to a call that is new to the trail.
+
+    It stands on the trail from now on; where there are many paths that were walked but once, only after it has come
+    again. What is not kept costs no memory, and the garbage collector no time.
+    """
+    node.key = key
+    node.apart = rec.here.apart or (state.single >= SINGLE and tiers.NATIVE_AFTER != 0 and not tiers.at_once[0])
+    if not node.apart:
+        rec.here[key] = node
+    rec.here = node
+
+
+def _note_end(here: TrailNode) -> None:
+    """A program has been made for a path that ends here: one that is not kept is, if it has come before."""
+    if here.apart:
+        mark = here.mark()
+        if mark not in state.marks:
+            if len(state.marks) >= MARKS:
+                state.marks.clear()
+            state.marks.add(mark)
+            return
+        here.join()
+    state.single += not here.apart
 
 
 def _trim(root: TrailNode) -> None:
@@ -284,6 +316,7 @@ def _trim(root: TrailNode) -> None:
     calls, nodes = root.size()
     if calls > TRAIL_BOUND or nodes > NODES_BOUND:
         root.keep_latest(TRAIL_BOUND // 2, NODES_BOUND // 2)
+        state.single = sum([one.count == 1 for node in root.below() for one in node.programs.values()])
 
 
 @hot
@@ -451,7 +484,7 @@ def _run_asked(rec: Recording, here: TrailNode, asked: _Asked) -> None:
 def _values(rec: Recording, here: TrailNode, program: Program, wanted: Sequence[Recorded]) -> Sequence[Any]:
     """Run a program; if it fails on its data, what was computed before is delivered."""
     if program.count < tiers.SETTLED:
-        tiers.before_run(program)
+        _before_run(program, here)
     program.count += 1
     here.visited = rec.serial
     try:
@@ -460,6 +493,12 @@ def _values(rec: Recording, here: TrailNode, program: Program, wanted: Sequence[
         raise _failed(rec, here, program, wanted, failure) from None
     rec.ended = None
     return values
+
+
+def _before_run(program: Program, here: TrailNode) -> None:
+    tiers.before_run(program)
+    if program.count == 1 and not here.apart:
+        state.single -= 1
 
 
 def _failed(
@@ -515,8 +554,10 @@ def _program(here: TrailNode, key: Any) -> Program:
     found = here.programs.get(key)
     if found is None:
         found = here.programs[key] = _made_program(here, *key)
-        begin_count(found, here, key)
-        _bound_trail(here, found)
+        _note_end(here)
+        if not here.apart:  # else it will not run again
+            begin_count(found, here, key)
+            _bound_trail(here, found)
     return found
 
 
@@ -546,7 +587,7 @@ def _made_program(
     apart = [one for one in needs.saved if one not in returned]
     outputs = [nodes[one] for one in (*returned, *apart)]
     graph = tiers.first_graph(Graph(tuple(nodes), tuple(path.feeds), tuple(outputs)))
-    program = Program(tiers.first_tier(graph, over), graph, over)
+    program = Program(tiers.first_tier(graph, over, starts_of(here) if here.apart else ()), graph, over)
     program.watched = tuple([path.at(position).id for position in watched])
     program.saved = needs.saved
     program.places = tuple([(*returned, *apart).index(one) for one in needs.saved])
@@ -561,6 +602,6 @@ def forget_paths() -> None:
     if rec is not None and rec.here.parent is not None:
         cut(rec)
     state.roots_by_region.clear()
-    state.grown = 0
+    state.grown = state.single = 0
     enter_region(None)
     start()

@@ -17,7 +17,7 @@ from kadam.primitives.move import Copy
 from kadam.primitives.sources import Full
 from kadam.recording.calls import emit, node_of, symbol
 from kadam.recording.gradient_names import names_in
-from kadam.recording.history import CHANGED, TWICE, Plan, emitted_again, plan, swept_of
+from kadam.recording.history import CHANGED, TWICE, Adopted, Plan, adopting, plan, swept_of
 from kadam.recording.operation import Raw, operation
 from kadam.recording.step import state
 from kadam.recording.trail import Path
@@ -151,19 +151,10 @@ def sweep_history(
     builder = current_builder()
     builder.tracking = create_graph
     known: dict[int, Node] = dict(zip(needed, [node_of(value) for value in values], strict=True))
-
-    def adopt(node: Node) -> Node:
-        if node.id not in known:
-            again = emitted_again(node)
-            # what is neither needed nor a view is read by derivatives that nobody asked for: prune drops them
-            primitive = node.primitive if again else Full(0, node.shape, node.dtype)
-            known[node.id] = builder.emit(primitive, *[adopt(source) for source in node.inputs if again])
-        return known[node.id]
-
-    builder.adopt = adopt
     nodes = path.builder.nodes
     collected, halts, way = bounds(path, starts, collect, stops)
-    found = autodiff.backward(nodes, _seeded(nodes, starts, cts), way, collected, halts)
+    with adopting(builder, Adopted(builder, known)):
+        found = autodiff.backward(nodes, _seeded(nodes, starts, cts), way, collected, halts)
     return _named(found, path, starts, create_graph)
 
 

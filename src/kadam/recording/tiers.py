@@ -12,10 +12,11 @@ members of the family were compiled and have not paid that back yet.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from math import sqrt
 
 from kadam import passes
-from kadam.engines import native, reference
+from kadam.engines import native, pieces, reference
 from kadam.engines.delivery import Over, delivered
 from kadam.engines.reference import Run
 from kadam.ir.graph import Graph, Node
@@ -44,9 +45,15 @@ def first_graph(graph: Graph) -> Graph:
     return passes.improve(graph) if NATIVE_AFTER < 0 else graph
 
 
-def first_tier(graph: Graph, over: Over) -> Run:
-    """The run function that every program starts with."""
-    return delivered(reference.compile(graph), over)
+def first_tier(graph: Graph, over: Over, starts: Sequence[int] = ()) -> Run:
+    """The run function that every program starts with.
+
+    Args:
+        starts: the ids at which the pieces of a path as it was recorded begin, see `kadam.engines.pieces`.
+    """
+    if not starts or NATIVE_AFTER <= 0:
+        return delivered(reference.compile(graph), over)
+    return delivered(pieces.compile(graph, starts), over)
 
 
 def before_run(program: Program) -> None:
@@ -63,7 +70,8 @@ def promote(program: Program) -> None:
     """Let a program that is due run on the native engine from now on, unless its family asks for patience."""
     if program.graph is None or NATIVE_AFTER < 0:
         return
-    if program.count < _wait(program.family, program.graph):
+    crowded = program.family.unpaid >= CROWD and program.count < NATIVE_AFTER
+    if crowded or program.count < _wait(program.family, program.graph):
         program.due = due_from(program.count + 1)
         return
     program.family.unpaid += 1

@@ -6,6 +6,7 @@ its derivative and its compiled form hang on the nodes and are never made twice.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,6 +23,8 @@ class TrailNode(dict[Any, "TrailNode"]):
 
     Attributes:
         parent: the call before; None at a root.
+        key: of the call, by which it stands among those that followed the call before.
+        apart: whether it does not stand there: nobody but its recording knows it, for it may never come again.
         depth: how many calls lead here.
         first: the call with which its paths begin.
         feeds, created: how many feeds and results the recording has after this call.
@@ -45,14 +48,16 @@ class TrailNode(dict[Any, "TrailNode"]):
     """
 
     __slots__ = (
-        "active", "assemble", "created", "depth", "derived", "feeds", "first", "freed", "info", "inputs", "known",
-        "nodes", "outputs", "overwritten", "parent", "plain", "plans", "programs", "spec", "specs", "sweeps", "viewing",
-        "visited",
+        "active", "apart", "assemble", "created", "depth", "derived", "feeds", "first", "freed", "info", "inputs",
+        "key", "known", "nodes", "outputs", "overwritten", "parent", "plain", "plans", "programs", "spec", "specs",
+        "sweeps", "viewing", "visited",
     )  # fmt: skip
 
     def __init__(self, parent: TrailNode | None = None) -> None:
         super().__init__()
         self.parent = parent
+        self.key: Any = None
+        self.apart = False
         self.depth: int = 0 if parent is None else parent.depth + 1
         self.feeds: int = 0 if parent is None else parent.feeds
         self.created: int = 0 if parent is None else parent.created
@@ -91,6 +96,23 @@ class TrailNode(dict[Any, "TrailNode"]):
             found.append(node)
             node = node.parent
         return found[::-1]
+
+    def mark(self) -> int:
+        """Equal for paths of the same calls."""
+        line = self.line()
+        return hash((line[0].parent, *[one.key for one in line]))
+
+    def join(self) -> None:
+        """Let the way here be known to recordings to come."""
+        own, node = [], self
+        while node.apart:
+            own.append(node)
+            node = node.parent  # type: ignore[assignment]
+        if own and own[-1].key not in node:
+            for one in reversed(own):
+                one.apart = False
+                node[one.key] = one
+                node = one
 
     def below(self) -> Iterator[TrailNode]:
         """This node and all that follow it."""
@@ -132,6 +154,22 @@ class TrailNode(dict[Any, "TrailNode"]):
             for after in (one, one.sweeps):
                 for key in [key for key, child in after.items() if child not in kept]:
                     del after[key]
+
+
+def starts_of(end: TrailNode) -> list[int]:
+    """The ids at which the pieces of the path to `end` begin: with each call, and within a backward pass where it comes
+    to the derivative of another call."""
+    starts: list[int] = []
+    for call in end.line():
+        if call.nodes:
+            starts.append(call.nodes[0].id)
+        before = None
+        for node in call.nodes if any(one.origin is not None for one in call.nodes[-1:]) else ():
+            behind = None if node.origin is None else (bisect(starts, node.origin), node.source)
+            if behind != before and before is not None:
+                starts.append(node.id)
+            before = behind
+    return starts
 
 
 class Family:

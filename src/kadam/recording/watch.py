@@ -139,7 +139,7 @@ def _named(rec: Recording) -> tuple[dict[int, str], dict[int, str]]:
     numbers: dict[int, str] = {}
     for node in rec.here.line():
         assert node.parent is not None
-        key = next(key for key, child in node.parent.items() if child is node)
+        key = node.key
         if not (isinstance(key, tuple) and isinstance(key[0], Operation)):
             continue
         called.update((one.id, key[0].name) for one in node.nodes)

@@ -71,10 +71,10 @@ class Results:
         types: of the results.
     """
 
-    __slots__ = ("__weakref__", "_kept", "_kinds", "kept_bytes")
+    __slots__ = ("__weakref__", "_kept", "kept_bytes", "kinds")
 
     def __init__(self, types: Sequence[TensorType]) -> None:
-        self._kinds = [(one.shape, one.dtype.numpy, 1 if one.size_bytes >= LARGE_BYTES else 2) for one in types]
+        self.kinds = [(one.shape, one.dtype.numpy, 1 if one.size_bytes >= LARGE_BYTES else 2) for one in types]
         self._kept: list[list[Any]] = [[] for _ in types]
         self.kept_bytes = 0
 
@@ -93,7 +93,7 @@ class Results:
         return found
 
     def _another(self, index: int) -> np.ndarray[Any, Any]:
-        shape, kind, count = self._kinds[index]
+        shape, kind, count = self.kinds[index]
         array = np.empty(shape, kind)
         kept = self._kept[index]
         kept.append(array)
@@ -106,7 +106,7 @@ class Results:
 
     def forget(self) -> None:
         """Keep nothing; the next run makes its arrays anew."""
-        self._kept = [[] for _ in self._kinds]
+        self._kept = [[] for _ in self.kinds]
         self.kept_bytes = 0
 
 
