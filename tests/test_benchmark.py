@@ -48,8 +48,8 @@ def test_the_clock_gives_the_times():
 
 
 def test_many_measurements():
-    found = benchmark.Timer("x + 1", globals={"x": kadam.ones(3)}).blocked_autorange(min_run_time=0.02)
-    assert sum(found.raw_times) >= 0.02
+    found = benchmark.Timer("x + 1", globals={"x": kadam.ones(3)}).blocked_autorange(min_run_time=0.3)
+    assert sum(found.raw_times) >= 0.3
     assert found.iqr >= 0
     assert re.search(
         r"Median: .*\n  IQR: .* to .*\n  \d+ measurements, \d+ runs per measurement, 1 thread", repr(found)

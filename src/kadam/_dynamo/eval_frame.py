@@ -47,7 +47,7 @@ class OptimizedModule(Module):
     def __getattr__(self, name: str) -> Any:
         inside = vars(self).get(_INSIDE)
         if inside is None:  # while it is made, or read from a file
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            return object.__getattribute__(self, name)  # which says that there is none
         return inside if name == _INSIDE else getattr(inside, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
