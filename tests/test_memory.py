@@ -300,3 +300,64 @@ def test_a_step_leaves_nothing_to_the_garbage_collector(read_early):
         assert [one() for one in batches] == [None] * 5
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("read_early", [False, True])
+def test_a_state_that_is_carried_on_without_gradients_keeps_no_earlier_step(read_early):
+    layer = nn.Linear(4, 4)
+    state, states, losses = kadam.zeros(2, 4), [], []
+    for _ in range(5):
+        state = kadam.tanh(layer(state.detach()))
+        states.append(weakref.ref(state))
+        loss = state.sum()
+        if read_early:
+            loss.item()
+        loss.backward()
+        losses.append(loss.detach())
+        with kadam.no_grad():
+            for param in layer.parameters():
+                param -= 0.1 * param.grad
+    del loss
+    losses[-1].item()
+    layer.weight.sum().item()
+    gc.collect()
+    assert [one() for one in states[:-1]] == [None] * 4
+
+
+def test_data_that_nothing_reads_any_more_leaves_what_a_second_pass_needs():
+    weight, data = kadam.ones(3, requires_grad=True), kadam.ones(3)
+    product, total = (weight * data).sum(), (weight + data).sum()
+    assert product.item() == 3
+    product.backward()
+    total.backward()
+    total.backward()
+    assert weight.grad.tolist() == [3, 3, 3]
+    with pytest.raises(GradientError, match="a second time"):
+        product.backward()
+
+
+@pytest.mark.parametrize("change", [lambda p: p.data.mul_(0.5), lambda p: p.data.__setitem__(0, 5.0)])
+@pytest.mark.parametrize("see", [lambda p: p.t(), lambda p: p[1], lambda p: p.chunk(2)[1]], ids=["t", "row", "chunk"])
+def test_a_view_keeps_its_derivative_when_its_base_is_changed_by_way_of_data(see, change):
+    found = []
+    for m in (torch, kadam):
+        param = m.nn.Parameter(m.arange(12.0).view(3, 4))
+        view, hooked = see(param), see(param)
+        change(param)
+        hooked.register_hook(lambda ct: ct * 2)
+        (view * view + hooked).sum().backward()
+        found.append((view.is_leaf, view.grad_fn is None, view.tolist(), param.grad.tolist()))
+    assert found[0] == found[1]
+
+
+def test_a_view_is_no_leaf_once_its_base_has_a_derivative():
+    found = []
+    for m in (torch, kadam):
+        base = m.zeros(3, 4)
+        view, cut_off = base.t(), base.detach()
+        before = view.is_leaf
+        base.add_(m.ones(3, 4, requires_grad=True))
+        with m.no_grad():
+            inside = view.is_leaf, view.requires_grad
+        found.append((before, inside, view.is_leaf, view.requires_grad, cut_off.is_leaf, view._version))
+    assert found[0] == found[1] == (True, (False, True), False, True, True, 1)

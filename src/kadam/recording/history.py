@@ -197,14 +197,18 @@ class Needs:
         saved: ids of the nodes whose values it will read, feeds aside.
         reads: indices of the feeds whose values it will read.
         reading: ids of the nodes whose derivatives read a value.
+        data: indices of the feeds to which no gradient flows and whose values none but these derivatives read.
     """
 
-    __slots__ = ("reading", "reads", "saved")
+    __slots__ = ("data", "reading", "reads", "saved")
 
-    def __init__(self, saved: tuple[int, ...], reads: tuple[int, ...], reading: frozenset[int]) -> None:
+    def __init__(
+        self, saved: tuple[int, ...], reads: tuple[int, ...], reading: frozenset[int], data: tuple[int, ...]
+    ) -> None:
         self.saved = saved
         self.reads = reads
         self.reading = reading
+        self.data = data
 
 
 def needs_of(path: Path, watched: Sequence[Node], stops: Sequence[Node], swept: frozenset[int]) -> Needs:
@@ -217,14 +221,16 @@ def needs_of(path: Path, watched: Sequence[Node], stops: Sequence[Node], swept: 
         swept: ids of the nodes that a pass which is under way has been through; it may come to them again.
     """
     if not watched:
-        return Needs((), (), frozenset())
+        return Needs((), (), frozenset(), ())
     active = path.builder.active
     ends = {node.id for node in (*path.feeds, *stops) if node.id in active}
     found = plan(path, {node.id for node in watched if node.id in active}, ends, path.freed - swept, active)
     at_hand = {node.id for node in path.feeds} - path.overwritten.keys()
     saved = tuple(one for one in found.needed if one not in at_hand)
     reads = tuple(index for index, node in enumerate(path.feeds) if node.id in found.needed and node.id in at_hand)
-    return Needs(saved, reads, found.reading)
+    kept = set(found.needed).difference([one for _, one in found.reads])
+    data = tuple(index for index, node in enumerate(path.feeds) if node.id not in active and node.id not in kept)
+    return Needs(saved, reads, found.reading, data)
 
 
 @slotted
@@ -234,7 +240,9 @@ class History:
     Attributes:
         end: the trail node where it was cut: its identity in the trail's keys.
         serial: the recording's number; later ones are swept first.
-        feeds: the tensors that it was fed with.
+        feeds: the tensors that it was fed with; None for `data` that no pass will read any more: a tensor that is cut
+            off may show the memory of one that has a history itself, and so on without end.
+        data: see `Needs`.
         versions: index of a feed whose value a pass will read -> its version then, and its memory.
         saved: node id -> value, the tensor that owns it (if any) and its version then.
         reading: ids of all nodes whose derivatives read a value.
@@ -245,8 +253,8 @@ class History:
     """
 
     __slots__ = (
-        "__weakref__", "_freed", "_swept", "end", "feeds", "origins", "path", "reading", "saved", "serial", "stops",
-        "versions",
+        "__weakref__", "_freed", "_swept", "data", "end", "feeds", "origins", "path", "reading", "saved", "serial",
+        "stops", "versions",
     )  # fmt: skip
 
     @hot
@@ -262,6 +270,7 @@ class History:
         self.serial = rec.serial
         self.feeds: list[Any] = rec.feeds
         self.reading = program.reading
+        self.data = program.data
         self.path: Path | None = None
         self.stops: dict[int, Any] = _NOTHING
         self.origins: Mapping[int, tuple[History, int]] = _NOTHING
@@ -278,6 +287,14 @@ class History:
             self.versions = _standings(rec.feeds, program.reads)
         if program.saved:
             self.saved = self._kept(program, values, wanted)
+        elif not program.reads:
+            self._forget_data()
+
+    @hot
+    def _forget_data(self) -> None:
+        feeds = self.feeds
+        for index in self.data:
+            feeds[index] = None
 
     @staticmethod
     def _kept(
@@ -378,6 +395,7 @@ class History:
         self.freed.update(reading)
         if self.freed.issuperset(self.reading):
             self.saved = {}
+            self._forget_data()
 
 
 def _standings(feeds: Sequence[Any], reads: Iterable[int]) -> dict[int, tuple[int, Any]]:

@@ -257,7 +257,9 @@ def enter_region(key: Any) -> None:
         key: of the move along the trail.
     """
     region = state.lower, state.inference, state.packing is not None
-    state.roots = state.roots_by_region.setdefault(region, {True: TrailNode(), False: TrailNode()})
+    if region not in state.roots_by_region:
+        state.roots_by_region[region] = {True: TrailNode(), False: TrailNode()}
+    state.roots = state.roots_by_region[region]
     turn(key)
 
 
@@ -591,7 +593,7 @@ def _made_program(
     program.watched = tuple([path.at(position).id for position in watched])
     program.saved = needs.saved
     program.places = tuple([(*returned, *apart).index(one) for one in needs.saved])
-    program.reads, program.reading = needs.reads, needs.reading
+    program.reads, program.reading, program.data = needs.reads, needs.reading, needs.data
     return program
 
 

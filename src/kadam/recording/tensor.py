@@ -91,7 +91,10 @@ class Recorded(Slots):
 
     @property
     def is_leaf(self) -> bool:
-        """Whether no recorded operation that requires grad made this tensor."""
+        """Whether no recorded operation that requires grad made this tensor, or what it shows now."""
+        base = self._base
+        if base is not None and self._as_of != base._changes and base._spec.grad_name is not None:
+            return not requires_grad(self)
         return self._spec.grad_name is None or not self._spec.requires_grad
 
     @property
@@ -174,6 +177,11 @@ def _settled(tensor: Recorded, rec: Recording) -> bool:
 
 
 @hot
+def _is_lost(view: Recorded) -> bool:
+    return view._rec is None and view._history is None and view._spec.grad_name is not None
+
+
+@hot
 def owner_of(tensor: Recorded) -> Recording | None:
     """The open recording that has the tensor's newest value, perhaps another thread's; None if memory has it."""
     for one in (tensor, tensor if tensor._base is None else tensor._base):
@@ -184,11 +192,12 @@ def owner_of(tensor: Recorded) -> Recording | None:
 
 
 def is_outdated(tensor: Recorded) -> bool:
-    """Whether a view's derivative is that of an earlier value of its base."""
+    """Whether a view's derivative is that of an earlier value of its base, or lost: its base has been changed by way of
+    `.data`, which counts no change."""
     base = tensor._base
     return (
         base is not None
-        and tensor._as_of != base._changes
+        and (tensor._as_of != base._changes or _is_lost(tensor))
         and base._spec.requires_grad
         and state.grad
         and not is_cut_off(tensor)

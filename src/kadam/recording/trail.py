@@ -201,13 +201,14 @@ class Program:
         places: for each of these its index among the values.
         reads: indices of the feeds whose values it will read.
         reading: ids of the nodes whose derivatives read a value.
+        data: indices of the feeds to which no gradient flows and whose values none but these derivatives read.
         count: how often it ran.
         due: the count at which `tiers.promote` is asked; -1 for never.
         family: see `kadam.recording.tiers`.
     """
 
     __slots__ = (
-        "count", "due", "family", "graph", "over", "places", "reading", "reads", "run", "saved", "watched",
+        "count", "data", "due", "family", "graph", "over", "places", "reading", "reads", "run", "saved", "watched",
     )  # fmt: skip
 
     def __init__(self, run: Run, graph: Graph, over: tuple[int | None, ...]) -> None:
@@ -219,6 +220,7 @@ class Program:
         self.places: tuple[int, ...] = ()
         self.reads: tuple[int, ...] = ()
         self.reading: frozenset[int] = frozenset()
+        self.data: tuple[int, ...] = ()
         self.count = 0
         self.due = -1
         self.family = Family("")

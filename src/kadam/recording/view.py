@@ -105,7 +105,7 @@ def look_again(tensor: Any) -> None:
     Raises:
         InPlaceError: it was made in another mode, or together with others.
     """
-    if is_outdated(tensor):
+    if is_outdated(tensor) and tensor._as_of != tensor._base._changes:
         check_kept_whole(tensor, "its base or another view of its base has been")
     fresh: Any = seen_anew(tensor)
     spec = fresh._spec.made_in(tensor._spec.inference)
