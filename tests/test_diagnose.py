@@ -40,6 +40,7 @@ QUICK = (
     "channels_mixed__skies", "cleared_gradients__cancer_slices", "graph_cut__house_loader_relu",
     "symmetric_initialisation__moons_by_hand", "constant_targets__churn_threshold",
     "parameters_not_in_optimizer__made_in_forward", "batch_mixed__wave_forecast", "unscaled_targets__house_arguments",
+    "vanishing_gradients__deep_blobs",
 )  # fmt: skip
 HEALTHY = (
     "clean/raw_line", "clean/sine_sequential", "clean/trainer_class", "controls/gan", "controls/lr_zero_start",
@@ -53,6 +54,7 @@ HEALTHY = (
     "clean/churn_threshold", "clean/word_kinds", "clean/wave_forecast", "controls/copy_words", "controls/market_days",
     "controls/anomaly_scores", "controls/best_of_three_batches", "controls/averaged_by_numpy",
     "controls/evolution_strategies", "controls/lora_from_scratch", "controls/single_samples_long_tails",
+    "controls/policy_gains_and_losses", "controls/policy_returns_grow", "clean/deep_blobs",
 )  # fmt: skip
 
 

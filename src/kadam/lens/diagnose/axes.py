@@ -81,7 +81,7 @@ def _shared_elsewhere(links: Links) -> Iterator[Node]:
             if not all(0 <= axis < value.ndim for axis in axes) or not _is_of_pairs(links, shares):
                 continue
             sums = value.astype(np.float64).sum(axis=axes)
-            whole = np.abs(sums - 1) < SUM_IS_ONE
+            whole = ~(np.abs(sums - 1) >= SUM_IS_ONE)  # a share that is no number adds up to nothing that could be told
             if not np.any(whole) and np.prod([value.shape[axis] for axis in axes]) > 1:
                 yield shares
 

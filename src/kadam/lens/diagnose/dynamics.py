@@ -12,6 +12,10 @@ from kadam.lens.diagnose.finding import Finding, Value
 from kadam.lens.diagnose.links import Links, ancestors, is_data, norm
 from kadam.lens.diagnose.program import Program
 from kadam.lens.step import Step, StepRecord
+from kadam.primitives.broadcast import Broadcast, Sum
+from kadam.primitives.compare import Minimum
+from kadam.primitives.elementwise import Add, Cast, Div, Mul, Neg, Sub
+from kadam.primitives.move import Concat, Copy, Reshape
 
 LONG = 12  # losses: fewer tell no trend
 GAIN = 0.1  # a loss that falls by a tenth of itself learns
@@ -32,6 +36,7 @@ TRAVELLED = 0.02  # the way of all steps together, relative to the norm
 CLIPPED = 0.01  # part of the gradient that a clip leaves: less is no guard against outliers but a brake
 STILL = 0.005  # part of itself by which a loss has moved that stands
 STEADY = 0.9  # mean gradient over the size of gradients: from here on they all point the same way
+TERMS = (Add, Sub, Neg, Cast, Copy, Reshape, Concat, Sum, Minimum, Broadcast)  # what adds up a loss, or picks of it
 HEADROOM = 0.01  # part of the loss that a step of a hundredth of the norm takes off: below, little is left to gain
 
 
@@ -56,6 +61,7 @@ class Rates:
         self.fixed = True  # whether every loss has a target that no network has a part in
         self.samples = WHOLE  # targets in the smallest batch
         self.asked: list[float] = []  # the size of the largest targets in each step
+        self.weighed: list[float] = []  # what the terms of the loss are multiplied with in each step, all together
         self.left: list[float] = []  # what clipping left of the gradient, where both are known
 
     def see(self, record: StepRecord, links: Links | None) -> None:
@@ -66,6 +72,9 @@ class Rates:
         self.asked.append(
             max((norm(one) / one.size**0.5 for one in targets if one is not None and one.size), default=0.0)
         )
+        weighed = sum(_weights_of_terms(links))
+        if weighed > 0:
+            self.weighed.append(weighed)
         self.fixed = self.fixed and any(one.target and _is_fixed(links, one.target) for one in links.comparisons())
         self.samples = min([self.samples, *(one.size for one in targets if one is not None)])
         self.given = self.given and any(one.target and is_data(links.maker(one.target)) for one in links.comparisons())
@@ -117,15 +126,16 @@ class Rates:
             return
         part = max(len(losses) // 5, 3)
         begin = float(min(losses[0], np.median(losses[:3])))  # a loss may be thrown up at once
+        scale = _scale(losses)
         end = float(np.median(losses[-part:]))
         leap = float(np.median(self.leaps[:LEAPS]))
         finite = losses[np.isfinite(losses)]
         values: dict[str, Value] = {"begin": float(losses[0]), "end": end, "leap": leap, **rate(program)}
         variant = "" if "rate" in values else "by_hand"
-        ruined = not np.isfinite(losses[-1]) or end > RUINED * abs(begin)
+        ruined = not np.isfinite(losses[-1]) or end > RUINED * max(abs(begin), scale)
         stays = not np.isfinite(end) or end > begin - GAIN * abs(begin)
         jumps = leap > JUMP and not self._asks_for_more()
-        spiked = finite.max() > SPIKE * abs(losses[0]) and not self._asks_wildly()
+        spiked = finite.max() > SPIKE * max(abs(losses[0]), scale) and not self._asks_wildly()
         thrown = leap > LEAP or (jumps and spiked) or (leap > SHOVE and self._is_upset(program, losses))
         unsettled = self._never_settles(losses, end, spiked) or self._is_flung(program, losses, end)
         lost = leap > LEAP and np.isfinite(end) and unsettled
@@ -149,7 +159,8 @@ class Rates:
     def _is_upset(self, program: Program, losses: Array) -> bool:
         """Whether the first steps have thrown up a loss whose answers are given, in a training that is no game."""
         late = losses[2 * LEAPS :]  # of single samples losses differ as much to the end
-        upset = float(np.max(losses[: 2 * LEAPS])) > UPSET * max(abs(float(losses[0])), float(np.max(late, initial=0)))
+        size = max(abs(float(losses[0])), float(np.max(late, initial=0)), _scale(losses))
+        upset = float(np.max(losses[: 2 * LEAPS])) > UPSET * size
         return upset and self.given and len(program.made) == 1
 
     def _is_flung(self, program: Program, losses: Array, end: float) -> bool:
@@ -163,17 +174,22 @@ class Rates:
         return float(np.max(losses[: 2 * LEAPS])) > WORSE * max(begin, late) and end > HALF * begin
 
     def _asks_for_more(self) -> bool:
-        """Whether targets grow as the training goes on (returns of a policy that learns), and the loss with them."""
-        late = self.asked[len(self.asked) // 2 :]
-        return bool(late) and float(np.median(late)) > MORE * float(np.median(self.asked[:3]))
+        """Whether targets grow as the training goes on (returns of a policy that learns), and the loss with them.
+
+        Or what its terms are multiplied with, where log-probabilities are weighted with returns.
+        """
+        rows = [(one[len(one) // 2 :], one[:3]) for one in (self.asked, self.weighed) if one]
+        return any(float(np.median(late)) > MORE * float(np.median(first)) for late, first in rows)
 
     def _asks_wildly(self) -> bool:
         """Whether targets differ so much between steps (single samples, long tails) that losses do so by themselves.
 
-        An error grows with its target, its square with the target's.
+        An error grows with its target, its square with the target's, a term with what it is multiplied with.
         """
-        usual = float(np.median(self.asked)) if self.asked else 0.0
-        return usual > 0 and (max(self.asked) / usual) ** 2 > SPIKE
+        rows = [
+            (one, power) for one, power in ((self.asked, 2), (self.weighed, 1)) if one and float(np.median(one)) > 0
+        ]
+        return any((max(one) / float(np.median(one))) ** power > SPIKE for one, power in rows)
 
     def _is_braked(self, program: Program) -> bool:
         """Whether a clip leaves so little of the gradient that the weights hardly move."""
@@ -224,9 +240,47 @@ def diverges(losses: Array) -> bool:
     finite = losses[np.isfinite(losses)]
     if len(finite) < 3:
         return False
-    begin = float(np.abs(finite[:3]).min())
+    begin = max(float(np.abs(finite[:3]).min()), _scale(losses))
     part = max(len(finite) // 5, 1) if len(finite) == len(losses) else 1
     return float(np.median(finite[-part:])) > WORSE * begin
+
+
+def _scale(losses: Array) -> float:
+    """What a loss that goes below zero and above it, or begins there, is measured against: the largest of its first.
+
+    Such a loss (of a policy, with its gains and losses) is no error, and its beginning may happen to be next to zero.
+    0 for one that keeps to one side.
+    """
+    first = losses[:LONG][np.isfinite(losses[:LONG])]
+    crosses = first.size > 0 and (float(first.min()) < 0 < float(first.max()) or not np.all(first[:3]))
+    return float(np.abs(first).max()) if crosses else 0.0
+
+
+def _weights_of_terms(links: Links) -> Iterator[float]:
+    """The sizes of what a program multiplies terms of its losses with, and no gradient flows to (returns, advantages).
+
+    Their sum is what the loss would be if each of these terms were 1.
+    """
+    active, seen = links.step.active, set[int]()
+    waiting = [(root, 1.0) for root in links.step.roots]
+    while waiting:
+        node, scale = waiting.pop()
+        if node.id in seen or node.id not in active:
+            continue
+        seen.add(node.id)
+        others = [one for one in node.inputs if one.id not in active]
+        if isinstance(node.primitive, TERMS):
+            waiting.extend((one, scale) for one in node.inputs)
+        elif isinstance(node.primitive, Mul | Div) and len(others) == 1:
+            value = links.value(others[0])
+            if value is None or not np.all(np.isfinite(value)):
+                continue
+            if links.called(node).endswith("mul"):
+                yield scale * float(np.abs(value.astype(np.float64)).sum())
+            elif value.size and np.all(value == value.flat[0]) and value.flat[0]:  # a mean, or a sum that is divided
+                factor = abs(float(value.flat[0]))
+                part = factor if isinstance(node.primitive, Mul) else 1 / factor
+                waiting.extend((one, scale * part) for one in node.inputs)
 
 
 def learns(program: Program, part: float) -> bool:

@@ -24,7 +24,7 @@ LOOKED = 3  # steps in which it must be so
 VANISHED = 1e-4  # gradient at the first third of the layers over that at the last: healthy ones keep a hundredth
 # A loss that has fallen below this part of its beginning has not lost its way. (A stack uses each weight once.)
 LEARNS = {"stack": 0.5, "layers": 0.5, "moments": 0.8}
-FAINT = 1e-3  # little enough in a stack whose loss stays as it was, which this then explains
+FAINT = 1e-3  # little enough in a stack whose loss or answers stay as they were, which this then explains
 STAYS = 0.95
 EXPLODED = 1e2  # the same the other way round ...
 LARGE = 1e2  # ... and the norm of the gradient of all parameters: with scaled data it begins near 1
@@ -216,7 +216,7 @@ class Flow:
         faint = stacks[len(stacks) // 4] if stacks else low
         if low[0] < VANISHED and (program.answers_alike() or not learns(program, LEARNS[low[3]])):
             yield Finding("vanishing_gradients", low[2], {"ratio": low[0], "layers": low[1], "norm": size})
-        elif stacks and faint[0] < FAINT and not learns(program, STAYS):
+        elif stacks and faint[0] < FAINT and (program.classes_alike() or not learns(program, STAYS)):
             yield Finding("vanishing_gradients", faint[2], {"ratio": faint[0], "layers": faint[1], "norm": size})
 
 

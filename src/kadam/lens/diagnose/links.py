@@ -213,3 +213,15 @@ def ancestors(nodes: tuple[Node, ...], depth: int = 10_000) -> dict[int, Node]:
             if at < depth:
                 waiting.extend((one, at + 1) for one in node.inputs)
     return found
+
+
+def flowing(links: Links, roots: tuple[Node, ...]) -> set[int]:
+    """The values through which gradients of these losses flow."""
+    active, found = links.step.active, set[int]()
+    waiting = [root for root in roots if root.id in active]
+    while waiting:
+        node = waiting.pop()
+        if node.id not in found:
+            found.add(node.id)
+            waiting.extend(one for one in node.inputs if one.id in active)
+    return found

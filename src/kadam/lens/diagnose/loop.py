@@ -11,7 +11,7 @@ import numpy as np
 from kadam.ir.graph import Node, Phase, Source
 from kadam.ir.primitive import Array
 from kadam.lens.diagnose.finding import Finding, Value
-from kadam.lens.diagnose.links import Links, ancestors, is_data
+from kadam.lens.diagnose.links import Links, ancestors, flowing, is_data
 from kadam.lens.diagnose.program import Program
 from kadam.lens.step import Event, Parameter, Step, StepRecord
 from kadam.primitives.elementwise import Add
@@ -103,16 +103,28 @@ class LoopOrder:
 
     def __init__(self) -> None:
         self.by_hand = False  # whether an optimizer was given gradients that no backward pass has left there
+        self.reached: dict[Source, set[int]] = {}  # line of a backward pass -> tokens of the parameters it has reached
 
     def see(self, record: StepRecord, links: Links | None) -> None:
         """The events stand in the program; where the gradients came from stands in the graph."""
+        if links is not None:
+            self._note_passes(record, links)
         if links is not None and not self.by_hand:
             moved = [one for one in links.step.parameters if one.next is not None and one.grad is not None]
             given = (one.used for one in moved if one.used is not None and one.used is not one.grad)
             self.by_hand = any(one.grad.phase is not Phase.BACKWARD for one in moved) or any(map(is_data, given))  # type: ignore[union-attr]
 
+    def _note_passes(self, record: StepRecord, links: Links) -> None:
+        passes = [event.source for event in record.events if event.kind == "backward"]
+        if len(passes) != len(links.step.roots):
+            return
+        for source, root in zip(passes, links.step.roots, strict=True):
+            if source is not None and source not in self.reached:
+                flows = flowing(links, (root,))
+                self.reached[source] = {one.token for one in links.step.parameters if one.value.id in flows}
+
     def findings(self, program: Program) -> Iterator[Finding]:
-        yield from _without_step(program)
+        yield from _without_step(program, self.reached)
         yield from _without_gradient(program)
         yield from _rate_before_step(program)
         yield from _clips_early(program)
@@ -151,14 +163,14 @@ class LoopOrder:
         yield Finding("cleared_gradients", step.source, values, also, variant="unused")
 
 
-def _without_step(program: Program) -> Iterator[Finding]:
+def _without_step(program: Program, passes: dict[Source, set[int]]) -> Iterator[Finding]:
     """Missing step: gradients are computed again and again, for parameters that nothing ever changes."""
     backwards = [event for event in program.events if event.kind == "backward"]
     # What is made anew in every step (`w = (w - lr * g).detach()`) gets one gradient each.
     again = (life for life in program.lives.values() if life.with_grad >= FEW_BACKWARDS or program.captured == 1)
     reached = [life for life in again if life.with_grad and (life.owners or not program.made)]
     if any(event.kind == "optimizer_step" for event in program.events) or any(life.updated for life in reached):
-        yield from _one_without_step(program)
+        yield from _one_without_step(program, passes)
         return
     enough = FEW_BACKWARDS if program.made else MANY_BACKWARDS
     if len(backwards) >= enough and reached:
@@ -167,7 +179,7 @@ def _without_step(program: Program) -> Iterator[Finding]:
         yield Finding("missing_step", source, {"backwards": len(backwards), "parameters": len(reached)}, also)
 
 
-def _one_without_step(program: Program) -> Iterator[Finding]:
+def _one_without_step(program: Program, passes: dict[Source, set[int]]) -> Iterator[Finding]:
     """One of several optimizers never takes a step, although its parameters get gradients.
 
     It is enough that some do: of gradients that are cleared unused an engine computes hardly any.
@@ -175,9 +187,20 @@ def _one_without_step(program: Program) -> Iterator[Finding]:
     stepped = {token for facts in program.facts for group in facts.tokens for token in group}
     for event in program.made:
         owned = [program.lives[int(token)] for token in event.fact("tokens") or () if int(token) in program.lives]  # type: ignore[union-attr]
-        passes = max((one.with_grad for one in owned), default=0)
-        if passes > OFTEN and not any(one.updated or one.token in stepped for one in owned):
-            yield Finding("missing_step", event.source, {"backwards": passes, "parameters": len(owned)})
+        count = max((one.with_grad for one in owned), default=0)
+        if count > OFTEN and not any(one.updated or one.token in stepped for one in owned):
+            source = _pass_of({one.token for one in owned}, passes) or event.source
+            also = _known(event.source) if source != event.source else ()
+            yield Finding("missing_step", source, {"backwards": count, "parameters": len(owned)}, also)
+
+
+def _pass_of(owned: set[int], passes: dict[Source, set[int]]) -> Source | None:
+    """The backward pass that parameters are there for: of those that reach them the one that reaches the fewest others.
+
+    The loss of a generator also sends gradients into the discriminator.
+    """
+    own = {source: tokens for source, tokens in passes.items() if tokens & owned}
+    return min(own, key=lambda source: len(own[source] - owned), default=None)
 
 
 def _without_gradient(program: Program) -> Iterator[Finding]:

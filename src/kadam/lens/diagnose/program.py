@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kadam.ir.graph import Source
-from kadam.lens.diagnose.answers import spread
+from kadam.lens.diagnose.answers import class_spread, spread
 from kadam.lens.diagnose.links import Links, norm
 from kadam.lens.step import Event, Fault, OptimizerFacts, Parameter, Step, StepRecord
 
@@ -58,7 +58,7 @@ class Program:
         lives: token -> life of a parameter.
         losses: of each step that had one, with its index.
         optimizers: tokens and line of each that was made.
-        spreads: of the captured steps' answers, see `answers`.
+        spreads, class_spreads: of the captured steps' answers, see `answers`.
         stopped: whether it was stopped because it had taken the steps that it was given.
         fault, partial: where the program failed, and what was recorded of that step.
     """
@@ -70,6 +70,7 @@ class Program:
         self.made: list[Event] = []
         self.rates: list[tuple[float, ...]] = []
         self.spreads: list[float] = []
+        self.class_spreads: list[float] = []
         self.facts: tuple[OptimizerFacts, ...] = ()
         self.begun = False  # whether a gradient was computed: what sets weights before makes their first values
         self.steps = 0
@@ -93,6 +94,8 @@ class Program:
             wide = spread(links)
             if wide is not None:
                 self.spreads.append(wide)
+            if (told := class_spread(links)) is not None:
+                self.class_spreads.append(told)
 
     def fail(self, fault: Fault, partial: Step) -> None:
         """Note where the program has failed."""
@@ -179,6 +182,11 @@ class Program:
     def answers_alike(self) -> bool:
         """Whether the model came to give every sample the same answer, although different ones are asked for."""
         late = self.spreads[len(self.spreads) // 2 :]
+        return bool(late) and float(np.median(late)) < ALIKE
+
+    def classes_alike(self) -> bool:
+        """Whether the model came to give every sample the same shares of the classes, although their labels differ."""
+        late = self.class_spreads[len(self.class_spreads) // 2 :]
         return bool(late) and float(np.median(late)) < ALIKE
 
     def models(self) -> Iterator[Life]:

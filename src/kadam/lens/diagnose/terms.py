@@ -10,7 +10,7 @@ import numpy as np
 
 from kadam.ir.graph import Node, Source
 from kadam.lens.diagnose.finding import Finding, Value
-from kadam.lens.diagnose.links import Links, is_data
+from kadam.lens.diagnose.links import Links, flowing, is_data
 from kadam.lens.diagnose.program import Program
 from kadam.lens.diagnose.recurrence import BY_THE_PROGRAM
 from kadam.lens.step import Event, StepRecord
@@ -54,9 +54,9 @@ class Terms:
         if links is None or not links.step.roots:
             return
         self.looked += 1
-        flowing = _flowing(links)
+        flows = flowing(links, links.step.roots)
         numbers = list(_numbers(links))
-        spare = [node for node in _scalars(links) if node.id not in flowing] if numbers else []
+        spare = [node for node in _scalars(links) if node.id not in flows] if numbers else []
         for number, reader in numbers:
             cut = number.inputs[0] if isinstance(number.primitive, Detach) else None
             counts: Counter[Source | None] = Counter()
@@ -86,18 +86,6 @@ class Terms:
             (by, source), pair = min(sure, key=lambda one: abs(np.log(abs(one[1].ratios[0]))))
             values: dict[str, Value] = {"by": by, "steps": len(pair.ratios), "value": pair.values[0]}
             yield Finding("graph_cut", source, values, variant="term")
-
-
-def _flowing(links: Links) -> set[int]:
-    """The values through which gradients of a loss flow."""
-    active, found = links.step.active, set[int]()
-    waiting = [root for root in links.step.roots if root.id in active]
-    while waiting:
-        node = waiting.pop()
-        if node.id not in found:
-            found.add(node.id)
-            waiting.extend(one for one in node.inputs if one.id in active)
-    return found
 
 
 def _numbers(links: Links) -> Iterator[tuple[Node, Node | None]]:
