@@ -79,6 +79,20 @@ def test_settings_follow_the_size_of_the_table():
     assert settings_for(3_000, 8).epochs < some.epochs  # few columns are learned sooner
 
 
+@pytest.mark.parametrize("rows", [100, 1_000, 5_000])
+def test_thousands_of_columns_cost_members_before_units_and_neither_is_lost(rows):
+    usual = settings_for(rows, 20)
+    assert settings_for(rows, 2_000) == settings_for(rows, 100)
+    columns = [5_000, 10_000, 20_000, 100_000]
+    for one, width in [(settings_for(rows, width), width) for width in columns]:
+        assert one.hidden * one.members * width <= max(6_000_000, 4 * 16 * width)
+        assert one.members >= 4
+        assert one.hidden >= 16
+        assert one.hidden == usual.hidden or one.members == min(4, usual.members)  # members are given up first
+    categories = settings_for(rows, 0, 5_000)  # each is several numbers
+    assert categories.hidden * categories.members * 5_000 * 8 <= 6_000_000
+
+
 def test_a_table_is_learned_without_compiling_what_python_would_do_between_steps(monkeypatch):
     asked = []
     monkeypatch.setattr(tiers.native, "compile_own", lambda: asked.append(tiers.at_once[0]))

@@ -38,6 +38,7 @@ def test_the_page_holds_the_scores_the_training_and_the_lens(lang, table, tmp_pa
     arguments = ["train", str(table), "-t", "buys", "-o", str(folder), "--epochs", "3", "--lang", lang]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
+    assert ("age   संख्या" in done.output) == (lang == "hi")  # columns are told in the language that was asked for
     page = (folder / "report.html").read_text()
     assert f'<html lang="{lang}">' in page
     for part in ("scores", "classes", "training", "findings", "course", "diagram", "layers", "columns"):

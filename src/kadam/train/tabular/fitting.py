@@ -31,6 +31,7 @@ Array = np.ndarray
 FOLDS_UP_TO = 20_000  # rows; with more, a part is held out instead
 ROWS_ENOUGH = 20_000  # to learn from as few passes with many columns as with few
 FARTHEST = 5.0  # standard deviations; numbers beyond count as that far
+MOST_WEIGHTS = 6_000_000  # of the members' first layers, as long as there are a few members and units
 NEARLY = 1.0  # standard errors, by which a smaller share of the line may be worse
 PIECE_ROWS = 16_384  # that are predicted before the next are looked at
 _PREDICT_ROWS = (64, 4096)  # sizes of batches when predicting: few shapes are compiled once
@@ -67,7 +68,8 @@ def settings_for(rows: int, numbers: int, codes: int = 0) -> Settings:
 
     Small tables get more members, one layer, more dropout and weights that decay faster the fewer the rows are; large
     ones two layers and fewer passes. Many columns ask for more passes, and dropout, until there are rows enough. Looks
-    at what is held out cost a small table as much as its steps, so there are fewer of them.
+    at what is held out cost a small table as much as its steps, so there are fewer of them. Thousands of columns get
+    fewer members: each step reads and writes all weights, and their number is that of the columns times the units.
     """
     small = rows < 1_500
     few_columns, hardly_any = numbers <= 12, numbers + codes <= 6
@@ -79,11 +81,14 @@ def settings_for(rows: int, numbers: int, codes: int = 0) -> Settings:
         wanted = max(wanted, min(180_000 / rows, 80))
     epochs = int(np.clip(wanted, 3, 200))
     look_every = max(1, round(epochs / (6 if small else 12)))
+    hidden = 64 if hardly_any and not small else 128
+    bins = 8 if 3 < numbers <= 12 and not small else 0
+    members, hidden = _affordable(_members(rows, hardly_any), hidden, numbers * (1 + bins) + codes * Shape.embedding)
     return Settings(
-        members=_members(rows, hardly_any),
-        hidden=64 if hardly_any and not small else 128,
+        members=members,
+        hidden=hidden,
         layers=1 if small else 2,
-        bins=8 if 3 < numbers <= 12 and not small else 0,
+        bins=bins,
         dropout=_dropout(small, few_columns, wide),
         lr=0.01,
         weight_decay=float(np.clip(100 / rows, 0.2, 1.0)) if small else 0.1 if few_columns else 0.3,
@@ -107,6 +112,14 @@ def _members(rows: int, hardly_any: bool) -> int:
     if rows < 1_500 or (rows <= 3_000 and hardly_any):
         return 8
     return 4 if rows < 200_000 else 2
+
+
+def _affordable(members: int, hidden: int, inputs: int) -> tuple[int, int]:
+    """Members and units whose first layers have no more than MOST_WEIGHTS: members are given up first, as a member of
+    few units learns less than fewer members do; but 4 members (or as few as there are) and 16 units stay."""
+    units = MOST_WEIGHTS // max(inputs, 1)
+    members = min(members, max(4, units // hidden))
+    return members, min(hidden, max(16, units // members))
 
 
 def _batch_size(rows: int) -> int:

@@ -101,7 +101,7 @@ def train(job: Job, say: Say = lambda text: None) -> Model:
     suspects = [one.name for one in encoder.used if tells_target(columns[one.name], target, kept)]
     if not encoder.used:
         raise TableError(f"no column but {job.target!r} tells anything. Fix: add columns that differ from row to row.")
-    say(report.columns_text(encoder))
+    say(report.columns_text(encoder, job.lang))
     for name in suspects:
         say(Speech(job.lang).label("train.leak", name=name))
     work = _working_folder(job)
