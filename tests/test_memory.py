@@ -361,3 +361,19 @@ def test_a_view_is_no_leaf_once_its_base_has_a_derivative():
             inside = view.is_leaf, view.requires_grad
         found.append((before, inside, view.is_leaf, view.requires_grad, cut_off.is_leaf, view._version))
     assert found[0] == found[1] == (True, (False, True), False, True, True, 1)
+
+
+def test_entering_a_mode_again_leaves_nothing_to_the_garbage_collector():
+    def left(times):
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(times):
+                with kadam.inference_mode():
+                    assert kadam.ones(2).sum().item() == 2
+            return gc.collect()
+        finally:
+            gc.enable()
+
+    left(40)  # by then the step is compiled
+    assert left(40) == left(4)

@@ -25,6 +25,7 @@ from kadam.nn.modules import (
     parameter_containers,
     pooling,
 )
+from kadam.nn.modules.hooks import has_hooks
 from kadam.nn.modules.module import Module
 from kadam.optim.lr_scheduler import LRScheduler, cosine, cycle, factor
 from kadam.train.callbacks import Callback
@@ -72,7 +73,7 @@ def steady(trainer: Trainer) -> bool:
 
 
 def _is_steady(module: Module, promised: bool) -> bool:
-    if module._hooked:
+    if has_hooks(module):
         return False
     if promised:
         return _OTHERS.isdisjoint(type(module).__mro__)

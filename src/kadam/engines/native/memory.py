@@ -69,6 +69,10 @@ class Results:
 
     Args:
         types: of the results.
+
+    Attributes:
+        kinds: of each result its shape, its NumPy type, and how many arrays of it are kept.
+        kept_bytes: of all of them.
     """
 
     __slots__ = ("__weakref__", "_kept", "kept_bytes", "kinds")

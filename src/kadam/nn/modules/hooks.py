@@ -122,6 +122,12 @@ class Hooked(Traversed):
             raise
 
 
+def has_hooks(module: Hooked) -> bool:
+    """Whether a call of a module runs hooks: its own, or those of all modules. (`_hooked` notes only when it is called
+    that the last of them is gone.)"""
+    return module._hooked and any(module._hooks_of(table) for table in everywhere)
+
+
 def _add(
     table: Table, hook: Hook, table_of_options: dict[int, dict[str, bool]], options: dict[str, bool], prepend: bool
 ) -> Handle:
