@@ -22,6 +22,14 @@ def uncrowded() -> None:
         step.state.single = 0
 
 
+@pytest.fixture(autouse=True)
+def pytorch_checks_distributions() -> None:
+    """As it does by default: `torch._dynamo`, which some test may have loaded, turns that off."""
+    distributions = sys.modules.get("torch.distributions")
+    if distributions is not None and "torch._dynamo" in sys.modules:
+        distributions.Distribution.set_default_validate_args(True)
+
+
 @pytest.fixture(scope="session")
 def run_python() -> Run:
     """Runs this interpreter with the given arguments; `env` adds to the environment."""
